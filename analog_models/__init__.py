@@ -1,0 +1,1 @@
+"""Behavioural numpy models of the analog part of a tile."""

@@ -1,0 +1,1 @@
+"""Everything that drives the chip: compiler, engines, cocotb agents, workloads, command line."""

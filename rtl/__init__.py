@@ -1,0 +1,1 @@
+"""The digital fabric of the chip, as synthesizable Amaranth HDL."""
