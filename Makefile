@@ -1,0 +1,62 @@
+# duramesh: an analog-AI inference chip, described and co-simulated. `make help` lists what there is.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BUILD  ?= build
+REPORT ?= reports/kws
+# Options handed on to `duramesh kws`, e.g. make kws ARGS="--clips 12 --json result.json"
+ARGS   ?=
+
+BIN    := $(VENV)/bin
+# Data set in the standard Speech Commands layout; without one, speech is synthesised.
+ifdef SPEECH_COMMANDS
+AUDIO  := --audio "$(SPEECH_COMMANDS)"
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help venv kws sim test verilog docs lint clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  SPEECH_COMMANDS=DIR make kws     the same on the standard data set"
+	@echo "  WAVES=1 make kws                 also write a waveform trace"
+
+# Two stamps: running the chip needs less than developing it.
+$(VENV)/.runtime: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
+	  { echo "duramesh needs Python 3.11 to 3.13, but $(PYTHON) is $$($(PYTHON) -V); set PYTHON=..." >&2; exit 1; }
+	@echo "setting up $(VENV) (about a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@echo "adding the development tools"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+venv: $(VENV)/.dev ## set up the virtual environment with the development tools
+
+kws: $(VENV)/.runtime ## classify spoken words on the simulated chip
+	@$(BIN)/duramesh kws $(AUDIO) --report $(REPORT) $(ARGS)
+
+sim: $(VENV)/.dev ## run every co-simulation of the RTL
+	@$(BIN)/python -m pytest -m cosimulation
+
+test: $(VENV)/.dev ## run all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+verilog: $(VENV)/.runtime ## write the chip's Verilog to build/verilog
+	@$(BIN)/python -m rtl.verilog --out $(BUILD)/verilog
+
+docs: $(VENV)/.runtime ## regenerate the pages that come from the code
+	@$(BIN)/python -m rtl.docs
+
+lint: $(VENV)/.dev ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy rtl analog_models cosim
+
+clean: ## remove everything that can be made again (not the simulator cache)
+	rm -rf $(VENV) $(BUILD) reports *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
