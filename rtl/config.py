@@ -94,7 +94,9 @@ class Floorplan:
             if site.square not in self.tile_index:
                 raise ValueError(f"landing pad at {site.square} touches no tile")
             if self.neighbour(site.square, site.edge) is not None:
-                raise ValueError(f"{site.edge} edge of tile {site.square} is taken by its neighbour, not free for a pad")
+                raise ValueError(
+                    f"{site.edge} edge of tile {site.square} is taken by its neighbour, not free for a pad"
+                )
         if len(set(sites)) != len(sites):
             raise ValueError("two landing pads share one tile edge")
 
@@ -172,12 +174,14 @@ class ChipConfig:
             raise ValueError(f"lanes must be at least 8, got {self.lanes}")
         if self.ilp_vectors > 256 or self.olp_vectors > 256:
             raise ValueError("a landing pad's SRAM holds at most 256 vectors (8-bit pointer)")
-        if self.program_depth > 65536 or self.pad_program_depth > 65536:
-            raise ValueError("a program holds at most 65,536 instructions (16-bit jump target)")
+        if self.program_depth > 32768 or self.pad_program_depth > 32768:
+            raise ValueError("a program holds at most 32,768 instructions (two host beats each, 16-bit offset)")
         if not 1 <= self.bias_rows <= 8:
             raise ValueError(f"bias_rows must be 1 to 8, got {self.bias_rows}")
         if self.code_bits != 8:
-            raise ValueError(f"code_bits must be 8 (the instruction word and the vector format fix it), got {self.code_bits}")
+            raise ValueError(
+                f"code_bits must be 8 (the instruction word and the vector format fix it), got {self.code_bits}"
+            )
         if not 1 <= self.loop_levels <= 8:
             raise ValueError(f"loop_levels must be 1 to 8 (3-bit level field), got {self.loop_levels}")
 
