@@ -33,8 +33,8 @@ class Layer:
     weights : (inputs, outputs) float64, within [-1, 1]
     activation : Activation
     full_scale : float
-        MAC result that fills the readout. The layer's output is ``clip(x @ weights / full_scale, lo, 1)`` with lo = 0 for
-        RELU and -1 for LINEAR; 1 is the longest duration (255 ns).
+        MAC result that fills the readout. The layer's output is ``clip(x @ weights / full_scale, lo, 1)`` with
+        lo = 0 for RELU and -1 for LINEAR; 1 is the longest duration (255 ns).
 
     Raises
     ------
@@ -53,7 +53,9 @@ class Layer:
         bad = np.argwhere(~np.isfinite(weights))
         if bad.size:
             row, column = bad[0]
-            raise NetworkError(f"weight at row {row}, column {column} is {weights[row, column]}; expected a finite number")
+            raise NetworkError(
+                f"weight at row {row}, column {column} is {weights[row, column]}; expected a finite number"
+            )
         row, column = np.unravel_index(np.abs(weights).argmax(), weights.shape)
         if abs(weights[row, column]) > 1:
             raise NetworkError(

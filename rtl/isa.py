@@ -44,8 +44,8 @@ PAYLOAD_BITS = 112
 #: Longest extra wait of one instruction, in cycles.
 MAX_WAIT = (1 << 12) - 1
 
-#: Cycles from the issue of an instruction to the first cycle in which its effect is visible, for every bank of every
-#: unit: issued in cycle t, in force from cycle t + 2. Landing pads and tiles agree, so that equal issue means equal effect.
+#: Cycles from the issue of an instruction to the first cycle in which its effect is visible, for every bank of
+#: every unit: issued in cycle t, in force from cycle t + 2. Landing pads and tiles agree: equal issue, equal effect.
 CONTROL_LATENCY = 2
 #: Cycles from the first cycle with `ramp` in force to the first cycle of the column pulses.
 RAMP_LATENCY = 8
@@ -92,10 +92,10 @@ class Device(enum.Enum, shape=unsigned(2)):
 class MeshBank(data.Struct):
     """Every switch of the tile's borderguards, row block and column block.
 
-    "net" is the tile's own set of mesh wires (east-west wire i and north-south wire i are one net, through the diagonal
-    vias); "north", "east", "south", "west" are the wires behind that edge. ``a_to_b`` drives b with a on the wires of its
-    pattern. CUSTOM takes the mask of the edge that the name mentions; the switches between net and rows take the west
-    edge's mask, those between net and columns the south edge's.
+    "net" is the tile's own set of mesh wires (east-west wire i and north-south wire i are one net, through the
+    diagonal vias); "north", "east", "south", "west" are the wires behind that edge. ``a_to_b`` drives b with a on the
+    wires of its pattern. CUSTOM takes the mask of the edge that the name mentions; the switches between net and rows
+    take the west edge's mask, those between net and columns the south edge's.
     """
 
     north_to_net: Pattern

@@ -132,7 +132,8 @@ class KwsReport:
         figures.add_row("accuracy, software", f"{self.software_accuracy:.2%}; the chip reaches {share:.2%} of it")
         figures.add_row(
             "the paper's, on its data",
-            f"chip {PAPER_CHIP_ACCURACY:.2%}, software {PAPER_SOFTWARE_ACCURACY:.2%}, iso limit {ISO_SHARE:.0%} of software",
+            f"chip {PAPER_CHIP_ACCURACY:.2%}, software {PAPER_SOFTWARE_ACCURACY:.2%}, "
+            f"iso limit {ISO_SHARE:.0%} of software",
         )
         for name, (chip, own, end) in self.layers.items():
             figures.add_row(
