@@ -207,7 +207,11 @@ class MemoryMap:
             ),
         ]
         for kind, depth, status in (
-            (UnitKind.TILE, config.program_depth, "bit 0 running, bit 1 illegal, bit 2 fault, [14:8] contention places"),
+            (
+                UnitKind.TILE,
+                config.program_depth,
+                "bit 0 running, bit 1 illegal, bit 2 fault, [14:8] contention places",
+            ),
             (UnitKind.ILP, config.pad_program_depth, "bit 0 running, bit 1 illegal, [31:16] pointer"),
             (UnitKind.OLP, config.pad_program_depth, "bit 0 running, bit 1 illegal, [31:16] pointer"),
         ):
