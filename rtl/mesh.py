@@ -1,0 +1,238 @@
+"""The mesh over one tile: four edges, the net, and the row and column blocks, switched lane by lane."""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.bus import Region, UnitBus
+from rtl.config import Edge
+from rtl.isa import MeshBank, Pattern
+
+__all__ = ["DRIVERS", "MASK_EDGE", "PLACES", "EdgePort", "MaskRegisters", "Mesh", "Wires", "lanes_of"]
+
+
+def _mask_edge(switch: str) -> Edge:
+    for end in switch.split("_to_"):
+        if end in tuple(Edge):
+            return Edge(end)
+    return Edge.WEST if "rows" in switch else Edge.SOUTH
+
+
+_SWITCHES = tuple(name for name, _ in data.Layout.cast(MeshBank))
+
+#: Where drivers can meet, in the order of the contention bits.
+PLACES = ("net", "rows", "columns", "north", "east", "south", "west")
+#: Switch -> edge whose mask register its CUSTOM pattern takes.
+MASK_EDGE = {switch: _mask_edge(switch) for switch in _SWITCHES}
+#: Place -> the tile's own switches that drive it.
+DRIVERS = {place: tuple(s for s in _SWITCHES if s.endswith(f"_to_{place}")) for place in PLACES}
+
+
+def lanes_of(pattern: Pattern, lanes: int) -> int:
+    """Bit vector of the lanes that a fixed `pattern` (every one but CUSTOM) picks.
+
+    >>> f"{lanes_of(Pattern.ODD, 8):08b}"
+    '10101010'
+    """
+    picks = {
+        Pattern.NONE: lambda lane: False,
+        Pattern.ALL: lambda lane: True,
+        Pattern.EVEN: lambda lane: lane % 2 == 0,
+        Pattern.ODD: lambda lane: lane % 2 == 1,
+        Pattern.LOW: lambda lane: lane < lanes // 2,
+        Pattern.HIGH: lambda lane: lane >= lanes // 2,
+    }
+    return sum(1 << lane for lane in range(lanes) if picks[pattern](lane))
+
+
+class Wires(wiring.Signature):
+    """What one side drives onto the wires of an edge, as the driver sees it.
+
+    Members
+    -------
+    data : Out(lanes)
+        Pulses; 0 on the lanes that are not enabled, so that drivers can be OR-ed.
+    enable : Out(lanes)
+        Lanes that this side drives, whether or not a pulse is there.
+    clash : Out(1)
+        Two drivers on this side drive the same lane; valid from the cycle after the enables changed.
+
+    Source
+    ------
+    Pairs of data and enable instead of tri-states: our assumption.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__({"data": Out(lanes), "enable": Out(lanes), "clash": Out(1)})
+
+
+class EdgePort(wiring.Signature):
+    """One edge of a tile: what the tile drives there (`ours`) and what the neighbour or landing pad does (`theirs`)."""
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__({"ours": Out(Wires(lanes)), "theirs": In(Wires(lanes))})
+
+
+class MaskRegisters(wiring.Component):
+    """The four custom masks, as the bus target of the region MASKS.
+
+    Parameters
+    ----------
+    lanes : int
+        Bits of a mask. A mask takes ``ceil(lanes / 64)`` beats, lane 0 in bit 0 of the first; the order is north, east,
+        south, west.
+
+    Members
+    -------
+    bus : In(UnitBus())
+        Writes only; reads give 0.
+    north, east, south, west : Out(lanes)
+    written : Out(1)
+        A mask was written in the cycle before.
+
+    Source
+    ------
+    Masks of 512 bits in the borderguards: Nature 620, 768 (2023), Methods. Reset to 0: our assumption.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
+        super().__init__(
+            {"bus": In(UnitBus()), "written": Out(1)} | {edge.value: Out(lanes) for edge in Edge},
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.sync += self.written.eq(0)
+        with m.If(self.bus.write & (self.bus.region == Region.MASKS)):
+            m.d.sync += self.written.eq(1)
+            beats = (getattr(self, edge)[low : low + 64] for edge in Edge for low in range(0, self._lanes, 64))
+            with m.Switch(self.bus.offset):
+                for offset, beat in enumerate(beats):
+                    with m.Case(offset):
+                        m.d.sync += beat.eq(self.bus.write_data)
+        return m
+
+
+class Mesh(wiring.Component):
+    """Every switch of one tile, and the check that no two of them drive one wire.
+
+    Parameters
+    ----------
+    lanes : int
+
+    Members
+    -------
+    bank : In(MeshBank)
+        Pattern of each switch.
+    north_mask, east_mask, south_mask, west_mask : In(lanes)
+        What CUSTOM stands for.
+    load : In(1)
+        Bank or masks have changed: the enables in force from the next cycle on are taken from them.
+    north, east, south, west : Out(EdgePort(lanes))
+    columns : In(lanes)
+        OUT-from-col: pulses of the tile's comparators.
+    rows, columns_in : Out(lanes)
+        IN-to-row and IN-to-col.
+    changed : Out(1)
+        Enables are new in this cycle.
+    check : In(1)
+        Some tile or landing pad changed its enables in the cycle before: look for contention now.
+    clear : In(1)
+        Clear `contention`.
+    contention : Out(7)
+        Sticky, one bit for each of `PLACES`.
+
+    Timing
+    ------
+    Pulses pass combinationally. Enables and `changed` follow `load` by one cycle, `contention` follows `check` by one.
+
+    Source
+    ------
+    Borderguards, row and column blocks, diagonal vias, patterns: Nature 620, 768 (2023), Methods, "2D mesh". Resolution
+    without tri-states and the contention check are our assumption.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
+        super().__init__(
+            {
+                "bank": In(MeshBank),
+                "load": In(1),
+                "columns": In(lanes),
+                "rows": Out(lanes),
+                "columns_in": Out(lanes),
+                "changed": Out(1),
+                "check": In(1),
+                "clear": In(1),
+                "contention": Out(len(PLACES)),
+            }
+            | {edge.value: Out(EdgePort(lanes)) for edge in Edge}
+            | {f"{edge}_mask": In(lanes) for edge in Edge}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        enables = {switch: Signal(self._lanes, name=switch) for switch in _SWITCHES}
+        self._load(m, enables)
+        self._drive(m, enables)
+        self._check(m, enables)
+        return m
+
+    def _load(self, m: Module, enables: dict[str, Signal]) -> None:
+        """Pattern and mask to enables, in the one cycle in which they change: these vectors are the mesh's latches."""
+        m.d.sync += self.changed.eq(self.load)
+        with m.If(self.load):
+            for switch, enable in enables.items():
+                with m.Switch(Value.cast(self.bank[switch])):
+                    for pattern in (Pattern.ALL, Pattern.EVEN, Pattern.ODD, Pattern.LOW, Pattern.HIGH):
+                        with m.Case(pattern):
+                            m.d.sync += enable.eq(lanes_of(pattern, self._lanes))
+                    with m.Case(Pattern.CUSTOM):
+                        m.d.sync += enable.eq(getattr(self, f"{MASK_EDGE[switch]}_mask"))
+                    with m.Default():
+                        m.d.sync += enable.eq(0)
+
+    def _drive(self, m: Module, enables: dict[str, Signal]) -> None:
+        """The data path: for every place, the OR of what its enabled switches bring. Evaluated at every pulse edge."""
+        net = Signal(self._lanes)
+        sources = {"net": net, "columns": self.columns} | {edge.value: getattr(self, edge).theirs.data for edge in Edge}
+        targets = {"net": net, "rows": self.rows, "columns": self.columns_in} | {
+            edge.value: getattr(self, edge).ours.data for edge in Edge
+        }
+        for place, target in targets.items():
+            m.d.comb += target.eq(reduce(or_, (sources[s.split("_to_")[0]] & enables[s] for s in DRIVERS[place])))
+        for edge in Edge:
+            m.d.comb += getattr(self, edge).ours.enable.eq(reduce(or_, (enables[s] for s in DRIVERS[edge])))
+
+    def _check(self, m: Module, enables: dict[str, Signal]) -> None:
+        """Contention. What the tile can see alone is judged when its own enables change, the edges at every `check`."""
+        clash = {place: Signal(name=f"{place}_clash") for place in PLACES if len(DRIVERS[place]) > 1}
+        with m.If(self.changed):
+            for place, met in clash.items():
+                m.d.sync += met.eq(_meet([enables[switch] for switch in DRIVERS[place]]))
+        for edge in Edge:
+            m.d.comb += getattr(self, edge).ours.clash.eq(clash.get(edge, 0))
+
+        with m.If(self.clear):
+            m.d.sync += self.contention.eq(0)
+        with m.If(self.check):
+            for bit, place in zip(self.contention, PLACES, strict=True):
+                found = clash.get(place, Const(0))
+                if place in tuple(Edge):
+                    ours, theirs = getattr(self, place).ours, getattr(self, place).theirs
+                    found = found | theirs.clash | (ours.enable & theirs.enable).any()
+                with m.If(found):
+                    m.d.sync += bit.eq(1)
+
+
+def _meet(drivers: Sequence[Value]) -> Value:
+    """Whether some lane is set in more than one of the vectors `drivers`."""
+    seen, twice = drivers[0], Cat()
+    for driver in drivers[1:]:
+        seen, twice = seen | driver, twice | (seen & driver)
+    return twice.any()
