@@ -1,0 +1,439 @@
+"""A compiled program: all that the host loads into the chip, and all that it must know to feed it and read it.
+
+`Program` is data. What the words make the chip do is derived from the words (`cosim.schedule`), never stored beside
+them, so a listing edited by hand runs on every engine.
+"""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim import assembler, vectors
+from cosim.network import Activation
+from rtl.config import ChipConfig, Edge, Floorplan, PadSite, Square
+from rtl.isa import UnitKind
+
+__all__ = ["InputSlot", "LayerPlan", "Mode", "OutputSlot", "Program", "ProgramError", "TileTargets", "Unit"]
+
+_FORMAT, _VERSION = "duramesh program", 1
+
+
+class ProgramError(ValueError):
+    """A program, or the file that should hold one, cannot be used; the message says what and where."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit with a sequencer: kind (TILE, ILP or OLP) and index (tile, or domain)."""
+
+    kind: UnitKind
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.kind.name} {self.index}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Unit":
+        """Inverse of `str`."""
+        kind, _, index = text.strip().partition(" ")
+        if kind not in ("TILE", "ILP", "OLP") or not index.strip().isdecimal():
+            raise ProgramError(f"no unit {text.strip()!r}; expected TILE, ILP or OLP and an index, e.g. TILE 7")
+        return cls(getattr(UnitKind, kind), int(index))
+
+
+class Mode(StrEnum):
+    """How a layer uses the two pairs of devices of a unit cell."""
+
+    BALANCED = "balanced"  #: asymmetry balance: W on WP1, -W on WP2, inputs on both, with both signs (4 PCM)
+    DOUBLE = "double"  #: W on WP1 and on WP2, read in one step (4 PCM)
+    STACKED = "stacked"  #: one half of the rows on WP1, the other on WP2 (2 PCM)
+
+    @property
+    def gain(self) -> int:
+        """How often a weight counts in the capacitor's charge."""
+        return 1 if self is Mode.STACKED else 2
+
+
+@dataclass(frozen=True)
+class InputSlot:
+    """A slice of the network's input as one vector of an ILP.
+
+    The magnitudes of inputs ``first`` to ``first + count - 1`` that have `sign`, on lanes 0 to ``count - 1``, belong
+    into vector ``slot + stride * frame``.
+    """
+
+    ilp: int
+    slot: int
+    stride: int
+    first: int
+    count: int
+    sign: int
+
+
+@dataclass(frozen=True)
+class OutputSlot:
+    """A layer's output as results of an OLP.
+
+    Parameters
+    ----------
+    name : str
+        `layer0`, `layer1`, ...
+    olp, slot, stride : int
+        Frame f of a run is result ``slot + stride * f`` of this OLP.
+    width : int
+        Outputs, on lanes 0 to `width` - 1.
+    """
+
+    name: str
+    olp: int
+    slot: int
+    stride: int
+    width: int
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """Where a layer sits and what its numbers mean.
+
+    Parameters
+    ----------
+    name : str
+    inputs, outputs : int
+    activation : Activation
+    mode : Mode
+    tiles : tuple of int
+        Tile indices; two are a vertical pair with shared capacitors, north first. Output leaves from `reader`.
+    reader : int
+    capacitors : int
+        50 fF capacitors per column and tile.
+    ramp_start, ramp_slope : int
+        READOUT codes.
+    enable_offset : int
+        Cycles from the first cycle of the column pulses to the output-enable window; the ReLU's zero.
+    bias_durations : tuple of int
+        ns of each bias row, in the layer's bias phase.
+    weight_scale : float
+        Programmed weight = network weight x this.
+    code_scale, code_zero : float
+        Ideal OLP code of an output y (in units of the full scale): ``code_zero + code_scale * y``.
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+    activation: Activation
+    mode: Mode
+    tiles: tuple[int, ...]
+    reader: int
+    capacitors: int
+    ramp_start: int
+    ramp_slope: int
+    enable_offset: int
+    bias_durations: tuple[int, ...]
+    weight_scale: float
+    code_scale: float
+    code_zero: float
+
+    def value(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Outputs in units of the layer's full scale, from OLP codes."""
+        return (codes.astype(np.float64) - self.code_zero) / self.code_scale
+
+
+@dataclass(frozen=True)
+class TileTargets:
+    """What to program into one tile: (rows + bias rows, columns) float32, 1 is the largest weight of a pair.
+
+    `wp1` is what G+ - G- shall be, `wp2` what g+ - g- shall be.
+    """
+
+    wp1: NDArray[np.float32]
+    wp2: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything the host loads, and the maps to feed and read the chip.
+
+    Parameters
+    ----------
+    config : ChipConfig
+        The chip that the program is for.
+    frame_cycles : int
+        Period of a frame.
+    frames_per_run : int
+        Frames from one start pulse to HALT.
+    units : mapping of Unit to words
+        128-bit words of every unit that does anything.
+    origins : mapping of Unit to int
+        For a unit that begins its frame later: cycles from the start of the program to its frame 0 (default 0).
+    inputs, outputs : tuple of InputSlot, OutputSlot
+    layers : tuple of LayerPlan
+    targets : mapping of tile index to TileTargets
+    masks : mapping of (tile index, edge) to bool (lanes,)
+        Custom masks.
+    """
+
+    config: ChipConfig
+    frame_cycles: int
+    frames_per_run: int
+    units: Mapping[Unit, tuple[int, ...]]
+    inputs: tuple[InputSlot, ...] = ()
+    outputs: tuple[OutputSlot, ...] = ()
+    layers: tuple[LayerPlan, ...] = ()
+    targets: Mapping[int, TileTargets] = field(default_factory=dict)
+    origins: Mapping[Unit, int] = field(default_factory=dict)
+    masks: Mapping[tuple[int, Edge], NDArray[np.bool_]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.frame_cycles < 1 or self.frames_per_run < 1:
+            raise ProgramError(
+                f"a run has {self.frames_per_run} frames of {self.frame_cycles} cycles; expected at least 1"
+            )
+        for unit, words in self.units.items():
+            if unit.index >= self._count(unit.kind):
+                raise ProgramError(f"{unit} does not exist: this chip has {self._count(unit.kind)} of them")
+            depth = assembler.program_depth(unit.kind, self.config)
+            if len(words) > depth:
+                raise ProgramError(f"program of {unit} has {len(words)} words, its SRAM holds {depth}")
+        shape = (self.config.total_rows, self.config.lanes)
+        for tile, target in self.targets.items():
+            for name in ("wp1", "wp2"):
+                array = getattr(target, name)
+                if array.shape != shape or not np.all(np.abs(array) <= 1):
+                    raise ProgramError(f"{name} of tile {tile} must be {shape} numbers in [-1, 1], got {array.shape}")
+
+    def _count(self, kind: UnitKind) -> int:
+        return self.config.tile_count if kind is UnitKind.TILE else self.config.domain_count
+
+    @cached_property
+    def tiles(self) -> tuple[int, ...]:
+        """Tiles that hold weights."""
+        return tuple(sorted(self.targets))
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """(north, south) tiles that share their capacitors."""
+        return tuple((layer.tiles[0], layer.tiles[1]) for layer in self.layers if len(layer.tiles) == 2)
+
+    @property
+    def input_width(self) -> int:
+        """Numbers that the network takes."""
+        return max((slot.first + slot.count for slot in self.inputs), default=0)
+
+    def locate(self, unit: Unit, cycle: int) -> tuple[int, int]:
+        """Frame of the run, and cycle within it, that `unit` works on in a cycle of the program.
+
+        A unit with an origin counts its frame from there, so what it reads out while the next frame has begun still
+        belongs to the old one, at a cycle beyond `frame_cycles`. Both engines label the physics' events so.
+        """
+        origin = self.origins.get(unit, 0)
+        frame, within = divmod(cycle - origin, self.frame_cycles)
+        return frame, within + origin
+
+    def ilp_image(self, codes: NDArray[np.int16]) -> dict[int, NDArray[np.uint8]]:
+        """Vector SRAMs of one run: signed codes (frames, inputs) -> {ilp: (ilp_vectors, lanes)}.
+
+        Raises
+        ------
+        ProgramError
+            If there are more frames than a run has, or the width is not the network's.
+        """
+        if codes.ndim != 2 or codes.shape[1] != self.input_width or len(codes) > self.frames_per_run:
+            raise ProgramError(
+                f"expected codes of at most {self.frames_per_run} frames x {self.input_width} inputs, got {codes.shape}"
+            )
+        magnitudes = dict(zip((1, -1), vectors.split_signs(codes), strict=True))
+        images: dict[int, NDArray[np.uint8]] = {}
+        for slot in self.inputs:
+            empty = np.zeros((self.config.ilp_vectors, self.config.lanes), np.uint8)
+            image = images.setdefault(slot.ilp, empty)
+            rows = slot.slot + slot.stride * np.arange(len(codes))
+            image[rows, : slot.count] = magnitudes[slot.sign][:, slot.first : slot.first + slot.count]
+        return images
+
+    def olp_codes(self, results: Mapping[int, NDArray[np.uint8]], frames: int) -> dict[str, NDArray[np.uint8]]:
+        """Codes of each output from the result SRAMs {olp: (olp_vectors, lanes)}: {name: (frames, width)}."""
+        return {
+            slot.name: results[slot.olp][slot.slot + slot.stride * np.arange(frames), : slot.width]
+            for slot in self.outputs
+        }
+
+    def with_targets(self, targets: Mapping[int, TileTargets]) -> "Program":
+        """The same program with other weights, e.g. calibrated ones."""
+        return Program(**{**{name: getattr(self, name) for name in self.__dataclass_fields__}, "targets": targets})
+
+    def listing(self) -> str:
+        """Assembly of every unit, each under a line ``== UNIT ==``; `parse_listing` reads it back."""
+        parts = []
+        for unit in sorted(self.units, key=lambda unit: (unit.kind.value, unit.index)):
+            parts.append(f"== {unit} ==  # {self._place(unit)}\n{assembler.disassemble(self.units[unit], unit.kind)}")
+        return "\n".join(parts)
+
+    def _place(self, unit: Unit) -> str:
+        plan = self.config.floorplan
+        if unit.kind is not UnitKind.TILE:
+            site = (plan.ilp_sites if unit.kind is UnitKind.ILP else plan.olp_sites)[unit.index]
+            return f"{plan.domains[unit.index]}, at the {site.edge} edge of tile {site.square}"
+        roles = [layer.name for layer in self.layers if unit.index in layer.tiles]
+        return f"{plan.tiles[unit.index]}" + (f", {', '.join(roles)}" if roles else ", passes vectors on")
+
+    @staticmethod
+    def parse_listing(text: str, config: ChipConfig, name: str = "listing") -> dict[Unit, tuple[int, ...]]:
+        """The words of every unit of a listing.
+
+        Raises
+        ------
+        ProgramError
+            On a heading that is no unit, a unit twice, or instructions before the first heading.
+        AssemblyError
+            On an instruction that is none, with its place in `text`.
+        """
+        units: dict[Unit, list[str]] = {}
+        body: list[str] | None = None
+        for number, line in enumerate(text.splitlines()):
+            code = line.split("#", 1)[0].strip()
+            if code.startswith("==") and code.endswith("=="):
+                unit = Unit.parse(code.strip("="))
+                if unit in units:
+                    raise ProgramError(f"{name}:{number + 1}: {unit} has two programs")
+                body = units[unit] = [""] * (number + 1)  # keeps line numbers right in messages
+            elif body is not None:
+                body.append(line)
+            elif code:
+                raise ProgramError(f"{name}:{number + 1}: expected a heading like '== TILE 7 ==' before instructions")
+        return {unit: assembler.assemble("\n".join(body), unit.kind, config, name) for unit, body in units.items()}
+
+    def save(self, path: Path) -> None:
+        """Write the program to an npz file without pickle: numbers as arrays, the rest as JSON."""
+        arrays: dict[str, NDArray] = {"meta": np.array(json.dumps(self._meta()))}
+        for unit, words in self.units.items():
+            arrays[f"words {unit}"] = _to_beats(words)
+        for (tile, edge), mask in self.masks.items():
+            arrays[f"mask {tile} {edge}"] = mask
+        for tile, target in self.targets.items():
+            arrays[f"wp1 {tile}"], arrays[f"wp2 {tile}"] = target.wp1, target.wp2
+        with path.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    def _meta(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "config": _config_to_json(self.config),
+            "frame_cycles": self.frame_cycles,
+            "frames_per_run": self.frames_per_run,
+            "inputs": [asdict(slot) for slot in self.inputs],
+            "outputs": [asdict(slot) for slot in self.outputs],
+            "layers": [asdict(layer) for layer in self.layers],
+            "origins": {str(unit): cycles for unit, cycles in self.origins.items()},
+        }
+
+    @classmethod
+    def load(cls, path: Path) -> "Program":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ProgramError
+            If the file is no program, is truncated, or was written by another version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = dict(file)
+            meta = json.loads(arrays.pop("meta").item())
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+            raise ProgramError(f"{path} holds no program, or only part of one ({error}); compile it again") from None
+        if not isinstance(meta, dict) or meta.get("format") != _FORMAT:
+            raise ProgramError(f"{path} is an npz file, but not a {_FORMAT}")
+        if meta.get("version") != _VERSION:
+            raise ProgramError(
+                f"{path} has version {meta.get('version')}, this code reads {_VERSION}; compile it again"
+            )
+        try:
+            return cls._from_parts(meta, arrays)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProgramError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+
+    @classmethod
+    def _from_parts(cls, meta: dict[str, Any], arrays: dict[str, NDArray]) -> "Program":
+        units, masks, targets = {}, {}, {}
+        for key, array in arrays.items():
+            kind, _, rest = key.partition(" ")
+            if kind == "words":
+                units[Unit.parse(rest)] = _from_beats(array)
+            elif kind == "mask":
+                tile, edge = rest.split(" ")
+                masks[int(tile), Edge(edge)] = array
+            elif kind == "wp1":
+                targets[int(rest)] = TileTargets(array, arrays[f"wp2 {rest}"])
+        layers = [
+            LayerPlan(
+                **{
+                    **layer,
+                    "activation": Activation(layer["activation"]),
+                    "mode": Mode(layer["mode"]),
+                    "tiles": tuple(layer["tiles"]),
+                    "bias_durations": tuple(layer["bias_durations"]),
+                }
+            )
+            for layer in meta["layers"]
+        ]
+        return cls(
+            config=_config_from_json(meta["config"]),
+            frame_cycles=meta["frame_cycles"],
+            frames_per_run=meta["frames_per_run"],
+            units=units,
+            inputs=tuple(InputSlot(**slot) for slot in meta["inputs"]),
+            outputs=tuple(OutputSlot(**slot) for slot in meta["outputs"]),
+            layers=tuple(layers),
+            targets=targets,
+            origins={Unit.parse(unit): cycles for unit, cycles in meta["origins"].items()},
+            masks=masks,
+        )
+
+
+def _to_beats(words: tuple[int, ...]) -> NDArray[np.uint64]:
+    """128-bit words -> (n, 2) beats, low half first: the order of the host port."""
+    low = (1 << 64) - 1
+    return np.array([(word & low, word >> 64) for word in words], dtype=np.uint64).reshape(-1, 2)
+
+
+def _from_beats(beats: NDArray[np.uint64]) -> tuple[int, ...]:
+    return tuple(low | high << 64 for low, high in beats.tolist())
+
+
+def _config_to_json(config: ChipConfig) -> dict[str, Any]:
+    fields = asdict(config)
+    fields["floorplan"]["holes"] = sorted(config.floorplan.holes)
+    return fields
+
+
+def _config_from_json(fields: dict[str, Any]) -> ChipConfig:
+    plan = fields["floorplan"]
+
+    def square(pair: list[int]) -> Square:
+        return pair[0], pair[1]
+
+    def sites(name: str) -> tuple[PadSite, ...]:
+        return tuple(PadSite(square(site["square"]), Edge(site["edge"])) for site in plan[name])
+
+    floorplan = Floorplan(
+        rows=plan["rows"],
+        columns=plan["columns"],
+        holes=frozenset(square(hole) for hole in plan["holes"]),
+        domains=tuple(plan["domains"]),
+        ilp_sites=sites("ilp_sites"),
+        olp_sites=sites("olp_sites"),
+    )
+    return ChipConfig(**{**fields, "floorplan": floorplan})
