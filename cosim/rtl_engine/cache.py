@@ -1,0 +1,84 @@
+"""Things that take long to make and depend only on their inputs: made once, kept under a hash, shared by processes."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+__all__ = ["cache_dir", "cached", "digest"]
+
+#: Entries that nobody used for so long are removed when a new one is made.
+KEEP_DAYS = 60
+
+
+def cache_dir() -> Path:
+    """Where simulators are kept: `DURAMESH_CACHE` if it is set, else the user's cache directory."""
+    override = os.environ.get("DURAMESH_CACHE")
+    return Path(override).expanduser().resolve() if override else platformdirs.user_cache_path("duramesh")
+
+
+def digest(parts: Iterable[str | bytes]) -> str:
+    """Hash of a sequence of texts or bytes; where one part ends and the next begins matters."""
+    total = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        total.update(hashlib.sha256(raw).digest())
+    return total.hexdigest()[:24]
+
+
+def cached(kind: str, key: str, make: Callable[[Path], None], waiting: Callable[[], None] = lambda: None) -> Path:
+    """Directory `kind`/`key` of the cache, filled by `make` if it does not exist yet.
+
+    Parameters
+    ----------
+    kind : str
+        Subdirectory of the cache, one for each sort of entry.
+    key : str
+        Hash of everything the entry depends on (`digest`).
+    make : callable
+        Fills the empty directory that it is given. If it raises, nothing is kept.
+    waiting : callable
+        Called once if another process is making the same entry; this one waits for it.
+
+    Of several processes that want the same entry one makes it; it appears in one step, complete, under its final name.
+    """
+    parent = cache_dir() / kind
+    entry = parent / key
+    if not entry.is_dir():
+        parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(parent / f"{key}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waiting()
+            lock.acquire()
+        try:
+            if not entry.is_dir():
+                _remove_unused(parent)
+                scratch = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=parent))
+                try:
+                    make(scratch)
+                    scratch.chmod(0o755)
+                    scratch.rename(entry)
+                finally:
+                    shutil.rmtree(scratch, ignore_errors=True)
+        finally:
+            lock.release()
+    os.utime(entry)  # last use
+    return entry
+
+
+def _remove_unused(parent: Path) -> None:
+    oldest = time.time() - KEEP_DAYS * 86400
+    for entry in parent.iterdir():
+        if entry.stat().st_mtime < oldest:
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)

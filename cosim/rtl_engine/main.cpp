@@ -1,0 +1,120 @@
+// Main program of every simulation: cocotb's Verilator loop, with the clock in C++.
+//
+// With the plus-argument +clock=PERIOD (in units of the time precision) the clock of the top module toggles here, before
+// the one evaluation of each edge. A cocotb `Clock` costs a callback, a delayed write and a second evaluation of the
+// whole chip per edge instead. Without the plus-argument this is an ordinary cocotb simulator, and the test bench drives
+// the clock. In both cases callbacks run in the order of IEEE 1800-2012, 4.4: `RisingEdge(clk)` sees the values before
+// the edge, `ReadOnly` those after it.
+//
+// +trace=FILE writes a waveform, if the simulator was built for it.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "Vtop.h"
+#include "verilated.h"
+#include "verilated_vpi.h"
+
+#if VM_TRACE_FST
+#include "verilated_fst_c.h"
+using Trace = VerilatedFstC;
+#elif VM_TRACE
+#include "verilated_vcd_c.h"
+using Trace = VerilatedVcdC;
+#endif
+
+extern "C" void vlog_startup_routines_bootstrap();  // cocotb's VPI library
+
+namespace {
+
+constexpr std::uint64_t NEVER = ~std::uint64_t{0};
+
+std::string plus_argument(VerilatedContext& context, const char* name) {
+    const std::string prefix = std::string{"+"} + name + "=";
+    const std::string match = context.commandArgsPlusMatch((std::string{name} + "=").c_str());
+    return match.rfind(prefix, 0) == 0 ? match.substr(prefix.size()) : std::string{};
+}
+
+void call_value_callbacks() {
+    while (VerilatedVpi::callValueCbs()) {
+    }
+}
+
+// Evaluate until neither the model nor a callback wants more in this time step.
+void settle(Vtop& top) {
+    do {
+        do {
+            top.eval_step();
+            VerilatedVpi::clearEvalNeeded();
+            VerilatedVpi::doInertialPuts();
+            call_value_callbacks();
+        } while (VerilatedVpi::evalNeeded());
+        VerilatedVpi::callCbs(cbReadWriteSynch);
+        VerilatedVpi::doInertialPuts();
+        call_value_callbacks();
+    } while (VerilatedVpi::evalNeeded());
+    top.eval_end_step();
+    VerilatedVpi::callCbs(cbReadOnlySynch);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    VerilatedContext& context = *Verilated::defaultContextp();
+    context.commandArgs(argc, argv);
+    context.fatalOnVpiError(false);  // cocotb probes for objects that need not exist
+    const auto top = std::make_unique<Vtop>(&context, "");
+
+    const std::string period = plus_argument(context, "clock");
+    const std::uint64_t half_period = period.empty() ? 0 : std::strtoull(period.c_str(), nullptr, 10) / 2;
+    if (!period.empty() && half_period == 0) {
+        std::fprintf(stderr, "+clock=%s: expected a period of at least 2 time steps\n", period.c_str());
+        return 2;
+    }
+    std::uint64_t next_edge = half_period ? half_period : NEVER;
+
+#if VM_TRACE
+    const std::string trace_file = plus_argument(context, "trace");
+    Trace trace;
+    context.traceEverOn(true);
+    if (!trace_file.empty()) {
+        top->trace(&trace, 99);
+        trace.open(trace_file.c_str());
+    }
+#endif
+
+    vlog_startup_routines_bootstrap();
+    VerilatedVpi::callCbs(cbStartOfSimulation);
+    call_value_callbacks();
+
+    while (!context.gotFinish()) {
+        settle(*top);
+#if VM_TRACE
+        if (trace.isOpen()) trace.dump(context.time());
+#endif
+        const std::uint64_t next_model = top->eventsPending() ? top->nextTimeSlot() : NEVER;
+        const std::uint64_t next = std::min({VerilatedVpi::cbNextDeadline(), next_model, next_edge});
+        if (next == NEVER) break;
+        context.time(next);
+        VerilatedVpi::callCbs(cbNextSimTime);
+        call_value_callbacks();
+        VerilatedVpi::callTimedCbs();
+        call_value_callbacks();
+        if (next == next_edge) {
+            top->clk = !top->clk;
+            next_edge += half_period;
+            call_value_callbacks();
+        }
+    }
+
+    top->final();
+    VerilatedVpi::callCbs(cbEndOfSimulation);
+#if VM_TRACE
+    trace.close();
+#endif
+    return context.errorCount() > 0 ? 1 : 0;
+}
