@@ -56,9 +56,9 @@ class HostPort(wiring.Component):
 
     Timing
     ------
-    A beat accepted in cycle n strobes its unit, or CONTROL acts, in n + 1. The first beat of an answer stands on `tx` eight
-    cycles after its header was accepted. Bursts move one beat a cycle; between two READ packets `rx` waits until the first
-    has made all its requests.
+    A beat accepted in cycle n strobes its unit, or CONTROL acts, in n + 1. The first beat of an answer stands on `tx`
+    seven cycles after its header was accepted. Bursts move one beat a cycle; behind the header of a READ, `rx` waits
+    until the last of its requests is on the way.
 
     Source
     ------

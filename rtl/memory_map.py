@@ -157,7 +157,7 @@ class MemoryMap:
         for kind in UnitKind:
             if self.unit_count(kind) > indices:
                 raise ValueError(
-                    f"{self.unit_count(kind)} units of kind {kind.name} do not fit the {indices} indices of an address; "
+                    f"{self.unit_count(kind)} units of kind {kind.name} do not fit an address, which has {indices}; "
                     "use a smaller floorplan"
                 )
         for entry in self.entries:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -271,7 +272,7 @@ def test_windows_join_without_a_gap_and_results_wrap() -> None:
     wires = (np.cumsum(flips, axis=0) % 2).astype(np.uint8)
     counted = measure(config, program, wires)
     starts = 2 + np.cumsum([0, *lengths])
-    want = [high_time(wires[a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    want = [high_time(wires[a:b]) for a, b in pairwise(starts)]
     assert counted.codes == [want[8], *want[1:8]]
     assert (counted.illegal, counted.pointer) == (0, 1)
 
