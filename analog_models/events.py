@@ -48,7 +48,7 @@ class TileControls:
     ramp_start : int
         Start voltage of the ramp, LSB 5 mV, 0 to 255.
     ramp_slope : int
-        Slope of the ramp, 128 is 0.9 V in 255 ns, 1 to 255.
+        Slope of the ramp, 128 is 0.9 V in 255 ns, 1 to 255; 0 is a ramp that stands still.
 
     Raises
     ------

@@ -1,0 +1,243 @@
+"""All analog tiles of a chip behind one door: events in, crossing times out."""
+
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.config import AnalogConfig
+from analog_models.events import EventKind, TileControls, TileEvent
+from analog_models.noise import KeyedNoise
+from analog_models.tile import Frames, Tile, settle
+
+__all__ = ["AnalogChip", "AnalogFileError"]
+
+_FORMAT = 1
+
+
+class AnalogFileError(ValueError):
+    """A file does not hold an analog chip; the message says what is wrong with it."""
+
+
+class AnalogChip:
+    """The analog part of a chip.
+
+    Parameters
+    ----------
+    config : AnalogConfig
+    tiles : iterable of int
+        Indices of the tiles in use. A tile's array takes memory from its first programming on; an event for another
+        tile makes a tile without conductance.
+    pairs : mapping of int to int
+        Northern to southern tile of every pair that can share capacitors.
+    rows, bias_rows, columns : int
+        Size of a tile's array.
+    seed : int
+        All mismatch and noise of this chip.
+    chip : int
+        Number of the chip in a system: chips of one seed differ by it.
+
+    Raises
+    ------
+    ValueError
+        If an index is negative, or a tile is in two pairs.
+    """
+
+    def __init__(
+        self,
+        config: AnalogConfig,
+        *,
+        tiles: Iterable[int],
+        pairs: Mapping[int, int] | None = None,
+        rows: int = 512,
+        bias_rows: int = 8,
+        columns: int = 512,
+        seed: int = 0,
+        chip: int = 0,
+    ) -> None:
+        if rows < 1 or bias_rows < 0 or columns < 1:
+            raise ValueError(f"a tile cannot have {rows} rows, {bias_rows} bias rows, {columns} columns")
+        self.config = config
+        self.pairs = dict(pairs or {})
+        self.rows, self.bias_rows, self.column_count = rows, bias_rows, columns
+        self.seed, self.chip = seed, chip
+        self._north_of = {south: north for north, south in self.pairs.items()}
+        if len(self._north_of) != len(self.pairs) or set(self.pairs) & set(self._north_of):
+            raise ValueError(f"a tile shares its capacitors in one pair only, got pairs {self.pairs}")
+        self._tiles: dict[int, Tile] = {}
+        for index in tiles:
+            self.tile(index)
+        self.used = frozenset(self._tiles)
+
+    @property
+    def total_rows(self) -> int:
+        """Word lines of a tile, bias rows last."""
+        return self.rows + self.bias_rows
+
+    def tile(self, index: int) -> Tile:
+        """Tile number `index`; it is made at the first call."""
+        if index not in self._tiles:
+            if index < 0:
+                raise ValueError(f"tile index must not be negative, got {index}")
+            noise = KeyedNoise(self.seed, self.chip, index)
+            self._tiles[index] = Tile(self.config, noise, index, self.total_rows, self.column_count)
+        return self._tiles[index]
+
+    def set_age(self, age_s: float) -> None:
+        """Let the devices drift until `age_s` after their programming; earlier ages are allowed."""
+        self.config = replace(self.config, age_s=age_s)
+        for tile in self._tiles.values():
+            tile.set_config(self.config)
+
+    def serve(self, frames: Frames, events: Sequence[TileEvent]) -> dict[int, NDArray[np.uint16]]:
+        """Serve the events of one strobe, or of several cycles in a row.
+
+        Events of a cycle are served in the order precharge, integrate (all tiles), sharing of capacitors, ramp, write.
+
+        Parameters
+        ----------
+        frames : (B,) int64
+            Frame numbers of the batch; they key the noise. A precharge fixes B for its tile until the next.
+        events : sequence of TileEvent
+
+        Returns
+        -------
+        dict of tile to (B, columns) uint16
+            Whole cycles, 0 to 511, that each comparator stays high, for the tiles whose ramp starts.
+
+        Raises
+        ------
+        ValueError
+            If an event lacks what its kind needs, or a tile's ramp starts twice.
+        """
+        frames = np.atleast_1d(np.asarray(frames))
+        codes: dict[int, NDArray[np.uint16]] = {}
+        ordered = sorted(events, key=lambda event: (event.cycle, event.kind, event.tile))
+        for (cycle, kind), group in groupby(ordered, key=lambda event: (event.cycle, event.kind)):
+            batch = list(group)
+            if kind is EventKind.PRECHARGE:
+                for event in batch:
+                    self.tile(event.tile).precharge(frames, cycle)
+            elif kind is EventKind.INTEGRATE:
+                for event in batch:
+                    times = _needed(event, event.row_time, "row_time")
+                    self.tile(event.tile).move_charge(frames, cycle, _controls(event), times)
+                for members in {self._sharing(event.tile) for event in batch}:
+                    for index in members:
+                        self.tile(index).wait(frames, cycle)  # a partner that only lends its capacitors
+                    settle([self.tile(index) for index in members])
+            elif kind is EventKind.RAMP:
+                for event in batch:
+                    if event.tile in codes:
+                        raise ValueError(
+                            f"tile {event.tile} starts a second ramp in cycle {cycle}; "
+                            "serve its ramps in separate calls"
+                        )
+                    codes[event.tile] = self.tile(event.tile).ramp(frames, cycle, _controls(event))
+            else:
+                for event in batch:
+                    self.tile(event.tile).write(
+                        frames,
+                        cycle,
+                        event.write_row,
+                        event.device,
+                        reset=event.reset,
+                        return_line=event.return_line,
+                        column_time=_needed(event, event.column_time, "column_time"),
+                    )
+        return codes
+
+    def _sharing(self, index: int) -> tuple[int, ...]:
+        """Tiles whose capacitors are connected with those of tile `index`, itself included, north first.
+
+        Both must share; that they do not is a fault that the digital side flags, and no connection.
+        """
+        controls = self.tile(index).controls
+        assert controls is not None
+        for wants, pairs, edge in (
+            (controls.share_south, self.pairs, "southern"),
+            (controls.share_north, self._north_of, "northern"),
+        ):
+            if not wants:
+                continue
+            if index not in pairs:
+                raise ValueError(f"tile {index} shares its capacitors with a {edge} neighbour that it does not have")
+            north, south = (index, pairs[index]) if edge == "southern" else (pairs[index], index)
+            above, below = self.tile(north).controls, self.tile(south).controls
+            if above is not None and below is not None and above.share_south and below.share_north:
+                return north, south
+        return (index,)
+
+    # Files ----------------------------------------------------------------------------------------------------------
+
+    def save(self, path: Path | str) -> None:
+        """Write everything that the codes depend on to an npz file without pickle (not the capacitors' state)."""
+        programmed = sorted(index for index, tile in self._tiles.items() if tile.programmed)
+        arrays: dict[str, NDArray] = {
+            "format": np.array(_FORMAT),
+            "config": np.array(self.config.to_json()),
+            "seed": np.array(self.seed, np.uint64),
+            "numbers": np.array([self.chip, self.rows, self.bias_rows, self.column_count]),
+            "tiles": np.array(sorted(self._tiles), np.int64),
+            "pairs": np.array(sorted(self.pairs.items()), np.int64).reshape(-1, 2),
+            "programmed": np.array(programmed, np.int64),
+        }
+        arrays["runs"] = np.array([self.tile(index).runs for index in programmed], np.int64)
+        for index in programmed:
+            arrays[f"g{index}"] = self.tile(index).cells.programmed
+            arrays[f"nu{index}"] = self.tile(index).cells.exponent
+        with open(path, "wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "AnalogChip":
+        """Read what `save` wrote: the same events give the same codes, in any process.
+
+        Raises
+        ------
+        AnalogFileError
+            If the file is not such a file, or cut short.
+        FileNotFoundError
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = dict(file)
+            if int(arrays["format"]) != _FORMAT:
+                raise AnalogFileError(f"{path} has format {arrays['format']}, this version reads {_FORMAT}")
+            number, rows, bias_rows, columns = arrays["numbers"].tolist()
+            chip = cls(
+                AnalogConfig.from_json(str(arrays["config"])),
+                tiles=arrays["tiles"].tolist(),
+                pairs=dict(arrays["pairs"].tolist()),
+                rows=rows,
+                bias_rows=bias_rows,
+                columns=columns,
+                seed=int(arrays["seed"]),
+                chip=number,
+            )
+            for index, runs in zip(arrays["programmed"].tolist(), arrays["runs"].tolist(), strict=True):
+                chip.tile(index).runs = runs
+                chip.tile(index).cells.restore(arrays[f"g{index}"], arrays[f"nu{index}"])
+        except (zipfile.BadZipFile, EOFError, OSError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, FileNotFoundError | AnalogFileError):
+                raise
+            raise AnalogFileError(
+                f"{path} does not hold an analog chip ({type(error).__name__}: {error}); write it anew with `save`"
+            ) from error
+        return chip
+
+
+def _needed(event: TileEvent, value: NDArray | None, name: str) -> NDArray:
+    if value is None:
+        raise ValueError(f"{event.kind.name} event of tile {event.tile} in cycle {event.cycle} lacks {name}")
+    return value
+
+
+def _controls(event: TileEvent) -> TileControls:
+    if event.controls is None:
+        raise ValueError(f"{event.kind.name} event of tile {event.tile} in cycle {event.cycle} lacks controls")
+    return event.controls

@@ -1,0 +1,189 @@
+"""The circuits at the edge of an array: read bias, mirror, capacitors, ramp, comparators. One of each per column.
+
+Voltages of a capacitor are kept in mV *relative to the precharge level*, charges in fC, times in ns, so that the round
+figures of the chip (5 mV, 900 mV, 255 ns) are exact in float64.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.constants import ASSUMPTION, constant
+from analog_models.noise import Draw, KeyedNoise
+
+__all__ = ["PATH_UNITS", "Columns", "Periphery"]
+
+Array = NDArray[np.float64]
+
+#: Path gains of 1 +- eps/2 are multiples of 1/PATH_UNITS, so that weighted sums of conductances stay integers.
+PATH_UNITS = 1 << 12
+_BOLTZMANN = 1.380649e-23
+_N = "Nature 620, 768 (2023), Methods"
+
+
+@dataclass(frozen=True)
+class Periphery:
+    """Constants of the column circuits; the defaults are the nominal preset.
+
+    Sigmas are spreads over columns, drawn once per tile; noises are drawn anew at every event.
+    """
+
+    read_voltage_v: float = constant(0.3, "V", f"{_N}: Vread")
+    mirror_ratio: float = constant(
+        1 / 320,
+        "1",
+        f"{ASSUMPTION}: 1:16 and 1:20; MACs of +-9.4 in units of weight x input, doubled by AB, fill 250 fF",
+    )
+    capacitor_ff: float = constant(50.0, "fF", f"{_N}: each of 8 capacitors (250 fF typical)")
+    precharge_v: float = constant(0.75, "V", f"{_N}: precharge supply")
+    rail_low_v: float = constant(0.2, "V", f"{ASSUMPTION}: headroom of the mirror below the 0.3 V ramp start")
+    rail_high_v: float = constant(1.3, "V", f"{ASSUMPTION}: 1.5 V supply less the mirror's headroom")
+    ramp_lsb_v: float = constant(0.005, "V", "docs/fabric.md: LSB of ramp_start")
+    ramp_full_v: float = constant(0.9, "V", f"{ASSUMPTION}: 0.3 V to 1.2 V, symmetric around the precharge level")
+    ramp_full_ns: float = constant(255.0, "ns", f"{_N}: longest duration")
+    ramp_full_slope: int = constant(128, "1", "docs/fabric.md: ramp_slope of full slope")
+
+    column_gain_sigma: float = constant(0.01, "1", f"{ASSUMPTION}: mirror matching of 1 %")
+    path_mismatch_sigma: float = constant(0.02, "1", f"{ASSUMPTION}: G+ against G- read path, two mirrors at 1.4 %")
+    polarity_mismatch_sigma: float = constant(0.01, "1", f"{ASSUMPTION}: charging against discharging, 1 %")
+    phase_offset_sigma_fc: float = constant(0.25, "fC", f"{ASSUMPTION}: switch injection, 1 mV on 250 fF per phase")
+    comparator_offset_sigma_v: float = constant(0.004, "V", f"{ASSUMPTION}: minimum-size pair, about 1 LSB")
+    comparator_noise_v: float = constant(0.0005, "V", f"{ASSUMPTION}: per decision")
+    ramp_bow_ns: float = constant(0.5, "ns", f"{ASSUMPTION}: integral nonlinearity at mid ramp, 0.2 %")
+    temperature_k: float = constant(300.0, "K", f"{ASSUMPTION}: kT/C noise of the precharge; 0 turns it off")
+    droop_v_per_s: float = constant(40.0, "V/s", f"{ASSUMPTION}: 10 pA on 250 fF; the leak grows with the capacitor")
+    droop_level_v: float = constant(0.0, "V", f"{ASSUMPTION}: where the leak ends")
+
+    wire_ohm: float = constant(0.05, "ohm", f"{ASSUMPTION}: column wire per cell; 'wide wires' ({_N})")
+    column_load_us: float = constant(1.0, "uS", f"{ASSUMPTION}: mean conductance per cell that loads the wire")
+
+    def __post_init__(self) -> None:
+        for name in (
+            "read_voltage_v",
+            "mirror_ratio",
+            "capacitor_ff",
+            "ramp_full_v",
+            "ramp_full_ns",
+            "ramp_full_slope",
+        ):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"Periphery.{name} must be positive, got {getattr(self, name)}")
+        if not self.rail_low_v < self.precharge_v < self.rail_high_v:
+            raise ValueError(
+                f"Periphery: rail_low_v < precharge_v < rail_high_v must hold, "
+                f"got {self.rail_low_v}, {self.precharge_v}, {self.rail_high_v}"
+            )
+
+    @classmethod
+    def ideal(cls) -> "Periphery":
+        """No mismatch, offset, noise, droop, IR drop or saturation."""
+        return cls(
+            rail_low_v=-inf,
+            rail_high_v=inf,
+            column_gain_sigma=0.0,
+            path_mismatch_sigma=0.0,
+            polarity_mismatch_sigma=0.0,
+            phase_offset_sigma_fc=0.0,
+            comparator_offset_sigma_v=0.0,
+            comparator_noise_v=0.0,
+            ramp_bow_ns=0.0,
+            temperature_k=0.0,
+            droop_v_per_s=0.0,
+            wire_ohm=0.0,
+        )
+
+    @cached_property
+    def charge_fc_per_us_ns(self) -> float:
+        """Charge on the capacitor for 1 uS read for 1 ns: uS * V * ns is fC, times the mirror ratio."""
+        return self.read_voltage_v * self.mirror_ratio
+
+    @cached_property
+    def rails_mv(self) -> tuple[float, float]:
+        """Lowest and highest capacitor voltage, relative to the precharge level."""
+        return (self.rail_low_v - self.precharge_v) * 1e3, (self.rail_high_v - self.precharge_v) * 1e3
+
+    def reset_noise_mv(self, capacitance_ff: float) -> float:
+        """kT/C noise that the precharge leaves: sqrt(kT/C)."""
+        if not (self.temperature_k and capacitance_ff):
+            return 0.0
+        return 1e3 * sqrt(_BOLTZMANN * self.temperature_k / (capacitance_ff * 1e-15))
+
+    def attenuation(self, rows: int) -> Array:
+        """IR drop along the columns: share of the read voltage at each row, (rows,).
+
+        First order, with the same mean load on every cell: row *r* is ``k = rows - r`` cells away from the periphery
+        and loses ``wire_ohm * load * (k * rows - k^2 / 2)``. It depends on no input, so that sums stay linear.
+        """
+        k = rows - np.arange(rows)
+        return 1.0 - self.wire_ohm * self.column_load_us * 1e-6 * (k * rows - k * k / 2)
+
+    def drooped_mv(self, v_mv: Array, elapsed_ns: int) -> Array:
+        """Capacitor voltage after `elapsed_ns`: it moves towards the droop level at a constant rate."""
+        if not (self.droop_v_per_s and elapsed_ns):
+            return v_mv
+        step = self.droop_v_per_s * elapsed_ns * 1e-6  # V/s * ns is 1e-9 V
+        level = (self.droop_level_v - self.precharge_v) * 1e3
+        return v_mv + np.clip(level - v_mv, -step, step)
+
+    def crossing_cycles(self, v_mv: Array, ramp_start: int, ramp_slope: int) -> NDArray[np.uint16]:
+        """Whole cycles a comparator stays high, 0 to 511, for inputs of `v_mv` relative to the precharge level.
+
+        The ramp is at ``ramp_start * 5 mV`` when the pulses rise and climbs by ``ramp_slope / 128 * 900 mV`` in 255 ns.
+        The time to the crossing is rounded half up: the comparator is sampled in mid cycle. 511 is never reached.
+        """
+        start_mv = round(self.precharge_v * 1e3, 9) - ramp_start * round(self.ramp_lsb_v * 1e3, 9)
+        rise_mv = v_mv + start_mv
+        if ramp_slope == 0:
+            return np.where(rise_mv > 0, 511, 0).astype(np.uint16)
+        # Multiplied before it is divided: zero MAC is 127.5 ns exactly.
+        time = rise_mv * (self.ramp_full_ns * self.ramp_full_slope) / (self.ramp_full_v * 1e3 * ramp_slope)
+        if self.ramp_bow_ns:
+            u = np.clip(time / self.ramp_full_ns, 0.0, 1.0)
+            time = time + 4 * self.ramp_bow_ns * u * (1 - u)
+        # The guard keeps halves that float64 cannot hold (0.4999999999999999) on the upper side.
+        return np.clip(np.floor(time + (0.5 + 1e-9)), 0, 511).astype(np.uint16)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What distinguishes one column from the next: fixed draws of a tile's periphery.
+
+    Parameters
+    ----------
+    gain : (columns,) float64
+        Mirror gain, 1 + spread.
+    path : (columns,) int64
+        Half the G+/G- path mismatch in units of 1/`PATH_UNITS`: G+ is read with 1 + path, G- with 1 - path.
+    polarity : (columns,) float64
+        Half the charge/discharge difference: a charging phase has gain 1 + polarity, a discharging one 1 - polarity.
+    offset_fc : (columns,) float64
+        Charge added in every integration phase, whatever the polarity.
+    comparator_mv : (columns,) float64
+        Comparator offset.
+    """
+
+    gain: Array
+    path: NDArray[np.int64]
+    polarity: Array
+    offset_fc: Array
+    comparator_mv: Array
+
+    @classmethod
+    def drawn(cls, periphery: Periphery, noise: KeyedNoise, columns: int) -> "Columns":
+        """The columns of a tile, drawn from its seed."""
+        gain, path, polarity, offset, comparator = noise.gaussians(range(5), 0, Draw.MISMATCH, columns)
+        return cls(
+            gain=1 + periphery.column_gain_sigma * gain,
+            path=np.rint(periphery.path_mismatch_sigma / 2 * PATH_UNITS * path).astype(np.int64),
+            polarity=periphery.polarity_mismatch_sigma / 2 * polarity,
+            offset_fc=periphery.phase_offset_sigma_fc * offset,
+            comparator_mv=periphery.comparator_offset_sigma_v * 1e3 * comparator,
+        )
+
+    def charge_fc(self, current_fc: Array) -> Array:
+        """Charge that one phase adds to the capacitor, for the ideally mirrored net charge (B, columns)."""
+        gain = np.where(current_fc > 0, self.gain * (1 + self.polarity), self.gain * (1 - self.polarity))
+        return current_fc * gain + self.offset_fc

@@ -1,0 +1,322 @@
+"""Closed-loop tuning: put target weights into the PCM devices of a chip, row by row, one device at a time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analog_models.chip import AnalogChip
+from analog_models.config import AnalogConfig
+from analog_models.constants import ASSUMPTION, constant
+from analog_models.noise import Draw
+from analog_models.tile import Tile
+
+__all__ = ["Programming", "ProgrammingReport", "WeightTargets", "program"]
+
+Array = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class WeightTargets:
+    """Target weights of one tile, in [-1, 1]; 1 is a difference of g_max between the devices of a pair.
+
+    Parameters
+    ----------
+    wp1, wp2 : (rows + bias rows, columns) float64, or None
+        Targets of the first and the second pair; None leaves the pair as it is.
+    """
+
+    wp1: Array | None = None
+    wp2: Array | None = None
+
+    @classmethod
+    def balanced(cls, weights: ArrayLike) -> "WeightTargets":
+        """Asymmetry balance: W on WP1 and -W on WP2."""
+        w = np.asarray(weights, np.float64)
+        return cls(w, -w)
+
+    @classmethod
+    def four_pcm(cls, weights: ArrayLike) -> "WeightTargets":
+        """Four devices per weight without balance: both pairs hold W and are read together, (F + 1) W in all."""
+        w = np.asarray(weights, np.float64)
+        return cls(w, w)
+
+
+@dataclass(frozen=True)
+class Programming:
+    """Settings of the tuning loop."""
+
+    tolerance: float = constant(0.015, "1", f"{ASSUMPTION}: a weight is done within 1.5 % of the largest weight")
+    max_iterations: int = constant(24, "1", f"{ASSUMPTION}: pulses per device before it is left as it is")
+    caution: float = constant(0.7, "1", f"{ASSUMPTION}: share of the missing conductance that one pulse aims at")
+    max_width_ns: int = constant(255, "ns", "Nature 620, 768 (2023): longest column pulse, 8 bits")
+    reads: int = constant(16, "1", f"{ASSUMPTION}: reads averaged per verification, against 1/f noise")
+    verify_capacitors: int = constant(1, "1", f"{ASSUMPTION}: one weight is a small signal; smallest bank")
+    verify_slope: int = constant(32, "1", f"{ASSUMPTION}: ramp slope of a verification, +-1.9 weights in range")
+
+    def __post_init__(self) -> None:
+        for name in ("tolerance", "max_iterations", "caution", "max_width_ns", "reads", "verify_capacitors"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"Programming.{name} must be positive, got {getattr(self, name)}")
+
+    def readout_sigma(self, config: AnalogConfig) -> float:
+        """Noise of the periphery in one read of one weight with a full pulse, in weights.
+
+        kT/C, comparator noise and the ramp's quantisation; the fixed offset is gone with a read without pulse.
+        """
+        periphery = config.periphery
+        volts = config.volts_per_weight_ns(self.verify_capacitors, drifted=False) * periphery.ramp_full_ns
+        reset_v = periphery.reset_noise_mv(self.verify_capacitors * periphery.capacitor_ff) * 1e-3
+        lsb_v = config.volts_per_cycle(self.verify_slope)
+        return sqrt(periphery.comparator_noise_v**2 + reset_v**2 + lsb_v**2 / 12) / volts
+
+
+@dataclass(frozen=True)
+class ProgrammingReport:
+    """How well the weights came out, `Pcm.drift_t0_s` after programming and read through their own columns.
+
+    Parameters
+    ----------
+    errors : dict of (tile, pair) to float32 array
+        Weight minus target of every programmed weight, in units of the largest weight; pair 1 or 2.
+    targets : dict of (tile, pair) to float32 array
+        The targets, in the same order.
+    iterations : dict of (tile, pair) to int
+        Pulses of the device that took most.
+    unfinished : int
+        Weights that did not come within tolerance.
+    """
+
+    errors: dict[tuple[int, int], NDArray[np.float32]]
+    targets: dict[tuple[int, int], NDArray[np.float32]]
+    iterations: dict[tuple[int, int], int]
+    unfinished: int
+
+    def _all(self, arrays: Mapping[tuple[int, int], NDArray[np.float32]]) -> Array:
+        return np.concatenate([a.ravel() for a in arrays.values()]).astype(np.float64)
+
+    @property
+    def weights(self) -> int:
+        """Number of weights programmed."""
+        return sum(a.size for a in self.errors.values())
+
+    @property
+    def mean_error(self) -> float:
+        """Mean absolute error, share of the largest weight (paper: below 3 %)."""
+        return float(np.abs(self._all(self.errors)).mean())
+
+    @property
+    def yield_within_20_percent(self) -> float:
+        """Share of weights within 20 % of the largest weight (paper: around 99 %)."""
+        return float((np.abs(self._all(self.errors)) < 0.2).mean())
+
+    @property
+    def spread_1_to_99(self) -> float:
+        """Distance between the 1 % and the 99 % point of the errors' distribution."""
+        low, high = np.percentile(self._all(self.errors), (1, 99))
+        return float(high - low)
+
+    @property
+    def r_squared(self) -> float:
+        """Squared correlation of targets and weights (ALBERT paper: above 0.98)."""
+        targets = self._all(self.targets)
+        if np.ptp(targets) == 0:
+            return float("nan")
+        return float(np.corrcoef(targets, targets + self._all(self.errors))[0, 1] ** 2)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.weights:,} weights: mean error {self.mean_error:.2%} of max, "
+            f"{self.yield_within_20_percent:.2%} within 20 %, R^2 {self.r_squared:.4f}, "
+            f"at most {max(self.iterations.values(), default=0)} pulses, {self.unfinished:,} not within tolerance"
+        )
+
+
+def program(
+    chip: AnalogChip,
+    targets: Mapping[int, WeightTargets],
+    *,
+    rows: ArrayLike | None = None,
+    settings: Programming | None = None,
+    progress: Progress | None = None,
+) -> ProgrammingReport:
+    """Program target weights into a chip's tiles by closed-loop tuning.
+
+    A pair of devices holds its weight on one side: a positive weight on the first device, a negative one on the second.
+    Each device of the row is RESET, then gets partial SET pulses, whose widths come over the columns, until the weight
+    reads right; what overshoots is RESET and starts again. Each weight is read through its own mirror and read path, so
+    that their errors are tuned away with the device's. Afterwards the devices relax and begin to drift; reads see them
+    at the age of the chip's configuration.
+
+    Parameters
+    ----------
+    chip : AnalogChip
+    targets : mapping of tile to WeightTargets
+    rows : sequence of int, optional
+        Program these word lines only, for example the bias rows, ``range(512, 520)``. Targets keep their full shape.
+    settings : Programming, optional
+    progress : callable (done, total), optional
+        Called after every pair of every tile.
+
+    Returns
+    -------
+    ProgrammingReport
+
+    Raises
+    ------
+    ValueError
+        If a tile is not one of the chip's, or a target has a wrong shape, is NaN or outside [-1, 1].
+
+    Source
+    ------
+    "Weight programming was done in an iterative row-wise fashion", "only one of the four PCM devices was programmed
+    each time": Nature 620, 768 (2023), Methods; closed-loop tuning: Narayanan et al., IEEE TED 68, 6629 (2021). Pulse
+    shapes, tolerance and the order of pulses are our assumption. Rows and columns do not disturb each other, so all
+    rows of a tile are computed at once.
+    """
+    settings = settings or Programming()
+    chosen = _rows(chip, rows)
+    jobs: list[tuple[int, int, Array]] = []
+    for index, weights in targets.items():
+        if index not in chip.used:
+            raise ValueError(
+                f"tile {index} is not one of this chip's tiles {sorted(chip.used)}; name it in AnalogChip(tiles=...)"
+            )
+        for pair, target in ((1, weights.wp1), (2, weights.wp2)):
+            if target is not None:
+                jobs.append((index, pair, _checked(chip, index, pair, target)))
+    report = ProgrammingReport({}, {}, {}, 0)
+    unfinished = 0
+    for done, (index, pair, target) in enumerate(jobs):
+        if progress:
+            progress(done, len(jobs))
+        wanted = target[chosen]
+        errors, pulses, missed = _tune(chip.tile(index), pair, chosen, wanted, settings)
+        report.errors[index, pair] = errors.astype(np.float32)
+        report.targets[index, pair] = wanted.astype(np.float32)
+        report.iterations[index, pair] = pulses
+        unfinished += missed
+    if progress:
+        progress(len(jobs), len(jobs))
+    return ProgrammingReport(report.errors, report.targets, report.iterations, unfinished)
+
+
+def _rows(chip: AnalogChip, rows: ArrayLike | None) -> NDArray[np.int64]:
+    if rows is None:
+        return np.arange(chip.total_rows)
+    chosen = np.atleast_1d(np.asarray(rows))
+    if chosen.ndim != 1 or not np.issubdtype(chosen.dtype, np.integer):
+        raise ValueError(f"rows must be a list of integers, got {chosen.dtype} of shape {chosen.shape}")
+    if chosen.size and not 0 <= chosen.min() <= chosen.max() < chip.total_rows:
+        raise ValueError(
+            f"rows span {chosen.min()} to {chosen.max()}, but a tile has rows 0 to {chip.total_rows - 1} "
+            f"(bias rows from {chip.rows})"
+        )
+    return np.unique(chosen)
+
+
+def _checked(chip: AnalogChip, index: int, pair: int, target: ArrayLike) -> Array:
+    weights = np.asarray(target, np.float64)
+    expected = (chip.total_rows, chip.column_count)
+    if weights.shape != expected:
+        raise ValueError(
+            f"tile {index}, WP{pair}: targets have shape {weights.shape}, expected {expected} "
+            "(rows with bias rows, columns); fill unused cells with 0"
+        )
+    bad = np.argwhere(~(np.abs(weights) <= 1))  # catches NaN too
+    if bad.size:
+        row, column = (int(i) for i in bad[0])
+        raise ValueError(
+            f"tile {index}, WP{pair}, row {row}, column {column}: target is {weights[row, column]}, expected a number "
+            "in [-1, 1]; scale the layer's weights by their largest magnitude"
+        )
+    return weights
+
+
+def _tune(
+    tile: Tile, pair: int, rows: NDArray[np.int64], target: Array, settings: Programming
+) -> tuple[Array, int, int]:
+    """Tune one pair of devices in `rows`: errors at t0, pulses of the slowest device, weights not within tolerance."""
+    pcm = tile.config.pcm
+    first = 2 * (pair - 1)
+    devices = slice(first, first + 2)
+    negative = target < 0
+    if pcm.exact_write:
+        g_us = np.stack([np.where(negative, 0, target), np.where(negative, -target, 0)]) * pcm.g_max_us
+        tile.cells.write(rows, devices, g_us, np.zeros_like(g_us))
+        return _weights(tile, g_us) - target, 0, 0
+    draws = tile.next_draws()  # programming again draws anew
+    g_us = pcm.after_reset(draws(Draw.RESET, target.size * 2)).reshape(2, *target.shape)
+    g_us, pulses, unfinished = _loop(tile, devices, rows, target, g_us, draws, settings)
+    # What was SET relaxes until t0; what was only RESET has its spread already.
+    side = negative.astype(np.intp)[np.newaxis]
+    active = np.take_along_axis(g_us, side, axis=0)[0]
+    relaxed = pcm.relaxed(active, draws(Draw.RELAXATION, target.size).reshape(target.shape))
+    np.put_along_axis(g_us, side, np.where(pulses > 0, relaxed, active)[np.newaxis], axis=0)
+    nu = pcm.drift_exponent(g_us, draws(Draw.DRIFT, g_us.size).reshape(g_us.shape))
+    tile.cells.write(rows, devices, g_us, nu)
+    return _weights(tile, g_us) - target, int(pulses.max(initial=0)), unfinished
+
+
+def _loop(
+    tile: Tile,
+    devices: slice,
+    rows: NDArray[np.int64],
+    target: Array,
+    g_us: Array,
+    draws: "Callable[[int, int], Array]",
+    settings: Programming,
+) -> tuple[Array, NDArray[np.int64], int]:
+    """Verify and pulse until every weight reads right.
+
+    Only one device of a pair ever gets SET pulses, so the passes over the first and over the second device touch
+    disjoint cells and are computed together.
+    """
+    config, pcm = tile.config, tile.config.pcm
+    readout_variance = settings.readout_sigma(config) ** 2
+    columns = target.shape[1]
+    sign = np.where(target < 0, -1.0, 1.0).ravel()
+    magnitude = np.abs(target).ravel()
+    g = np.take_along_axis(g_us, (target < 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
+    other = np.take_along_axis(g_us, (target >= 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
+    set_time = np.where(target < 0, tile.set_time_ns[devices][1][rows], tile.set_time_ns[devices][0][rows]).ravel()
+    pulses = np.zeros(g.size, np.int64)
+    todo = np.arange(g.size)
+    for _ in range(settings.max_iterations):
+        column = todo % columns
+        positive = sign[todo] > 0
+        active, rest = g[todo], other[todo]
+        weight = (
+            sign[todo]
+            * tile.weights_of(np.stack([np.where(positive, active, rest), np.where(positive, rest, active)]), column)[0]
+        )
+        sigma = np.sqrt(
+            (pcm.read_sigma_us(active, pcm.drift_t0_s) ** 2 + pcm.read_sigma_us(rest, pcm.drift_t0_s) ** 2)
+            / pcm.g_max_us**2
+            + readout_variance
+        ) / sqrt(settings.reads)
+        missing = magnitude[todo] - (weight + sigma * draws(Draw.VERIFY, todo.size))
+        # A weight that RESET left too high, being smaller than what RESET leaves behind, cannot come closer.
+        out = np.abs(missing) > settings.tolerance
+        out &= (missing > 0) | (pulses[todo] > 0)
+        todo, missing, active = todo[out], missing[out], active[out]
+        if not todo.size:
+            break
+        goal = active + settings.caution * missing * pcm.g_max_us
+        width = np.clip(np.rint(pcm.planned_width_ns(active, goal)), 1, settings.max_width_ns)
+        z = draws(Draw.PULSE, todo.size)
+        too_high = missing < 0
+        g[todo] = np.where(too_high, pcm.after_reset(z), pcm.after_set(active, width, set_time[todo], z))
+        pulses[todo] += 1
+    result = g_us.copy()
+    side = (target < 0).astype(np.intp)[np.newaxis]
+    np.put_along_axis(result, side, g.reshape(1, *target.shape), axis=0)
+    return result, pulses.reshape(target.shape), int(todo.size)
+
+
+def _weights(tile: Tile, g_us: Array) -> Array:
+    """Weights of one pair of devices (2, rows, columns), read through their columns."""
+    return tile.weights_of(g_us)[0]
