@@ -10,15 +10,16 @@ from rtl.config import ChipConfig
 from rtl.isa import UnitKind
 from rtl.memory_map import BEAT_BITS, Address, ChipStatus, Control, Header, MemoryMap, Opcode
 
-__all__ = ["ANSWER_BEATS", "READ_LATENCY", "HostBeat", "HostPort"]
+__all__ = ["ANSWER_BEATS", "HOST_READ_LATENCY", "HostBeat", "HostPort"]
 
 #: Beats of answers that the port holds while the host does not take them; more than its round trip, so that a READ
 #: moves a beat a cycle.
 ANSWER_BEATS = 16
 
-#: Cycles from a READ's request on the bus to its data behind the OR of all units: address register to unit, the unit
-#: itself, register behind the OR.
-READ_LATENCY = 1 + BUS_READ_LATENCY + 1
+#: Cycles from a request that leaves the parser to its data in the FIFO's input: register to the units, unit, register.
+_FLIGHT = 1 + BUS_READ_LATENCY + 1
+#: Cycles from the acceptance of a READ's header to the first beat of the answer on `tx`: parser, flight, FIFO.
+HOST_READ_LATENCY = 1 + _FLIGHT + 2
 
 
 class HostBeat(data.Struct):
@@ -57,7 +58,7 @@ class HostPort(wiring.Component):
     Timing
     ------
     A beat accepted in cycle n strobes its unit, or CONTROL acts, in n + 1. The first beat of an answer stands on `tx`
-    seven cycles after its header was accepted. Bursts move one beat a cycle; behind the header of a READ, `rx` waits
+    `HOST_READ_LATENCY` cycles after its header was accepted. Bursts move one beat a cycle; behind the header of a READ, `rx` waits
     until the last of its requests is on the way.
 
     Source
@@ -152,7 +153,7 @@ class HostPort(wiring.Component):
         readable, writable = Signal(), Signal()
         with m.Switch(Cat(address.region, address.kind)):
             for entry in self._map.entries:
-                with m.Case((entry.kind.value << 4) | entry.region):
+                with m.Case((entry.kind.value << 4) | entry.region.value):
                     exists = (address.index < self._map.unit_count(entry.kind)) & (address.offset < entry.beats)
                     m.d.comb += [readable.eq(exists & entry.readable), writable.eq(exists & entry.writable)]
 
@@ -188,8 +189,8 @@ class HostPort(wiring.Component):
         m.submodules.answers = answers = SyncFIFOBuffered(width=HostBeat.as_shape().size, depth=ANSWER_BEATS)
         promised = Signal(range(ANSWER_BEATS + 1))  # beats asked for that the host has not taken
         collected = Signal(BEAT_BITS)
-        flying = Signal(READ_LATENCY)
-        last_flying = Signal(READ_LATENCY)
+        flying = Signal(_FLIGHT)
+        last_flying = Signal(_FLIGHT)
         m.d.comb += may_read.eq(promised != ANSWER_BEATS)
         m.d.sync += [
             promised.eq(promised + reading - (self.tx.valid & self.tx.ready)),

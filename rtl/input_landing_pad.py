@@ -72,7 +72,7 @@ class InputLandingPad(wiring.Component):
         config, bus = self._config, self.bus
         banks = [mode.value for mode, _ in UNIT_BANKS[UnitKind.ILP].values()]
         m.submodules.sequencer = sequencer = Sequencer(banks, config.pad_program_depth, config.loop_levels)
-        m.submodules.status = status = StatusRegister()
+        m.submodules.status_register = status = StatusRegister()
         m.submodules.vectors = vectors = Memory(
             shape=data.ArrayLayout(BEAT_BITS, config.vector_beats), depth=config.ilp_vectors, init=[]
         )

@@ -114,8 +114,7 @@ class RegionEntry:
     Parameters
     ----------
     kind : UnitKind
-    region : int
-        Code of the region within the kind.
+    region : Region or ChipRegion
     name : str
     readable, writable : bool
         Any other access is an address outside the memory map.
@@ -126,7 +125,7 @@ class RegionEntry:
     """
 
     kind: UnitKind
-    region: int
+    region: Region | ChipRegion
     name: str
     readable: bool
     writable: bool
@@ -189,7 +188,7 @@ class MemoryMap:
         table = [
             RegionEntry(
                 UnitKind.CHIP,
-                ChipRegion.CONTROL.value,
+                ChipRegion.CONTROL,
                 "CONTROL",
                 False,
                 True,
@@ -198,7 +197,7 @@ class MemoryMap:
             ),
             RegionEntry(
                 UnitKind.CHIP,
-                ChipRegion.STATUS.value,
+                ChipRegion.STATUS,
                 "STATUS",
                 True,
                 False,
@@ -218,7 +217,7 @@ class MemoryMap:
             table.append(
                 RegionEntry(
                     kind,
-                    Region.PROGRAM.value,
+                    Region.PROGRAM,
                     "PROGRAM",
                     True,
                     True,
@@ -226,12 +225,12 @@ class MemoryMap:
                     f"{depth} words of 128 bits, two beats each, low half first",
                 )
             )
-            table.append(RegionEntry(kind, Region.STATUS.value, "STATUS", True, False, 1, status))
+            table.append(RegionEntry(kind, Region.STATUS, "STATUS", True, False, 1, status))
             if kind is UnitKind.TILE:
                 table.append(
                     RegionEntry(
                         kind,
-                        Region.MASKS.value,
+                        Region.MASKS,
                         "MASKS",
                         False,
                         True,
@@ -244,7 +243,7 @@ class MemoryMap:
                 table.append(
                     RegionEntry(
                         kind,
-                        Region.VECTORS.value,
+                        Region.VECTORS,
                         "VECTORS",
                         kind is UnitKind.OLP,
                         kind is UnitKind.ILP,
@@ -263,7 +262,7 @@ class MemoryMap:
             If units of that kind have no such region.
         """
         for entry in self.entries:
-            if entry.kind is kind and entry.region == region.value:
+            if entry.kind is kind and entry.region is region:
                 return entry
         raise ValueError(f"{kind.name} has no region {region.name}")
 

@@ -68,7 +68,7 @@ class OutputLandingPad(wiring.Component):
         config, bus = self._config, self.bus
         banks = [mode.value for mode, _ in UNIT_BANKS[UnitKind.OLP].values()]
         m.submodules.sequencer = sequencer = Sequencer(banks, config.pad_program_depth, config.loop_levels)
-        m.submodules.status = status = StatusRegister()
+        m.submodules.status_register = status = StatusRegister()
         m.submodules.results = results = Memory(
             shape=data.ArrayLayout(BEAT_BITS, config.vector_beats), depth=config.olp_vectors, init=[]
         )
