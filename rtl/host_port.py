@@ -58,8 +58,8 @@ class HostPort(wiring.Component):
     Timing
     ------
     A beat accepted in cycle n strobes its unit, or CONTROL acts, in n + 1. The first beat of an answer stands on `tx`
-    `HOST_READ_LATENCY` cycles after its header was accepted. Bursts move one beat a cycle; behind the header of a READ, `rx` waits
-    until the last of its requests is on the way.
+    `HOST_READ_LATENCY` cycles after its header was accepted. Bursts move one beat a cycle; behind the header of a READ,
+    `rx` waits until the last of its requests is on the way.
 
     Source
     ------

@@ -38,23 +38,24 @@ ANALOG_STUB = "analog_tile_stub.sv"
 _WAIVERS = {
     "UNOPTFLAT": (
         ("chip.v", "tile.v"),
-        "The mesh: every tile can be crossed in every direction, so the grid has structural loops. A legal program never "
-        "closes one, and switches reset to open.",
+        "The mesh: every tile can be crossed in every direction, so the grid has structural loops. A legal program "
+        "never closes one, and reset opens every switch.",
     ),
     "UNUSEDSIGNAL": (
         (*SOURCES, ANALOG_STUB),
-        "Amaranth writes a wire for every field of a struct, every port of an instance and every intermediate value, and "
-        "reads only one of several names for the same net.",
+        "Amaranth writes a wire for every field of a struct, every port of an instance and every intermediate value, "
+        "and reads only one of several names for the same net.",
     ),
     "PROCASSINIT": (SOURCES, "Registers are declared with their reset value, for simulation and FPGAs."),
     "CASEINCOMPLETE": (SOURCES, "Every process assigns defaults before its first `casez`."),
     "WIDTHEXPAND": (
         SOURCES,
-        "Yosys writes constants as narrow as they are; Amaranth has extended the operands by intent.",
+        "Yosys writes constants without leading zeros; Amaranth has extended the operands.",
     ),
-    "WIDTHTRUNC": (SOURCES, "Yosys leaves truncation to the assignment; Amaranth has sized the target by intent."),
+    "WIDTHTRUNC": (SOURCES, "Yosys leaves truncation to the assignment; Amaranth has sized the target."),
     "DECLFILENAME": ((*SOURCES, ANALOG_STUB), "A unit and its submodules share a file."),
     "UNDRIVEN": ((ANALOG_STUB,), "A black box drives nothing."),
+    "UNUSEDPARAM": ((ANALOG_STUB,), "A black box reads no parameter."),
 }
 
 
@@ -96,9 +97,9 @@ def analog_stub(config: ChipConfig) -> str:
     assert isinstance(macro, Instance)
     parameters = ", ".join(f"parameter {name} = {value}" for name, value in macro.parameters.items())
     ports = ",\n".join(
-        f"    {'input' if direction == 'i' else 'output'} wire {f'[{len(value) - 1}:0] ' if len(value) > 1 else ''}{name}"
+        f"    {'input' if direction == 'i' else 'output'} wire [{len(value) - 1}:0] {name}"
         for name, (value, direction) in macro.ports.items()
-    )
+    ).replace("[0:0] ", "")
     return (
         "// Ports of the analog macro of a tile, with nothing inside: for lint and synthesis.\n"
         f"(* blackbox *)\nmodule {macro.type} #({parameters}) (\n{ports}\n);\nendmodule\n"
@@ -154,10 +155,8 @@ def describe(config: ChipConfig) -> dict[str, Any]:
 
     units = [{"kind": UnitKind.CHIP.name, "index": 0, "name": "host_port", "path": "chip.host_port", "site": {}}]
     for kind, index in memory_map.units:
-        name = unit_name(config, kind, index)
-        units.append(
-            {"kind": kind.name, "index": index, "name": name, "path": f"chip.{name}", "site": site(kind, index)}
-        )
+        unit = {"kind": kind.name, "index": index, "name": unit_name(config, kind, index)}
+        units.append(unit | {"path": f"chip.{unit['name']}", "site": site(kind, index)})
     for unit in units:
         unit["regions"] = [
             {
@@ -201,9 +200,7 @@ def _plain(value: Any) -> Any:
 
 @click.command()
 @click.option("--preset", "name", type=click.Choice(list(PRESETS)), default="chip", show_default=True)
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("build/verilog"), show_default=True
-)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="build/verilog", show_default=True)
 def main(name: str, out: Path) -> None:
     """Write the chip's Verilog, its port description and the Verilator control file."""
     write_verilog(preset(name), out)
