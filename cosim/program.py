@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.programming import WeightTargets
 from cosim import assembler, vectors
 from cosim.network import Activation
 from rtl.config import ChipConfig, Edge, Floorplan, PadSite, Square
 from rtl.isa import UnitKind
 
-__all__ = ["InputSlot", "LayerPlan", "Mode", "OutputSlot", "Program", "ProgramError", "TileTargets", "Unit"]
+__all__ = ["InputSlot", "LayerPlan", "Mode", "OutputSlot", "Program", "ProgramError", "Unit"]
 
 _FORMAT, _VERSION = "duramesh program", 1
 
@@ -149,17 +150,6 @@ class LayerPlan:
 
 
 @dataclass(frozen=True)
-class TileTargets:
-    """What to program into one tile: (rows + bias rows, columns) float32, 1 is the largest weight of a pair.
-
-    `wp1` is what G+ - G- shall be, `wp2` what g+ - g- shall be.
-    """
-
-    wp1: NDArray[np.float32]
-    wp2: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
 class Program:
     """Everything the host loads, and the maps to feed and read the chip.
 
@@ -177,7 +167,8 @@ class Program:
         For a unit that begins its frame later: cycles from the start of the program to its frame 0 (default 0).
     inputs, outputs : tuple of InputSlot, OutputSlot
     layers : tuple of LayerPlan
-    targets : mapping of tile index to TileTargets
+    targets : mapping of tile index to WeightTargets
+        What to program: arrays (rows + bias rows, columns), 1 is the largest weight of a pair of devices.
     masks : mapping of (tile index, edge) to bool (lanes,)
         Custom masks.
     """
@@ -189,7 +180,7 @@ class Program:
     inputs: tuple[InputSlot, ...] = ()
     outputs: tuple[OutputSlot, ...] = ()
     layers: tuple[LayerPlan, ...] = ()
-    targets: Mapping[int, TileTargets] = field(default_factory=dict)
+    targets: Mapping[int, WeightTargets] = field(default_factory=dict)
     origins: Mapping[Unit, int] = field(default_factory=dict)
     masks: Mapping[tuple[int, Edge], NDArray[np.bool_]] = field(default_factory=dict)
 
@@ -267,7 +258,7 @@ class Program:
             for slot in self.outputs
         }
 
-    def with_targets(self, targets: Mapping[int, TileTargets]) -> "Program":
+    def with_targets(self, targets: Mapping[int, WeightTargets]) -> "Program":
         """The same program with other weights, e.g. calibrated ones."""
         return Program(**{**{name: getattr(self, name) for name in self.__dataclass_fields__}, "targets": targets})
 
@@ -320,7 +311,8 @@ class Program:
         for (tile, edge), mask in self.masks.items():
             arrays[f"mask {tile} {edge}"] = mask
         for tile, target in self.targets.items():
-            arrays[f"wp1 {tile}"], arrays[f"wp2 {tile}"] = target.wp1, target.wp2
+            for name in ("wp1", "wp2"):
+                arrays[f"{name} {tile}"] = getattr(target, name)
         with path.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -376,7 +368,7 @@ class Program:
                 tile, edge = rest.split(" ")
                 masks[int(tile), Edge(edge)] = array
             elif kind == "wp1":
-                targets[int(rest)] = TileTargets(array, arrays[f"wp2 {rest}"])
+                targets[int(rest)] = WeightTargets(array, arrays[f"wp2 {rest}"])
         layers = [
             LayerPlan(
                 **{

@@ -19,7 +19,25 @@ from rtl.isa import (
     UnitKind,
 )
 
-__all__ = ["Field", "Operation", "WordError", "decode", "encode", "fields_of", "mnemonics", "nearest"]
+__all__ = [
+    "ILP",
+    "OLP",
+    "TILE",
+    "Field",
+    "Operation",
+    "WordError",
+    "decode",
+    "encode",
+    "fields_of",
+    "mnemonics",
+    "nearest",
+]
+
+
+#: The kinds of unit that run programs. Amaranth's enums are untyped to a type checker, hence Any, here and below.
+TILE: Any = UnitKind.TILE
+ILP: Any = UnitKind.ILP
+OLP: Any = UnitKind.OLP
 
 
 class WordError(ValueError):
@@ -85,7 +103,7 @@ class Operation:
 
 #: Fields whose numbers are two's complement; the layout does not say so, its docstring does.
 _SIGNED = frozenset({"advance"})
-#: Mnemonic -> (mode, layout of the payload). Amaranth's enums and structs are untyped to a type checker, hence Any.
+#: Mnemonic -> (mode, layout of the payload).
 _STEERING: dict[str, tuple[Any, Any]] = {
     "NOP": (Mode.NOP, None),
     "JUMP": (Mode.JUMP, JumpPayload),

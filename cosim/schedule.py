@@ -1,0 +1,462 @@
+"""What a program makes the chip do in one frame, derived from its words: analog events and where pulses come from.
+
+The timing is that of docs/fabric.md: levels in force two cycles after issue, pulses of an ILP as well, those of a ramp
+`RAMP_LATENCY` cycles after the ramp is in force and gated by the output-enable window. All cycles below count from
+cycle 0 of the program and belong to frame 0; every later frame is the same, `Program.frame_cycles` later (`check` makes
+sure).
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from cosim.mesh import IllegalRouteError, Lanes, Mesh, MeshState, Place
+from cosim.program import Program, ProgramError, Unit
+from cosim.timeline import Interval, Timeline, TimelineError, intervals, run
+from cosim.words import ILP, OLP, TILE
+from rtl.isa import RAMP_LATENCY
+
+__all__ = ["Count", "Integrate", "Link", "Precharge", "Pulse", "Ramp", "Schedule", "ScheduleError", "check", "derive"]
+
+
+class ScheduleError(ValueError):
+    """A program whose events do not make sense; the message names unit and cycle."""
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """One vector sent by an ILP: lane with code d is high in cycles `start` to ``start + d - 1``, all end by `stop`."""
+
+    ilp: int
+    slot: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Precharge:
+    """The capacitors of `tile` float from `cycle` on."""
+
+    tile: int
+    cycle: int
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """The ramp of `tile` starts in `cycle`; columns pulse from ``cycle + 8`` for their crossing time, until `stop`.
+
+    `windows` are the spans (start, stop) in which `output_enable` lets the pulses out.
+    """
+
+    tile: int
+    cycle: int
+    stop: int
+    ramp_start: int
+    ramp_slope: int
+    windows: tuple[tuple[int, int], ...]
+
+    @property
+    def start(self) -> int:
+        """First cycle of the pulses."""
+        return self.cycle + RAMP_LATENCY
+
+
+@dataclass(frozen=True)
+class Link:
+    """In cycles `start` to `stop` - 1 the wires `lanes` of a receiver carry `source`."""
+
+    source: Pulse | Ramp
+    lanes: Lanes
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Integrate:
+    """Tile `tile` integrates in cycles `start` to `cycle` - 1.
+
+    `controls` is the ARRAY bank of its first cycle, `bias_time` (bias_rows,) the ns of each bias row.
+    """
+
+    tile: int
+    start: int
+    cycle: int
+    controls: Mapping[str, int]
+    bias_time: tuple[int, ...]
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class Count:
+    """OLP `olp` counts in cycles `start` to `cycle` - 1 and stores the codes as result `slot`."""
+
+    olp: int
+    slot: int
+    start: int
+    cycle: int
+    seven_bits: bool
+    links: tuple[Link, ...]
+
+
+Event = Precharge | Integrate | Ramp | Count
+
+#: Order within one cycle: that of docs/fabric.md; counting ends before anything else changes.
+_ORDER = (Count, Precharge, Integrate, Ramp)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Events of one frame, in the order in which the physics serves them."""
+
+    events: tuple[Event, ...]
+
+    def listing(self) -> str:
+        """One line for each event."""
+        return "\n".join(_describe(event) for event in self.events) + "\n"
+
+
+def derive(program: Program, frame: int = 0) -> Schedule:
+    """The schedule of one frame of `program`, with cycles and slots as in frame 0.
+
+    Raises
+    ------
+    ScheduleError, IllegalRouteError
+        If the program does not run, or an event of the frame makes no sense.
+    """
+    return _Derivation(program).schedule(frame)
+
+
+def check(program: Program) -> Schedule:
+    """Make sure that a program is legal; its schedule if it is.
+
+    Every unit halts; no wire ever has two drivers and no ring of borderguards is closed; nothing integrates during its
+    precharge or from a pulse of another frame; vectors are written before they are sent and results stored before they
+    are read; all frames are alike.
+
+    Raises
+    ------
+    ScheduleError, IllegalRouteError
+        Naming unit, cycle and wires.
+    """
+    derivation = _Derivation(program)
+    derivation.check_halts()
+    derivation.check_mesh()
+    first = derivation.schedule(0)
+    for frame in {min(1, program.frames_per_run - 1), program.frames_per_run - 1} - {0}:
+        later = derivation.schedule(frame)
+        if later.listing() != first.listing():
+            ours, theirs = first.listing().splitlines(), later.listing().splitlines()
+            differs = next((pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]), ("", ""))
+            raise ScheduleError(
+                f"frame {frame} differs from frame 0 ({len(theirs)} and {len(ours)} events): "
+                f"{differs[1] or 'missing'} instead of {differs[0] or 'missing'}"
+            )
+    _check_pads(program, first)
+    return first
+
+
+class _Derivation:
+    """Timelines of all units and what follows from them, in cycles of the whole run."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.config = program.config
+        self.mesh = Mesh(program.config)
+        self.end = program.frame_cycles * (program.frames_per_run + 2)
+        self.timelines = {unit: self._run(unit) for unit in program.units}
+
+    def _run(self, unit: Unit) -> Timeline:
+        try:
+            return run(self.program.units[unit], unit.kind, self.config, self.end)
+        except TimelineError as error:
+            raise ScheduleError(f"{unit} {error}") from None
+
+    def check_halts(self) -> None:
+        for unit, timeline in self.timelines.items():
+            if timeline.halted is None:
+                raise ScheduleError(
+                    f"{unit} has not halted after {self.end} cycles, two frames more than the run of "
+                    f"{self.program.frames_per_run} frames"
+                )
+
+    # Mesh over time.
+
+    @cached_property
+    def changes(self) -> list[int]:
+        """Cycles in which any switch may change, ascending, from reset on."""
+        tiles = [timeline for unit, timeline in self.timelines.items() if unit.kind is TILE]
+        return sorted({0} | {issue.in_force for timeline in tiles for issue in timeline.writes("MESH")})
+
+    @cached_property
+    def states(self) -> list[MeshState]:
+        """The mesh from each cycle of `changes` on."""
+        steps: dict[int, dict[int, Mapping[str, int]]] = {}
+        for unit, timeline in self.timelines.items():
+            if unit.kind is TILE:
+                for issue in timeline.writes("MESH"):
+                    steps.setdefault(issue.in_force, {})[unit.index] = issue.fields
+        settings: dict[int, Mapping[str, int]] = {}
+        states = []
+        for cycle in self.changes:
+            settings = settings | steps.get(cycle, {})
+            states.append(MeshState(self.mesh, settings, self.program.masks))
+        return states
+
+    def check_mesh(self) -> None:
+        seen: set[tuple] = set()
+        for cycle, state in zip(self.changes, self.states, strict=True):
+            sending = self._sending(cycle)
+            key = (
+                tuple(sorted((tile, tuple(fields.values())) for tile, fields in state.settings.items())),
+                tuple(sending),
+            )
+            if key in seen:
+                continue  # frames repeat
+            seen.add(key)
+            try:
+                state.check(sending)
+            except IllegalRouteError as error:
+                raise IllegalRouteError(f"cycle {cycle}: {error}") from None
+
+    def _sending(self, change: int) -> dict[int, str]:
+        """Input landing pads that send at some time between a change of the mesh and the next one."""
+        index = bisect_right(self.changes, change)
+        until = self.changes[index] if index < len(self.changes) else self.end
+        names = self.config.floorplan.domains
+        pulses = self.pulses
+        return {pulse.ilp: f"ILP {names[pulse.ilp]}" for pulse in pulses if pulse.start < until and pulse.stop > change}
+
+    # Sources.
+
+    @cached_property
+    def pulses(self) -> list[Pulse]:
+        found = []
+        depth = self.config.ilp_vectors
+        for unit, timeline in self.timelines.items():
+            if unit.kind is not ILP:
+                continue
+            pointer = 0
+            fires: list[tuple[int, int]] = []
+            for issue in timeline.writes("PULSE"):
+                if issue.fields["load_pointer"]:
+                    pointer = issue.fields["pointer"] % depth
+                if issue.fields["fire"]:
+                    fires.append((issue.in_force, pointer))
+                    pointer = (pointer + issue.fields["advance"]) % depth
+            for index, (start, slot) in enumerate(fires):
+                longest = start + self.config.max_code
+                stop = min(longest, fires[index + 1][0]) if index + 1 < len(fires) else longest
+                found.append(Pulse(unit.index, slot, start, stop))
+        return found
+
+    @cached_property
+    def ramps(self) -> dict[int, list[Ramp]]:
+        found: dict[int, list[Ramp]] = {}
+        for unit, timeline in self.timelines.items():
+            if unit.kind is not TILE:
+                continue
+            writes = timeline.writes("READOUT")
+            enabled = intervals(writes, "output_enable", self.end)
+            for ramp in intervals(writes, "ramp", self.end):
+                spans = ((max(span.start, ramp.start), min(span.stop, ramp.stop)) for span in enabled)
+                windows = tuple((start, stop) for start, stop in spans if start < stop)
+                found.setdefault(unit.index, []).append(
+                    Ramp(
+                        unit.index,
+                        ramp.start,
+                        ramp.stop,
+                        ramp.fields["ramp_start"],
+                        ramp.fields["ramp_slope"],
+                        windows,
+                    )
+                )
+        return found
+
+    def links(self, place: Place, start: int, stop: int) -> tuple[Link, ...]:
+        """What reaches `place` in cycles `start` to `stop` - 1, in the order of time."""
+        found: list[Link] = []
+        index = bisect_right(self.changes, start) - 1
+        while index < len(self.changes) and self.changes[index] < stop:
+            low = max(start, self.changes[index])
+            high = min(stop, self.changes[index + 1] if index + 1 < len(self.changes) else stop)
+            for origin, lanes in self.states[index].trace(place):
+                for source in self._sources(origin, low, high):
+                    found.append(Link(source, lanes, low, high))
+            index += 1
+        return tuple(_joined(found))
+
+    def _sources(self, origin: Place, low: int, high: int) -> Iterator[Pulse | Ramp]:
+        if origin.kind == "ilp":
+            yield from (p for p in self.pulses if p.ilp == origin.tile and p.start < high and p.stop > low)
+        else:
+            yield from (r for r in self.ramps.get(origin.tile, ()) if r.start < high and r.stop > low)
+
+    # Events.
+
+    def schedule(self, frame: int) -> Schedule:
+        events = [event for unit in self.program.units for event in self._events(unit, frame)]
+        events = [self._as_frame_0(event, frame) for event in events]
+        events.sort(key=lambda event: (event.cycle, _ORDER.index(type(event)), getattr(event, "tile", -1)))
+        return Schedule(tuple(events))
+
+    def _mine(self, unit: Unit, cycle: int, frame: int) -> bool:
+        return self.program.locate(unit, cycle)[0] == frame
+
+    def _events(self, unit: Unit, frame: int) -> Iterator[Event]:
+        if unit.kind is TILE:
+            yield from self._tile_events(unit, frame)
+        elif unit.kind is OLP:
+            yield from self._counts(unit, frame)
+
+    def _tile_events(self, unit: Unit, frame: int) -> Iterator[Event]:
+        timeline, tile = self.timelines[unit], unit.index
+        array = timeline.writes("ARRAY")
+        precharges = intervals(array, "precharge", self.end)
+        for span in precharges:
+            if self._mine(unit, span.stop - 1, frame):
+                yield Precharge(tile, span.stop)
+        for span in intervals(array, "integrate", self.end):
+            if not self._mine(unit, span.start, frame):
+                continue
+            for other in precharges:
+                if other.start < span.stop and span.start < other.stop:
+                    raise ScheduleError(
+                        f"{unit} integrates in cycles {span.start}-{span.stop - 1} during its precharge"
+                    )
+            latched = ("wp1", "wp2", "discharge", "capacitors", "share_north", "share_south")
+            for issue in array:
+                if span.start < issue.in_force < span.stop and any(issue.fields[x] != span.fields[x] for x in latched):
+                    raise ScheduleError(f"{unit} changes its ARRAY bank in cycle {issue.in_force} while it integrates")
+            links = self.links(Place("rows", tile), span.start, span.stop)
+            yield Integrate(tile, span.start, span.stop, span.fields, self._bias(timeline, span), links)
+        yield from (ramp for ramp in self.ramps.get(tile, ()) if self._mine(unit, ramp.cycle, frame))
+
+    def _bias(self, timeline: Timeline, span: Interval) -> tuple[int, ...]:
+        """ns of each bias row: its code as in force when the integration begins, cut off where it ends."""
+        rows = self.config.bias_rows
+        durations = (0,) * rows
+        for issue in timeline.writes("BIAS"):
+            if issue.in_force <= span.start:
+                durations = tuple(issue.fields[f"durations[{row}]"] for row in range(rows))
+        return tuple(min(duration, span.stop - span.start) for duration in durations)
+
+    def _counts(self, unit: Unit, frame: int) -> Iterator[Count]:
+        pointer, opened = 0, None
+        for issue in self.timelines[unit].writes("COUNT"):
+            if issue.fields["load_pointer"]:
+                pointer = issue.fields["pointer"] % self.config.olp_vectors
+            if issue.fields["store"]:
+                if opened is None:
+                    raise ScheduleError(f"{unit} stores in cycle {issue.cycle} without an open window")
+                if self._mine(unit, opened, frame):
+                    links = self.links(self.mesh.olp(unit.index), opened, issue.in_force)
+                    seven = bool(issue.fields["seven_bits"])
+                    yield Count(unit.index, pointer, opened, issue.in_force, seven, links)
+                pointer = (pointer + 1) % self.config.olp_vectors
+                opened = None
+            if issue.fields["open"]:
+                opened = issue.in_force
+
+    def _as_frame_0(self, event: Event, frame: int) -> Event:
+        shift = frame * self.program.frame_cycles
+        if isinstance(event, Integrate | Count):
+            links = tuple(self._link_as_frame_0(link, frame) for link in event.links)
+            if isinstance(event, Count):
+                stride = next((out.stride for out in self.program.outputs if out.olp == event.olp), 0)
+                slot = (event.slot - stride * frame) % self.config.olp_vectors
+                return replace(event, start=event.start - shift, cycle=event.cycle - shift, links=links, slot=slot)
+            return replace(event, start=event.start - shift, cycle=event.cycle - shift, links=links)
+        if isinstance(event, Ramp):
+            return self._ramp_as_frame_0(event, frame)
+        return replace(event, cycle=event.cycle - shift)
+
+    def _ramp_as_frame_0(self, ramp: Ramp, frame: int) -> Ramp:
+        shift = frame * self.program.frame_cycles
+        windows = tuple((start - shift, stop - shift) for start, stop in ramp.windows)
+        return replace(ramp, cycle=ramp.cycle - shift, stop=ramp.stop - shift, windows=windows)
+
+    def _link_as_frame_0(self, link: Link, frame: int) -> Link:
+        shift = frame * self.program.frame_cycles
+        source: Pulse | Ramp
+        if isinstance(link.source, Ramp):
+            unit = Unit(TILE, link.source.tile)
+            if not self._mine(unit, link.source.cycle, frame):
+                raise ScheduleError(
+                    f"{unit} sends a pulse of another frame in cycle {link.source.start} to frame {frame}"
+                )
+            source = self._ramp_as_frame_0(link.source, frame)
+        else:
+            pulse = link.source
+            stride = next((slot.stride for slot in self.program.inputs if slot.ilp == pulse.ilp), 0)
+            slot = (pulse.slot - stride * frame) % self.config.ilp_vectors
+            source = replace(pulse, start=pulse.start - shift, stop=pulse.stop - shift, slot=slot)
+        return replace(link, source=source, start=link.start - shift, stop=link.stop - shift)
+
+
+def _joined(links: list[Link]) -> Iterator[Link]:
+    """Links that go on unchanged over a change elsewhere on the mesh, as one."""
+    done: list[Link] = []
+    for link in links:
+        for index, last in enumerate(done):
+            if last.source == link.source and last.stop == link.start and np.array_equal(last.lanes, link.lanes):
+                done[index] = replace(last, stop=link.stop)
+                break
+        else:
+            done.append(link)
+    yield from done
+
+
+def _check_pads(program: Program, schedule: Schedule) -> None:
+    """Vectors that are sent must have been written, results that are read must have been stored."""
+    written = {(slot.ilp, slot.slot) for slot in program.inputs}
+    stored = {(event.olp, event.slot) for event in schedule.events if isinstance(event, Count)}
+    for event in schedule.events:
+        for link in event.links if isinstance(event, Integrate | Count) else ():
+            source = link.source
+            if isinstance(source, Pulse) and (source.ilp, source.slot) not in written:
+                raise ScheduleError(f"{Unit(ILP, source.ilp)} sends vector {source.slot}, which no input is written to")
+    for output in program.outputs:
+        if (output.olp, output.slot) not in stored:
+            raise ScheduleError(
+                f"{output.name} is read from result {output.slot} of {Unit(OLP, output.olp)}, never stored"
+            )
+    for pads, depth, what in (
+        (program.inputs, program.config.ilp_vectors, "vectors"),
+        (program.outputs, program.config.olp_vectors, "results"),
+    ):
+        for pad in pads:
+            last = pad.slot + pad.stride * (program.frames_per_run - 1)
+            if last >= depth:
+                raise ProgramError(f"{program.frames_per_run} frames need {last + 1} {what} of a pad, it holds {depth}")
+
+
+def _describe(event: Event) -> str:
+    text = f"{event.cycle:6}  {type(event).__name__.lower():<9} "
+    match event:
+        case Precharge(tile):
+            return f"{text} TILE {tile}"
+        case Ramp(tile):
+            windows = ", ".join(f"{start}-{stop - 1}" for start, stop in event.windows)
+            return (
+                f"{text} TILE {tile}: start {event.ramp_start}, slope {event.ramp_slope}, output enabled in {windows}"
+            )
+        case Integrate(tile):
+            levels = ("wp1", "wp2", "discharge", "share_north", "share_south")
+            on = [*(name for name in levels if event.controls[name]), f"{event.controls['capacitors']} capacitors"]
+            bias = f", bias {event.bias_time}" if any(event.bias_time) else ""
+            return f"{text} TILE {tile} from {event.start}: {', '.join(on)}{bias}; rows from {_sources_of(event.links)}"
+        case Count(olp):
+            return f"{text} OLP {olp} from {event.start}: result {event.slot}; wires from {_sources_of(event.links)}"
+    raise AssertionError(event)
+
+
+def _sources_of(links: tuple[Link, ...]) -> str:
+    names = []
+    for link in links:
+        source = link.source
+        name = f"ILP {source.ilp} vector {source.slot}" if isinstance(source, Pulse) else f"TILE {source.tile}"
+        names.append(f"{name} at {source.start} ({int(link.lanes.sum())} lanes, {link.start}-{link.stop - 1})")
+    return ", ".join(names) or "nothing"
