@@ -63,9 +63,9 @@ class Mode(enum.Enum, shape=unsigned(4)):
     BANK6 = 6
     BANK7 = 7
     NOP = 8  #: only waits
-    JUMP = 12
-    LOOP = 13
-    HALT = 15
+    JUMP = 12  #: goes on elsewhere
+    LOOP = 13  #: repeats a body
+    HALT = 15  #: stops the unit at the end of the word's cycles
 
 
 class Pattern(enum.Enum, shape=unsigned(3)):
@@ -124,7 +124,7 @@ class ArrayBank(data.Struct):
     discharge: 1  #: polarity: the current's sign is flipped
     capacitors: 4  #: parallel 50 fF capacitors per column, 0 to 8
     share_north: 1  #: connect the capacitors with the northern tile's (it must set `share_south`)
-    share_south: 1
+    share_south: 1  #: the same with the southern tile's (it must set `share_north`)
 
 
 class ReadoutBank(data.Struct):
@@ -158,9 +158,9 @@ class PulseBank(data.Struct):
     The pointer is first loaded (if `load_pointer`), then used (if `fire`), then moved by `advance`, modulo the depth.
     """
 
-    fire: 1
-    load_pointer: 1
-    pointer: 8
+    fire: 1  #: send the vector under the pointer
+    load_pointer: 1  #: take `pointer`
+    pointer: 8  #: number of a vector in the SRAM
     advance: 8  #: two's complement; added to the pointer after a `fire`
 
 
@@ -171,17 +171,17 @@ class CountBank(data.Struct):
     moves the pointer on by one. With both, the old window is stored and a new one opened.
     """
 
-    open: 1
-    store: 1
+    open: 1  #: begin to count
+    store: 1  #: write the counts of the open window
     seven_bits: 1  #: drop the lowest bit of every code at `store`
-    load_pointer: 1  #: before the store
-    pointer: 8
+    load_pointer: 1  #: take `pointer`, before the store
+    pointer: 8  #: number of a vector in the result SRAM
 
 
 class JumpPayload(data.Struct):
     """JUMP: go on at `target`."""
 
-    target: 16
+    target: 16  #: number of a word
 
 
 class LoopPayload(data.Struct):
@@ -190,16 +190,16 @@ class LoopPayload(data.Struct):
     `level` picks one of the loop counters; nested loops use different levels.
     """
 
-    target: 16
+    target: 16  #: first word of the body
     count: 16
-    level: 3
+    level: 3  #: 0 to `ChipConfig.loop_levels` - 1
 
 
 class Instruction(data.Struct):
     """One word. The instruction occupies ``wait + 1`` cycles: issued in cycle t, the next one in cycle t + wait + 1."""
 
-    payload: PAYLOAD_BITS
-    wait: 12
+    payload: PAYLOAD_BITS  #: a bank, or the operands of JUMP and LOOP, in its lowest bits
+    wait: 12  #: cycles beyond the first
     mode: Mode
 
 

@@ -48,8 +48,8 @@ MAX_BURST = (1 << 16) - 1
 class Opcode(enum.Enum, shape=unsigned(4)):
     """What a request packet asks for."""
 
-    WRITE = 1
-    READ = 2
+    WRITE = 1  #: `length` beats of data follow; no answer
+    READ = 2  #: the header is the whole packet; answered by a packet of `length` beats
 
 
 class ChipRegion(enum.Enum, shape=unsigned(4)):
@@ -68,7 +68,7 @@ class Header(data.Struct):
         [opcode] [ ignored ] [length] [ address ]
     """
 
-    address: 32
+    address: 32  #: of the first beat; the others follow in order
     length: 16  #: data beats that follow (WRITE) or are answered (READ), 1 to 65,535
     _0: 12
     opcode: Opcode
@@ -86,25 +86,25 @@ class Address(data.Struct):
     offset: 16  #: beat within the region
     region: 4  #: `Region` of a tile or landing pad, `ChipRegion` of the chip
     index: 8  #: of the unit within its kind: tiles row by row, landing pads in the order of the domains
-    kind: UnitKind
+    kind: UnitKind  #: CHIP 0, TILE 1, ILP 2, OLP 3
 
 
 class Control(data.Struct):
     """What a write to the chip's CONTROL does; each bit acts once, in the same cycle in every unit."""
 
-    start: 1
-    stop: 1
+    start: 1  #: every program from its word 0
+    stop: 1  #: halt every program at once
     clear: 1  #: sticky flags of all units and of the host port
 
 
 class ChipStatus(data.Struct):
     """What the chip's STATUS reads."""
 
-    busy: 1
-    contention: 1
-    illegal: 1
-    fault: 1
-    host_error: 1
+    busy: 1  #: some unit runs
+    contention: 1  #: sticky, of any tile
+    illegal: 1  #: sticky, of any unit
+    fault: 1  #: sticky, of any tile
+    host_error: 1  #: sticky: a malformed packet, or an address or access that is not in this map
 
 
 @dataclass(frozen=True)

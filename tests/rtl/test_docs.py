@@ -1,0 +1,31 @@
+"""The generated pages are those that the code generates."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rtl.docs import PAGES, instruction_set
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_committed_page_is_what_the_code_generates(name: str) -> None:
+    assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name](), f"docs/{name} is stale: run `make docs`"
+
+
+def test_instruction_page_places_fields_where_the_word_has_them() -> None:
+    """Bit positions typed by hand from the specification of the word."""
+    page = instruction_set()
+    for line in ("`wait` | [123:112]", "`mode` | [127:124]", "`ramp_slope` | [16:9]", "`net_to_columns` | [41:39]"):
+        assert line in page
+    # mode 1, wait 254; integrate is bit 1, wp1 bit 2, capacitors = 5 from bit 5 on
+    assert f"0x{1 << 124 | 254 << 112 | 5 << 5 | 1 << 2 | 1 << 1:032X}" in page
+
+
+def test_every_link_of_a_generated_page_leads_somewhere() -> None:
+    for page in PAGES.values():
+        for target, anchor in re.findall(r"\]\(([\w.-]+)#([\w-]+)\)", page()):
+            headings = re.findall(r"^#+ (.+)$", (DOCS / target).read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in [heading.lower().replace(" ", "-") for heading in headings]
