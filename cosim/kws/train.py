@@ -1,0 +1,590 @@
+"""Hardware-aware training of the keyword-spotting network (PyTorch, extra `[train]`).
+
+Recipe `paper` follows the paper's Methods. Recipe `best` adds what its 1,024-512-512-12 network can still use: clips
+warped in frequency and time, a convolutional teacher, weight averaging, synthesised speech, and noise where the chip
+has it.
+
+Everything happens on features. A clip's log-mel picture is warped, shifted and mixed with background noise (powers
+add), then becomes MFCCs again, so that the same code serves recordings and prepared features.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cosim.kws.dataset import CODE, LABELS, SILENCE, UNKNOWN, TrainingSet, encode
+from cosim.kws.features import COEFFICIENTS, FRAMES, LOG_MEL_FLOOR, MFCC_LIMIT
+from cosim.kws.features import mfcc as features_of
+from cosim.kws.model import INPUTS, KwsModel, quantise
+from cosim.kws.synthesiser import synthesise
+from cosim.network import Activation, FeedForwardNetwork, Layer
+
+SILENCE_LABEL, UNKNOWN_LABEL = LABELS.index(SILENCE), LABELS.index(UNKNOWN)
+CHIP_NOISE = (0.03, 0.015)  # weight and activation noise of `noisy_accuracy` by which a seed is chosen
+QUIET = 0.5 * float(np.log(LOG_MEL_FLOOR))  # log-mel of digital silence
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained; noise levels are standard deviations.
+
+    Members
+    -------
+    epochs, batch, learning_rate :
+        Adam without weight decay; constant rate, or a cosine to zero with `cosine`.
+    shift_frames : largest shift in time (1 frame = 20 ms)
+    noise_share, noise_volume : share of clips with background noise, and its largest amplitude factor
+    warp, stretch : largest relative change of frequency and of tempo
+    gain : of a clip's level, in units of log amplitude
+    weight_noise : in units of a layer's largest weight
+    activation_noise : in units of a layer's full scale
+    weight_clip : limit of a weight in standard deviations of its layer; 0 for the paper's +-1
+    dropout : share of hidden activations
+    average : decay of the running average of the weights; 0 for none
+    teachers, teacher_epochs, views :
+        Convolutional networks whose mean opinion the student learns, and the number of augmented copies of the
+        training set they are asked about. Without teachers the student sees new copies in every epoch.
+    """
+
+    epochs: int = 60
+    batch: int = 250
+    learning_rate: float = 5e-4
+    cosine: bool = False
+    shift_frames: float = 5.0
+    noise_share: float = 0.8
+    noise_volume: float = 0.1
+    warp: float = 0.0
+    stretch: float = 0.0
+    gain: float = 0.0
+    weight_noise: float = 0.02
+    activation_noise: float = 0.04
+    weight_clip: float = 0.0
+    dropout: float = 0.0
+    average: float = 0.0
+    teachers: int = 0
+    teacher_epochs: int = 0
+    teacher_widths: tuple[int, ...] = (48, 72, 96, 144)
+    views: int = 0
+    speech: int = 0
+
+
+RECIPES = {
+    "paper": Recipe(),
+    "best": Recipe(
+        epochs=200,
+        learning_rate=1e-3,
+        cosine=True,
+        warp=0.12,
+        stretch=0.12,
+        gain=0.3,
+        weight_noise=0.03,
+        activation_noise=0.02,
+        weight_clip=3.0,
+        dropout=0.0,
+        average=0.999,
+        teachers=2,
+        teacher_epochs=30,
+        views=40,
+        speech=6000,
+    ),
+}
+
+
+class Augmentation:
+    """Random copies of clips, all at once on one device."""
+
+    def __init__(self, data: TrainingSet, recipe: Recipe, device: torch.device) -> None:
+        self.recipe = recipe
+        n = torch.arange(COEFFICIENTS, device=device, dtype=torch.float32)
+        basis = torch.cos(torch.pi * (n[:, None] + 0.5) * n / COEFFICIENTS) * (2 / COEFFICIENTS) ** 0.5
+        basis[:, 0] /= 2**0.5
+        self.to_mfcc = basis  # orthonormal: the transpose is the inverse
+        self.noise = torch.cat([torch.as_tensor(stretch, device=device) for stretch in data.noise])
+        starts, begin = [], 0
+        for stretch in data.noise:
+            starts.append(torch.arange(begin, begin + len(stretch) - FRAMES + 1, device=device))
+            begin += len(stretch)
+        self.noise_starts = torch.cat(starts)
+        self.feature_error = torch.as_tensor(data.feature_error, device=device)
+
+    def __call__(self, mfcc: Tensor, silent: Tensor, generator: torch.Generator) -> Tensor:
+        """(batch, 49, 40) MFCCs -> a random copy; rows flagged in `silent` (batch,) become background noise alone."""
+        recipe, device, batch = self.recipe, mfcc.device, len(mfcc)
+
+        def uniform(low: float, high: float) -> Tensor:
+            return low + (high - low) * torch.rand(batch, 1, 1, device=device, generator=generator)
+
+        frames = torch.arange(FRAMES, device=device, dtype=torch.float32)
+        bands = torch.arange(COEFFICIENTS, device=device, dtype=torch.float32)
+        middle = (FRAMES - 1) / 2
+        stretch = torch.exp(uniform(-recipe.stretch, recipe.stretch))
+        shift = uniform(-recipe.shift_frames, recipe.shift_frames)
+        source = middle + (frames[None, :, None] - middle) * stretch + shift
+        time = (1 - (source - frames).abs()).clamp(min=0)  # (batch, 49 new, 49 old): linear interpolation
+        warped = ((bands + 0.5) * torch.exp(uniform(-recipe.warp, recipe.warp)) - 0.5).clamp(0, COEFFICIENTS - 1)
+        frequency = (1 - (warped - bands[None, :, None]).abs()).clamp(min=0)  # (batch, 40 old, 40 new)
+        mel = time @ (mfcc @ self.to_mfcc.T - QUIET) @ frequency + QUIET
+        mel = mel + recipe.gain * torch.randn(batch, 1, 1, device=device, generator=generator)
+        mel = torch.where(silent[:, None, None], QUIET, mel)
+
+        pick = torch.randint(len(self.noise_starts), (batch,), device=device, generator=generator)
+        rows = self.noise_starts[pick][:, None] + torch.arange(FRAMES, device=device)
+        # As in the official data: a silence clip is noise of any volume, a word has some in most clips.
+        volume = uniform(0, 1) * torch.where(silent[:, None, None], 1.0, recipe.noise_volume)
+        noisy = silent[:, None, None] | (uniform(0, 1) < recipe.noise_share)
+        power = torch.exp(2 * mel) + noisy * volume**2 * torch.exp(2 * self.noise[rows])
+        mel = 0.5 * torch.log(power + LOG_MEL_FLOOR)
+        out = (mel @ self.to_mfcc).clamp(-MFCC_LIMIT, MFCC_LIMIT)
+        error = torch.randn(out.shape, device=device, generator=generator) * self.feature_error
+        return out + torch.where(silent[:, None, None], 0.0, error)
+
+
+class Teacher(nn.Module):
+    """Convolutional network over time, the 40 coefficients as channels: (batch, 49, 40) -> (batch, 12) logits.
+
+    Source: TC-ResNet (Choi et al., Interspeech 2019, arXiv:1904.03814), without its batch-normalised shortcuts.
+    """
+
+    class Block(nn.Module):
+        def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+            super().__init__()
+            self.first = nn.Conv1d(inputs, outputs, 9, stride, 4, bias=False)
+            self.first_norm = nn.BatchNorm1d(outputs)
+            self.second = nn.Conv1d(outputs, outputs, 9, 1, 4, bias=False)
+            self.second_norm = nn.BatchNorm1d(outputs)
+            self.shortcut = nn.Conv1d(inputs, outputs, 1, stride, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = functional.relu(self.first_norm(self.first(x)))
+            return functional.relu(self.second_norm(self.second(y)) + self.shortcut(x))
+
+    def __init__(self, widths: tuple[int, ...] = (32, 48, 64, 96)) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(COEFFICIENTS)
+        self.stem = nn.Conv1d(COEFFICIENTS, widths[0], 3, 1, 1, bias=False)
+        self.blocks = nn.Sequential(*(self.Block(a, b, 2) for a, b in pairwise(widths)))
+        self.drop = nn.Dropout(0.3)
+        self.head = nn.Linear(widths[-1], len(LABELS))
+
+    def forward(self, mfcc: Tensor) -> Tensor:
+        x = self.blocks(self.stem(self.norm(mfcc.transpose(1, 2))))
+        return self.head(self.drop(x.mean(dim=2)))
+
+
+class Student(nn.Module):
+    """The network as the chip runs it: inputs in [-1, 1], and a MAC result of 1 is full scale of the readout.
+
+    A layer's largest weight becomes 1 in the exported network and its reciprocal the layer's `full_scale`, so
+    clipping at full scale, 8-bit codes and noise relative to either are part of training.
+    """
+
+    TEMPERATURE = 16.0  # logits are in -16 ... 16
+
+    def __init__(self, widths: tuple[int, ...] = (1024, 512, 512, 12), gains: tuple[float, ...] = (1.0, 1.0, 0.5)):
+        super().__init__()
+        self.weights = nn.ParameterList(
+            torch.randn(a, b) * gain / a**0.5 for a, b, gain in zip(widths, widths[1:], gains, strict=False)
+        )
+
+    def forward(self, x: Tensor, recipe: Recipe | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """(batch, 1024) -> (batch, 12) outputs in units of the full scale; `recipe` switches its noise on.
+
+        The paper draws one weight error per mini-batch. A MAC's error is then normal with the standard deviation
+        sigma x |x|; drawing that per clip instead has the same distribution and less correlated gradients.
+        """
+        for index, weight in enumerate(self.weights):
+            y = x @ weight
+            if recipe is not None:
+                scale = (
+                    recipe.weight_noise * weight.detach().abs().max() * x.detach().norm(dim=1, keepdim=True)
+                ).square()
+                noise = torch.randn(y.shape, device=y.device, generator=generator)
+                y = y + noise * (scale + recipe.activation_noise**2).sqrt()
+            if index == len(self.weights) - 1:
+                return y
+            y = y.clamp(0, 1)
+            codes = (y.detach() * 255).round() / 255
+            x = y + (codes - y.detach())
+            if recipe is not None and recipe.dropout:
+                keep = torch.rand(x.shape, device=x.device, generator=generator) >= recipe.dropout
+                x = x * keep / (1 - recipe.dropout)
+        raise AssertionError("a network has layers")
+
+    @torch.no_grad()
+    def limit_weights(self, recipe: Recipe) -> None:
+        """Clip every weight, in place."""
+        for weight in self.weights:
+            limit = float(weight.std()) * recipe.weight_clip if recipe.weight_clip else 1.0
+            weight.clamp_(-limit, limit)
+
+
+class Sampler:
+    """Which clips an epoch takes: every word, and unknown words and silence about as often as one word.
+
+    Source: the official data set's rule (10 % unknown and 10 % silence for ten words), arXiv:1804.03209.
+    """
+
+    def __init__(self, labels: NDArray[np.int64]) -> None:
+        self.known = np.flatnonzero(labels != UNKNOWN_LABEL)
+        self.unknown = np.flatnonzero(labels == UNKNOWN_LABEL)
+        self.labels = labels
+
+    def __call__(self, rng: np.random.Generator, share: float = 0.12) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows (clips,) and labels (clips,) of one epoch, shuffled; row -1 is silence, made of background noise."""
+        extra = round(share * len(self.known))
+        unknown = rng.choice(self.unknown, min(extra, len(self.unknown)), replace=False)
+        rows = np.concatenate([self.known, unknown, np.full(extra, -1)])
+        labels = np.concatenate([self.labels[self.known], self.labels[unknown], np.full(extra, SILENCE_LABEL)])
+        order = rng.permutation(len(rows))
+        return rows[order], labels[order]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Normalisation and pruning: what `KwsModel.prepare` does, fixed before training.
+
+    Source: paper, Methods (pruned "by the mean absolute value of the validation input"); mean, spread and the limit
+    of three spreads are our choice.
+    """
+
+    rows: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    limit: float = 3.0
+
+    @classmethod
+    def measure(cls, data: TrainingSet) -> "Inputs":
+        flat = data.codes.reshape(len(data.codes), -1)
+        magnitude = np.abs(flat[data.validation].astype(np.int16)).mean(axis=0)
+        rows = np.sort(np.argsort(-magnitude, kind="stable")[:INPUTS])
+        chosen = flat[~data.validation][:, rows].astype(np.float32) * np.float32(CODE)
+        return cls(rows, chosen.mean(axis=0, dtype=np.float64), chosen.std(axis=0, dtype=np.float64))
+
+    def codes(self, mfcc: Tensor) -> Tensor:
+        """(batch, 49, 40) -> (batch, 1024) int8, in steps of 1/127."""
+        device = mfcc.device
+        mean = torch.as_tensor(self.mean, dtype=torch.float32, device=device)
+        scale = torch.as_tensor(127 / (self.spread * self.limit), dtype=torch.float32, device=device)
+        chosen = mfcc.flatten(1)[:, torch.as_tensor(self.rows, device=device)]
+        return ((chosen - mean) * scale).clamp(-127, 127).round().to(torch.int8)
+
+
+@dataclass(frozen=True)
+class View:
+    """One augmented copy of the training set: network inputs (clips, 1024) int8 and class probabilities (clips, 12)."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+class Trainer:
+    """Trains teachers and students of one recipe on one data set and device; the steps of `train`, one by one."""
+
+    BATCH_OF_VIEWS = 1000
+
+    def __init__(
+        self, data: TrainingSet, recipe: Recipe, device: torch.device, say: Callable[[str], None] = print
+    ) -> None:
+        self.data, self.recipe, self.device, self.say = data, recipe, device, say
+        self.augment = Augmentation(data, recipe, device)
+        self.inputs = Inputs.measure(data)
+        chosen = np.flatnonzero(~data.validation)
+        self.codes = torch.as_tensor(data.codes[chosen], device=device)
+        self.sampler = Sampler(data.labels[chosen])
+        self.validation_mfcc, self.validation_labels = validation_clips(data)
+
+    def _copies(
+        self, rng: np.random.Generator, generator: torch.Generator, batch: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of augmented clips (batch, 49, 40) and labels (batch,): one epoch."""
+        rows, labels = self.sampler(rng)
+        for start in range(0, len(rows) - len(rows) % batch, batch):
+            row = torch.as_tensor(rows[start : start + batch], device=self.device)
+            label = torch.as_tensor(labels[start : start + batch], device=self.device)
+            yield self.augment(self.codes[row].float() * CODE, row < 0, generator), label
+
+    def teacher(self, seed: int) -> Teacher:
+        """A trained convolutional network, on the device, in evaluation mode."""
+        recipe, device = self.recipe, self.device
+        rng, generator = np.random.default_rng([seed, 1]), torch.Generator(device).manual_seed(seed)
+        torch.manual_seed(seed)
+        teacher = Teacher(recipe.teacher_widths).to(device)
+        steps = recipe.teacher_epochs * (len(self.sampler(np.random.default_rng(0))[0]) // recipe.batch)
+        optimiser = torch.optim.AdamW(teacher.parameters(), weight_decay=1e-3, fused=True)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=4e-3, total_steps=steps)
+        for epoch in range(recipe.teacher_epochs):
+            teacher.train()
+            for mfcc, label in self._copies(rng, generator, recipe.batch):
+                with torch.autocast(device.type, torch.bfloat16):
+                    logits = teacher(mfcc)
+                loss = functional.cross_entropy(logits.float(), label, label_smoothing=0.05)
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+            teacher.eval()
+            accuracy = self.teacher_accuracy([teacher])
+            self.say(f"teacher {seed}, epoch {epoch + 1}: loss {loss.item():.3f}, validation {accuracy:.2%}")
+        return teacher
+
+    @torch.no_grad()
+    def teacher_accuracy(self, teachers: list[Teacher]) -> float:
+        """Share of validation clips that the mean of the teachers' probabilities gets right."""
+        mfcc = torch.as_tensor(self.validation_mfcc, dtype=torch.float32, device=self.device)
+        guess = torch.stack([teacher(mfcc).softmax(1) for teacher in teachers]).mean(0).argmax(1).cpu().numpy()
+        return float((guess == self.validation_labels).mean())
+
+    @torch.no_grad()
+    def view(self, teachers: list[Teacher], seed: int) -> View:
+        """One augmented copy of the training set, with the teachers' mean opinion (a tenth of it the true label)."""
+        rng, generator = np.random.default_rng([seed, 2]), torch.Generator(self.device).manual_seed(seed)
+        inputs, targets = [], []
+        for mfcc, label in self._copies(rng, generator, self.BATCH_OF_VIEWS):
+            inputs.append(self.inputs.codes(mfcc))
+            target = functional.one_hot(label, len(LABELS)).float()
+            if teachers:
+                with torch.autocast(self.device.type, torch.bfloat16):
+                    opinion = torch.stack([teacher(mfcc).float().softmax(1) for teacher in teachers]).mean(0)
+                target = 0.9 * opinion + 0.1 * target
+            targets.append(target)
+        return View(torch.cat(inputs), torch.cat(targets))
+
+    def student(self, seed: int, view: Callable[[int], View]) -> KwsModel:
+        """A trained network; `view(epoch)` gives an epoch's training data."""
+        recipe, device = self.recipe, self.device
+        rng, generator = np.random.default_rng([seed, 3]), torch.Generator(device).manual_seed(seed)
+        torch.manual_seed(seed)
+        student = Student().to(device)
+        average = [weight.detach().clone() for weight in student.weights]
+        optimiser = torch.optim.Adam(student.parameters(), lr=recipe.learning_rate, fused=True)
+        steps = recipe.epochs * (len(view(0).inputs) // recipe.batch)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps) if recipe.cosine else None
+        for epoch in range(recipe.epochs):
+            data = view(epoch)
+            order = torch.as_tensor(rng.permutation(len(data.inputs)), device=device)
+            for rows in order.split(recipe.batch)[: len(order) // recipe.batch]:
+                outputs = student(data.inputs[rows].float() / 127, recipe, generator)
+                loss = functional.cross_entropy(outputs * student.TEMPERATURE, data.targets[rows])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                student.limit_weights(recipe)
+                if schedule:
+                    schedule.step()
+                for mean, weight in zip(average, student.weights, strict=True):
+                    mean.lerp_(weight.detach(), 1 - recipe.average)
+            if (epoch + 1) % 10 == 0 or epoch + 1 == recipe.epochs:
+                model = self.export(average)
+                accuracy = (model.predict(self.validation_mfcc) == self.validation_labels).mean()
+                self.say(f"student {seed}, epoch {epoch + 1}: loss {loss.item():.3f}, validation {accuracy:.2%}")
+        return self.export(average)
+
+    def export(self, weights: list[Tensor]) -> KwsModel:
+        """The model with weights rounded to multiples of 1/127 and full scales to match.
+
+        The last full scale is set so that one in ten thousand outputs on validation clips clips.
+        """
+        layers = []
+        for index, weight in enumerate(weights):
+            array = weight.detach().cpu().double().numpy()
+            largest = np.abs(array).max()
+            last = index == len(weights) - 1
+            layers.append(
+                Layer(
+                    np.round(array / largest * 127) / 127,
+                    Activation.LINEAR if last else Activation.RELU,
+                    1 / largest,
+                )
+            )
+        inputs = self.inputs
+
+        def model() -> KwsModel:
+            network = FeedForwardNetwork(tuple(layers))
+            return KwsModel(network, inputs.rows, inputs.mean, inputs.spread, inputs.limit)
+
+        layers[-1] = replace(layers[-1], full_scale=layers[-1].full_scale * 8)
+        outputs = np.abs(model().forward(self.validation_mfcc)[-1])
+        layers[-1] = replace(layers[-1], full_scale=layers[-1].full_scale * float(np.quantile(outputs, 0.9999)))
+        return model()
+
+
+def add_speech(data: TrainingSet, clips: int, seed: int = 0) -> TrainingSet:
+    """`data` with that many synthesised clips of the training voices among its training clips."""
+    audio, labels, _ = synthesise(clips, "train", seed)
+    codes = [encode(features_of(audio[start : start + 256])) for start in range(0, clips, 256)]
+    return replace(
+        data,
+        codes=np.concatenate([data.codes, *codes]),
+        labels=np.concatenate([data.labels, labels]),
+        validation=np.concatenate([data.validation, np.zeros(clips, bool)]),
+    )
+
+
+def validation_clips(data: TrainingSet, seed: int = 1) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Validation clips in the official proportions: every word, 10 % unknown, 10 % silence of any volume.
+
+    Returns
+    -------
+    (clips, 49, 40) float32, MFCC
+    (clips,) int64
+    """
+    chosen = np.flatnonzero(data.validation)
+    rows, labels = Sampler(data.labels[chosen])(np.random.default_rng(seed), 0.1)
+    silent = rows < 0
+    mfcc = data.mfcc(chosen[rows])
+    plain = Recipe(shift_frames=0, noise_volume=0)
+    clean = replace(data, feature_error=np.zeros(COEFFICIENTS, np.float32))
+    noise = Augmentation(clean, plain, torch.device("cpu"))(
+        torch.as_tensor(mfcc[silent]),
+        torch.ones(int(silent.sum()), dtype=torch.bool),
+        torch.Generator().manual_seed(seed),
+    )
+    mfcc[silent] = noise.numpy()
+    return mfcc, labels
+
+
+def noisy_accuracy(
+    model: KwsModel,
+    mfcc: NDArray,
+    labels: NDArray[np.int64],
+    weight_noise: float,
+    activation_noise: float,
+    draws: int = 4,
+    seed: int = 0,
+) -> float:
+    """Mean accuracy of `draws` simulated chips, each with its own weight errors; a plain noise model, not the physics.
+
+    Parameters
+    ----------
+    mfcc : (clips, 49, 40)
+    labels : (clips,)
+    weight_noise : in units of the largest weight
+    activation_noise : in units of a layer's full scale; every layer is read with 8 bits
+    """
+    rng = np.random.default_rng(seed)
+    inputs = quantise(model.prepare(mfcc)).astype(np.float32)
+    right = 0.0
+    for _ in range(draws):
+        x = inputs
+        for layer in model.network.layers:
+            error = rng.standard_normal(layer.weights.shape, dtype=np.float32) * np.float32(weight_noise)
+            y = x @ (layer.weights.astype(np.float32) + error) / np.float32(layer.full_scale)
+            y += rng.standard_normal(y.shape, dtype=np.float32) * np.float32(activation_noise)
+            low = 0.0 if layer.activation is Activation.RELU else -1.0
+            x = np.round(np.clip(y, low, 1.0) * 255) / np.float32(255)
+        right += float((x.argmax(axis=1) == labels).mean())
+    return right / draws
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one seed reached on the validation split.
+
+    Members
+    -------
+    seed : int
+    model : KwsModel
+    clean : accuracy in float64
+    noisy : mean accuracy with weight errors and activation noise; the seed is chosen by it
+    spoken : accuracy on synthesised clips of the validation voices
+    """
+
+    seed: int
+    model: KwsModel
+    clean: float
+    noisy: float
+    spoken: float
+
+
+def train(
+    data: TrainingSet,
+    recipe: str | Recipe = "best",
+    seeds: Sequence[int] = (1, 2, 3),
+    *,
+    device: str | None = None,
+    say: Callable[[str], None] = print,
+) -> tuple[KwsModel, list[Outcome]]:
+    """Train one network per seed; return the best on validation, noise included, and every seed's outcome.
+
+    Parameters
+    ----------
+    data : TrainingSet
+        From `load_training_set`.
+    recipe : "paper", "best" or a Recipe
+        `dataclasses.replace(RECIPES["best"], epochs=20)` shortens one, for instance.
+    seeds : sequence of int
+        Teachers are trained once, from the first seed on.
+    device : str
+        For instance ``"cuda"``; by default the first accelerator found, else the processor.
+    say : function of one line
+        Gets the progress.
+
+    Returns
+    -------
+    KwsModel
+        Its `card` tells recipe, seeds and figures.
+    list of Outcome
+
+    Raises
+    ------
+    ValueError
+        On an unknown recipe or no seed.
+    """
+    if not seeds:
+        raise ValueError("no seed given; expected at least one")
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise ValueError(f"no recipe {recipe!r}; expected one of {', '.join(RECIPES)}")
+        name, recipe = recipe, RECIPES[recipe]
+    else:
+        name = next((key for key, known in RECIPES.items() if known == recipe), "custom")
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if recipe.speech:
+        say(f"speaking {recipe.speech} training clips")
+        data = add_speech(data, recipe.speech)
+    trainer = Trainer(data, recipe, torch.device(device), say)
+    audio, spoken_labels, _ = synthesise(600, "validation")
+    spoken = features_of(audio)
+
+    teachers = [trainer.teacher(seeds[0] + index) for index in range(recipe.teachers)]
+    if teachers:
+        say(f"teachers together: validation {trainer.teacher_accuracy(teachers):.2%}; they label {recipe.views} views")
+    views = [trainer.view(teachers, index) for index in range(recipe.views)]
+    outcomes = []
+    for seed in seeds:
+        if views:
+            model = trainer.student(seed, lambda epoch: views[epoch % len(views)])
+        else:
+            model = trainer.student(seed, lambda epoch, seed=seed: trainer.view([], 1000 * seed + epoch))
+        clips, labels = trainer.validation_mfcc, trainer.validation_labels
+        outcome = Outcome(
+            seed,
+            model,
+            float((model.predict(clips) == labels).mean()),
+            noisy_accuracy(model, clips, labels, *CHIP_NOISE),
+            float((model.predict(spoken) == spoken_labels).mean()),
+        )
+        say(
+            f"seed {seed}: validation {outcome.clean:.2%}, with noise {outcome.noisy:.2%}, "
+            f"synthesised {outcome.spoken:.2%}"
+        )
+        outcomes.append(outcome)
+    best = max(outcomes, key=lambda outcome: outcome.noisy)
+    card = {
+        "recipe": name,
+        "settings": asdict(recipe),
+        "seed": best.seed,
+        "teacher_seeds": [seeds[0] + index for index in range(recipe.teachers)],
+        "validation": {
+            str(outcome.seed): {key: round(getattr(outcome, key), 4) for key in ("clean", "noisy", "spoken")}
+            for outcome in outcomes
+        },
+    }
+    return replace(best.model, card=card), outcomes
