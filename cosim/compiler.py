@@ -337,8 +337,8 @@ class _Compiler:
         scale = asked.weight_scale or step_v * cycles / volts(capacitors)
         if scale * largest > 1 + 1e-6:
             raise MappingError(
-                f"layer {index}: weights up to {largest:.4g} times weight scale {scale:.4g} exceed 1, the largest weight "
-                "of a pair of devices; use fewer capacitors or a smaller swing"
+                f"layer {index}: weights up to {largest:.4g} times weight scale {scale:.4g} exceed 1, the most "
+                "that a pair of devices holds; use fewer capacitors or a smaller swing"
             )
         precharge, lsb = analog.periphery.precharge_v, analog.periphery.ramp_lsb_v
         below = _ZERO_CYCLES * step_v if relu else swing

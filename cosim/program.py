@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analog_models.programming import WeightTargets
 from cosim import assembler, vectors
@@ -229,6 +229,26 @@ class Program:
         origin = self.origins.get(unit, 0)
         frame, within = divmod(cycle - origin, self.frame_cycles)
         return frame, within + origin
+
+    def input_codes(self, inputs: ArrayLike) -> NDArray[np.int16]:
+        """Inputs (frames, width) as signed codes: floats in [-1, 1] are quantised, integers taken as they are.
+
+        Raises
+        ------
+        ProgramError
+            If the shape is not (frames, `input_width`), or an integer is outside -255 to 255.
+        VectorError
+            If a float is outside [-1, 1].
+        """
+        array = np.asarray(inputs)
+        if array.ndim != 2 or array.shape[1] != self.input_width:
+            raise ProgramError(f"expected inputs of shape (frames, {self.input_width}), got {array.shape}")
+        if array.dtype.kind not in "iu":
+            return vectors.quantise(array, self.config)
+        top = self.config.max_code
+        if array.size and not -top <= array.min() <= array.max() <= top:
+            raise ProgramError(f"input codes must be -{top} to {top}, got {array.min()} to {array.max()}")
+        return array.astype(np.int16)
 
     def ilp_image(self, codes: NDArray[np.int16]) -> dict[int, NDArray[np.uint8]]:
         """Vector SRAMs of one run: signed codes (frames, inputs) -> {ilp: (ilp_vectors, lanes)}.

@@ -1,0 +1,204 @@
+"""The twin engine: a Program on the analog models without RTL, whole batches at a time.
+
+It walks the schedule of one frame event by event, for all frames of a batch at once. Pulses are pairs of cycles; a
+row's high time is the overlap of pulse, enable window, route and integration. For equal seeds its codes are those of
+the RTL engine, bit for bit.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analog_models.chip import AnalogChip
+from analog_models.config import AnalogConfig
+from analog_models.events import EventKind, TileControls, TileEvent
+from cosim.program import Program, ProgramError
+from cosim.results import Results
+from cosim.schedule import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, derive
+from cosim.vectors import split_signs
+
+__all__ = ["TwinEngine", "make_chip"]
+
+Times = NDArray[np.int64]
+
+#: Longest high time of a row that the tile's counters hold, ns.
+_MAX_ROW_TIME = 511
+
+
+def make_chip(program: Program, analog: AnalogConfig | None = None, *, seed: int = 0, chip: int = 0) -> AnalogChip:
+    """The analog part of a chip for `program`, with the tiles' mismatch drawn and nothing programmed yet.
+
+    `analog_models.programming.program(chip, program.targets)` puts the weights in.
+    """
+    config = program.config
+    return AnalogChip(
+        analog or AnalogConfig(),
+        tiles=program.tiles,
+        pairs=dict(config.floorplan.capacitor_pairs()),
+        rows=config.lanes,
+        bias_rows=config.bias_rows,
+        columns=config.lanes,
+        seed=seed,
+        chip=chip,
+    )
+
+
+class TwinEngine:
+    """Runs a program on an analog chip.
+
+    Parameters
+    ----------
+    program : Program
+    chip : AnalogChip
+        With the weights programmed, e.g. from `make_chip`.
+    batch : int
+        Frames computed at once; changes memory and speed, no result.
+
+    Raises
+    ------
+    ProgramError
+        If chip and program differ in size.
+    """
+
+    def __init__(self, program: Program, chip: AnalogChip, *, batch: int = 256) -> None:
+        config = program.config
+        ours, theirs = (config.lanes, config.bias_rows, config.lanes), (chip.rows, chip.bias_rows, chip.column_count)
+        if ours != theirs:
+            raise ProgramError(
+                f"the program's tiles have {ours} rows, bias rows and columns, the analog chip's {theirs}"
+            )
+        self.program, self.chip, self.batch = program, chip, batch
+        self.schedule = derive(program)
+
+    def run(
+        self, inputs: ArrayLike, first_frame: int = 0, *, progress: Callable[[int, int], None] | None = None
+    ) -> Results:
+        """Run one frame for each row of `inputs`.
+
+        Parameters
+        ----------
+        inputs : (frames, width)
+            Floats in [-1, 1], or integers as signed codes, -255 to 255.
+        first_frame : int
+            Number of the first frame; it keys the noise.
+        progress : callable (done, all), optional
+
+        Raises
+        ------
+        ProgramError, VectorError
+            On inputs of another width, or out of range.
+        """
+        codes = self.program.input_codes(inputs)
+        began = time.perf_counter()
+        parts = []
+        for first in range(0, len(codes), self.batch):
+            part = codes[first : first + self.batch]
+            parts.append(self._run(part, first_frame + first + np.arange(len(part), dtype=np.int64)))
+            if progress is not None:
+                progress(first + len(part), len(codes))
+        outputs = {
+            out.name: np.concatenate([part[out.name] for part in parts])
+            if parts
+            else np.zeros((0, out.width), np.uint8)
+            for out in self.program.outputs
+        }
+        runs = -(-len(codes) // self.program.frames_per_run)
+        statistics = {
+            "frames": len(codes),
+            "cycles": runs * self.program.frames_per_run * self.program.frame_cycles,
+            "wall_s": time.perf_counter() - began,
+        }
+        return Results.of("twin", self.program, outputs, first_frame=first_frame, statistics=statistics)
+
+    def _run(self, codes: NDArray[np.int16], frames: Times) -> dict[str, NDArray[np.uint8]]:
+        return _Batch(self.program, self.chip, codes, frames).run(self.schedule.events)
+
+
+class _Batch:
+    """One batch of frames on its way through the schedule."""
+
+    def __init__(self, program: Program, chip: AnalogChip, codes: NDArray[np.int16], frames: Times) -> None:
+        self.program, self.chip, self.frames = program, chip, frames
+        self.lanes = program.config.lanes
+        magnitudes = dict(zip((1, -1), split_signs(codes), strict=True))
+        #: What each ILP sends from each slot, (frames, lanes) ns.
+        self.vectors: dict[tuple[int, int], Times] = {}
+        for slot in program.inputs:
+            vector = self.vectors.setdefault((slot.ilp, slot.slot), np.zeros((len(frames), self.lanes), np.int64))
+            vector[:, : slot.count] = magnitudes[slot.sign][:, slot.first : slot.first + slot.count]
+        #: Crossing times of each ramp, (frames, lanes) cycles.
+        self.crossings: dict[Ramp, Times] = {}
+        self.results: dict[tuple[int, int], NDArray[np.uint8]] = {}
+
+    def run(self, events: tuple[Event, ...]) -> dict[str, NDArray[np.uint8]]:
+        for _, group in groupby(events, key=lambda event: event.cycle):
+            self._serve(list(group))
+        return {out.name: self.results[out.olp, out.slot][:, : out.width] for out in self.program.outputs}
+
+    def _serve(self, events: list[Event]) -> None:
+        """All events of one cycle."""
+        analog, ramps = [], {}
+        for event in events:
+            match event:
+                case Count():
+                    self.results[event.olp, event.slot] = self._counted(event)
+                case Precharge():
+                    analog.append(TileEvent(event.tile, EventKind.PRECHARGE, event.cycle))
+                case Integrate():
+                    controls = _controls(event)
+                    times = self._row_times(event)
+                    analog.append(TileEvent(event.tile, EventKind.INTEGRATE, event.cycle, controls, times))
+                case Ramp():
+                    ramps[event.tile] = event
+                    slope = TileControls(ramp_start=event.ramp_start, ramp_slope=event.ramp_slope)
+                    analog.append(TileEvent(event.tile, EventKind.RAMP, event.cycle, slope))
+        for tile, crossings in (self.chip.serve(self.frames, analog) if analog else {}).items():
+            self.crossings[ramps[tile]] = crossings.astype(np.int64)
+
+    def _spans(self, link: Link) -> Iterator[tuple[Times, Times]]:
+        """Spans (start, stop) in which each lane of a link is high, (frames, lanes) each; empty where stop <= start."""
+        source = link.source
+        low, high = link.start, link.stop
+        if isinstance(source, Pulse):
+            times = self.vectors[source.ilp, source.slot]
+            windows: tuple[tuple[int, int], ...] = ((source.start, source.stop),)
+        else:
+            times = self.crossings[source]
+            windows = source.windows
+        for opens, closes in windows:
+            start = max(source.start, opens, low)
+            stop = np.minimum(source.start + times, min(source.stop, closes, high))
+            yield np.where(link.lanes, start, 0), np.where(link.lanes, stop, 0)
+
+    def _row_times(self, event: Integrate) -> NDArray[np.uint16]:
+        config = self.program.config
+        total = np.zeros((len(self.frames), config.total_rows), np.int64)
+        for link in event.links:
+            for start, stop in self._spans(link):
+                total[:, : self.lanes] += np.maximum(stop - start, 0)
+        total[:, self.lanes :] = event.bias_time
+        return np.minimum(total, _MAX_ROW_TIME).astype(np.uint16)
+
+    def _counted(self, event: Count) -> NDArray[np.uint8]:
+        """High time up to the first falling edge."""
+        count = np.zeros((len(self.frames), self.lanes), np.int64)
+        for link in event.links:
+            for start, stop in self._spans(link):
+                count = np.where(count == 0, np.maximum(stop - start, 0), count)
+        codes = np.minimum(count, self.program.config.max_code).astype(np.uint8)
+        return codes >> np.uint8(event.seven_bits)
+
+
+def _controls(event: Integrate) -> TileControls:
+    bank = event.controls
+    return TileControls(
+        wp1=bool(bank["wp1"]),
+        wp2=bool(bank["wp2"]),
+        discharge=bool(bank["discharge"]),
+        capacitors=bank["capacitors"],
+        share_north=bool(bank["share_north"]),
+        share_south=bool(bank["share_south"]),
+    )
