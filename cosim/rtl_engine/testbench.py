@@ -1,0 +1,58 @@
+"""The cocotb side of the engine: runs the job in the working directory, group of frames by group of frames."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import cocotb
+
+from cosim.rtl_engine.agents import AnalogAgent, ErrorMonitor, HostPort, reset
+from cosim.rtl_engine.job import Job
+
+
+@cocotb.test()
+async def run_job(dut: Any) -> None:
+    job = Job(Path.cwd())
+    try:
+        await _run(dut, job)
+    except Exception as error:
+        job.fail(error)
+        raise
+
+
+async def _run(dut: Any, job: Job) -> None:
+    program, chip, codes, options = job.load()
+    config = program.config
+    started = perf_counter()
+
+    host = HostPort(dut, config, options.pause)
+    analog = AnalogAgent(dut, config, chip, program.locate)
+    monitor = ErrorMonitor(dut)
+    await reset(dut)
+    analog.start()
+    await host.load_programs(program.units)
+    for (tile, edge), mask in program.masks.items():
+        await host.load_masks(tile, {edge: mask})
+
+    for first in range(0, len(codes), program.frames_per_run):
+        group = codes[first : first + program.frames_per_run]
+        analog.first_frame = options.first_frame + first
+        for ilp, image in program.ilp_image(group).items():
+            await host.load_vectors(ilp, image)
+        await host.run()
+        await host.check(monitor)
+        results = {
+            olp: await host.read_vectors(olp, config.olp_vectors)
+            for olp in dict.fromkeys(slot.olp for slot in program.outputs)
+        }
+        wall = perf_counter() - started
+        statistics = {
+            "frames": first + len(group),
+            "cycles": int(dut.cycle.value),
+            "events": analog.events,
+            "wall_s": wall,
+            "analog_s": analog.seconds,
+            "host_s": host.seconds + analog.overhead,
+            "simulator_s": wall - analog.seconds - host.seconds - analog.overhead,
+        }
+        job.keep(first, program.olp_codes(results, len(group)), statistics)
