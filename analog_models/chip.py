@@ -190,8 +190,9 @@ class AnalogChip:
         for index in programmed:
             arrays[f"g{index}"] = self.tile(index).cells.programmed
             arrays[f"nu{index}"] = self.tile(index).cells.exponent
+        # Not compressed: devices are random to a compressor, which would save a quarter and take a minute.
         with open(path, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: Path | str) -> "AnalogChip":
@@ -204,7 +205,8 @@ class AnalogChip:
         FileNotFoundError
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # Opened here, because np.load leaves the file open when it is cut short.
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = dict(file)
             if int(arrays["format"]) != _FORMAT:
                 raise AnalogFileError(f"{path} has format {arrays['format']}, this version reads {_FORMAT}")

@@ -23,13 +23,18 @@ def constant(default: Any, unit: str, source: str) -> Any:
     return field(default=default, metadata={"unit": unit, "source": source})
 
 
-def constants_table(*models: Any) -> str:
-    """Markdown table of the constants of dataclass instances: name, value, unit, source."""
-    lines = ["| constant | value | unit | source |", "| --- | ---: | --- | --- |"]
-    for model in models:
-        for item in fields(model):
-            value = getattr(model, item.name)
-            text = str(value) if isinstance(value, bool | int) else f"{value:.6g}"
-            unit, source = item.metadata["unit"], item.metadata["source"]
-            lines.append(f"| `{type(model).__name__}.{item.name}` | {text} | {unit} | {source} |")
+def constants_table(*presets: tuple[Any, Any]) -> str:
+    """Markdown table of the constants of dataclasses, given as (nominal, ideal) instances."""
+    lines = ["| constant | nominal | ideal | unit | source |", "| --- | ---: | ---: | --- | --- |"]
+    for nominal, ideal in presets:
+        for item in fields(nominal):
+            if "unit" not in item.metadata:
+                continue  # a model inside a model has a table of its own
+            values = " | ".join(_text(getattr(preset, item.name)) for preset in (nominal, ideal))
+            name = f"`{type(nominal).__name__}.{item.name}`"
+            lines.append(f"| {name} | {values} | {item.metadata['unit']} | {item.metadata['source']} |")
     return "\n".join(lines) + "\n"
+
+
+def _text(value: float) -> str:
+    return str(value) if isinstance(value, bool | int) else f"{value:.6g}"

@@ -44,12 +44,18 @@ class CellArray:
         self._path = columns.path
         self.shape = (4, rows, len(columns.path))
         pcm = config.pcm
-        largest = int(pcm.g_set_us / pcm.g_max_us * G_UNITS) * (PATH_UNITS + int(abs(self._path).max(initial=0)))
-        if MAX_ROW_TIME * rows * (config.significance + 1) * largest >= 1 << 53:
-            raise ValueError(
-                f"sums over {rows} rows with significance {config.significance} exceed 2**53 and would not be exact; "
-                "use fewer rows or a smaller significance"
-            )
+        largest = pcm.g_set_us / pcm.g_max_us * G_UNITS * (PATH_UNITS + abs(self._path).max(initial=0))
+        noisiest = (float(pcm.read_sigma_us(np.array(pcm.g_set_us), config.age_s)) / pcm.g_max_us) ** 2
+        factor = config.significance
+        for sums in (
+            MAX_ROW_TIME * rows * (factor + 1) * largest,
+            MAX_ROW_TIME**2 * rows * 2 * (factor**2 + 1) * noisiest * _VARIANCE_UNITS,
+        ):
+            if sums >= 1 << 53:
+                raise ValueError(
+                    f"sums over {rows} rows with significance {factor} exceed 2**53 and would not be exact; "
+                    "use fewer rows, a smaller significance or less read noise"
+                )
         #: Programmed conductance at `Pcm.drift_t0_s`, in units of g_max / G_UNITS.
         self.programmed = np.zeros(self.shape, np.int32)
         #: Drift exponent in units of 2**-16.

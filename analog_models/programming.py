@@ -51,7 +51,7 @@ class Programming:
 
     tolerance: float = constant(0.015, "1", f"{ASSUMPTION}: a weight is done within 1.5 % of the largest weight")
     max_iterations: int = constant(24, "1", f"{ASSUMPTION}: pulses per device before it is left as it is")
-    caution: float = constant(0.7, "1", f"{ASSUMPTION}: share of the missing conductance that one pulse aims at")
+    caution: float = constant(0.7, "1", f"{ASSUMPTION}: share of the missing conductance that a pulse aims at; again after each overshoot")
     max_width_ns: int = constant(255, "ns", "Nature 620, 768 (2023): longest column pulse, 8 bits")
     reads: int = constant(16, "1", f"{ASSUMPTION}: reads averaged per verification, against 1/f noise")
     verify_capacitors: int = constant(1, "1", f"{ASSUMPTION}: one weight is a small signal; smallest bank")
@@ -250,7 +250,7 @@ def _tune(
         return _weights(tile, g_us) - target, 0, 0
     draws = tile.next_draws()  # programming again draws anew
     g_us = pcm.after_reset(draws(Draw.RESET, target.size * 2)).reshape(2, *target.shape)
-    g_us, pulses, unfinished = _loop(tile, devices, rows, target, g_us, draws, settings)
+    g_us, pulses, unfinished = _loop(tile, first, rows, target, g_us, draws, settings)
     # What was SET relaxes until t0; what was only RESET has its spread already.
     side = negative.astype(np.intp)[np.newaxis]
     active = np.take_along_axis(g_us, side, axis=0)[0]
@@ -263,11 +263,11 @@ def _tune(
 
 def _loop(
     tile: Tile,
-    devices: slice,
+    first: int,
     rows: NDArray[np.int64],
     target: Array,
     g_us: Array,
-    draws: "Callable[[int, int], Array]",
+    draws: Callable[[int, int], Array],
     settings: Programming,
 ) -> tuple[Array, NDArray[np.int64], int]:
     """Verify and pulse until every weight reads right.
@@ -282,8 +282,9 @@ def _loop(
     magnitude = np.abs(target).ravel()
     g = np.take_along_axis(g_us, (target < 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
     other = np.take_along_axis(g_us, (target >= 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
-    set_time = np.where(target < 0, tile.set_time_ns[devices][1][rows], tile.set_time_ns[devices][0][rows]).ravel()
+    set_time = np.where(target < 0, tile.set_time_ns(first + 1, rows), tile.set_time_ns(first, rows)).ravel()
     pulses = np.zeros(g.size, np.int64)
+    caution = np.full(g.size, settings.caution)
     todo = np.arange(g.size)
     for _ in range(settings.max_iterations):
         column = todo % columns
@@ -305,11 +306,13 @@ def _loop(
         todo, missing, active = todo[out], missing[out], active[out]
         if not todo.size:
             break
-        goal = active + settings.caution * missing * pcm.g_max_us
+        # A device that overshoots is faster than planned: its next attempts aim lower.
+        goal = active + caution[todo] * missing * pcm.g_max_us
         width = np.clip(np.rint(pcm.planned_width_ns(active, goal)), 1, settings.max_width_ns)
         z = draws(Draw.PULSE, todo.size)
         too_high = missing < 0
         g[todo] = np.where(too_high, pcm.after_reset(z), pcm.after_set(active, width, set_time[todo], z))
+        caution[todo[too_high]] *= settings.caution
         pulses[todo] += 1
     result = g_us.copy()
     side = (target < 0).astype(np.intp)[np.newaxis]

@@ -61,7 +61,6 @@ class Tile:
         self.shape = (rows, columns)
         self.columns = Columns.drawn(config.periphery, noise, columns)
         self._cells: CellArray | None = None
-        self._set_time: Array | None = None
         self.controls: TileControls | None = None
         self.capacitors = 0
         self.runs = 0
@@ -81,14 +80,10 @@ class Tile:
             self._cells = CellArray(self.config, self.columns, self.shape[0])
         return self._cells
 
-    @property
-    def set_time_ns(self) -> Array:
-        """SET time constant of each device, (4, rows, columns); drawn from the seed at the first use."""
-        if self._set_time is None:
-            rows, columns = self.shape
-            z = self.noise.gaussians(range(4 * rows), 0, Draw.SET_TIME, columns)
-            self._set_time = self.config.pcm.set_time(z).reshape(4, rows, columns)
-        return self._set_time
+    def set_time_ns(self, device: int, rows: ArrayLike) -> Array:
+        """SET time constant of one device of each cell in `rows`: (rows, columns), drawn from the seed."""
+        wires = device * self.shape[0] + np.atleast_1d(np.asarray(rows))
+        return self.config.pcm.set_time(self.noise.gaussians(wires, 0, Draw.SET_TIME, self.shape[1]))
 
     def set_conductances(self, g_us: ArrayLike, nu: ArrayLike = 0.0) -> None:
         """Put conductances in place without programming them.
@@ -314,7 +309,7 @@ class Tile:
             after = pcm.after_reset(z)
         else:
             width = times[0, hit].astype(np.float64)
-            after = pcm.after_set(g_us[hit], width, self.set_time_ns[device, row, hit], z)
+            after = pcm.after_set(g_us[hit], width, self.set_time_ns(device, row)[0, hit], z)
         nu = cells.drift_exponents(row, device)
         g_us[hit] = after
         nu[hit] = pcm.drift_exponent(after, self.noise.gaussians(frames, cycle, Draw.WRITE_DRIFT, columns)[0, hit])
@@ -340,7 +335,6 @@ def settle(tiles: Sequence[Tile]) -> None:
         # fC / fF is V.
         v_mv = np.clip((held + moved * 1e3 / periphery.capacitor_ff) / connected, low, high)
     else:
-        v_mv = tiles[0].v_mv + np.where(moved == 0, 0.0, np.where(np.asarray(moved) > 0, high, low))
-        v_mv = np.clip(v_mv, low, high)
+        v_mv = np.where(moved == 0, tiles[0].v_mv, np.where(np.asarray(moved) > 0, high, low))
     for tile in tiles:
         tile._v_mv = v_mv

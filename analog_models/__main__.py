@@ -1,0 +1,18 @@
+"""``python -m analog_models`` prints the table of constants that docs/physics.md carries."""
+
+from analog_models.config import AnalogConfig
+from analog_models.constants import constants_table
+from analog_models.programming import Programming
+
+
+def constants_document() -> str:
+    """Every constant of the analog models, nominal and ideal, with unit and source."""
+    nominal, ideal = AnalogConfig.nominal(), AnalogConfig.ideal()
+    loop = Programming()
+    return constants_table(
+        (nominal.pcm, ideal.pcm), (nominal.periphery, ideal.periphery), (nominal, ideal), (loop, loop)
+    )
+
+
+if __name__ == "__main__":
+    print(constants_document(), end="")

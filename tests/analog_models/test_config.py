@@ -1,0 +1,71 @@
+"""Constants: every one has unit and source; presets and conversions."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from analog_models import AnalogConfig, Pcm, Periphery, Programming
+from analog_models.__main__ import constants_document
+
+MODELS = (Pcm, Periphery, AnalogConfig, Programming)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_constant_has_unit_and_source(model: type) -> None:
+    for item in fields(model):
+        if "model" not in item.metadata:
+            assert item.metadata["unit"], item.name
+            assert item.metadata["source"], item.name
+
+
+@pytest.mark.parametrize("config", [AnalogConfig(), AnalogConfig.ideal(), AnalogConfig(age_s=1e6, significance=2)])
+def test_a_configuration_survives_json(config: AnalogConfig) -> None:
+    assert AnalogConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", "'pcm'"),
+        ("nonsense", "Expecting value"),
+        (AnalogConfig().to_json().replace("g_max_us", "g_max_ms"), "Pcm lacks g_max_us"),
+        (AnalogConfig().to_json().replace('"age_s"', '"extra": 1, "age_s"'), "unexpected keyword argument 'extra'"),
+    ],
+)
+def test_other_json_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AnalogConfig.from_json(text)
+
+
+def test_the_nominal_conversion_is_the_charge_of_one_device_over_the_bank() -> None:
+    config = AnalogConfig()
+    by_hand = 25e-6 * 0.3 * 1e-9 / 320 / 250e-15
+    assert config.volts_per_weight_ns(5, drifted=False) == pytest.approx(by_hand)
+    assert config.volts_per_weight_ns(10) == pytest.approx(by_hand / 2 * (3600 / 20) ** -0.049)
+    assert config.volts_per_cycle(128) == pytest.approx(0.9 / 255)
+    assert config.volts_per_cycle(64) == pytest.approx(0.45 / 255)
+    with pytest.raises(ValueError, match="capacitors must be 1 to 16"):
+        config.volts_per_weight_ns(0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: AnalogConfig(age_s=-1.0),
+        lambda: AnalogConfig(age_s=float("nan")),
+        lambda: AnalogConfig(significance=0),
+        lambda: replace(Periphery(), rail_low_v=0.8),
+        lambda: replace(Periphery(), mirror_ratio=0.0),
+        lambda: Programming(tolerance=0.0),
+    ],
+)
+def test_impossible_constants_are_refused(make: object) -> None:
+    with pytest.raises(ValueError, match="must"):
+        make()  # type: ignore[operator]
+
+
+def test_the_documented_table_is_the_generated_one() -> None:
+    # Mend it with: python -m analog_models
+    page = (Path(__file__).parents[2] / "docs" / "physics.md").read_text()
+    assert constants_document() in page

@@ -1,0 +1,166 @@
+"""Closed-loop tuning: figures of the papers, subsets, repetition, messages."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analog_models import AnalogConfig, Programming, TileControls, WeightTargets, program
+from analog_models.chip import AnalogChip
+
+IDEAL, NOMINAL = AnalogConfig.ideal(), AnalogConfig()
+
+
+def targets(rows: int, columns: int, sigma: float = 0.25, seed: int = 1) -> np.ndarray:
+    return np.clip(np.random.default_rng(seed).normal(0, sigma, (rows, columns)), -1, 1)
+
+
+def test_a_full_tile_reaches_the_papers_figures() -> None:
+    chip = AnalogChip(NOMINAL, tiles=[0])
+    w = targets(520, 512)
+    report = program(chip, {0: WeightTargets.balanced(w)})
+    assert report.weights == 2 * 520 * 512
+    assert report.yield_within_20_percent >= 0.99
+    assert report.mean_error < 0.03
+    assert report.r_squared > 0.98
+    assert report.unfinished < 0.001 * report.weights
+    # The report tells the truth about the array, up to drift, IR drop and the fixed-point unit.
+    chip.set_age(0.0)
+    found = chip.tile(0).weights()[0] / NOMINAL.periphery.attenuation(520)[:, np.newaxis]
+    assert found == pytest.approx(w + report.errors[0, 1], abs=1e-4)
+
+
+def test_weights_sit_on_one_side() -> None:
+    chip = AnalogChip(NOMINAL, tiles=[0], rows=32, columns=32)
+    w = targets(40, 32)
+    program(chip, {0: WeightTargets(wp2=w)})
+    g = chip.tile(0).cells.programmed * 25 / (1 << 18)
+    assert not g[:2].any()  # WP1 untouched
+    assert (g[3][w > 0.1] < 1).all()
+    assert (g[2][w < -0.1] < 1).all()
+    assert (g[2][w > 0.1] > 1).all()
+
+
+def test_tuning_absorbs_gain_and_path_mismatch_of_its_columns(ideal_with: Any) -> None:
+    periphery = ideal_with(column_gain_sigma=0.05, path_mismatch_sigma=0.1).periphery
+    quiet = replace(NOMINAL.pcm, programming_noise_scale=0.0, read_noise_scale=0.0, drift_scale=0.0)
+    chip = AnalogChip(replace(NOMINAL, pcm=quiet, periphery=periphery), tiles=[0], rows=64, columns=64)
+    w = np.clip(targets(72, 64), -0.7, 0.7)  # a weak column cannot reach 1
+    report = program(chip, {0: WeightTargets.balanced(w)})
+    big = np.abs(w) > 0.1
+    assert np.abs(chip.tile(0).weights()[0] - w)[big].max() < 1.2 * Programming().tolerance
+    assert report.unfinished == 0
+
+
+def test_a_verification_reads_what_the_tile_reads() -> None:
+    """The loop's reading is the tile's own: same mean and same noise as an integration of one row."""
+    config = replace(NOMINAL, age_s=20.0, periphery=replace(NOMINAL.periphery, wire_ohm=0.0, ramp_bow_ns=0.0))
+    chip = AnalogChip(config, tiles=[0], rows=16, columns=16)
+    tile = chip.tile(0)
+    g = np.random.default_rng(0).uniform(0, 25, (4, 24, 16))
+    tile.set_conductances(g)
+    frames, settings = np.arange(4000), Programming()
+    controls = TileControls(
+        wp1=True, capacitors=settings.verify_capacitors, ramp_slope=settings.verify_slope, ramp_start=127
+    )
+    row, none = np.zeros((4000, 24), np.uint16), np.zeros((4000, 24), np.uint16)
+    row[:, 7] = 255
+    codes = []
+    for times in (none, row):
+        tile.precharge(frames, 0)
+        tile.integrate(frames, 300, controls, times)
+        codes.append(tile.ramp(frames, 310, controls).astype(float))
+        frames = frames + len(frames)
+    per_weight = config.volts_per_weight_ns(1, drifted=False) * 255 / config.volts_per_cycle(settings.verify_slope)
+    expected = tile.weights_of(g[:2, 7])[0]
+    inside = np.abs(expected) < 0.7
+    read = (codes[1].mean(axis=0) - codes[0].mean(axis=0)) / per_weight
+    assert read[inside] == pytest.approx(expected[inside], abs=0.005)
+    device = np.sqrt((config.pcm.read_sigma_us(g[:2, 7], 20.0) ** 2).sum(axis=0)) / 25
+    sigma = np.sqrt(device**2 + settings.readout_sigma(config) ** 2)
+    assert (codes[1].std(axis=0) / per_weight)[inside] == pytest.approx(sigma[inside], rel=0.1)
+
+
+def test_rows_can_be_programmed_alone_and_again(small: Any) -> None:
+    chip = small(NOMINAL)
+    w = targets(24, 12)
+    program(chip, {0: WeightTargets.balanced(w)})
+    before = chip.tile(0).cells.programmed.copy()
+    bias = np.zeros((24, 12))
+    bias[16:] = 0.5
+    report = program(chip, {0: WeightTargets(wp1=bias)}, rows=range(16, 24))
+    after = chip.tile(0).cells.programmed
+    assert report.weights == 8 * 12
+    assert np.array_equal(after[:, :16], before[:, :16])
+    assert np.array_equal(after[2:], before[2:])
+    assert np.abs(report.errors[0, 1]).max() < 0.2
+    program(chip, {0: WeightTargets.balanced(0.8 * w)})
+    again = chip.tile(0).weights()[0]
+    slope = (again * w).sum() / (w * w).sum()
+    assert slope == pytest.approx(0.8 * NOMINAL.pcm.expected_retention(3600.0), rel=0.05)
+
+
+def test_programming_repeats_with_the_seed_and_differs_between_runs(small: Any) -> None:
+    w = WeightTargets(wp1=targets(24, 12))
+    a, b, c = small(NOMINAL, seed=1), small(NOMINAL, seed=1), small(NOMINAL, seed=2)
+    first = [program(chip, {0: w}).errors[0, 1] for chip in (a, b, c)]
+    assert np.array_equal(first[0], first[1])
+    assert not np.array_equal(first[0], first[2])
+    assert not np.array_equal(first[0], program(a, {0: w}).errors[0, 1])
+
+
+def test_the_ideal_preset_is_programmed_exactly(small: Any) -> None:
+    chip, w = small(IDEAL), np.round(targets(24, 12) * 256) / 256
+    report = program(chip, {0: WeightTargets.four_pcm(w)})
+    assert report.mean_error == 0
+    assert np.array_equal(chip.tile(0).weights(), np.stack([w, w]))
+
+
+def test_drift_spreads_the_weights_with_time(small: Any) -> None:
+    chip = small(NOMINAL, rows=128, columns=64)
+    w = targets(136, 64)
+    program(chip, {0: WeightTargets(wp1=w)})
+    spreads = []
+    for age in (20.0, 3600.0, 30 * 86_400.0):
+        chip.set_age(age)
+        found = chip.tile(0).weights()[0]
+        slope = (found * w).sum() / (w * w).sum()
+        spreads.append((found / slope - w).std())
+    assert spreads[0] < spreads[1] < spreads[2]
+
+
+def test_progress_counts_pairs_of_tiles(small: Any) -> None:
+    seen: list[tuple[int, int]] = []
+    w = np.zeros((24, 12))
+    chip = small(IDEAL, tiles=[0, 1])
+    program(chip, {0: WeightTargets.balanced(w), 1: WeightTargets(wp1=w)}, progress=lambda *step: seen.append(step))
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_the_report_reads_as_a_sentence(small: Any) -> None:
+    text = str(program(small(NOMINAL), {0: WeightTargets(wp1=targets(24, 12))}))
+    assert text.startswith("288 weights: mean error ")
+    assert "within 20 %" in text
+
+
+NAN = np.zeros((24, 12))
+NAN[3, 4] = np.nan
+LARGE = np.zeros((24, 12))
+LARGE[2, 1] = -1.5
+
+
+@pytest.mark.parametrize(
+    ("tile", "target", "rows", "message"),
+    [
+        (5, np.zeros((24, 12)), None, r"tile 5 is not one of this chip's tiles \[0\]"),
+        (0, np.zeros((16, 12)), None, r"WP1: targets have shape \(16, 12\), expected \(24, 12\)"),
+        (0, NAN, None, "tile 0, WP1, row 3, column 4: target is nan"),
+        (0, LARGE, None, "tile 0, WP1, row 2, column 1: target is -1.5, expected a number in"),
+        (0, np.zeros((24, 12)), [24], "rows span 24 to 24, but a tile has rows 0 to 23"),
+        (0, np.zeros((24, 12)), [0.5], "rows must be a list of integers"),
+    ],
+)
+def test_bad_targets_are_refused(small: Any, tile: int, target: np.ndarray, rows: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        program(small(NOMINAL), {tile: WeightTargets(wp1=target)}, rows=rows)
