@@ -14,7 +14,7 @@ __all__ = ["Pcm"]
 
 Array = NDArray[np.float64]
 
-_AIHWKIT = "IBM aihwkit, PCMLikeNoiseModel (inference/noise/pcm.py)"
+_AIHWKIT = "aihwkit PCMLikeNoiseModel"
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Pcm:
 
     Source
     ------
-    Relaxation after programming, drift and 1/f read noise: IBM aihwkit's PCM model (a fit to another generation of
-    devices, used with its own g_max). Pulse response: our assumption, a saturating partial SET.
+    Relaxation after programming, drift and 1/f read noise: IBM aihwkit, inference/noise/pcm.py (a fit to another
+    generation of devices, used with its own g_max). Pulse response: our assumption, a saturating partial SET.
     """
 
     g_max_us: float = constant(25.0, "uS", f"{_AIHWKIT}: g_max; a weight of 1 is this difference")

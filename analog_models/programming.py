@@ -51,7 +51,9 @@ class Programming:
 
     tolerance: float = constant(0.015, "1", f"{ASSUMPTION}: a weight is done within 1.5 % of the largest weight")
     max_iterations: int = constant(24, "1", f"{ASSUMPTION}: pulses per device before it is left as it is")
-    caution: float = constant(0.7, "1", f"{ASSUMPTION}: share of the missing conductance that a pulse aims at; again after each overshoot")
+    caution: float = constant(
+        0.7, "1", f"{ASSUMPTION}: share of the missing conductance that a pulse aims at; again after each overshoot"
+    )
     max_width_ns: int = constant(255, "ns", "Nature 620, 768 (2023): longest column pulse, 8 bits")
     reads: int = constant(16, "1", f"{ASSUMPTION}: reads averaged per verification, against 1/f noise")
     verify_capacitors: int = constant(1, "1", f"{ASSUMPTION}: one weight is a small signal; smallest bank")

@@ -31,6 +31,29 @@ def test_a_full_tile_reaches_the_papers_figures() -> None:
     assert found == pytest.approx(w + report.errors[0, 1], abs=1e-4)
 
 
+def test_the_error_budget_is_the_devices() -> None:
+    """Below 4 % of the largest weight per pair, below 3 % balanced: docs/physics.md, "What it adds up to"."""
+    chip = AnalogChip(NOMINAL, tiles=[0], columns=128)
+    w = targets(520, 128, sigma=0.2)
+    report = program(chip, {0: WeightTargets.balanced(w)})
+    tile = chip.tile(0)
+    found = tile.weights()
+    balanced = (found[0] - found[1]) / 2
+    slope = (balanced * w).sum() / (w * w).sum()  # the common loss by drift is a gain
+    read = NOMINAL.pcm.read_sigma_us(tile.cells.read_us(), NOMINAL.age_s) / 25 / slope
+    noise = np.sqrt((read[:2] ** 2).sum(axis=0).mean())
+    budget = {
+        "programmed": report.errors[0, 1].std(),
+        "pair": (found[0] / slope - w).std(),
+        "balanced": (balanced / slope - w).std(),
+        "read": noise,
+        "pair, read": np.hypot((found[0] / slope - w).std(), noise),
+        "balanced, read": np.hypot((balanced / slope - w).std(), noise / np.sqrt(2)),
+    }
+    documented = [0.024, 0.028, 0.020, 0.026, 0.038, 0.027]
+    assert list(budget.values()) == pytest.approx(documented, abs=0.001), budget
+
+
 def test_weights_sit_on_one_side() -> None:
     chip = AnalogChip(NOMINAL, tiles=[0], rows=32, columns=32)
     w = targets(40, 32)
