@@ -1,0 +1,303 @@
+"""Calibration in hardware: column slopes, bias rows and the ReLU window, measured on a chip and put back into it.
+
+The paper's three steps, layer by layer, so that every layer is measured with the inputs that the calibrated layers
+before it give (Nature 620, 768 (2023), Methods, "KWS"):
+
+1. nominal weights are programmed;
+2. MACs of a set of validation inputs give one slope per column, and the weights are programmed anew, scaled;
+3. each column's MAC is shifted to where it belongs by programming the eight bias rows.
+
+Then the ReLU is tuned with the same inputs: the cycle in which the output-enable window opens.
+
+A layer is measured by a program of its own: the network cut off behind it, read out with the signed ramp, so that
+negative results are seen too. Nothing but output-landing-pad codes enters the fits.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analog_models.chip import AnalogChip
+from analog_models.config import AnalogConfig
+from analog_models.programming import ProgrammingReport, WeightTargets
+from analog_models.programming import program as program_weights
+from cosim.compiler import LayerOptions, MappingOptions, compile_network
+from cosim.network import Activation, FeedForwardNetwork
+from cosim.program import LayerPlan, Mode, Program
+from cosim.twin import TwinEngine, make_chip
+from rtl.config import ChipConfig
+
+__all__ = ["CalibratedChip", "LayerCalibration", "calibrate"]
+
+Array = NDArray[np.float64]
+Progress = Callable[[str], None]
+
+#: Share of the largest programmable weight that nominal weights may use; the rest is room for the slopes.
+_HEADROOM = 0.9
+#: Outputs beyond this share of the full scale do not enter a fit: near the ends codes saturate.
+_FIT_RANGE = 0.95
+#: Frame numbers of calibration runs begin here, so that their noise is not that of the frames measured later.
+_FIRST_FRAME = 1 << 40
+#: Durations of the trimming half of the bias rows, as a share of the others'.
+_TRIM = 8
+#: Candidates for the opening of the ReLU window, in cycles around the nominal one.
+_WINDOW = range(-2, 3)
+
+
+@dataclass(frozen=True)
+class LayerCalibration:
+    """What was measured and set for one layer.
+
+    Parameters
+    ----------
+    slopes : (outputs,) measured over expected MAC, before the weights were scaled.
+    offsets : (outputs,) before the bias rows were programmed, in units of the full scale.
+    residual_slopes, residual_offsets : (outputs,) the same at the end.
+    enable_offset : int
+        Cycle in which the output-enable window opens.
+    """
+
+    slopes: Array
+    offsets: Array
+    residual_slopes: Array
+    residual_offsets: Array
+    enable_offset: int
+
+
+@dataclass(frozen=True)
+class CalibratedChip:
+    """A chip that is ready to run: program, programmed analog part, and how it came about."""
+
+    program: Program
+    analog: AnalogChip
+    programming: ProgrammingReport
+    layers: tuple[LayerCalibration, ...] = field(default=())
+
+
+def calibrate(
+    network: FeedForwardNetwork,
+    config: ChipConfig,
+    inputs: ArrayLike,
+    *,
+    options: MappingOptions | None = None,
+    analog: AnalogConfig | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> CalibratedChip:
+    """Compile `network`, program a chip with it, and calibrate the chip.
+
+    Parameters
+    ----------
+    network : FeedForwardNetwork
+    config : ChipConfig
+    inputs : (N, width) floats in [-1, 1]
+        Validation inputs; the paper took 1,000. With no rows the chip is programmed and not calibrated.
+    options : MappingOptions, optional
+    analog : AnalogConfig, optional
+        Nominal constants by default.
+    seed : int
+        The chip: its mismatch, programming and noise.
+    progress : callable (what is being done), optional
+
+    Raises
+    ------
+    MappingError, ProgramError, VectorError
+        From compiling and running.
+    """
+    session = _Session(network, config, options or MappingOptions(), analog or AnalogConfig(), progress or _silent)
+    return session.run(np.asarray(inputs, np.float64), seed)
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+class _Session:
+    """One calibration on its way: options and targets grow more exact with each step."""
+
+    def __init__(
+        self,
+        network: FeedForwardNetwork,
+        config: ChipConfig,
+        options: MappingOptions,
+        analog: AnalogConfig,
+        say: Progress,
+    ) -> None:
+        self.network, self.config, self.say = network, config, say
+        nominal = compile_network(network, config, replace(options, analog=analog))
+        # From here on every choice of the compiler is fixed: recompiling changes only what calibration sets.
+        self.options = replace(
+            options,
+            analog=analog,
+            placement={i: self._squares(plan) for i, plan in enumerate(nominal.layers)},
+            layers={i: self._fixed(plan, analog) for i, plan in enumerate(nominal.layers)},
+        )
+        program = self._compile()
+        self.plans = program.layers
+        self.targets: dict[int, WeightTargets] = dict(program.targets)
+
+    def _squares(self, plan: LayerPlan) -> tuple[tuple[int, int], ...]:
+        return tuple(self.config.floorplan.tiles[tile] for tile in plan.tiles)
+
+    def _fixed(self, plan: LayerPlan, analog: AnalogConfig) -> LayerOptions:
+        cycles = 255.0 if plan.activation is Activation.RELU else 127.5
+        swing = plan.ramp_slope * analog.volts_per_cycle(1) * cycles
+        largest = plan.weight_scale * float(np.abs(self.network.layers[int(plan.name[5:])].weights).max())
+        # A smaller swing for the same MAC is a smaller weight.
+        room = min(1.0, _HEADROOM / largest) if largest else 1.0
+        return LayerOptions(
+            mode=plan.mode,
+            capacitors=plan.capacitors,
+            swing_v=swing * room,
+            enable_offset=plan.enable_offset,
+            bias_durations=(0,) * self.config.bias_rows,
+        )
+
+    def _compile(self) -> Program:
+        return compile_network(self.network, self.config, self.options)
+
+    def run(self, inputs: Array, seed: int) -> CalibratedChip:
+        program = self._compile()
+        chip = make_chip(program, self.options.analog, seed=seed)
+        self.say("programming the weights")
+        report = program_weights(chip, self.targets)
+        layers = ()
+        if len(inputs):
+            layers = tuple(self._layer(index, chip, inputs) for index in range(len(self.network.layers)))
+        return CalibratedChip(self._compile().with_targets(self.targets), chip, report, layers)
+
+    def _layer(self, index: int, chip: AnalogChip, inputs: Array) -> LayerCalibration:
+        name = self.plans[index].name
+        self.say(f"{name}: measuring column slopes")
+        slopes, _ = self._measure(index, chip, inputs)
+        self.say(f"{name}: programming scaled weights")
+        self._scale(index, chip, slopes)
+        self.say(f"{name}: shifting columns with the bias rows")
+        _, offsets = self._measure(index, chip, inputs)
+        half = self.config.bias_rows // 2
+        coarse = self._bias_duration(index, offsets, half)
+        durations = (coarse,) * half + (max(1, coarse // _TRIM),) * (self.config.bias_rows - half)
+        self._set(index, bias_durations=durations)
+        # Two halves, the second to trim what the first one's programming error left.
+        self._shift(index, chip, offsets, range(half))
+        _, left = self._measure(index, chip, inputs)
+        self._shift(index, chip, left, range(half, self.config.bias_rows))
+        residual = self._measure(index, chip, inputs)
+        if self.network.layers[index].activation is Activation.RELU:
+            self.say(f"{name}: tuning the ReLU window")
+            self._tune_window(index, chip, inputs)
+        offset = self.options.layers[index].enable_offset
+        assert offset is not None
+        return LayerCalibration(slopes, offsets, *residual, offset)
+
+    def _set(self, index: int, **changes: object) -> None:
+        layers = dict(self.options.layers)
+        layers[index] = replace(layers[index], **changes)  # type: ignore[arg-type]
+        self.options = replace(self.options, layers=layers)
+
+    # Measuring.
+
+    def _cut(self, index: int, *, signed: bool) -> tuple[FeedForwardNetwork, MappingOptions]:
+        """The network up to layer `index`, as it is or with a signed readout, on the same tiles."""
+        layers = list(self.network.layers[: index + 1])
+        options = {i: layer for i, layer in self.options.layers.items() if i <= index}
+        if signed and layers[-1].activation is Activation.RELU:
+            layers[-1] = replace(layers[-1], activation=Activation.LINEAR)
+            options[index] = replace(options[index], enable_offset=None)
+        placement = {i: squares for i, squares in self.options.placement.items() if i <= index}
+        return FeedForwardNetwork(tuple(layers)), replace(self.options, layers=options, placement=placement)
+
+    def _outputs(self, index: int, chip: AnalogChip, inputs: Array, *, signed: bool) -> tuple[Array, Array, LayerPlan]:
+        """Inputs and outputs (N, width) of layer `index` as the chip sees them, from codes; and the plan they obey."""
+        network, options = self._cut(index, signed=signed)
+        program = compile_network(network, self.config, options)
+        results = TwinEngine(program, chip).run(inputs, _FIRST_FRAME)
+        if index:
+            previous = np.clip(results.values(f"layer{index - 1}"), 0, 1)
+        else:
+            previous = program.input_codes(inputs) / self.config.max_code
+        return previous, results.values(f"layer{index}"), program.layers[index]
+
+    def _measure(self, index: int, chip: AnalogChip, inputs: Array) -> tuple[Array, Array]:
+        """Slope and offset of every column: a line through measured over expected outputs."""
+        x, measured, plan = self._outputs(index, chip, inputs, signed=True)
+        layer = self.network.layers[index]
+        expected = x @ layer.weights / layer.full_scale
+        low, high = plan.value(np.array([1, self.config.max_code - 1]))
+        use = (np.abs(expected) < _FIT_RANGE) & (measured > low) & (measured < high)
+        return _lines(expected, measured, use)
+
+    # Putting it back into the chip.
+
+    def _scale(self, index: int, chip: AnalogChip, slopes: Array) -> None:
+        gain = np.ones(self.config.lanes)
+        gain[: len(slopes)] = 1 / slopes
+        mesh_rows = np.arange(self.config.lanes)
+        for tile in self.plans[index].tiles:
+            wp1, wp2 = (_copy(array) for array in (self.targets[tile].wp1, self.targets[tile].wp2))
+            for array in (wp1, wp2):
+                array[mesh_rows] = np.clip(array[mesh_rows] * gain, -1, 1)
+            self.targets[tile] = WeightTargets(wp1, wp2)
+        self._program(index, chip, mesh_rows)
+
+    def _bias_unit(self, index: int) -> float:
+        """Output, in units of the full scale, of one bias row of weight 1 for 1 ns in each of the layer's tiles."""
+        plan, analog = self.plans[index], self.options.analog
+        volts = analog.volts_per_weight_ns(plan.capacitors * len(plan.tiles))
+        # The bias phase is the layer's first: it reads WP1, or both pairs at once.
+        pairs = 2 if plan.mode is Mode.DOUBLE else 1
+        return volts * pairs * len(plan.tiles) / (plan.code_scale * analog.volts_per_cycle(plan.ramp_slope))
+
+    def _bias_duration(self, index: int, offsets: Array, rows: int) -> int:
+        """Shortest pulse with which `rows` rows reach the largest offset: large weights have the smallest error."""
+        reach = float(np.abs(offsets).max()) / (self._bias_unit(index) * rows)
+        return int(np.clip(np.ceil(reach / _HEADROOM), _TRIM, self.config.max_code))
+
+    def _shift(self, index: int, chip: AnalogChip, offsets: Array, bias_rows: range) -> None:
+        plan = self.plans[index]
+        durations = self.options.layers[index].bias_durations
+        assert durations is not None
+        time = sum(durations[row] for row in bias_rows)
+        rows = self.config.lanes + np.array(bias_rows)
+        weight = np.clip(-offsets / (self._bias_unit(index) * time), -1, 1)
+        for tile in plan.tiles:
+            wp1, wp2 = (_copy(array) for array in (self.targets[tile].wp1, self.targets[tile].wp2))
+            for array in (wp1, wp2) if plan.mode is Mode.DOUBLE else (wp1,):
+                array[rows[:, np.newaxis], np.arange(len(weight))] = weight
+            self.targets[tile] = WeightTargets(wp1, wp2)
+        self._program(index, chip, rows)
+
+    def _program(self, index: int, chip: AnalogChip, rows: NDArray[np.int64]) -> None:
+        program_weights(chip, {tile: self.targets[tile] for tile in self.plans[index].tiles}, rows=rows)
+
+    def _tune_window(self, index: int, chip: AnalogChip, inputs: Array) -> None:
+        """The opening of the output-enable window with the smallest error after the activation."""
+        nominal = self.options.layers[index].enable_offset
+        assert nominal is not None
+        errors = {}
+        for offset in (nominal + step for step in _WINDOW):
+            self._set(index, enable_offset=offset)
+            x, measured, _ = self._outputs(index, chip, inputs, signed=False)
+            # The scale of the codes stays the nominal one: the window moves the zero, not the meaning of a code.
+            codes = measured * self.plans[index].code_scale
+            errors[offset] = float(np.mean((codes / self.config.max_code - self.network.layers[index].forward(x)) ** 2))
+        self._set(index, enable_offset=min(errors, key=lambda offset: errors[offset]))
+
+
+def _copy(array: Array | None) -> Array:
+    assert array is not None
+    return array.copy()
+
+
+def _lines(x: Array, y: Array, use: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Least-squares slope and offset of each column of y over x, entries with `use` only; (1, mean) without spread."""
+    count = np.maximum(use.sum(axis=0), 1)
+    mean_x, mean_y = (np.where(use, a, 0).sum(axis=0) / count for a in (x, y))
+    dx, dy = np.where(use, x - mean_x, 0), np.where(use, y - mean_y, 0)
+    spread = (dx * dx).sum(axis=0)
+    enough = spread > 1e-6 * count
+    slope = np.where(enough, (dx * dy).sum(axis=0) / np.where(enough, spread, 1), 1.0)
+    slope = np.where((slope > 0.5) & (slope < 2), slope, 1.0)  # a column that hardly moves says nothing about its slope
+    return slope, mean_y - slope * mean_x
