@@ -69,12 +69,13 @@ class InputSlot:
     """A slice of the network's input as one vector of an ILP.
 
     The magnitudes of inputs ``first`` to ``first + count - 1`` that have `sign`, on lanes 0 to ``count - 1``, belong
-    into vector ``slot + stride * frame``.
+    into vector ``slot + stride * frame``. `slice` numbers the slices; one beyond the network's width has count 0.
     """
 
     ilp: int
     slot: int
     stride: int
+    slice: int
     first: int
     count: int
     sign: int
@@ -88,6 +89,8 @@ class OutputSlot:
     ----------
     name : str
         `layer0`, `layer1`, ...
+    layer : int
+        Its number.
     olp, slot, stride : int
         Frame f of a run is result ``slot + stride * f`` of this OLP.
     width : int
@@ -95,6 +98,7 @@ class OutputSlot:
     """
 
     name: str
+    layer: int
     olp: int
     slot: int
     stride: int
@@ -121,9 +125,12 @@ class LayerPlan:
     enable_offset : int
         Cycles from the first cycle of the column pulses to the output-enable window; the ReLU's zero.
     bias_durations : tuple of int
-        ns of each bias row, in the layer's bias phase.
+        ns of each bias row in the layer's first phase, where they charge and are read on WP1, and on WP2 as well if the
+        mode is `double`; they are silent in the other phases.
     weight_scale : float
         Programmed weight = network weight x this.
+    code_per_weight_ns : float
+        Nominal change of the OLP code for a weight of 1, on one pair of devices, read for 1 ns.
     code_scale, code_zero : float
         Ideal OLP code of an output y (in units of the full scale): ``code_zero + code_scale * y``.
     """
@@ -141,6 +148,7 @@ class LayerPlan:
     enable_offset: int
     bias_durations: tuple[int, ...]
     weight_scale: float
+    code_per_weight_ns: float
     code_scale: float
     code_zero: float
 

@@ -1,0 +1,148 @@
+"""From a layer's numbers to volts and nanoseconds: capacitors, ramp, weight scale, and the targets of its tiles.
+
+A MAC of the layer's full scale shall move the capacitors by the *swing*, nominally 0.45 V, and the ramp shall pass the
+swing in 255 cycles of a ReLU's readout (it starts near the precharge voltage) or in 127.5 of a signed one (it starts a
+swing below). The weights then fill as much of the devices' range as the steps of 50 fF allow: strong weights stand out
+from the devices' noise.
+
+Source: operating point of Nature 620, 768 (2023), Methods; the ReLU's ramp start is our assumption.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.config import AnalogConfig
+from analog_models.programming import WeightTargets
+from cosim.mapping import LayerOptions, MappingError
+from cosim.network import Activation, Layer
+from cosim.program import LayerPlan, Mode
+from rtl.config import ChipConfig
+
+__all__ = ["LAST_ZERO", "layer_targets", "plan_layer"]
+
+_SWING_V = 0.45
+#: Where a ReLU's zero lies, in cycles after the first of the pulses: early enough to leave 255 cycles, late enough to
+#: be tuned both ways. At half slope it is 30 mV, a multiple of the ramp's 5 mV, so that zero is a whole cycle.
+_ZERO_CYCLES = 17
+#: Latest enable offset that leaves 255 cycles to the end of the readout.
+LAST_ZERO = 23
+
+
+def plan_layer(
+    index: int,
+    layer: Layer,
+    mode: Mode,
+    tiles: tuple[int, ...],
+    reader: int,
+    unit_ns: float,
+    config: ChipConfig,
+    analog: AnalogConfig,
+    options: LayerOptions,
+    bias_duration: int,
+) -> LayerPlan:
+    """Scales of one layer.
+
+    Parameters
+    ----------
+    unit_ns : float
+        Duration of an input of 1.
+    bias_duration : int
+        ns of the bias rows, unless `options` set them.
+
+    Raises
+    ------
+    MappingError
+        If the full scale is out of the ramp's reach, or an option out of its range.
+    """
+    relu = layer.activation is Activation.RELU
+    cycles = 255.0 if relu else 127.5
+    largest = float(np.abs(layer.weights).max()) or 1.0
+    mac_ns = layer.full_scale * unit_ns * mode.gain
+
+    def volts(capacitors: int) -> float:
+        """Capacitor voltage of the full-scale MAC, weights unscaled."""
+        return analog.volts_per_weight_ns(capacitors * len(tiles)) * mac_ns
+
+    if options.capacitors is not None and not 1 <= options.capacitors <= 8:
+        raise MappingError(f"layer {index}: capacitors must be 1 to 8, got {options.capacitors}")
+    swing = _SWING_V if options.swing_v is None else options.swing_v
+    fitting = [count for count in range(1, 9) if swing / volts(count) * largest <= 1]
+    capacitors = options.capacitors or max(fitting, default=1)
+    if options.swing_v is None and options.weight_scale is None:
+        swing = min(swing, volts(capacitors) / largest)  # the strongest weights do not reach the nominal swing
+    slope = int(swing / cycles / analog.volts_per_cycle(1) + 1e-6)
+    if not 1 <= slope <= 255:
+        raise MappingError(
+            f"layer {index}: a full scale of {layer.full_scale:.4g} is {swing:.3g} V on {capacitors} capacitors, which "
+            f"needs ramp slope {slope}; the ramp has 1 to 255"
+        )
+    step_v = analog.volts_per_cycle(slope)
+    scale = options.weight_scale or step_v * cycles / volts(capacitors)
+    if scale * largest > 1 + 1e-6:
+        raise MappingError(
+            f"layer {index}: weights up to {largest:.4g} times weight scale {scale:.4g} exceed 1, the most that a pair "
+            "of devices holds; use fewer capacitors or a smaller swing"
+        )
+    precharge, lsb = analog.periphery.precharge_v, analog.periphery.ramp_lsb_v
+    start = round((precharge - (_ZERO_CYCLES * step_v if relu else swing)) / lsb)
+    crossing = (precharge - start * lsb) / step_v
+    offset = options.enable_offset
+    if offset is None:
+        offset = round(crossing) if relu else 0
+    if not 0 <= start <= 255 or not 0 <= offset <= LAST_ZERO:
+        raise MappingError(
+            f"layer {index}: ramp start {start} and enable offset {offset} must be 0 to 255 and 0 to {LAST_ZERO}; "
+            "use a smaller swing"
+        )
+    return LayerPlan(
+        name=f"layer{index}",
+        inputs=layer.inputs,
+        outputs=layer.outputs,
+        activation=layer.activation,
+        mode=mode,
+        tiles=tiles,
+        reader=reader,
+        capacitors=capacitors,
+        ramp_start=start,
+        ramp_slope=slope,
+        enable_offset=offset,
+        bias_durations=_bias(index, config, options, bias_duration),
+        weight_scale=float(min(scale, 1 / largest)),
+        code_per_weight_ns=analog.volts_per_weight_ns(capacitors * len(tiles)) / step_v,
+        code_scale=float(volts(capacitors) * scale / step_v),
+        code_zero=float(crossing - offset),
+    )
+
+
+def _bias(index: int, config: ChipConfig, options: LayerOptions, default: int) -> tuple[int, ...]:
+    durations = options.bias_durations or (default,) * config.bias_rows
+    if len(durations) != config.bias_rows or not all(0 <= ns <= config.max_code for ns in durations):
+        raise MappingError(
+            f"layer {index}: bias durations must be {config.bias_rows} numbers, 0 to {config.max_code}, got {durations}"
+        )
+    return tuple(durations)
+
+
+def layer_targets(layer: Layer, plan: LayerPlan, config: ChipConfig) -> dict[int, WeightTargets]:
+    """What to program into each tile of a layer; the bias rows are zero until calibration sets them."""
+    lanes, count = config.lanes, len(plan.tiles)
+    scaled = np.clip(layer.weights * plan.weight_scale, -1, 1)
+
+    def rows(number: int) -> NDArray[np.float64]:
+        """Weights of input slice `number`, filled up with zeros to the size of a tile."""
+        block = np.zeros((config.total_rows, lanes))
+        part = scaled[number * lanes : (number + 1) * lanes]
+        block[: part.shape[0], : part.shape[1]] = part
+        return block
+
+    targets = {}
+    for position, tile in enumerate(plan.tiles):
+        weights = rows(position)
+        match plan.mode:
+            case Mode.BALANCED:
+                targets[tile] = WeightTargets.balanced(weights)
+            case Mode.DOUBLE:
+                targets[tile] = WeightTargets.four_pcm(weights)
+            case Mode.STACKED:
+                targets[tile] = WeightTargets(weights, rows(position + count))
+    return targets
