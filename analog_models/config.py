@@ -68,7 +68,7 @@ class AnalogConfig:
         return periphery.ramp_full_v * ramp_slope / (periphery.ramp_full_slope * periphery.ramp_full_ns)
 
     def to_json(self) -> str:
-        """The constants as JSON (``Infinity`` stands for the absent rails of the ideal preset)."""
+        """The constants as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod

@@ -6,7 +6,7 @@ figures of the chip (5 mV, 900 mV, 255 ns) are exact in float64.
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, sqrt
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,8 +81,8 @@ class Periphery:
     def ideal(cls) -> "Periphery":
         """No mismatch, offset, noise, droop, IR drop or saturation."""
         return cls(
-            rail_low_v=-inf,
-            rail_high_v=inf,
+            rail_low_v=-1e6,  # finite, so that a node without capacitors has somewhere to go
+            rail_high_v=1e6,
             column_gain_sigma=0.0,
             path_mismatch_sigma=0.0,
             polarity_mismatch_sigma=0.0,
@@ -120,7 +120,7 @@ class Periphery:
         k = rows - np.arange(rows)
         return 1.0 - self.wire_ohm * self.column_load_us * 1e-6 * (k * rows - k * k / 2)
 
-    def drooped_mv(self, v_mv: Array, elapsed_ns: int) -> Array:
+    def drooped_mv(self, v_mv: Array | float, elapsed_ns: int) -> Array | float:
         """Capacitor voltage after `elapsed_ns`: it moves towards the droop level at a constant rate."""
         if not (self.droop_v_per_s and elapsed_ns):
             return v_mv

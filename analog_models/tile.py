@@ -19,6 +19,8 @@ Frames = NDArray[np.int64]
 
 #: Capacitors of a column's bank.
 _BANK = 8
+#: LSB of the return line in the WRITE bank, docs/fabric.md.
+_RETURN_LINE_LSB_V = 0.012
 
 
 class Tile:
@@ -173,7 +175,9 @@ class Tile:
                 f"tile {self.index}: an event in cycle {cycle} follows one in cycle {self._cycle}; "
                 "cycles count from the start of the frame and must not fall between two precharges"
             )
-        self._v_mv = self.config.periphery.drooped_mv(v_mv, cycle - self._cycle)
+        periphery, elapsed = self.config.periphery, cycle - self._cycle
+        self._v_mv = np.asarray(periphery.drooped_mv(v_mv, elapsed))
+        self._idle_mv = periphery.drooped_mv(self._idle_mv, elapsed)
         self._cycle = cycle
 
     def _connect(self, capacitors: int) -> None:
@@ -297,7 +301,7 @@ class Tile:
                 f"tile {self.index}, cycle {cycle}: column_time has shape {times.shape}, expected {(1, columns)}"
             )
         pcm = self.config.pcm
-        volts = return_line * 0.012
+        volts = return_line * _RETURN_LINE_LSB_V
         melts = volts >= pcm.melt_v
         if volts < pcm.crystallise_v or (reset and not melts):
             return

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from analog_models import AnalogChip, AnalogConfig, EventKind, TileControls, TileEvent
 from analog_models.crossbar import G_UNITS
+
+settings.register_profile("no-deadline", deadline=None)  # a busy machine is no failure
+settings.load_profile("no-deadline")
 
 
 def make_chip(

@@ -22,7 +22,7 @@ def filled(config: AnalogConfig, rows: int, columns: int, seed: int = 1) -> Cell
     return cells
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), wp1=st.booleans(), wp2=st.booleans(), significance=st.integers(1, 4))
 def test_sums_equal_those_of_unbounded_integers(seed: int, wp1: bool, wp2: bool, significance: int) -> None:
     config = replace(NOMINAL, significance=significance)

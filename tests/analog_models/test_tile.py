@@ -199,6 +199,16 @@ def test_connecting_and_disconnecting_capacitors_conserves_charge(small: Any, pl
     assert seen(2, 8, 2, 8) == pytest.approx(seen(2) / 4)
 
 
+def test_a_bank_that_lost_all_its_capacitors_can_be_connected_again(small: Any, place: Any) -> None:
+    chip = small(IDEAL)
+    place(chip, 0, np.ones((24, 12)))
+    x, bare = np.full((1, 24), 20, np.uint16), replace(WP1, capacitors=0)
+    held = voltages(chip, [(WP1, x)])
+    again = voltages(chip, [(WP1, x), (bare, x), (WP1, np.zeros_like(x))])
+    # Five capacitors kept their charge, three were at the precharge level; those that return are a mix of all eight.
+    assert again == pytest.approx(held * 5 / 8)
+
+
 def test_a_bank_without_capacitors_goes_to_the_rail(small: Any, place: Any) -> None:
     chip = small(replace(NOMINAL, pcm=IDEAL.pcm))
     place(chip, 0, np.tile([1.0, -1.0], (24, 6)))
@@ -208,7 +218,7 @@ def test_a_bank_without_capacitors_goes_to_the_rail(small: Any, place: Any) -> N
     assert v_mv[1::2] == pytest.approx(-550.0)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(north=st.integers(0, 8), south=st.integers(0, 8), seed=st.integers(0, 99))
 def test_sharing_adds_charges_and_capacitances(north: int, south: int, seed: int) -> None:
     if north + south == 0:
