@@ -27,12 +27,12 @@ two for the second. The paper does not say how the output fits in; both variants
 from itertools import product
 
 from analog_models.programming import WeightTargets
+from cosim.checker import check
 from cosim.mapping import Frame, LayerOptions, MappingError, MappingOptions, plan_frame
 from cosim.network import FeedForwardNetwork
 from cosim.placement import Placement, place
 from cosim.program import InputSlot, OutputSlot, Program
 from cosim.scales import layer_targets, plan_layer
-from cosim.schedule import check
 from cosim.sequences import STEP_CYCLES, write_programs
 from rtl.config import ChipConfig
 

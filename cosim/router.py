@@ -33,13 +33,20 @@ class Connection:
         `Place("ilp", pad)` or `Place("outputs", tile)`.
     targets : tuple of Place
         `Place("rows", tile)`, or `Mesh.olp(pad)`.
-    pattern : str
-        Lanes to carry; two sources with `even` and `odd`, or `low` and `high`, concatenate on their way.
+    pattern : str or frozenset of int
+        Lanes to carry, as the name of a pattern or one by one. Two sources with `even` and `odd`, or `low` and `high`,
+        concatenate on their way.
     """
 
     source: Place
     targets: tuple[Place, ...]
-    pattern: str = "all"
+    pattern: str | frozenset[int] = "all"
+
+    def lanes(self, count: int) -> Lanes:
+        """Lanes to carry, bool (count,)."""
+        if isinstance(self.pattern, str):
+            return pattern_lanes(self.pattern, count)
+        return np.isin(np.arange(count), list(self.pattern))
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Router:
         return [self._connect(connection, taken) for connection in connections]
 
     def _connect(self, connection: Connection, taken: dict[Place, list[tuple[Lanes, Connection]]]) -> Route:
-        lanes = pattern_lanes(connection.pattern, self.lanes)
+        lanes = connection.lanes(self.lanes)
         tree: dict[Place, Arc | None] = {connection.source: None}
         self._claim(connection.source, lanes, connection, taken)
         arcs: list[Arc] = []
@@ -145,7 +152,7 @@ class Router:
     def _error(self, connection: Connection, targets: set[Place], blocked: Mapping[Place, Connection]) -> RouteError:
         name = self.mesh.name
         wanted = ", ".join(sorted(name(target) for target in targets))
-        lanes = describe_lanes(pattern_lanes(connection.pattern, self.lanes))
+        lanes = describe_lanes(connection.lanes(self.lanes))
         if blocked:
             walls = [f"{name(place)} carries {name(other.source)}" for place, other in islice(blocked.items(), 6)]
             reason = f"in the way: {'; '.join(walls)}{' ...' if len(blocked) > 6 else ''}"

@@ -13,13 +13,25 @@ from functools import cached_property
 
 import numpy as np
 
-from cosim.mesh import IllegalRouteError, Lanes, Mesh, MeshState, Place
-from cosim.program import Program, ProgramError, Unit
+from cosim.mesh import Lanes, Mesh, MeshState, Place
+from cosim.program import Program, Unit
 from cosim.timeline import Interval, Timeline, TimelineError, intervals, run
 from cosim.words import ILP, OLP, TILE
 from rtl.isa import RAMP_LATENCY
 
-__all__ = ["Count", "Integrate", "Link", "Precharge", "Pulse", "Ramp", "Schedule", "ScheduleError", "check", "derive"]
+__all__ = [
+    "Count",
+    "Integrate",
+    "Link",
+    "Precharge",
+    "Pulse",
+    "Ramp",
+    "Schedule",
+    "ScheduleError",
+    "Write",
+    "check",
+    "derive",
+]
 
 
 class ScheduleError(ValueError):
@@ -101,10 +113,21 @@ class Count:
     links: tuple[Link, ...]
 
 
-Event = Precharge | Integrate | Ramp | Count
+@dataclass(frozen=True)
+class Write:
+    """Tile `tile` programs in cycles `start` to `cycle` - 1 with pulses on its columns; `controls` is the WRITE bank."""
+
+    tile: int
+    start: int
+    cycle: int
+    controls: Mapping[str, int]
+    links: tuple[Link, ...]
+
+
+Event = Precharge | Integrate | Ramp | Write | Count
 
 #: Order within one cycle: that of docs/fabric.md; counting ends before anything else changes.
-_ORDER = (Count, Precharge, Integrate, Ramp)
+_ORDER = (Count, Precharge, Integrate, Ramp, Write)
 
 
 @dataclass(frozen=True)
@@ -126,40 +149,24 @@ def derive(program: Program, frame: int = 0) -> Schedule:
     ScheduleError, IllegalRouteError
         If the program does not run, or an event of the frame makes no sense.
     """
-    return _Derivation(program).schedule(frame)
+    return Derivation(program).schedule(frame)
 
 
-def check(program: Program) -> Schedule:
-    """Make sure that a program is legal; its schedule if it is.
+class Derivation:
+    """Timelines of all units of a program and what follows from them, in cycles of the whole run.
 
-    Every unit halts; no wire ever has two drivers and no ring of borderguards is closed; nothing integrates during its
-    precharge or from a pulse of another frame; vectors are written before they are sent and results stored before they
-    are read; all frames are alike.
-
-    Raises
-    ------
-    ScheduleError, IllegalRouteError
-        Naming unit, cycle and wires.
+    Members
+    -------
+    timelines : dict of Unit to Timeline
+    end : int
+        Cycle to which units are followed: two frames beyond the run.
+    changes : list of int
+        Cycles in which any switch may change, ascending, from reset on.
+    states : list of MeshState
+        The mesh from each cycle of `changes` on.
+    pulses : list of Pulse
+        Everything that input landing pads send.
     """
-    derivation = _Derivation(program)
-    derivation.check_halts()
-    derivation.check_mesh()
-    first = derivation.schedule(0)
-    for frame in {min(1, program.frames_per_run - 1), program.frames_per_run - 1} - {0}:
-        later = derivation.schedule(frame)
-        if later.listing() != first.listing():
-            ours, theirs = first.listing().splitlines(), later.listing().splitlines()
-            differs = next((pair for pair in zip(ours, theirs, strict=False) if pair[0] != pair[1]), ("", ""))
-            raise ScheduleError(
-                f"frame {frame} differs from frame 0 ({len(theirs)} and {len(ours)} events): "
-                f"{differs[1] or 'missing'} instead of {differs[0] or 'missing'}"
-            )
-    _check_pads(program, first)
-    return first
-
-
-class _Derivation:
-    """Timelines of all units and what follows from them, in cycles of the whole run."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -173,14 +180,6 @@ class _Derivation:
             return run(self.program.units[unit], unit.kind, self.config, self.end)
         except TimelineError as error:
             raise ScheduleError(f"{unit} {error}") from None
-
-    def check_halts(self) -> None:
-        for unit, timeline in self.timelines.items():
-            if timeline.halted is None:
-                raise ScheduleError(
-                    f"{unit} has not halted after {self.end} cycles, two frames more than the run of "
-                    f"{self.program.frames_per_run} frames"
-                )
 
     # Mesh over time.
 
@@ -204,30 +203,6 @@ class _Derivation:
             settings = settings | steps.get(cycle, {})
             states.append(MeshState(self.mesh, settings, self.program.masks))
         return states
-
-    def check_mesh(self) -> None:
-        seen: set[tuple] = set()
-        for cycle, state in zip(self.changes, self.states, strict=True):
-            sending = self._sending(cycle)
-            key = (
-                tuple(sorted((tile, tuple(fields.values())) for tile, fields in state.settings.items())),
-                tuple(sending),
-            )
-            if key in seen:
-                continue  # frames repeat
-            seen.add(key)
-            try:
-                state.check(sending)
-            except IllegalRouteError as error:
-                raise IllegalRouteError(f"cycle {cycle}: {error}") from None
-
-    def _sending(self, change: int) -> dict[int, str]:
-        """Input landing pads that send at some time between a change of the mesh and the next one."""
-        index = bisect_right(self.changes, change)
-        until = self.changes[index] if index < len(self.changes) else self.end
-        names = self.config.floorplan.domains
-        pulses = self.pulses
-        return {pulse.ilp: f"ILP {names[pulse.ilp]}" for pulse in pulses if pulse.start < until and pulse.stop > change}
 
     # Sources.
 
@@ -333,6 +308,10 @@ class _Derivation:
             links = self.links(Place("rows", tile), span.start, span.stop)
             yield Integrate(tile, span.start, span.stop, span.fields, self._bias(timeline, span), links)
         yield from (ramp for ramp in self.ramps.get(tile, ()) if self._mine(unit, ramp.cycle, frame))
+        for span in intervals(timeline.writes("WRITE"), "write", self.end):
+            if self._mine(unit, span.start, frame):
+                links = self.links(Place("columns", tile), span.start, span.stop)
+                yield Write(tile, span.start, span.stop, span.fields, links)
 
     def _bias(self, timeline: Timeline, span: Interval) -> tuple[int, ...]:
         """ns of each bias row: its code as in force when the integration begins, cut off where it ends."""
@@ -362,7 +341,7 @@ class _Derivation:
 
     def _as_frame_0(self, event: Event, frame: int) -> Event:
         shift = frame * self.program.frame_cycles
-        if isinstance(event, Integrate | Count):
+        if isinstance(event, Integrate | Write | Count):
             links = tuple(self._link_as_frame_0(link, frame) for link in event.links)
             if isinstance(event, Count):
                 stride = next((out.stride for out in self.program.outputs if out.olp == event.olp), 0)
@@ -409,30 +388,6 @@ def _joined(links: list[Link]) -> Iterator[Link]:
     yield from done
 
 
-def _check_pads(program: Program, schedule: Schedule) -> None:
-    """Vectors that are sent must have been written, results that are read must have been stored."""
-    written = {(slot.ilp, slot.slot) for slot in program.inputs}
-    stored = {(event.olp, event.slot) for event in schedule.events if isinstance(event, Count)}
-    for event in schedule.events:
-        for link in event.links if isinstance(event, Integrate | Count) else ():
-            source = link.source
-            if isinstance(source, Pulse) and (source.ilp, source.slot) not in written:
-                raise ScheduleError(f"{Unit(ILP, source.ilp)} sends vector {source.slot}, which no input is written to")
-    for output in program.outputs:
-        if (output.olp, output.slot) not in stored:
-            raise ScheduleError(
-                f"{output.name} is read from result {output.slot} of {Unit(OLP, output.olp)}, never stored"
-            )
-    for pads, depth, what in (
-        (program.inputs, program.config.ilp_vectors, "vectors"),
-        (program.outputs, program.config.olp_vectors, "results"),
-    ):
-        for pad in pads:
-            last = pad.slot + pad.stride * (program.frames_per_run - 1)
-            if last >= depth:
-                raise ProgramError(f"{program.frames_per_run} frames need {last + 1} {what} of a pad, it holds {depth}")
-
-
 def _describe(event: Event) -> str:
     text = f"{event.cycle:6}  {type(event).__name__.lower():<9} "
     match event:
@@ -448,6 +403,9 @@ def _describe(event: Event) -> str:
             on = [*(name for name in levels if event.controls[name]), f"{event.controls['capacitors']} capacitors"]
             bias = f", bias {event.bias_time}" if any(event.bias_time) else ""
             return f"{text} TILE {tile} from {event.start}: {', '.join(on)}{bias}; rows from {_sources_of(event.links)}"
+        case Write(tile):
+            bank = ", ".join(f"{name} {value}" for name, value in event.controls.items() if name != "write")
+            return f"{text} TILE {tile} from {event.start}: {bank}; columns from {_sources_of(event.links)}"
         case Count(olp):
             return f"{text} OLP {olp} from {event.start}: result {event.slot}; wires from {_sources_of(event.links)}"
     raise AssertionError(event)

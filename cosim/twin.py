@@ -17,15 +17,15 @@ from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from cosim.program import Program, ProgramError
 from cosim.results import Results
-from cosim.schedule import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, derive
+from cosim.schedule import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, Write, derive
 from cosim.vectors import split_signs
 
 __all__ = ["TwinEngine", "make_chip"]
 
 Times = NDArray[np.int64]
 
-#: Longest high time of a row that the tile's counters hold, ns.
-_MAX_ROW_TIME = 511
+#: Longest high time that a tile's counters hold, ns.
+_MAX_TIME = 511
 
 
 def make_chip(program: Program, analog: AnalogConfig | None = None, *, seed: int = 0, chip: int = 0) -> AnalogChip:
@@ -72,6 +72,8 @@ class TwinEngine:
             )
         self.program, self.chip, self.batch = program, chip, batch
         self.schedule = derive(program)
+        if any(isinstance(event, Write) for event in self.schedule.events):
+            self.batch = 1  # a write changes the array for the frames that follow
 
     def run(
         self, inputs: ArrayLike, first_frame: int = 0, *, progress: Callable[[int, int], None] | None = None
@@ -155,6 +157,8 @@ class _Batch:
                     ramps[event.tile] = event
                     slope = TileControls(ramp_start=event.ramp_start, ramp_slope=event.ramp_slope)
                     analog.append(TileEvent(event.tile, EventKind.RAMP, event.cycle, slope))
+                case Write():
+                    analog.append(self._written(event))
         for tile, crossings in (self.chip.serve(self.frames, analog) if analog else {}).items():
             self.crossings[ramps[tile]] = crossings.astype(np.int64)
 
@@ -173,14 +177,30 @@ class _Batch:
             stop = np.minimum(source.start + times, min(source.stop, closes, high))
             yield np.where(link.lanes, start, 0), np.where(link.lanes, stop, 0)
 
-    def _row_times(self, event: Integrate) -> NDArray[np.uint16]:
-        config = self.program.config
-        total = np.zeros((len(self.frames), config.total_rows), np.int64)
-        for link in event.links:
+    def _high_times(self, links: tuple[Link, ...]) -> NDArray[np.uint16]:
+        """High time of each wire, (frames, lanes) ns."""
+        total = np.zeros((len(self.frames), self.lanes), np.int64)
+        for link in links:
             for start, stop in self._spans(link):
-                total[:, : self.lanes] += np.maximum(stop - start, 0)
-        total[:, self.lanes :] = event.bias_time
-        return np.minimum(total, _MAX_ROW_TIME).astype(np.uint16)
+                total += np.maximum(stop - start, 0)
+        return np.minimum(total, _MAX_TIME).astype(np.uint16)
+
+    def _row_times(self, event: Integrate) -> NDArray[np.uint16]:
+        bias = np.broadcast_to(np.array(event.bias_time, np.uint16), (len(self.frames), len(event.bias_time)))
+        return np.concatenate([self._high_times(event.links), bias], axis=1)
+
+    def _written(self, event: Write) -> TileEvent:
+        bank = event.controls
+        return TileEvent(
+            event.tile,
+            EventKind.WRITE,
+            event.cycle,
+            column_time=self._high_times(event.links),
+            write_row=bank["row"],
+            device=bank["device"],
+            reset=bool(bank["reset"]),
+            return_line=bank["return_line"],
+        )
 
     def _counted(self, event: Count) -> NDArray[np.uint8]:
         """High time up to the first falling edge."""

@@ -1,0 +1,99 @@
+"""Whether a program is legal, found out before it runs: what the chip would flag, and what it could not see."""
+
+from bisect import bisect_right
+
+from cosim.mesh import IllegalRouteError
+from cosim.program import Program, Unit
+from cosim.schedule import Count, Derivation, Integrate, Pulse, Schedule, ScheduleError, Write
+from cosim.words import ILP, OLP
+
+__all__ = ["check"]
+
+
+def check(program: Program) -> Schedule:
+    """Make sure that a program is legal; its schedule if it is.
+
+    Every unit halts; no wire ever has two drivers and no ring of borderguards is closed; nothing integrates during its
+    precharge or from a pulse of another frame; vectors are written before they are sent and results stored before they
+    are read; all frames are alike.
+
+    Raises
+    ------
+    ScheduleError, IllegalRouteError
+        Naming unit, cycle and wires.
+    """
+    derivation = Derivation(program)
+    _check_halts(derivation)
+    _check_mesh(derivation)
+    schedule = derivation.schedule(0)
+    last = program.frames_per_run - 1
+    for frame in sorted({min(1, last), last} - {0}):
+        _check_alike(schedule, derivation.schedule(frame), frame)
+    _check_pads(program, schedule)
+    return schedule
+
+
+def _check_halts(derivation: Derivation) -> None:
+    for unit, timeline in derivation.timelines.items():
+        if timeline.halted is None:
+            raise ScheduleError(
+                f"{unit} has not halted after {derivation.end} cycles, two frames more than the run of "
+                f"{derivation.program.frames_per_run} frames"
+            )
+
+
+def _check_mesh(derivation: Derivation) -> None:
+    seen: set[tuple] = set()
+    for cycle, state in zip(derivation.changes, derivation.states, strict=True):
+        sending = _sending(derivation, cycle)
+        key = (tuple(sorted((tile, *fields.values()) for tile, fields in state.settings.items())), tuple(sending))
+        if key in seen:
+            continue  # frames repeat
+        seen.add(key)
+        try:
+            state.check(sending)
+        except IllegalRouteError as error:
+            raise IllegalRouteError(f"cycle {cycle}: {error}") from None
+
+
+def _sending(derivation: Derivation, change: int) -> dict[int, str]:
+    """Input landing pads that send at some time between a change of the mesh and the next one."""
+    changes = derivation.changes
+    index = bisect_right(changes, change)
+    until = changes[index] if index < len(changes) else derivation.end
+    names = derivation.config.floorplan.domains
+    pulses = (pulse for pulse in derivation.pulses if pulse.start < until and pulse.stop > change)
+    return {pulse.ilp: f"ILP {names[pulse.ilp]}" for pulse in pulses}
+
+
+def _check_alike(first: Schedule, later: Schedule, frame: int) -> None:
+    ours, theirs = first.listing().splitlines(), later.listing().splitlines()
+    if ours == theirs:
+        return
+    for mine, other in zip(ours, theirs, strict=False):
+        if mine != other:
+            raise ScheduleError(f"frame {frame} differs from frame 0: '{other.strip()}' instead of '{mine.strip()}'")
+    raise ScheduleError(f"frame {frame} has {len(theirs)} events, frame 0 has {len(ours)}")
+
+
+def _check_pads(program: Program, schedule: Schedule) -> None:
+    written = {(slot.ilp, slot.slot) for slot in program.inputs}
+    stored = {(event.olp, event.slot) for event in schedule.events if isinstance(event, Count)}
+    for event in schedule.events:
+        for link in event.links if isinstance(event, Integrate | Write | Count) else ():
+            source = link.source
+            if isinstance(source, Pulse) and (source.ilp, source.slot) not in written:
+                raise ScheduleError(f"{Unit(ILP, source.ilp)} sends vector {source.slot}, which no input is written to")
+    for output in program.outputs:
+        if (output.olp, output.slot) not in stored:
+            raise ScheduleError(f"{output.name} is result {output.slot} of {Unit(OLP, output.olp)}, never stored")
+    last = program.frames_per_run - 1
+    for unit, need, depth in (
+        *((Unit(ILP, slot.ilp), slot.slot + slot.stride * last, program.config.ilp_vectors) for slot in program.inputs),
+        *(
+            (Unit(OLP, slot.olp), slot.slot + slot.stride * last, program.config.olp_vectors)
+            for slot in program.outputs
+        ),
+    ):
+        if need >= depth:
+            raise ScheduleError(f"{program.frames_per_run} frames need vector {need} of {unit}, it holds {depth}")
