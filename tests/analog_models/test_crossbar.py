@@ -57,6 +57,8 @@ def test_sums_do_not_depend_on_the_batch() -> None:
     for start, stop in ((0, 1), (5, 8), (7, 33)):
         part, noise = cells.sums(time[start:stop], True, True)
         assert np.array_equal(part, charge[start:stop])
+        assert noise is not None
+        assert sigma is not None
         assert np.array_equal(noise, sigma[start:stop])
 
 

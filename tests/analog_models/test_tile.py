@@ -17,7 +17,7 @@ IDEAL = AnalogConfig.ideal()
 NOMINAL = AnalogConfig()
 WP1, WP2 = TileControls(wp1=True), TileControls(wp1=False, wp2=True)
 BOTH = TileControls(wp1=True, wp2=True)
-RELU = {"ramp_start": 150, "ramp_slope": 64}
+RELU: dict[str, Any] = {"ramp_start": 150, "ramp_slope": 64}
 UNITS = 1 << 8  # weights of these tests are multiples of 1/256
 ROWS, COLUMNS, BATCH = 512, 24, 6
 
