@@ -1,0 +1,200 @@
+"""The command `duramesh`."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+__all__ = ["main"]
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_INPUT = click.Path(exists=True, path_type=Path)
+_OUTPUT = click.Path(path_type=Path)
+
+
+class _Group(click.Group):
+    """Turns the project's own errors into one clear line and exit status 1; anything else is a bug and shows itself."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        from analog_models.chip import AnalogFileError
+        from cosim.assembler import AssemblyError
+        from cosim.compiler import MappingError
+        from cosim.kws.dataset import DatasetError
+        from cosim.kws.features import AudioError
+        from cosim.kws.synthesiser import SynthesiserError
+        from cosim.network import NetworkError
+        from cosim.program import ProgramError
+        from cosim.rtl_engine.agents import ChipError
+        from cosim.rtl_engine.build import BuildError
+        from cosim.rtl_engine.simulator import SimulationError
+        from cosim.vectors import VectorError
+
+        known = (
+            AnalogFileError,
+            AssemblyError,
+            AudioError,
+            BuildError,
+            ChipError,
+            DatasetError,
+            MappingError,
+            NetworkError,
+            ProgramError,
+            SimulationError,
+            SynthesiserError,
+            VectorError,
+        )
+        try:
+            return super().invoke(ctx)
+        except known as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="duramesh")
+def main() -> None:
+    """An analog-AI inference chip: 34 PCM tiles, a mesh of durations, controller programs, RTL."""
+
+
+@main.group(invoke_without_command=True)
+@click.option(
+    "--engine", type=click.Choice(["rtl", "twin"]), default="rtl", show_default=True, help="What runs the chip."
+)
+@click.option("--audio", type=_FOLDER, help="Speech Commands or its test archive. Default: synthesised speech.")
+@click.option(
+    "--features",
+    type=_INPUT,
+    envvar="DURAMESH_FEATURES",
+    help="Prepared features whose validation split calibrates the chip. [env: DURAMESH_FEATURES]",
+)
+@click.option("--clips", type=click.IntRange(min=1), help="Classify N clips. Default: all, or 60 synthesised ones.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which chip, and which clips.")
+@click.option("--ideal", is_flag=True, help="Analog part without noise or mismatch.")
+@click.option("--model", type=_INPUT, help="Checkpoint. Default: the shipped one.")
+@click.option("--json", "json_file", type=_OUTPUT, help="Write the results there.")
+@click.option("--report", type=_OUTPUT, help="Folder for the pictures.")
+@click.option("--waves", type=_OUTPUT, help="Write a waveform trace and a viewer's save file. [env: WAVES=1]")
+@click.pass_context
+def kws(
+    ctx: click.Context,
+    engine: str,
+    audio: Path | None,
+    features: Path | None,
+    clips: int | None,
+    seed: int,
+    ideal: bool,
+    model: Path | None,
+    json_file: Path | None,
+    report: Path | None,
+    waves: Path | None,
+) -> None:
+    """Classify spoken words on the simulated chip."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from analog_models.config import AnalogConfig
+    from cosim.kws.model import CHECKPOINT, KwsModel
+    from cosim.kws.workload import calibration_clips, classify, load_clips, prepare_chip
+
+    if waves is None and os.environ.get("WAVES", "0") not in ("", "0"):
+        waves = (report or Path()) / "waves"
+    console = Console()
+    network = KwsModel.load(model or CHECKPOINT)
+    with _progress() as bar:
+        say = _Task(bar)
+        say("reading the clips" if audio else "speaking the clips")
+        chosen = load_clips(audio, clips, seed)
+        say("reading the calibration clips" if audio or features else "speaking the calibration clips")
+        calibration = calibration_clips(audio, features)
+        analog = AnalogConfig.ideal() if ideal else AnalogConfig()
+        chip = prepare_chip(network, calibration, analog=analog, seed=seed, say=say)
+        say("building the simulator (once)" if engine == "rtl" else "setting up")
+        runner = _engine(engine, waves)
+        say(f"classifying {len(chosen)} clips")
+        outcome = classify(network, chosen, chip, runner, seed=seed, progress=say.advance)
+    console.print(f"programmed: {chip.programming}")
+    console.print(f"calibrated: with {len(calibration)} clips, {calibration.source}\n")
+    outcome.print(console)
+    files = outcome.write(report) if report else {}
+    if waves and engine == "rtl":
+        files["waves"] = str(runner.waves)
+    if json_file:
+        outcome.write_json(json_file, files)
+        files["json"] = str(json_file)
+    for what, path in files.items():
+        console.print(f"[bold]{what.replace('_', ' ')}[/]: {path}", soft_wrap=True)
+
+
+@kws.command()
+@click.option("--data", type=_INPUT, required=True, help="Speech Commands, or an npz file of prepared features.")
+@click.option("--recipe", type=click.Choice(["paper", "best"]), default="best", show_default=True)
+@click.option("--seeds", default="1,2,3", show_default=True, help="One network for each; validation chooses.")
+@click.option("--device", help="E.g. cpu, cuda. Default: an accelerator if there is one.")
+@click.option("--out", type=_OUTPUT, default=Path("kws-model.npz"), show_default=True)
+def train(data: Path, recipe: str, seeds: str, device: str | None, out: Path) -> None:
+    """Train the network, hardware-aware (needs the extra: pip install 'duramesh[train]')."""
+    try:
+        numbers = [int(seed) for seed in seeds.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{seeds!r} is not a list of numbers like 1,2,3", param_hint="--seeds") from None
+    try:
+        from cosim.kws.train import train as run
+    except ImportError as error:
+        raise click.ClickException(f"{error}; training needs the extra: pip install 'duramesh[train]'") from error
+    from cosim.kws.dataset import load_training_set
+
+    model, _ = run(load_training_set(data), recipe, numbers, device=device, say=click.echo)
+    model.save(out)
+    click.echo(f"wrote {out}")
+
+
+class _Task:
+    """The line under a progress bar: what is being done, and how much of it."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=None)
+
+    def __call__(self, text: str) -> None:
+        self._bar.update(self._task, description=text, completed=0, total=None)
+
+    def advance(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total)
+
+
+def _progress() -> Progress:
+    """Progress on stderr, so that stdout holds results only."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+class _Twin:
+    """The twin engine, in the shape of the RTL engine."""
+
+    waves: Path | None = None
+
+    def run(self, program, chip, inputs, *, first_frame=0, progress=None):
+        from cosim.twin import TwinEngine
+
+        return TwinEngine(program, chip).run(inputs, first_frame, progress=progress)
+
+
+def _engine(name: str, waves: Path | None):
+    if name == "twin":
+        return _Twin()
+    from cosim.rtl_engine.engine import RtlEngine
+
+    return RtlEngine(waves=waves)
+
+
+if __name__ == "__main__":
+    np.seterr(all="raise", under="ignore")
+    sys.exit(main())
