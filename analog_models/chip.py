@@ -206,24 +206,23 @@ class AnalogChip:
         """
         try:
             # Opened here, because np.load leaves the file open when it is cut short.
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = dict(file)
-            if int(arrays["format"]) != _FORMAT:
-                raise AnalogFileError(f"{path} has format {arrays['format']}, this version reads {_FORMAT}")
-            number, rows, bias_rows, columns = arrays["numbers"].tolist()
-            chip = cls(
-                AnalogConfig.from_json(str(arrays["config"])),
-                tiles=arrays["tiles"].tolist(),
-                pairs=dict(arrays["pairs"].tolist()),
-                rows=rows,
-                bias_rows=bias_rows,
-                columns=columns,
-                seed=int(arrays["seed"]),
-                chip=number,
-            )
-            for index, runs in zip(arrays["programmed"].tolist(), arrays["runs"].tolist(), strict=True):
-                chip.tile(index).runs = runs
-                chip.tile(index).cells.restore(arrays[f"g{index}"], arrays[f"nu{index}"])
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+                if int(arrays["format"]) != _FORMAT:
+                    raise AnalogFileError(f"{path} has format {arrays['format']}, this version reads {_FORMAT}")
+                number, rows, bias_rows, columns = arrays["numbers"].tolist()
+                chip = cls(
+                    AnalogConfig.from_json(str(arrays["config"])),
+                    tiles=arrays["tiles"].tolist(),
+                    pairs=dict(arrays["pairs"].tolist()),
+                    rows=rows,
+                    bias_rows=bias_rows,
+                    columns=columns,
+                    seed=int(arrays["seed"]),
+                    chip=number,
+                )
+                for index, runs in zip(arrays["programmed"].tolist(), arrays["runs"].tolist(), strict=True):
+                    chip.tile(index).runs = runs
+                    chip.tile(index).cells.restore(arrays[f"g{index}"], arrays[f"nu{index}"])
         except (zipfile.BadZipFile, EOFError, OSError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, FileNotFoundError | AnalogFileError):
                 raise
