@@ -22,6 +22,7 @@ def check(program: Program) -> Schedule:
     ScheduleError, IllegalRouteError
         Naming unit, cycle and wires.
     """
+    _check_depths(program)
     derivation = Derivation(program)
     _check_halts(derivation)
     _check_mesh(derivation)
@@ -87,6 +88,9 @@ def _check_pads(program: Program, schedule: Schedule) -> None:
     for output in program.outputs:
         if (output.olp, output.slot) not in stored:
             raise ScheduleError(f"{output.name} is result {output.slot} of {Unit(OLP, output.olp)}, never stored")
+
+
+def _check_depths(program: Program) -> None:
     last = program.frames_per_run - 1
     for unit, need, depth in (
         *((Unit(ILP, slot.ilp), slot.slot + slot.stride * last, program.config.ilp_vectors) for slot in program.inputs),

@@ -367,8 +367,8 @@ class Program:
             If the file is no program, is truncated, or was written by another version.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = dict(file)
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
+                arrays = dict(loaded)
             meta = json.loads(arrays.pop("meta").item())
         except FileNotFoundError:
             raise

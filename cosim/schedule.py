@@ -29,7 +29,6 @@ __all__ = [
     "Schedule",
     "ScheduleError",
     "Write",
-    "check",
     "derive",
 ]
 
@@ -115,7 +114,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Write:
-    """Tile `tile` programs in cycles `start` to `cycle` - 1 with pulses on its columns; `controls` is the WRITE bank."""
+    """Tile `tile` programs in cycles `start` to `cycle` - 1 with pulses on its columns; `controls` is WRITE."""
 
     tile: int
     start: int
