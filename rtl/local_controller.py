@@ -64,10 +64,8 @@ class LocalController(wiring.Component):
     -------
     start, stop, clear, bus, running, illegal
         As in `Sequencer`.
-    switches : Out(MeshBank)
-        One cycle ahead of the other banks: the enables of the switches are latches of their own.
-    switches_written : Out(1)
-        `switches` was written in the cycle before.
+    switches : Out(MeshBank), switches_write : Out(1)
+        A write of the MESH bank in its cycle of issue: the mesh keeps this bank itself, lane by lane.
     array : Out(ArrayBank)
     readout : Out(ReadoutBank)
     write : Out(WriteBank)
@@ -77,8 +75,8 @@ class LocalController(wiring.Component):
 
     Timing
     ------
-    A write issued in cycle t is in force from cycle t + `CONTROL_LATENCY` (2); `switches` shows it in t + 1, and the
-    enables follow in t + 2. Halting changes nothing; reset clears every bank.
+    A write issued in cycle t is in force from cycle t + `CONTROL_LATENCY` (2). Halting changes nothing; reset clears
+    every bank.
 
     Source
     ------
@@ -98,7 +96,7 @@ class LocalController(wiring.Component):
                 "running": Out(1),
                 "illegal": Out(1),
                 "switches": Out(MeshBank),
-                "switches_written": Out(1),
+                "switches_write": Out(1),
                 "array": Out(ArrayBank),
                 "readout": Out(ReadoutBank),
                 "write": Out(WriteBank),
@@ -130,8 +128,10 @@ class LocalController(wiring.Component):
                 m.d.sync += register.eq(view_as(layout, sequencer.payload))
             return register
 
-        m.d.comb += self.switches.eq(issued("MESH"))
-        m.d.sync += self.switches_written.eq(sequencer.issue & (sequencer.bank == banks["MESH"][0]))
+        m.d.comb += [
+            self.switches.eq(view_as(MeshBank, sequencer.payload)),
+            self.switches_write.eq(sequencer.issue & (sequencer.bank == banks["MESH"][0])),
+        ]
         for name, in_force in (
             ("ARRAY", self.array),
             ("READOUT", self.readout),

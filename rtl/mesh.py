@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from functools import reduce
+from itertools import combinations
 from operator import or_
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -38,15 +39,17 @@ def lanes_of(pattern: Pattern, lanes: int) -> int:
     >>> f"{lanes_of(Pattern.ODD, 8):08b}"
     '10101010'
     """
-    picks = {
-        Pattern.NONE: lambda lane: False,
-        Pattern.ALL: lambda lane: True,
-        Pattern.EVEN: lambda lane: lane % 2 == 0,
-        Pattern.ODD: lambda lane: lane % 2 == 1,
-        Pattern.LOW: lambda lane: lane < lanes // 2,
-        Pattern.HIGH: lambda lane: lane >= lanes // 2,
-    }
-    return sum(1 << lane for lane in range(lanes) if picks[pattern](lane))
+    everywhere = (1 << lanes) - 1
+    even = everywhere // 3  # 0b...010101
+    low = (1 << lanes // 2) - 1
+    return {
+        Pattern.NONE: 0,
+        Pattern.ALL: everywhere,
+        Pattern.EVEN: even,
+        Pattern.ODD: everywhere ^ even,
+        Pattern.LOW: low,
+        Pattern.HIGH: everywhere ^ low,
+    }[pattern]
 
 
 class Wires(wiring.Signature):
@@ -128,11 +131,13 @@ class Mesh(wiring.Component):
     Members
     -------
     bank : In(MeshBank)
-        Pattern of each switch.
+        Pattern of each switch; read with `write`.
     north_mask, east_mask, south_mask, west_mask : In(lanes)
         What CUSTOM stands for.
-    load : In(1)
-        Bank or masks have changed: the enables in force from the next cycle on are taken from them.
+    write : In(1)
+        `bank` is written in this cycle.
+    masks_written : In(1)
+        The masks were written in the cycle before.
     north, east, south, west : Out(EdgePort(lanes))
     columns : In(lanes)
         OUT-from-col: pulses of the tile's comparators.
@@ -149,7 +154,8 @@ class Mesh(wiring.Component):
 
     Timing
     ------
-    Pulses pass combinationally. Enables and `changed` follow `load` by one cycle, `contention` follows `check` by one.
+    Pulses pass combinationally. Enables and `changed` follow `write` by `CONTROL_LATENCY` (2) cycles, `masks_written`
+    by one; `contention` follows `check` by one.
 
     Source
     ------
@@ -162,7 +168,8 @@ class Mesh(wiring.Component):
         super().__init__(
             {
                 "bank": In(MeshBank),
-                "load": In(1),
+                "write": In(1),
+                "masks_written": In(1),
                 "columns": In(lanes),
                 "rows": Out(lanes),
                 "columns_in": Out(lanes),
@@ -184,18 +191,26 @@ class Mesh(wiring.Component):
         return m
 
     def _load(self, m: Module, enables: dict[str, Signal]) -> None:
-        """Pattern and mask to enables, in the one cycle in which they change: these vectors are the mesh's latches."""
-        m.d.sync += self.changed.eq(self.load)
-        with m.If(self.load):
-            for switch, enable in enables.items():
-                with m.Switch(Value.cast(self.bank[switch])):
-                    for pattern in (Pattern.ALL, Pattern.EVEN, Pattern.ODD, Pattern.LOW, Pattern.HIGH):
-                        with m.Case(pattern):
-                            m.d.sync += enable.eq(lanes_of(pattern, self._lanes))
-                    with m.Case(Pattern.CUSTOM):
-                        m.d.sync += enable.eq(getattr(self, f"{MASK_EDGE[switch]}_mask"))
-                    with m.Default():
-                        m.d.sync += enable.eq(0)
+        """Bank to lane groups in one cycle, groups and masks to enables in the next; between changes nothing moves.
+
+        Every fixed pattern is a union of four groups of lanes: even or odd, in the low or the high half.
+        """
+        load = Signal()
+        m.d.sync += [load.eq(self.write), self.changed.eq(load | self.masks_written)]
+        fixed = {p: lanes_of(p, self._lanes) for p in Pattern if p is not Pattern.CUSTOM}
+        groups = [fixed[p] & fixed[half] for p in (Pattern.EVEN, Pattern.ODD) for half in (Pattern.LOW, Pattern.HIGH)]
+        for switch, enable in enables.items():
+            pattern = Value.cast(self.bank[switch])
+            custom = Signal(name=f"{switch}_custom")
+            picks = Signal(len(groups), name=f"{switch}_groups")
+            with m.If(self.write):
+                m.d.sync += custom.eq(pattern == Pattern.CUSTOM)
+                for pick, group in zip(picks, groups, strict=True):
+                    m.d.sync += pick.eq(pattern.matches(*(p for p in fixed if fixed[p] & group)))
+            with m.If(load | self.masks_written):
+                mask = getattr(self, f"{MASK_EDGE[switch]}_mask")
+                lanes = reduce(or_, (Mux(pick, group, 0) for pick, group in zip(picks, groups, strict=True)))
+                m.d.sync += enable.eq(Mux(custom, mask, lanes))
 
     def _drive(self, m: Module, enables: dict[str, Signal]) -> None:
         """The data path: for every place, the OR of what its enabled switches bring. Evaluated at every pulse edge."""
@@ -231,8 +246,6 @@ class Mesh(wiring.Component):
 
 
 def _meet(drivers: Sequence[Value]) -> Value:
-    """Whether some lane is set in more than one of the vectors `drivers`."""
-    seen, twice = drivers[0], Cat()
-    for driver in drivers[1:]:
-        seen, twice = seen | driver, twice | (seen & driver)
-    return twice.any()
+    """Whether some lane is set in more than one of the vectors `drivers`. Pair by pair, so that nothing wide is shared
+    with (and a simulator evaluates nothing of it outside) the cycle in which the answer is taken."""
+    return reduce(or_, (a & b for a, b in combinations(drivers, 2))).any()

@@ -109,7 +109,8 @@ class Tile(wiring.Component):
             m.d.comb += getattr(mesh, f"{edge}_mask").eq(getattr(masks, edge))
         m.d.comb += [
             mesh.bank.eq(controller.switches),
-            mesh.load.eq(controller.switches_written | masks.written),
+            mesh.write.eq(controller.switches_write),
+            mesh.masks_written.eq(masks.written),
             mesh.columns.eq(Mux(controller.readout.output_enable, analog.columns_out, 0)),
             mesh.check.eq(self.mesh_check),
             self.mesh_changed.eq(mesh.changed),

@@ -82,13 +82,15 @@ class Driver:
         self.mesh = mesh
 
     async def load(self, bank: Bank, masks: Vectors | None = None) -> None:
-        """One cycle of `load`; the enables are in force when this returns."""
+        """Write the bank; the enables are in force when this returns."""
         self.ctx.set(self.mesh.bank, bank)
         for edge in Edge:
             self.ctx.set(getattr(self.mesh, f"{edge}_mask"), (masks or {}).get(edge, 0))
-        self.ctx.set(self.mesh.load, 1)
+        self.ctx.set(self.mesh.write, 1)
         await self.ctx.tick()
-        self.ctx.set(self.mesh.load, 0)
+        self.ctx.set(self.mesh.write, 0)
+        assert not self.ctx.get(self.mesh.changed)
+        await self.ctx.tick()
 
     def pulse(self, pulses: Vectors) -> Vectors:
         """Outputs for these inputs, in the same cycle."""
