@@ -191,6 +191,8 @@ class TrainingSet:
         Log-mel of each background recording, at its usual level; silence is made of it.
     feature_error : (40,) float32
         RMS error of each stored coefficient, in MFCC units; zero where features were computed from audio.
+    synthetic : (clips,) bool
+        True for clips that no person spoke.
     """
 
     codes: NDArray[np.int8]
@@ -198,6 +200,7 @@ class TrainingSet:
     validation: NDArray[np.bool_]
     noise: tuple[NDArray[np.float32], ...]
     feature_error: NDArray[np.float32]
+    synthetic: NDArray[np.bool_]
 
     def mfcc(self, rows: NDArray) -> NDArray[np.float32]:
         """Features of the chosen clips in MFCC units, (rows, 49, 40)."""
@@ -259,6 +262,7 @@ def _from_features(path: Path) -> TrainingSet:
         split == 1,
         tuple(np.split(mel, ends[:-1])),
         arrays["resid_std"].astype(np.float32),
+        np.zeros(len(labels), bool),
     )
 
 
@@ -271,4 +275,5 @@ def _from_folder(root: Path) -> TrainingSet:
         np.repeat([False, True], [len(clips["train"]), len(clips["validation"])]),
         tuple(log_mel(read_wav(path)).astype(np.float32) for path in _recordings(root)),
         np.zeros(COEFFICIENTS, np.float32),
+        np.zeros(len(clips["train"]) + len(clips["validation"]), bool),
     )

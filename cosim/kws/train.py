@@ -10,6 +10,7 @@ add), then becomes MFCCs again, so that the same code serves recordings and prep
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -77,18 +78,19 @@ class Recipe:
 RECIPES = {
     "paper": Recipe(),
     "best": Recipe(
-        epochs=200,
+        epochs=110,
+        batch=250,
         learning_rate=1e-3,
         cosine=True,
         warp=0.12,
         stretch=0.12,
         gain=0.3,
-        weight_noise=0.03,
-        activation_noise=0.02,
-        weight_clip=3.0,
+        weight_noise=0.025,
+        activation_noise=0.015,
+        weight_clip=3.5,
         dropout=0.0,
-        average=0.999,
-        teachers=2,
+        average=0.998,
+        teachers=1,
         teacher_epochs=30,
         views=40,
         speech=6000,
@@ -178,37 +180,40 @@ class Teacher(nn.Module):
 
 
 class Student(nn.Module):
-    """The network as the chip runs it: inputs in [-1, 1], and a MAC result of 1 is full scale of the readout.
+    """The network as the chip runs it: each readout's full scale is `HEADROOM` times the layer's RMS MAC result.
 
-    A layer's largest weight becomes 1 in the exported network and its reciprocal the layer's `full_scale`, so
-    clipping at full scale, 8-bit codes and noise relative to either are part of training.
+    Clipping at full scale, 8-bit codes and noise relative to full scale and to the largest weight are part of training.
     """
 
-    TEMPERATURE = 16.0  # logits are in -16 ... 16
+    HEADROOM = 4.0
+    TEMPERATURE = 16.0  # of the outputs before the soft maximum
 
-    def __init__(self, widths: tuple[int, ...] = (1024, 512, 512, 12), gains: tuple[float, ...] = (1.0, 1.0, 0.5)):
+    def __init__(self, widths: tuple[int, ...] = (1024, 512, 512, 12)) -> None:
         super().__init__()
-        self.weights = nn.ParameterList(
-            torch.randn(a, b) * gain / a**0.5 for a, b, gain in zip(widths, widths[1:], gains, strict=False)
-        )
+        self.weights = nn.ParameterList(torch.randn(a, b) / a**0.5 for a, b in pairwise(widths))
+        self.limits = [1.0] * len(self.weights)
+        self.largest = [1.0] * len(self.weights)
 
     def forward(self, x: Tensor, recipe: Recipe | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """(batch, 1024) -> (batch, 12) outputs in units of the full scale; `recipe` switches its noise on.
+        """(batch, 1024) -> (batch, 12) MAC results of the last layer; `recipe` switches the noise on.
 
         The paper draws one weight error per mini-batch. A MAC's error is then normal with the standard deviation
         sigma x |x|; drawing that per clip instead has the same distribution and less correlated gradients.
         """
         for index, weight in enumerate(self.weights):
-            y = x @ weight
+            with torch.autocast(x.device.type, torch.bfloat16):  # its rounding, 1/256, is that of the chip's codes
+                y = x @ weight
+            y = y.float()
+            last = index == len(self.weights) - 1
+            full_scale = torch.ones(()) if last else self.HEADROOM * y.square().mean().sqrt()
             if recipe is not None:
-                scale = (
-                    recipe.weight_noise * weight.detach().abs().max() * x.detach().norm(dim=1, keepdim=True)
-                ).square()
+                weight_error = recipe.weight_noise * self.largest[index] * x.detach().norm(dim=1, keepdim=True)
+                read_error = recipe.activation_noise * full_scale.detach()
                 noise = torch.randn(y.shape, device=y.device, generator=generator)
-                y = y + noise * (scale + recipe.activation_noise**2).sqrt()
-            if index == len(self.weights) - 1:
+                y = y + noise * (weight_error.square() + read_error**2).sqrt()
+            if last:
                 return y
-            y = y.clamp(0, 1)
+            y = (y / full_scale).clamp(0, 1)
             codes = (y.detach() * 255).round() / 255
             x = y + (codes - y.detach())
             if recipe is not None and recipe.dropout:
@@ -217,10 +222,16 @@ class Student(nn.Module):
         raise AssertionError("a network has layers")
 
     @torch.no_grad()
-    def limit_weights(self, recipe: Recipe) -> None:
+    def measure_weights(self, recipe: Recipe) -> None:
+        """Set each layer's clipping limit, and take note of its largest weight; both change slowly."""
+        for index, weight in enumerate(self.weights):
+            self.limits[index] = float(weight.std()) * recipe.weight_clip if recipe.weight_clip else 1.0
+            self.largest[index] = min(self.limits[index], float(weight.abs().max()))
+
+    @torch.no_grad()
+    def limit_weights(self) -> None:
         """Clip every weight, in place."""
-        for weight in self.weights:
-            limit = float(weight.std()) * recipe.weight_clip if recipe.weight_clip else 1.0
+        for weight, limit in zip(self.weights, self.limits, strict=True):
             weight.clamp_(-limit, limit)
 
 
@@ -230,9 +241,9 @@ class Sampler:
     Source: the official data set's rule (10 % unknown and 10 % silence for ten words), arXiv:1804.03209.
     """
 
-    def __init__(self, labels: NDArray[np.int64]) -> None:
-        self.known = np.flatnonzero(labels != UNKNOWN_LABEL)
-        self.unknown = np.flatnonzero(labels == UNKNOWN_LABEL)
+    def __init__(self, labels: NDArray[np.int64], allowed: NDArray[np.bool_] | bool = True) -> None:
+        self.known = np.flatnonzero((labels != UNKNOWN_LABEL) & allowed)
+        self.unknown = np.flatnonzero((labels == UNKNOWN_LABEL) & allowed)
         self.labels = labels
 
     def __call__(self, rng: np.random.Generator, share: float = 0.12) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -266,6 +277,11 @@ class Inputs:
         chosen = flat[~data.validation][:, rows].astype(np.float32) * np.float32(CODE)
         return cls(rows, chosen.mean(axis=0, dtype=np.float64), chosen.std(axis=0, dtype=np.float64))
 
+    def normalise(self, mfcc: NDArray) -> NDArray[np.float64]:
+        """(clips, 49, 40) -> (clips, 1024) in [-1, 1]."""
+        chosen = mfcc.reshape(len(mfcc), -1)[:, self.rows]
+        return np.clip((chosen - self.mean) / (self.spread * self.limit), -1.0, 1.0)
+
     def codes(self, mfcc: Tensor) -> Tensor:
         """(batch, 49, 40) -> (batch, 1024) int8, in steps of 1/127."""
         device = mfcc.device
@@ -286,7 +302,7 @@ class View:
 class Trainer:
     """Trains teachers and students of one recipe on one data set and device; the steps of `train`, one by one."""
 
-    BATCH_OF_VIEWS = 1000
+    BATCH_OF_TEACHER, BATCH_OF_VIEWS = 250, 1000
 
     def __init__(
         self, data: TrainingSet, recipe: Recipe, device: torch.device, say: Callable[[str], None] = print
@@ -296,18 +312,25 @@ class Trainer:
         self.inputs = Inputs.measure(data)
         chosen = np.flatnonzero(~data.validation)
         self.codes = torch.as_tensor(data.codes[chosen], device=device)
+        self.synthetic = torch.as_tensor(data.synthetic[chosen], device=device)
         self.sampler = Sampler(data.labels[chosen])
+        self.people = Sampler(data.labels[chosen], ~data.synthetic[chosen])
         self.validation_mfcc, self.validation_labels = validation_clips(data)
 
     def _copies(
-        self, rng: np.random.Generator, generator: torch.Generator, batch: int
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of augmented clips (batch, 49, 40) and labels (batch,): one epoch."""
-        rows, labels = self.sampler(rng)
+        self, sampler: Sampler, rng: np.random.Generator, generator: torch.Generator, batch: int
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Batches of augmented clips (batch, 49, 40), labels (batch,), whether synthetic (batch,): one epoch."""
+        rows, labels = sampler(rng)
+        batch = min(batch, len(rows))
         for start in range(0, len(rows) - len(rows) % batch, batch):
             row = torch.as_tensor(rows[start : start + batch], device=self.device)
             label = torch.as_tensor(labels[start : start + batch], device=self.device)
-            yield self.augment(self.codes[row].float() * CODE, row < 0, generator), label
+            yield (
+                self.augment(self.codes[row].float() * CODE, row < 0, generator),
+                label,
+                self.synthetic[row] & (row >= 0),
+            )
 
     def teacher(self, seed: int) -> Teacher:
         """A trained convolutional network, on the device, in evaluation mode."""
@@ -315,12 +338,12 @@ class Trainer:
         rng, generator = np.random.default_rng([seed, 1]), torch.Generator(device).manual_seed(seed)
         torch.manual_seed(seed)
         teacher = Teacher(recipe.teacher_widths).to(device)
-        steps = recipe.teacher_epochs * (len(self.sampler(np.random.default_rng(0))[0]) // recipe.batch)
+        steps = recipe.teacher_epochs * (len(self.people(np.random.default_rng(0))[0]) // self.BATCH_OF_TEACHER)
         optimiser = torch.optim.AdamW(teacher.parameters(), weight_decay=1e-3, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=4e-3, total_steps=steps)
         for epoch in range(recipe.teacher_epochs):
             teacher.train()
-            for mfcc, label in self._copies(rng, generator, recipe.batch):
+            for mfcc, label, _ in self._copies(self.people, rng, generator, self.BATCH_OF_TEACHER):
                 with torch.autocast(device.type, torch.bfloat16):
                     logits = teacher(mfcc)
                 loss = functional.cross_entropy(logits.float(), label, label_smoothing=0.05)
@@ -342,16 +365,19 @@ class Trainer:
 
     @torch.no_grad()
     def view(self, teachers: list[Teacher], seed: int) -> View:
-        """One augmented copy of the training set, with the teachers' mean opinion (a tenth of it the true label)."""
+        """One augmented copy of the training set with the teachers' mean opinion, a tenth of it the true label.
+
+        The teachers know people only: of a synthesised clip the label says all.
+        """
         rng, generator = np.random.default_rng([seed, 2]), torch.Generator(self.device).manual_seed(seed)
         inputs, targets = [], []
-        for mfcc, label in self._copies(rng, generator, self.BATCH_OF_VIEWS):
+        for mfcc, label, synthetic in self._copies(self.sampler, rng, generator, self.BATCH_OF_VIEWS):
             inputs.append(self.inputs.codes(mfcc))
             target = functional.one_hot(label, len(LABELS)).float()
             if teachers:
                 with torch.autocast(self.device.type, torch.bfloat16):
                     opinion = torch.stack([teacher(mfcc).float().softmax(1) for teacher in teachers]).mean(0)
-                target = 0.9 * opinion + 0.1 * target
+                target = torch.where(synthetic[:, None], target, 0.9 * opinion + 0.1 * target)
             targets.append(target)
         return View(torch.cat(inputs), torch.cat(targets))
 
@@ -368,13 +394,15 @@ class Trainer:
         for epoch in range(recipe.epochs):
             data = view(epoch)
             order = torch.as_tensor(rng.permutation(len(data.inputs)), device=device)
-            for rows in order.split(recipe.batch)[: len(order) // recipe.batch]:
-                outputs = student(data.inputs[rows].float() / 127, recipe, generator)
+            for step, rows in enumerate(order.split(recipe.batch)[: len(order) // recipe.batch]):
+                if step % 20 == 0:
+                    student.measure_weights(recipe)
+                outputs = student(data.inputs[rows].float().mul_(1 / 127), recipe, generator)
                 loss = functional.cross_entropy(outputs * student.TEMPERATURE, data.targets[rows])
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
-                student.limit_weights(recipe)
+                student.limit_weights()
                 if schedule:
                     schedule.step()
                 for mean, weight in zip(average, student.weights, strict=True):
@@ -386,32 +414,25 @@ class Trainer:
         return self.export(average)
 
     def export(self, weights: list[Tensor]) -> KwsModel:
-        """The model with weights rounded to multiples of 1/127 and full scales to match.
+        """The model with weights rounded to multiples of 1/127 and full scales measured on validation clips.
 
-        The last full scale is set so that one in ten thousand outputs on validation clips clips.
+        The last full scale lets one output in ten thousand clip.
         """
-        layers = []
-        for index, weight in enumerate(weights):
+        layers: list[Layer] = []
+        x = quantise(self.inputs.normalise(self.validation_mfcc))
+        for weight in weights:
             array = weight.detach().cpu().double().numpy()
-            largest = np.abs(array).max()
-            last = index == len(weights) - 1
-            layers.append(
-                Layer(
-                    np.round(array / largest * 127) / 127,
-                    Activation.LINEAR if last else Activation.RELU,
-                    1 / largest,
-                )
-            )
+            array = np.round(array / np.abs(array).max() * 127) / 127
+            mac = x @ array
+            if len(layers) == len(weights) - 1:
+                layer = Layer(array, Activation.LINEAR, float(np.quantile(np.abs(mac), 0.9999)))
+            else:
+                layer = Layer(array, Activation.RELU, Student.HEADROOM * float(np.sqrt(np.square(mac).mean())))
+            layers.append(layer)
+            x = layer.forward(x)
         inputs = self.inputs
-
-        def model() -> KwsModel:
-            network = FeedForwardNetwork(tuple(layers))
-            return KwsModel(network, inputs.rows, inputs.mean, inputs.spread, inputs.limit)
-
-        layers[-1] = replace(layers[-1], full_scale=layers[-1].full_scale * 8)
-        outputs = np.abs(model().forward(self.validation_mfcc)[-1])
-        layers[-1] = replace(layers[-1], full_scale=layers[-1].full_scale * float(np.quantile(outputs, 0.9999)))
-        return model()
+        network = FeedForwardNetwork(tuple(layers))
+        return KwsModel(network, inputs.rows, inputs.mean, inputs.spread, inputs.limit)
 
 
 def add_speech(data: TrainingSet, clips: int, seed: int = 0) -> TrainingSet:
@@ -423,7 +444,15 @@ def add_speech(data: TrainingSet, clips: int, seed: int = 0) -> TrainingSet:
         codes=np.concatenate([data.codes, *codes]),
         labels=np.concatenate([data.labels, labels]),
         validation=np.concatenate([data.validation, np.zeros(clips, bool)]),
+        synthetic=np.concatenate([data.synthetic, np.ones(clips, bool)]),
     )
+
+
+@cache
+def spoken_clips() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """120 synthesised clips of the validation voices: MFCC (120, 49, 40) and labels (120,)."""
+    audio, labels, _ = synthesise(120, "validation")
+    return features_of(audio), labels
 
 
 def validation_clips(data: TrainingSet, seed: int = 1) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -550,8 +579,7 @@ def train(
         say(f"speaking {recipe.speech} training clips")
         data = add_speech(data, recipe.speech)
     trainer = Trainer(data, recipe, torch.device(device), say)
-    audio, spoken_labels, _ = synthesise(600, "validation")
-    spoken = features_of(audio)
+    spoken, spoken_labels = spoken_clips()
 
     teachers = [trainer.teacher(seeds[0] + index) for index in range(recipe.teachers)]
     if teachers:
