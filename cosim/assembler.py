@@ -34,6 +34,10 @@ _TOKEN = re.compile(
 )
 
 
+#: Instructions whose wait is theirs: stretching it would change another pass, or the end.
+_FIXED = frozenset({"LOOP", "JUMP", "HALT"})
+
+
 class AssemblyError(ValueError):
     """A listing cannot be assembled. The message begins with ``name:line:column``."""
 
@@ -142,7 +146,7 @@ class _Assembler:
         self.lines.append(line)
         wait = line.operation.wait if line.raw is None else line.raw >> 112 & MAX_WAIT
         self.cycle += wait + 1
-        self.fixed = line.raw is not None or line.operation.mnemonic in ("LOOP", "JUMP", "HALT")
+        self.fixed = line.raw is not None or line.operation.mnemonic in _FIXED
 
     def fill(self, at: _Token, head: _Token) -> None:
         gap = int(at.text[1:]) - self.cycle
@@ -311,11 +315,15 @@ def disassemble(words: Sequence[int], kind: UnitKind) -> str:
             lines.append(f"{labels[address]}:")
             cycle = 0
         if operation is None:
-            text, wait = f"WORD   {word:#034x}", word >> 112 & MAX_WAIT
+            text, wait = f"WORD    {word:#034x}", word >> 112 & MAX_WAIT
         else:
-            parts = list(_arguments(kind, operation, labels))
-            text, wait = f"{operation.mnemonic:<8}{', '.join(parts)}".rstrip(), operation.wait
-        lines.append(f"    {text:<64} # {cycle}".rstrip())
+            parts, wait = list(_arguments(kind, operation, labels)), operation.wait
+            # The @ of the next instruction gives the wait back, if it may stretch this one.
+            followed = address + 1 < len(words) and address + 1 not in labels and operation.mnemonic not in _FIXED
+            if wait and not followed:
+                parts.append(f"wait={wait}")
+            text = f"{operation.mnemonic:<7} {', '.join(parts)}".rstrip()
+        lines.append(f"    @{cycle:<6} {text}")
         cycle += wait + 1
     return "\n".join(lines) + "\n"
 
@@ -346,5 +354,3 @@ def _arguments(kind: UnitKind, operation: Operation, labels: dict[int, str]) -> 
             yield f"{name}={next(label for label, code in known[name].choices.items() if code == value)}"
         else:
             yield name if known[name].width == 1 else f"{name}={value}"
-    if operation.wait:
-        yield f"wait={operation.wait}"

@@ -8,7 +8,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.programming import WeightTargets
 from cosim import assembler, vectors
 from cosim.network import Activation
+from cosim.words import ILP, OLP, TILE
 from rtl.config import ChipConfig, Edge, Floorplan, PadSite, Square
 from rtl.isa import UnitKind
 
@@ -211,7 +212,7 @@ class Program:
                     raise ProgramError(f"{name} of tile {tile} must be {shape} numbers in [-1, 1], got {array.shape}")
 
     def _count(self, kind: UnitKind) -> int:
-        return self.config.tile_count if kind is UnitKind.TILE else self.config.domain_count
+        return self.config.tile_count if kind is TILE else self.config.domain_count
 
     @cached_property
     def tiles(self) -> tuple[int, ...]:
@@ -288,19 +289,40 @@ class Program:
 
     def with_targets(self, targets: Mapping[int, WeightTargets]) -> "Program":
         """The same program with other weights, e.g. calibrated ones."""
-        return Program(**{**{name: getattr(self, name) for name in self.__dataclass_fields__}, "targets": targets})
+        return replace(self, targets=targets)
 
     def listing(self) -> str:
-        """Assembly of every unit, each under a line ``== UNIT ==``; `parse_listing` reads it back."""
-        parts = []
+        """Assembly of every unit, each under a line ``== UNIT ==``, below a summary; `parse_listing` reads it back."""
+        parts = ["".join(f"# {line}\n" for line in self._summary())]
         for unit in sorted(self.units, key=lambda unit: (unit.kind.value, unit.index)):
             parts.append(f"== {unit} ==  # {self._place(unit)}\n{assembler.disassemble(self.units[unit], unit.kind)}")
         return "\n".join(parts)
 
+    def _summary(self) -> list[str]:
+        squares = self.config.floorplan.tiles
+        lines = [f"{self.frames_per_run} frames of {self.frame_cycles} cycles; f is the frame of the run"]
+        for layer in self.layers:
+            where = " and ".join(str(squares[tile]) for tile in layer.tiles)
+            lines.append(
+                f"{layer.name}: {layer.inputs} -> {layer.outputs} {layer.activation}, {layer.mode} on {where}, "
+                f"{layer.capacitors} capacitors, ramp from {layer.ramp_start} with slope {layer.ramp_slope}, "
+                f"window after {layer.enable_offset}"
+            )
+        for slot in self.inputs:
+            last, sign = slot.first + slot.count - 1, "positive" if slot.sign > 0 else "negative"
+            where = f"{Unit(ILP, slot.ilp)}, vector {slot.slot} + {slot.stride} f"
+            lines.append(
+                f"{where}: {sign} part of inputs {slot.first} to {last}" if slot.count else f"{where}: nothing"
+            )
+        for out in self.outputs:
+            where = f"{Unit(OLP, out.olp)}, result {out.slot} + {out.stride} f"
+            lines.append(f"{where}: {out.name}, outputs 0 to {out.width - 1}")
+        return lines
+
     def _place(self, unit: Unit) -> str:
         plan = self.config.floorplan
-        if unit.kind is not UnitKind.TILE:
-            site = (plan.ilp_sites if unit.kind is UnitKind.ILP else plan.olp_sites)[unit.index]
+        if unit.kind is not TILE:
+            site = (plan.ilp_sites if unit.kind is ILP else plan.olp_sites)[unit.index]
             return f"{plan.domains[unit.index]}, at the {site.edge} edge of tile {site.square}"
         roles = [layer.name for layer in self.layers if unit.index in layer.tiles]
         return f"{plan.tiles[unit.index]}" + (f", {', '.join(roles)}" if roles else ", passes vectors on")

@@ -21,9 +21,9 @@ from rtl.config import ChipConfig
 __all__ = ["LAST_ZERO", "layer_targets", "plan_layer"]
 
 _SWING_V = 0.45
-#: Where a ReLU's zero lies, in cycles after the first of the pulses: early enough to leave 255 cycles, late enough to
-#: be tuned both ways. At half slope it is 30 mV, a multiple of the ramp's 5 mV, so that zero is a whole cycle.
-_ZERO_CYCLES = 17
+#: Where a ReLU's zero may lie, in cycles after the first of the pulses: early enough to leave 255 cycles, late enough
+#: to be tuned both ways.
+_FIRST_ZERO, _TYPICAL_ZERO = 11, 17
 #: Latest enable offset that leaves 255 cycles to the end of the readout.
 LAST_ZERO = 23
 
@@ -83,9 +83,8 @@ def plan_layer(
             f"layer {index}: weights up to {largest:.4g} times weight scale {scale:.4g} exceed 1, the most that a pair "
             "of devices holds; use fewer capacitors or a smaller swing"
         )
-    precharge, lsb = analog.periphery.precharge_v, analog.periphery.ramp_lsb_v
-    start = round((precharge - (_ZERO_CYCLES * step_v if relu else swing)) / lsb)
-    crossing = (precharge - start * lsb) / step_v
+    start = _relu_start(step_v, analog) if relu else _code_below(swing, analog)
+    crossing = _cycles_to_precharge(start, step_v, analog)
     offset = options.enable_offset
     if offset is None:
         offset = round(crossing) if relu else 0
@@ -112,6 +111,30 @@ def plan_layer(
         code_scale=float(volts(capacitors) * scale / step_v),
         code_zero=float(crossing - offset),
     )
+
+
+def _code_below(volts: float, analog: AnalogConfig) -> int:
+    """Ramp start nearest to `volts` below the precharge level."""
+    return round((analog.periphery.precharge_v - volts) / analog.periphery.ramp_lsb_v)
+
+
+def _cycles_to_precharge(start: int, step_v: float, analog: AnalogConfig) -> float:
+    """When the ramp passes the precharge level."""
+    return (analog.periphery.precharge_v - start * analog.periphery.ramp_lsb_v) / step_v
+
+
+def _relu_start(step_v: float, analog: AnalogConfig) -> int:
+    """The start from which the ramp passes the precharge level nearest to a whole cycle, where the window can open.
+
+    At half slope that is 30 mV below, 17 cycles.
+    """
+
+    def quality(start: int) -> tuple[float, float]:
+        crossing = _cycles_to_precharge(start, step_v, analog)
+        return round(abs(crossing - round(crossing)), 6), abs(crossing - _TYPICAL_ZERO)
+
+    highest, lowest = (_code_below(cycles * step_v, analog) for cycles in (_FIRST_ZERO, LAST_ZERO - 3))
+    return min(range(lowest, highest + 1), key=quality)
 
 
 def _bias(index: int, config: ChipConfig, options: LayerOptions, default: int) -> tuple[int, ...]:

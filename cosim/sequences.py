@@ -3,28 +3,28 @@
 Cycles after the first cycle of a step in which each instruction issues; it is in force two cycles later
 (docs/fabric.md). A step has 300 cycles, as the paper's; how they are divided is our assumption.
 
-======  ====================================================================================
-issue   instruction
-======  ====================================================================================
-0       MESH of every tile whose switches change
-1       BIAS: the layer's durations in its first phase, zero in the others
-2, 14   layer 0, first phase: ARRAY precharge on, off
-18      layer 0: ARRAY integrate; in force 20
-20      ILP: PULSE fire; pulses in cycles 22 to 276
-279     layer 0: ARRAY integrate off; the event is in cycle 281
-4       reading tile: READOUT ramp; the event is in cycle 6, pulses from 14
-6       OLP: COUNT open; it counts from cycle 8
-8       layers 1, 2, ...: ARRAY integrate; in force 10
-12 + e  reading tile: READOUT output_enable; open from 14 + e
-290     reading tile: READOUT off; the last pulse ends with cycle 291
-292     OLP: COUNT store; it counts to cycle 293
-294     layers 1, 2, ...: ARRAY integrate off; the event is in cycle 296
-260,    layers 1, 2, ..., in the step before their first phase: ARRAY precharge on, off
+=======  ===================================================================================
+issue    instruction
+=======  ===================================================================================
+0        MESH of every tile whose switches change
+1        BIAS: the layer's durations in its first phase, zero in the others
+2, 14    layer 0, first phase: ARRAY precharge on, off
+18       layer 0: ARRAY integrate; in force 20
+20       ILP: PULSE fire; pulses in cycles 22 to 276
+279      layer 0: ARRAY integrate off; the event is in cycle 281
+4        reading tile: READOUT ramp; the event is in cycle 6, pulses from 14
+6        OLP: COUNT open; it counts from cycle 8
+8        layers 1, 2, ...: ARRAY integrate; in force 10
+12 + e   reading tile: READOUT output_enable; open from cycle 14 + e
+267 + e  reading tile: READOUT off; closed from cycle 269 + e, so that no pulse is longer than 255
+292      OLP: COUNT store; it counts to cycle 293
+294      layers 1, 2, ...: ARRAY integrate off; the event is in cycle 296
+260,     layers 1, 2, ..., in the step before their first phase: ARRAY precharge on, off
 296
-======  ====================================================================================
+=======  ===================================================================================
 
-e is the layer's enable offset: the ramp starts a little below the precharge voltage, so that the ReLU's zero can be
-tuned both ways.
+e is the layer's enable offset, 0 to 23: a ReLU's ramp starts a little below the precharge voltage, so that its zero can
+be tuned both ways.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ __all__ = ["STEP_CYCLES", "UnitPrograms", "write_programs"]
 STEP_CYCLES = 300
 
 _MESH, _BIAS, _PRECHARGE, _RELEASE, _INTEGRATE, _FIRE, _STOP = 0, 1, 2, 14, 18, 20, 279
-_RAMP, _OPEN, _LISTEN, _ENABLE, _RAMP_OFF, _STORE, _SILENT = 4, 6, 8, 12, 290, 292, 294
+_RAMP, _OPEN, _LISTEN, _ENABLE, _DISABLE, _STORE, _SILENT = 4, 6, 8, 12, 267, 292, 294
 _EARLY_PRECHARGE, _EARLY_RELEASE = 260 - STEP_CYCLES, 296 - STEP_CYCLES
 #: A pad's loop begins this many cycles before its first action, so that its pointer can be loaded before.
 _PAD_LEAD = 4
@@ -93,6 +93,7 @@ class _Script:
         self.period = frame.period * STEP_CYCLES
         self.sequences: dict[Unit, list[tuple[int, Operation]]] = {}
         self.pointers: dict[Unit, Operation] = {}
+        self.prologues: dict[Unit, Operation] = {}
         self.replays: dict[Unit, Operation] = {}
         self.masks: dict[tuple[int, Edge], Lanes] = {}
 
@@ -108,20 +109,25 @@ class _Script:
                 wanted.setdefault(tile, {})[step] = fields
         for tile, steps in wanted.items():
             unit = Unit(TILE, tile)
-            if late in steps and 0 in steps:
-                # The next frame's inputs and this frame's output pass at the same time; after the last frame the output
-                # is alone, in one more step behind the loop.
-                both = switches((*placement.routes[0], *placement.routes[late]), lanes, self.masks)
-                self.replays[unit] = Operation("MESH", steps.pop(late), STEP_CYCLES - 1)
-                steps[0] = both[tile]
             before: dict[str, int] = {}
-            for step in range(max(steps) + 2):
+            first = min(steps) if late in steps else 0  # where the tile's loop begins
+            if late in steps and 0 in steps:
+                # The next frame's inputs and this frame's output pass at the same time.
+                both = switches((*placement.routes[0], *placement.routes[late]), lanes, self.masks)[tile]
+                if tile == placement.readers[-1]:
+                    # The loop begins with step 2, and its last step serves the next frame's inputs too.
+                    self.prologues[unit] = Operation("MESH", steps[0])
+                    steps[late] = before = both
+                    first = 1
+                else:
+                    # After the last frame the output is alone, in one more step behind the loop.
+                    self.replays[unit] = Operation("MESH", steps.pop(late), STEP_CYCLES - 1)
+                    steps[0] = both
+            for step in range(first, max(steps) + 2):
                 now = steps.get(step, {})
-                if step == late and late not in steps:
-                    # The frame is over: what it leaves behind is for the next one's first step to undo.
-                    if 0 not in steps:
-                        self.at(unit, _MESH, "MESH")
-                elif now != before or (step == 0 and now):
+                if step == first + late:
+                    pass  # the loop's first step sets the switches again
+                elif now != before or step == first:
                     self.at(unit, step * STEP_CYCLES + _MESH, "MESH", **now)
                 before = now
 
@@ -151,7 +157,7 @@ class _Script:
             start = step * STEP_CYCLES
             self.at(unit, start + _RAMP, "READOUT", **ramp)
             self.at(unit, start + _ENABLE + plan.enable_offset, "READOUT", **ramp, output_enable=1)
-            self.at(unit, start + _RAMP_OFF, "READOUT")
+            self.at(unit, start + _DISABLE + plan.enable_offset, "READOUT")
 
     def input_pads(self, placement: Placement, inputs: Sequence[InputSlot]) -> None:
         for position, ilp in enumerate(placement.ilps):
@@ -193,12 +199,13 @@ class _Script:
         first, last = self.sequences[unit][0][0], self.sequences[unit][-1][0]
         if unit.kind is not TILE:
             return first - _PAD_LEAD
-        return 0 if last < self.period - 1 else first // STEP_CYCLES * STEP_CYCLES
+        return 0 if last < self.period - 1 else first
 
     def _looped(self, unit: Unit, origin: int, frames: int) -> tuple[int, ...]:
         writer = _Writer(unit)
-        if unit in self.pointers:
-            writer.issue(0, self.pointers[unit])
+        for prologue in (self.pointers, self.prologues):
+            if unit in prologue:
+                writer.issue(0, prologue[unit])
         writer.wait_until(origin)
         body = writer.begin_body()
         for cycle, operation in self.sequences[unit]:
