@@ -18,6 +18,7 @@ from cosim.compiler import MappingOptions, compile_network
 from cosim.network import Activation, FeedForwardNetwork, Layer
 from cosim.program import InputSlot, OutputSlot, Program, ProgramError, Unit
 from cosim.results import Results
+from cosim.rtl_engine.engine import RtlEngine
 from cosim.timeline import Issue, run
 from cosim.twin import TwinEngine, make_chip
 from cosim.words import ILP, OLP, TILE
@@ -49,13 +50,20 @@ def assert_half_a_code(network: FeedForwardNetwork, results: Results, codes: NDA
 # ---- sums
 
 
-@pytest.mark.parametrize("overlapped", [False, True])
-@pytest.mark.parametrize("widths", [(16, 4), (16, 16, 4), (32, 16, 16, 4), (50, 16, 4), (7, 5, 3)])
+@pytest.mark.parametrize(
+    ("widths", "overlapped"),
+    [
+        ((16, 4), False),
+        *(
+            (widths, flag)
+            for widths in ((16, 16, 4), (32, 16, 16, 4), (50, 16, 4), (7, 5, 3))
+            for flag in (False, True)
+        ),
+    ],
+)
 def test_ideal_small_networks_equal_the_software(
     widths: tuple[int, ...], overlapped: bool, random_network: Networks, random_inputs: Inputs
 ) -> None:
-    if overlapped and len(widths) < 3:
-        pytest.skip("a single layer cannot overlap")
     network = random_network(*widths)
     engine = twin(network, overlapped=overlapped)
     inputs = random_inputs(200, widths[0])
@@ -149,6 +157,27 @@ def test_sizes_must_agree(random_network: Networks) -> None:
     large = make_chip(compile_network(random_network(16, 4), CHIP))
     with pytest.raises(ProgramError, match="the analog chip's"):
         TwinEngine(engine.program, large)
+
+
+# ---- the other engine
+
+
+@pytest.mark.cosimulation
+@pytest.mark.parametrize(
+    ("widths", "overlapped"),
+    [((16, 4), False), ((50, 16, 4), False), ((32, 16, 16, 4), False), ((32, 16, 16, 4), True)],
+)
+def test_the_rtl_gives_the_same_codes(
+    widths: tuple[int, ...], overlapped: bool, random_network: Networks, random_inputs: Inputs
+) -> None:
+    """Bit for bit, with all noise, over several runs, the last one not full."""
+    engine = twin(random_network(*widths), analog=AnalogConfig(), seed=4, overlapped=overlapped)
+    inputs = random_inputs(2 * engine.program.frames_per_run + 1, widths[0])
+    ours = engine.run(inputs, first_frame=7)
+    theirs = RtlEngine(SMALL).run(engine.program, engine.chip, inputs, first_frame=7)
+    assert set(theirs.codes) == set(ours.codes)
+    for name, codes in ours.codes.items():
+        np.testing.assert_array_equal(theirs.codes[name], codes)
 
 
 # ---- pulses
