@@ -23,15 +23,12 @@ __all__ = [
     "Mesh",
     "MeshState",
     "Place",
-    "PlaceKind",
     "describe_lanes",
     "mask_edge",
     "pattern_lanes",
 ]
 
 Lanes = NDArray[np.bool_]
-PlaceKind = str
-
 #: Codes of the patterns by name.
 PATTERNS = dict(fields_of(TILE, "MESH")["west_to_rows"].choices)
 
@@ -47,7 +44,7 @@ class Place(NamedTuple):
     tile across `edge`, to the neighbour or landing pad there; or "ilp", where `tile` is the index of the landing pad.
     """
 
-    kind: PlaceKind
+    kind: str
     tile: int
     edge: Edge | None = None
 
