@@ -403,6 +403,7 @@ class _Shell:
         self._integration, self._ramp_setting = shell.integration, shell.ramp_setting
         self._programming, self._crossing = shell.programming, shell.crossing
         self._lanes, self._rows = config.lanes, config.total_rows
+        self._stride = -(-config.total_rows // 32) * 32
 
     def event(self, kind: EventKind, cycle: int) -> TileEvent:
         if kind is EventKind.INTEGRATE:
@@ -434,20 +435,14 @@ class _Shell:
             )
         return TileEvent(self.tile, kind, cycle)
 
-    @staticmethod
-    def _counts(handle: Any, lanes: int) -> tuple[NDArray[np.uint16], int]:
+    def _counts(self, handle: Any, lanes: int) -> tuple[NDArray[np.uint16], int]:
         """(high times, latched bank) in {bank, nine planes}."""
         bits = read_bits(handle)
-        size = _PLANES * _stride(lanes)
+        size = _PLANES * self._stride
         bank = int(bits_to_string(bits[size:]), 2)
         return from_planes(bits[:size].reshape(_PLANES, -1)[:, :lanes]), bank
 
     def answer(self, times: NDArray[np.integer]) -> None:
-        planes = np.zeros((_PLANES, _stride(self._lanes)), np.uint8)
+        planes = np.zeros((_PLANES, self._stride), np.uint8)
         planes[:, : self._lanes] = to_planes(times.reshape(self._lanes), _PLANES)
         write_bits(self._crossing, planes.ravel())
-
-
-def _stride(lanes: int) -> int:
-    """Bits from one plane to the next in the shell's packed signals."""
-    return -(-lanes // 32) * 32

