@@ -10,7 +10,7 @@ add), then becomes MFCCs again, so that the same code serves recordings and prep
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -39,7 +39,7 @@ class Recipe:
     -------
     epochs, batch, learning_rate :
         Adam without weight decay; constant rate, or a cosine to zero with `cosine`.
-    shift_frames : largest shift in time (1 frame = 20 ms)
+    shift_frames : largest shift in time, in frames of 20 ms
     noise_share, noise_volume : share of clips with background noise, and its largest amplitude factor
     warp, stretch : largest relative change of frequency and of tempo
     gain : of a clip's level, in units of log amplitude
@@ -50,7 +50,8 @@ class Recipe:
     average : decay of the running average of the weights; 0 for none
     teachers, teacher_epochs, views :
         Convolutional networks whose mean opinion the student learns, and the number of augmented copies of the
-        training set they are asked about. Without teachers the student sees new copies in every epoch.
+        training set they are asked about (1 kB a clip). Without views the student sees new copies in every epoch.
+    speech : number of synthesised clips among the training clips
     """
 
     epochs: int = 60
@@ -92,7 +93,7 @@ RECIPES = {
         average=0.998,
         teachers=1,
         teacher_epochs=30,
-        views=40,
+        views=28,
         speech=6000,
     ),
 }
@@ -585,12 +586,13 @@ def train(
     if teachers:
         say(f"teachers together: validation {trainer.teacher_accuracy(teachers):.2%}; they label {recipe.views} views")
     views = [trainer.view(teachers, index) for index in range(recipe.views)]
+
+    def view(seed: int, epoch: int) -> View:
+        return views[epoch % len(views)] if views else trainer.view([], 1000 * seed + epoch)
+
     outcomes = []
     for seed in seeds:
-        if views:
-            model = trainer.student(seed, lambda epoch: views[epoch % len(views)])
-        else:
-            model = trainer.student(seed, lambda epoch, seed=seed: trainer.view([], 1000 * seed + epoch))
+        model = trainer.student(seed, partial(view, seed))
         clips, labels = trainer.validation_mfcc, trainer.validation_labels
         outcome = Outcome(
             seed,
