@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from amaranth.sim import Simulator
 
 from rtl.bus import BUS_READ_LATENCY, Region
 from rtl.config import ChipConfig, preset
 from rtl.host_port import ANSWER_BEATS, HOST_READ_LATENCY, HostPort
 from rtl.isa import UnitKind
 from rtl.memory_map import ChipRegion, MemoryMap, Opcode, address, read_header, write_header
+from tests.rtl.simulation import simulate
 
 SMALL = preset("small")
 CONTROL = address(UnitKind.CHIP, 0, ChipRegion.CONTROL)
@@ -112,10 +112,7 @@ def run(
         assert not waiting, f"{len(waiting)} beats not accepted in {cycles} cycles"
         seen.host_error = ctx.get(dut.host_error)
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-9)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    simulate(dut, testbench)
     return seen
 
 

@@ -1,40 +1,33 @@
 """Landing pads against docs/fabric.md. Cycle 0 is the cycle in which word 0 of the program issues."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from amaranth.lib import data
-from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
-from rtl.bus import BUS_READ_LATENCY, Region, UnitStatus
+from rtl.bus import Region, UnitStatus
 from rtl.config import ChipConfig, preset
 from rtl.input_landing_pad import InputLandingPad
-from rtl.isa import CountBank, Instruction, Mode, PulseBank
+from rtl.isa import CountBank, PulseBank
 from rtl.output_landing_pad import OutputLandingPad
+from tests.rtl.simulation import HALT, BusDriver, simulate, word
 
 SMALL = preset("small")
 WIDE = replace(SMALL, lanes=256)  # every code has a lane of its own
 Words = Sequence[int]
 
 
-def word(mode: Mode, wait: int, payload: data.Const | None = None) -> int:
-    bits = 0 if payload is None else payload.as_value().value
-    return Instruction.const({"mode": mode, "wait": wait, "payload": bits}).as_value().value
-
-
 def pulse(wait: int = 0, **fields: int) -> int:
-    return word(Mode.BANK0, wait, PulseBank.const(fields))
+    return word(0, PulseBank.const(fields).as_value().value, wait)
 
 
 def count(wait: int = 0, **fields: int) -> int:
-    return word(Mode.BANK0, wait, CountBank.const(fields))
-
-
-HALT = word(Mode.HALT, 0)
+    return word(0, CountBank.const(fields).as_value().value, wait)
 
 
 def to_beats(codes: NDArray[np.uint8]) -> list[int]:
@@ -48,48 +41,20 @@ def from_beats(beats: Sequence[int], lanes: int) -> list[int]:
     return [sum(int(bits[plane * lanes + lane]) << plane for plane in range(8)) for lane in range(lanes)]
 
 
-class Bench:
-    """Drives a pad's bus and start, one call a cycle."""
+class Bench(BusDriver):
+    """A pad's bus and its controls."""
 
-    def __init__(self, ctx, dut) -> None:
+    def __init__(self, ctx: Any, dut: Any) -> None:
+        super().__init__(ctx, dut.bus)
         self.ctx, self.dut = ctx, dut
 
-    async def write(self, region: Region, offset: int, value: int) -> None:
-        bus = self.dut.bus
-        for name, level in (("region", region.value), ("offset", offset), ("write_data", value), ("write", 1)):
-            self.ctx.set(getattr(bus, name), level)
-        await self.ctx.tick()
-        self.ctx.set(bus.write, 0)
-
-    async def read(self, region: Region, offset: int) -> int:
-        bus = self.dut.bus
-        for name, level in (("region", region.value), ("offset", offset), ("read", 1)):
-            self.ctx.set(getattr(bus, name), level)
-        await self.ctx.tick()
-        self.ctx.set(bus.read, 0)
-        for _ in range(BUS_READ_LATENCY - 1):
-            await self.ctx.tick()
-        return self.ctx.get(bus.read_data)
-
     async def status(self) -> data.Const:
-        return UnitStatus.from_bits(await self.read(Region.STATUS, 0))
-
-    async def load(self, program: Words) -> None:
-        for index, bits in enumerate(program):
-            await self.write(Region.PROGRAM, 2 * index, bits & (1 << 64) - 1)
-            await self.write(Region.PROGRAM, 2 * index + 1, bits >> 64)
+        return UnitStatus.from_bits((await self.read(Region.STATUS, 0))[0])
 
     async def start(self) -> None:
         self.ctx.set(self.dut.start, 1)
         await self.ctx.tick()
         self.ctx.set(self.dut.start, 0)
-
-
-def simulate(dut, testbench: Callable) -> None:
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-9)
-    simulator.add_testbench(testbench)
-    simulator.run()
 
 
 @dataclass
@@ -113,10 +78,8 @@ def send(config: ChipConfig, program: Words, vectors: NDArray[np.uint8], cycles:
     async def testbench(ctx) -> None:
         nonlocal pointer
         bench = Bench(ctx, dut)
-        for index, codes in enumerate(vectors):
-            for k, beat in enumerate(to_beats(codes)):
-                await bench.write(Region.VECTORS, index * config.vector_beats + k, beat)
-        await bench.load(program)
+        await bench.write(Region.VECTORS, 0, [beat for codes in vectors for beat in to_beats(codes)])
+        await bench.write_program(program)
         await bench.start()
         for cycle in range(cycles):
             if disturb and cycle >= 2:
@@ -212,7 +175,7 @@ def measure(config: ChipConfig, program: Words, wires: NDArray[np.uint8]) -> Cou
 
     async def testbench(ctx) -> None:
         bench = Bench(ctx, dut)
-        await bench.load(program)
+        await bench.write_program(program)
         await bench.start()
         for row in wires:
             ctx.set(dut.data, sum(int(level) << lane for lane, level in enumerate(row)))
@@ -220,10 +183,9 @@ def measure(config: ChipConfig, program: Words, wires: NDArray[np.uint8]) -> Cou
         status = await bench.status()
         result.illegal, result.pointer = status.illegal, status.pointer
         assert not status.running
-        for vector in range(config.olp_vectors):
-            first = vector * config.vector_beats
-            beats = [await bench.read(Region.VECTORS, first + k) for k in range(config.vector_beats)]
-            result.codes.append(from_beats(beats, config.lanes))
+        beats = await bench.read(Region.VECTORS, 0, config.olp_vectors * config.vector_beats)
+        for first in range(0, len(beats), config.vector_beats):
+            result.codes.append(from_beats(beats[first : first + config.vector_beats], config.lanes))
 
     simulate(dut, testbench)
     return result
@@ -318,7 +280,7 @@ def test_flags_clear_and_stop_halts() -> None:
 
     async def testbench(ctx) -> None:
         bench = Bench(ctx, dut)
-        await bench.load([count(0, store=1), word(Mode.NOP, 4000)])
+        await bench.write_program([count(0, store=1), word(8, wait=4000)])
         await bench.start()
         await ctx.tick().repeat(5)
         status = await bench.status()
