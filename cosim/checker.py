@@ -14,8 +14,8 @@ def check(program: Program) -> Schedule:
     """Make sure that a program is legal; its schedule if it is.
 
     Every unit halts; no wire ever has two drivers and no ring of borderguards is closed; nothing integrates during its
-    precharge or from a pulse of another frame; vectors are written before they are sent and results stored before they
-    are read; all frames are alike.
+    precharge or from a pulse of another frame; pads load their pointer before they use it; vectors are written before
+    they are sent and results stored before they are read; all frames are alike, and a second run is like the first.
 
     Raises
     ------
@@ -25,11 +25,15 @@ def check(program: Program) -> Schedule:
     _check_depths(program)
     derivation = Derivation(program)
     _check_halts(derivation)
+    _check_pointers(derivation)
     _check_mesh(derivation)
     schedule = derivation.schedule(0)
     last = program.frames_per_run - 1
     for frame in sorted({min(1, last), last} - {0}):
-        _check_alike(schedule, derivation.schedule(frame), frame)
+        _check_alike(schedule, derivation.schedule(frame), f"frame {frame}")
+    again = Derivation(program, derivation.states[-1].settings)
+    _check_mesh(again)
+    _check_alike(schedule, again.schedule(0), "frame 0 of a second run, which finds the mesh as the first one left it,")
     _check_pads(program, schedule)
     return schedule
 
@@ -67,14 +71,27 @@ def _sending(derivation: Derivation, change: int) -> dict[int, str]:
     return {pulse.ilp: f"ILP {names[pulse.ilp]}" for pulse in pulses}
 
 
-def _check_alike(first: Schedule, later: Schedule, frame: int) -> None:
+def _check_pointers(derivation: Derivation) -> None:
+    """A pointer stays where a run leaves it, so every run must load it."""
+    for unit, timeline in derivation.timelines.items():
+        for issue in timeline.issues:
+            if issue.fields.get("load_pointer"):
+                break
+            if issue.fields.get("fire") or issue.fields.get("store"):
+                raise ScheduleError(
+                    f"{unit} uses its pointer in cycle {issue.cycle} without having loaded it; "
+                    "a second run would go on where this one ends"
+                )
+
+
+def _check_alike(first: Schedule, later: Schedule, name: str) -> None:
     ours, theirs = first.listing().splitlines(), later.listing().splitlines()
     if ours == theirs:
         return
     for mine, other in zip(ours, theirs, strict=False):
         if mine != other:
-            raise ScheduleError(f"frame {frame} differs from frame 0: '{other.strip()}' instead of '{mine.strip()}'")
-    raise ScheduleError(f"frame {frame} has {len(theirs)} events, frame 0 has {len(ours)}")
+            raise ScheduleError(f"{name} differs from frame 0: '{other.strip()}' instead of '{mine.strip()}'")
+    raise ScheduleError(f"{name} has {len(theirs)} events, frame 0 has {len(ours)}")
 
 
 def _check_pads(program: Program, schedule: Schedule) -> None:

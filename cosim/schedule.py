@@ -154,6 +154,12 @@ def derive(program: Program, frame: int = 0) -> Schedule:
 class Derivation:
     """Timelines of all units of a program and what follows from them, in cycles of the whole run.
 
+    Parameters
+    ----------
+    program : Program
+    switches : mapping of tile index to MeshBank fields
+        How the mesh stands at the start: a run leaves it as it ends. By default as after reset.
+
     Members
     -------
     timelines : dict of Unit to Timeline
@@ -167,8 +173,9 @@ class Derivation:
         Everything that input landing pads send.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, switches: Mapping[int, Mapping[str, int]] | None = None) -> None:
         self.program = program
+        self.switches = switches or {}
         self.config = program.config
         self.mesh = Mesh(program.config)
         self.end = program.frame_cycles * (program.frames_per_run + 2)
@@ -196,7 +203,7 @@ class Derivation:
             if unit.kind is TILE:
                 for issue in timeline.writes("MESH"):
                     steps.setdefault(issue.in_force, {})[unit.index] = issue.fields
-        settings: dict[int, Mapping[str, int]] = {}
+        settings = dict(self.switches)
         states = []
         for cycle in self.changes:
             settings = settings | steps.get(cycle, {})

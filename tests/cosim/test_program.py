@@ -156,6 +156,18 @@ def test_illegal_programs(listings: dict[Unit, str], error: type[Exception], mes
         check(by_hand(listings))
 
 
+def test_a_run_must_leave_the_chip_ready_for_the_next() -> None:
+    with pytest.raises(ScheduleError, match="OLP 0 uses its pointer in cycle 421 without having loaded it"):
+        check(by_hand({Unit(OLP, 0): OLP_0.replace("COUNT load_pointer", "NOP")}))
+    # Tile 1 drives its western edge in the last cycles of the run, when tile 0 does not; in the next run both do.
+    east = TILE_0.replace("net_to_south=all", "net_to_south=all, net_to_east=all").replace(
+        "@300", "@290 MESH columns_to_net=all, net_to_south=all\n@300"
+    )
+    tiles = {Unit(TILE, 0): east, Unit(TILE, 1): "@1990 MESH net_to_west=all\nHALT"}
+    with pytest.raises(IllegalRouteError, match=r"cycle 2: tile \(0, 0\) east edge, wires 0-15: driven by"):
+        check(by_hand(tiles))
+
+
 def test_more_frames_than_the_pads_hold() -> None:
     with pytest.raises(ScheduleError, match="4 frames need vector 9 of ILP 0, it holds 8"):
         check(by_hand(inputs=(InputSlot(0, 0, 3, 0, 0, 16, 1),)))
