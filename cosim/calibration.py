@@ -136,6 +136,8 @@ class _Session:
         )
         program = self._compile()
         self.plans = program.layers
+        for index, plan in enumerate(self.plans):
+            self._set(index, enable_offset=plan.enable_offset)
         self.targets: dict[int, WeightTargets] = dict(program.targets)
 
     def _squares(self, plan: LayerPlan) -> tuple[tuple[int, int], ...]:
@@ -151,7 +153,6 @@ class _Session:
             mode=plan.mode,
             capacitors=plan.capacitors,
             swing_v=swing * room,
-            enable_offset=plan.enable_offset,
             bias_durations=(0,) * self.config.bias_rows,
         )
 
@@ -214,8 +215,8 @@ class _Session:
         network, options = self._cut(index, signed=signed)
         program = compile_network(network, self.config, options)
         results = TwinEngine(program, chip).run(inputs, _FIRST_FRAME)
-        if index:
-            previous = np.clip(results.values(f"layer{index - 1}"), 0, 1)
+        if index:  # durations, as the next tile's rows take them
+            previous = results.codes[f"layer{index - 1}"] / self.config.max_code
         else:
             previous = program.input_codes(inputs) / self.config.max_code
         return previous, results.values(f"layer{index}"), program.layers[index]
@@ -279,10 +280,9 @@ class _Session:
         errors = {}
         for offset in (nominal + step for step in _WINDOW):
             self._set(index, enable_offset=offset)
-            x, measured, _ = self._outputs(index, chip, inputs, signed=False)
-            # The scale of the codes stays the nominal one: the window moves the zero, not the meaning of a code.
-            codes = measured * self.plans[index].code_scale
-            errors[offset] = float(np.mean((codes / self.config.max_code - self.network.layers[index].forward(x)) ** 2))
+            x, measured, plan = self._outputs(index, chip, inputs, signed=False)
+            durations = (measured * plan.code_scale + plan.code_zero) / self.config.max_code
+            errors[offset] = float(np.mean((durations - self.network.layers[index].forward(x)) ** 2))
         self._set(index, enable_offset=min(errors, key=lambda offset: errors[offset]))
 
 

@@ -171,9 +171,8 @@ def classify(
     own = end = inputs
     for plan, layer in zip(chip.program.layers, model.network.layers, strict=True):
         end = layer.forward(end)
-        measured = results.values(plan.name)
-        layers[plan.name] = (measured, layer.forward(own), end)
-        own = np.clip(measured, 0, 1)
+        layers[plan.name] = (results.values(plan.name), layer.forward(own), end)
+        own = results.codes[plan.name] / chip.program.config.max_code  # the durations that the next tile takes
     statistics = results.statistics
     return KwsReport(
         engine=results.engine,
