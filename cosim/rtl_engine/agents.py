@@ -32,14 +32,21 @@ Beats = NDArray[np.uint64]
 
 #: What `HostPort` waits for at most, in cycles, before it says that the chip hangs.
 TRANSFER_TIMEOUT_CYCLES = 100_000
+#: Period of the clock, by definition of the chip; a bench with a clock of its own keeps to it.
+CYCLE_NS = 1
 CONTENTION_PLACES = ("net", "rows", "columns", "north", "east", "south", "west")
 _BEAT_BITS = 65  # tlast, tdata
 _PLANES = 9
-_CYCLE_NS = 1
 
 
 class ChipError(RuntimeError):
     """The chip reports an error, or does not answer; the message says which unit, where, and since when."""
+
+
+# Amaranth's enums are untyped to a type checker.
+_Kind: Any = UnitKind
+_Region: Any = Region
+_ChipRegion: Any = ChipRegion
 
 
 async def reset(dut: Any, cycles: int = 4) -> None:
@@ -134,12 +141,9 @@ class HostPort:
         return self._requested[name]
 
     async def _wait(self, side: Any, name: str, done: int) -> None:
-        try:
-            while side.done.value != done:
-                await with_timeout(ValueChange(side.done), TRANSFER_TIMEOUT_CYCLES * _CYCLE_NS, "ns")
-        except SimTimeoutError:
+        if side.done.value != done and not await _within(ValueChange(side.done), TRANSFER_TIMEOUT_CYCLES):
             verb = "accept a request" if name == "source" else "answer a read"
-            raise ChipError(f"the chip did not {verb} within {TRANSFER_TIMEOUT_CYCLES} cycles") from None
+            raise ChipError(f"the chip did not {verb} within {TRANSFER_TIMEOUT_CYCLES} cycles")
 
     # ---- what the memory map holds
 
@@ -147,7 +151,7 @@ class HostPort:
         """Write 128-bit words into the program SRAM of a unit, from word 0 on."""
         low = (1 << 64) - 1
         beats = np.array([half for word in words for half in (word & low, word >> 64)], dtype=np.uint64)
-        await self.write(address(unit.kind, unit.index, Region.PROGRAM), beats)
+        await self.write(address(unit.kind, unit.index, _Region.PROGRAM), beats)
 
     async def load_programs(self, units: Mapping[Unit, Sequence[int]]) -> None:
         """Load the words of some units; every other unit of the chip gets a HALT, because a start reaches them all."""
@@ -160,17 +164,17 @@ class HostPort:
         for edge, mask in masks.items():
             beats = pack_mask(mask, self.config)
             offset = list(Edge).index(edge) * beats.shape[-1]
-            await self.write(address(UnitKind.TILE, tile, Region.MASKS, offset), beats)
+            await self.write(address(_Kind.TILE, tile, _Region.MASKS, offset), beats)
 
     async def load_vectors(self, ilp: int, codes: ArrayLike, first: int = 0) -> None:
         """Write vectors (n, lanes) of codes 0-255 into an ILP, from vector `first` on."""
         offset = first * self.config.vector_beats
-        await self.write(address(UnitKind.ILP, ilp, Region.VECTORS, offset), pack_codes(codes, self.config))
+        await self.write(address(_Kind.ILP, ilp, _Region.VECTORS, offset), pack_codes(codes, self.config))
 
     async def read_vectors(self, olp: int, count: int, first: int = 0) -> NDArray[np.uint8]:
         """Results `first` to ``first + count - 1`` of an OLP: (count, lanes) uint8."""
         beats = self.config.vector_beats
-        data = await self.read(address(UnitKind.OLP, olp, Region.VECTORS, first * beats), count * beats)
+        data = await self.read(address(_Kind.OLP, olp, _Region.VECTORS, first * beats), count * beats)
         return unpack_codes(data.reshape(count, beats), self.config)
 
     async def start(self) -> None:
@@ -187,42 +191,44 @@ class HostPort:
 
     async def _control(self, name: str) -> None:
         bit = 1 << Control.as_shape()[name].offset
-        await self.write(address(UnitKind.CHIP, 0, ChipRegion.CONTROL), [bit])
+        await self.write(address(_Kind.CHIP, 0, _ChipRegion.CONTROL), [bit])
 
-    async def run(self, timeout_cycles: int = 10_000_000) -> None:
+    async def run(self, timeout_cycles: int = 10_000_000, stop_after: int | None = None) -> None:
         """Start, and wait until no unit runs any more.
+
+        Parameters
+        ----------
+        timeout_cycles : int
+        stop_after : int or None
+            Stop all units if they still run so many cycles after cycle 0 of the program.
 
         Raises
         ------
         ChipError
-            If the chip does not start, or is still busy after `timeout_cycles`.
+            If no unit starts, or some still run after `timeout_cycles`.
         """
         busy = self._dut.busy
-
-        async def rise_and_fall() -> None:
-            await with_timeout(RisingEdge(busy), TRANSFER_TIMEOUT_CYCLES * _CYCLE_NS, "ns")
-            await with_timeout(FallingEdge(busy), timeout_cycles * _CYCLE_NS, "ns")
-
-        waiting = cocotb.start_soon(rise_and_fall())
-        await self.start()
-        try:
-            await waiting
-        except SimTimeoutError:
-            if not int(busy.value):
-                raise ChipError("no unit started: is there a program, and did the port accept the start?") from None
+        await self.start()  # its beat is in; `busy` rises some cycles later
+        if not await _within(RisingEdge(busy), TRANSFER_TIMEOUT_CYCLES):
+            raise ChipError("no unit started: did the port accept the start?")
+        if stop_after is not None:
+            if await _within(FallingEdge(busy), stop_after):
+                return
+            await self.stop()
+        if not await _within(FallingEdge(busy), timeout_cycles):
             running = [str(unit) for unit, status in (await self.unit_statuses()).items() if status["running"]]
-            raise ChipError(f"still busy {timeout_cycles} cycles after the start: {', '.join(running)}") from None
+            raise ChipError(f"still busy {timeout_cycles} cycles after the start: {', '.join(running)}")
 
     # ---- status
 
     async def status(self) -> dict[str, int]:
         """Fields of the chip's STATUS (`rtl.memory_map.ChipStatus`)."""
-        beats = await self.read(address(UnitKind.CHIP, 0, ChipRegion.STATUS), 1)
+        beats = await self.read(address(_Kind.CHIP, 0, _ChipRegion.STATUS), 1)
         return _fields(ChipStatus, int(beats[0]))
 
     async def unit_status(self, unit: Unit) -> dict[str, int]:
         """Fields of a unit's STATUS (`rtl.bus.UnitStatus`)."""
-        beats = await self.read(address(unit.kind, unit.index, Region.STATUS), 1)
+        beats = await self.read(address(unit.kind, unit.index, _Region.STATUS), 1)
         return _fields(UnitStatus, int(beats[0]))
 
     async def unit_statuses(self) -> dict[Unit, dict[str, int]]:
@@ -255,10 +261,17 @@ class HostPort:
 
     def _describe(self, unit: Unit) -> str:
         plan = self.config.floorplan
-        where = (
-            f"square {plan.tiles[unit.index]}" if unit.kind is UnitKind.TILE else f"domain {plan.domains[unit.index]}"
-        )
+        where = f"square {plan.tiles[unit.index]}" if unit.kind is _Kind.TILE else f"domain {plan.domains[unit.index]}"
         return f"{unit} ({where})"
+
+
+async def _within(trigger: Any, cycles: int) -> bool:
+    """Whether `trigger` fires within so many cycles."""
+    try:
+        await with_timeout(trigger, cycles * CYCLE_NS, "ns")
+    except SimTimeoutError:
+        return False
+    return True
 
 
 def _fields(struct: Any, value: int) -> dict[str, int]:
@@ -382,7 +395,7 @@ class AnalogAgent:
         strobes = read_bits(self._dut.analog_event).reshape(-1, len(EventKind))
         by_frame: dict[int, list[TileEvent]] = defaultdict(list)
         for tile, kind in np.argwhere(strobes).tolist():
-            frame, within = self._locate(Unit(UnitKind.TILE, tile), cycle)
+            frame, within = self._locate(Unit(_Kind.TILE, tile), cycle)
             by_frame[frame].append(self._shell(tile).event(EventKind(kind), within))
         served = perf_counter()
         self.overhead += served - started
@@ -399,7 +412,7 @@ class _Shell:
 
     def __init__(self, dut: Any, tile: int, config: ChipConfig) -> None:
         self.tile = tile
-        shell = getattr(dut.chip, unit_name(config, UnitKind.TILE, tile)).analog
+        shell = getattr(dut.chip, unit_name(config, _Kind.TILE, tile)).analog
         self._integration, self._ramp_setting = shell.integration, shell.ramp_setting
         self._programming, self._crossing = shell.programming, shell.crossing
         self._lanes, self._rows = config.lanes, config.total_rows

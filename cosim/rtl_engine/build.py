@@ -227,7 +227,7 @@ def _trace_flags(trace: str | None) -> list[str]:
     if trace is None:
         return []
     # Verilator's FST writer also wants LZ4; ours is a header that stores without compressing.
-    return [f"--trace-{trace}", "-CFLAGS", f"-I{files(__package__) / 'fst'}"]
+    return [f"--trace-{trace}", "--trace-max-array", "8", "-CFLAGS", f"-I{files(__package__) / 'fst'}"]
 
 
 def _progress(reporter: Reporter, objects: Path, total: int) -> None:

@@ -15,7 +15,7 @@ Bits = NDArray[np.uint8]
 
 def string_to_bits(text: str) -> Bits:
     """'0' and '1', highest bit first -> (n,) uint8, lowest bit first."""
-    return np.frombuffer(text.encode(), np.uint8)[::-1] & 1
+    return np.frombuffer(text.encode(), np.uint8)[::-1] & np.uint8(1)
 
 
 def bits_to_string(bits: NDArray[Any]) -> str:

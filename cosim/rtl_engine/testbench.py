@@ -6,8 +6,10 @@ from typing import Any
 
 import cocotb
 
+from cosim.program import Program
 from cosim.rtl_engine.agents import AnalogAgent, ErrorMonitor, HostPort, reset
 from cosim.rtl_engine.job import Job
+from rtl.isa import CONTROL_LATENCY
 
 
 @cocotb.test()
@@ -39,7 +41,8 @@ async def _run(dut: Any, job: Job) -> None:
         analog.first_frame = options.first_frame + first
         for ilp, image in program.ilp_image(group).items():
             await host.load_vectors(ilp, image)
-        await host.run()
+        last = None if len(group) == program.frames_per_run else _end_of_frame(program, len(group) - 1)
+        await host.run(stop_after=last)
         await host.check(monitor)
         results = {
             olp: await host.read_vectors(olp, config.olp_vectors)
@@ -56,3 +59,9 @@ async def _run(dut: Any, job: Job) -> None:
             "simulator_s": wall - analog.seconds - host.seconds - analog.overhead,
         }
         job.keep(first, program.olp_codes(results, len(group)), statistics)
+
+
+def _end_of_frame(program: Program, frame: int) -> int:
+    """Cycle of the program in which all results of a frame are in the landing pads' SRAMs."""
+    begun = frame * program.frame_cycles + max(program.origins.values(), default=0)
+    return begun + program.frame_cycles + 2 * CONTROL_LATENCY

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,14 @@ def test_statistics_count_the_whole_run(engine: RtlEngine) -> None:
     assert statistics["startup_s"] > 0
 
 
+def test_last_group_stops_after_its_last_frame(engine: RtlEngine) -> None:
+    cycles = [
+        engine.run(loopback(), make_chip(loopback()), random_codes(frames)).statistics["cycles"]
+        for frames in (FRAMES, FRAMES + 1)
+    ]
+    assert 2 * PERIOD < cycles[1] - cycles[0] < 4 * PERIOD
+
+
 def test_back_pressure_changes_no_result(engine: RtlEngine) -> None:
     codes = random_codes(FRAMES)
     slow = RtlEngine(SMALL, pause=0.7).run(loopback(), make_chip(loopback()), codes)
@@ -138,3 +147,79 @@ def test_interrupted_run_keeps_what_is_done(engine: RtlEngine, tmp_path: Path) -
     assert results.frames % FRAMES == 0
     np.testing.assert_array_equal(results.codes["positive"], np.maximum(codes[: results.frames], 0))
     assert json.loads((tmp_path / "statistics.json").read_text())["frames"] <= results.frames
+
+
+def traced_signals(fst: Path) -> dict[str, int]:
+    """Full name -> width of every signal in an FST file; its hierarchy is stored without compression (fst/lz4.h)."""
+    raw = fst.read_bytes()
+    position = 0
+    while raw[position] != 6:  # blocks: type, length of the rest; 6 is the hierarchy in LZ4
+        position += 1 + int.from_bytes(raw[position + 1 : position + 9], "big")
+    size = int.from_bytes(raw[position + 9 : position + 17], "big")
+    block = raw[position + 17 : position + 1 + int.from_bytes(raw[position + 1 : position + 9], "big")]
+    text = block[-size:]
+    signals: dict[str, int] = {}
+    scopes: list[str] = []
+    at = 0
+
+    def name() -> str:
+        nonlocal at
+        end = text.index(0, at)
+        found, at = text[at:end].decode(), end + 1
+        return found
+
+    def number() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = text[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    while at < len(text):
+        tag = text[at]
+        at += 1
+        if tag == 254:  # scope: type, name, component
+            at += 1
+            scopes.append(name())
+            name()
+        elif tag == 255:
+            scopes.pop()
+        elif tag == 252:  # attribute: kind, subtype, name, argument
+            at += 2
+            name()
+            number()
+        elif tag != 253:  # variable: direction, name, width, alias
+            at += 1
+            signal = name().split(" [")[0]
+            signals[".".join([*scopes, signal])] = number()
+            number()
+    return signals
+
+
+def test_waveform_holds_what_the_save_file_shows(tmp_path: Path) -> None:
+    engine = RtlEngine(SMALL, waves=tmp_path / "run")
+    if engine.waves.suffix != ".fst":
+        pytest.skip("no zlib headers here: the trace is VCD")
+    program = loopback()
+    engine.run(program, make_chip(program), random_codes(1))
+    signals = traced_signals(engine.waves)
+    shown = set(
+        re.findall(
+            r"^(?:\(\d+\))?(bench\.[\w.]+)(?:\[(\d+):0\])?$", engine.waves.with_suffix(".gtkw").read_text(), re.M
+        )
+    )
+    assert len(shown) > 50
+    for path, high in shown:
+        assert signals.get(path) == int(high or 0) + 1, path
+
+
+def test_waves_variable_asks_for_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WAVES", "1")
+    assert RtlEngine(SMALL).waves.parent == tmp_path
+    monkeypatch.setenv("WAVES", "0")
+    assert RtlEngine(SMALL).waves is None
