@@ -205,9 +205,13 @@ class _Batch:
     def _counted(self, event: Count) -> NDArray[np.uint8]:
         """High time up to the first falling edge."""
         count = np.zeros((len(self.frames), self.lanes), np.int64)
+        end = np.zeros_like(count)
         for link in event.links:
             for start, stop in self._spans(link):
-                count = np.where(count == 0, np.maximum(stop - start, 0), count)
+                # A span goes on where the last one ended (the route changed, the wire stayed high), or is the first.
+                counted = (stop > start) & ((count == 0) | (start == end))
+                count += np.where(counted, stop - start, 0)
+                end = np.where(counted, stop, end)
         codes = np.minimum(count, self.program.config.max_code).astype(np.uint8)
         return codes >> np.uint8(event.seven_bits)
 
