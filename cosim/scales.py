@@ -65,6 +65,10 @@ def plan_layer(
 
     if options.capacitors is not None and not 1 <= options.capacitors <= 8:
         raise MappingError(f"layer {index}: capacitors must be 1 to 8, got {options.capacitors}")
+    for name in ("swing_v", "weight_scale"):
+        value = getattr(options, name)
+        if value is not None and not value > 0:
+            raise MappingError(f"layer {index}: {name} must be positive, got {value}")
     swing = _SWING_V if options.swing_v is None else options.swing_v
     fitting = [count for count in range(1, 9) if swing / volts(count) * largest <= 1]
     capacitors = options.capacitors or max(fitting, default=1)

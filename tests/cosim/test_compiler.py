@@ -203,6 +203,7 @@ def linear_hidden() -> FeedForwardNetwork:
         ((16, 4), {"layers": {1: LayerOptions()}}, "options.layers names layer 1, the network has layers 0 to 0"),
         ((16, 4), {"layers": {0: LayerOptions(mode=Mode.STACKED)}}, "cannot be stacked: that takes 17 to 64 rows"),
         ((16, 4), {"layers": {0: LayerOptions(capacitors=9)}}, "capacitors must be 1 to 8, got 9"),
+        ((16, 4), {"layers": {0: LayerOptions(weight_scale=0.0)}}, "weight_scale must be positive, got 0.0"),
         ((16, 4), {"layers": {0: LayerOptions(enable_offset=24)}}, "enable offset 24 must be"),
         ((16, 4), {"layers": {0: LayerOptions(bias_durations=(1,))}}, "bias durations must be 8 numbers"),
         ((16, 4), {"layers": {0: LayerOptions(weight_scale=9.0)}}, "exceed 1, the most that a pair of devices holds"),
