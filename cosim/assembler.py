@@ -30,9 +30,8 @@ from rtl.isa import MAX_WAIT, WORD_BITS, UnitKind
 __all__ = ["AssemblyError", "assemble", "check_loops", "disassemble", "program_depth"]
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<at>@\s*\d+)|(?P<name>[A-Za-z_]\w*(?:\[\d+\])?)|(?P<number>-?(?:0[xX][0-9a-fA-F_]+|\d+))|(?P<sign>[:=,;]))"
+    r"\s*(?:(?P<at>@\s*\d+)|(?P<name>[A-Za-z_]\w*(?:\[\d+\])?)|(?P<number>-?(?:0[xX][0-9a-fA-F_]+|\d+))|(?P<sign>[:=,]))"
 )
-
 
 #: Instructions whose wait is theirs: stretching it would change another pass, or the end.
 _FIXED = frozenset({"LOOP", "JUMP", "HALT"})
@@ -154,6 +153,8 @@ class _Assembler:
             raise self.error(
                 at, f"cycle {at.text[1:].strip()} has passed: the instructions above it end in cycle {self.cycle}"
             )
+        if gap > program_depth(self.kind, self.config) * (MAX_WAIT + 1):
+            raise self.error(at, f"cycle {at.text[1:].strip()} is further away than a whole program of NOPs")
         self.cycle += gap
         if gap and not self.fixed:
             last = self.lines[-1]
@@ -197,7 +198,7 @@ class _Assembler:
         """The comma-separated parts of an instruction. An empty one is an error at the comma."""
         item: list[_Token] = []
         for token in tokens:
-            if token.text in (",", ";"):
+            if token.text == ",":
                 if not item:
                     raise self.error(token, f"expected a field before {token.text!r}")
                 yield item

@@ -97,6 +97,7 @@ def test_at_counts_from_the_label_and_never_stretches_across_it() -> None:
         ("a: NOP\nLOOP a, count=2\nLOOP a, count=2", "3:1", "level 0 already counts"),
         ("LOOP 1, count=2\nHALT", "1:1", "must close a body"),
         ("NOP wait=4\n@3 NOP", "2:1", "cycle 3 has passed"),
+        ("@999999999999 HALT", "1:1", "further away than a whole program of NOPs"),
         ("@3", "1:1", "must stand before an instruction"),
         ("a:\na:", "2:1", "label 'a' is defined twice"),
         ("NOP $", "1:5", "unexpected '$'"),
