@@ -102,6 +102,6 @@ class KeyedNoise:
         for start, stop in zip([0, *breaks], [*breaks, len(numbers)], strict=True):
             run = self._words(int(numbers[start]) * blocks, int(stop - start) * stride, cycle, kind)
             words[start:stop] = run.reshape(-1, stride)
-        uniform = words[:, :count] + 0.5
+        uniform = np.add(words[:, :count], 0.5, dtype=np.float64)
         uniform *= 2.0**-32
         return ndtri(uniform, out=uniform)

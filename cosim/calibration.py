@@ -164,7 +164,7 @@ class _Session:
         chip = make_chip(program, self.options.analog, seed=seed)
         self.say("programming the weights")
         report = program_weights(chip, self.targets)
-        layers = ()
+        layers: tuple[LayerCalibration, ...] = ()
         if len(inputs):
             layers = tuple(self._layer(index, chip, inputs) for index in range(len(self.network.layers)))
         return CalibratedChip(self._compile().with_targets(self.targets), chip, report, layers)

@@ -101,10 +101,10 @@ class KwsReport:
 
     def print(self, console: Console, *, rows: int = 80) -> None:
         """Table of clips (of the misclassified ones where there are more than `rows`), then the figures."""
-        chosen = np.arange(len(self.clips))
+        chosen = list(range(len(self.clips)))
         title = "Every clip"
         if len(chosen) > rows:
-            wrong = np.flatnonzero(self.predictions != self.labels)
+            wrong = np.flatnonzero(self.predictions != self.labels).tolist()
             chosen, title = wrong[:rows], f"{min(rows, len(wrong))} of {len(wrong)} misclassified clips"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for heading in ("clip", "expected", "chip", "software"):

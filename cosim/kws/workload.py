@@ -128,8 +128,8 @@ def calibration_clips(
             labels,
             np.concatenate(list(clip_features(chosen))),
         )
-    sound, labels, names = synthesise(count, "train")
-    return ClipSet("synthesised speech, training voices", tuple(names), labels, mfcc(sound))
+    sound, labels, spoken = synthesise(count, "train")
+    return ClipSet("synthesised speech, training voices", tuple(spoken), labels, mfcc(sound))
 
 
 def prepare_chip(
