@@ -214,7 +214,7 @@ class _Session:
         """Inputs and outputs (N, width) of layer `index` as the chip sees them, from codes; and the plan they obey."""
         network, options = self._cut(index, signed=signed)
         program = compile_network(network, self.config, options)
-        results = TwinEngine(program, chip).run(inputs, _FIRST_FRAME)
+        results = TwinEngine().run(program, chip, inputs, first_frame=_FIRST_FRAME)
         if index:  # durations, as the next tile's rows take them
             previous = results.codes[f"layer{index - 1}"] / self.config.max_code
         else:

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import click
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -97,10 +96,12 @@ def kws(
     from analog_models.config import AnalogConfig
     from cosim.kws.model import CHECKPOINT, KwsModel
     from cosim.kws.workload import calibration_clips, classify, load_clips, prepare_chip
+    from cosim.rtl_engine.engine import RtlEngine
+    from cosim.twin import TwinEngine
 
     if waves is None and os.environ.get("WAVES", "0") not in ("", "0"):
         waves = (report or Path()) / "waves"
-    console = Console()
+    console = _console()
     network = KwsModel.load(model or CHECKPOINT)
     with _progress() as bar:
         say = _Task(bar)
@@ -111,14 +112,14 @@ def kws(
         analog = AnalogConfig.ideal() if ideal else AnalogConfig()
         chip = prepare_chip(network, calibration, analog=analog, seed=seed, say=say)
         say("building the simulator (once)" if engine == "rtl" else "setting up")
-        runner = _engine(engine, waves)
+        runner = TwinEngine() if engine == "twin" else RtlEngine(waves=waves)
         say(f"classifying {len(chosen)} clips")
         outcome = classify(network, chosen, chip, runner, seed=seed, progress=say.advance)
     console.print(f"programmed: {chip.programming}")
     console.print(f"calibrated: with {len(calibration)} clips, {calibration.source}\n")
     outcome.print(console)
     files = outcome.write(report) if report else {}
-    if waves and engine == "rtl":
+    if isinstance(runner, RtlEngine) and runner.waves:
         files["waves"] = str(runner.waves)
     if json_file:
         outcome.write_json(json_file, files)
@@ -164,6 +165,11 @@ class _Task:
         self._bar.update(self._task, completed=done, total=total)
 
 
+def _console() -> Console:
+    """Results on stdout; wide enough for the table where there is no terminal to fit."""
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+
+
 def _progress() -> Progress:
     """Progress on stderr, so that stdout holds results only."""
     columns = (
@@ -176,25 +182,5 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
-class _Twin:
-    """The twin engine, in the shape of the RTL engine."""
-
-    waves: Path | None = None
-
-    def run(self, program, chip, inputs, *, first_frame=0, progress=None):
-        from cosim.twin import TwinEngine
-
-        return TwinEngine(program, chip).run(inputs, first_frame, progress=progress)
-
-
-def _engine(name: str, waves: Path | None):
-    if name == "twin":
-        return _Twin()
-    from cosim.rtl_engine.engine import RtlEngine
-
-    return RtlEngine(waves=waves)
-
-
 if __name__ == "__main__":
-    np.seterr(all="raise", under="ignore")
-    sys.exit(main())
+    main()

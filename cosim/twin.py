@@ -47,41 +47,35 @@ def make_chip(program: Program, analog: AnalogConfig | None = None, *, seed: int
 
 
 class TwinEngine:
-    """Runs a program on an analog chip.
+    """Runs programs on analog chips without RTL; the counterpart of `RtlEngine`.
 
     Parameters
     ----------
-    program : Program
-    chip : AnalogChip
-        With the weights programmed, e.g. from `make_chip`.
     batch : int
         Frames computed at once; changes memory and speed, no result.
-
-    Raises
-    ------
-    ProgramError
-        If chip and program differ in size.
     """
 
-    def __init__(self, program: Program, chip: AnalogChip, *, batch: int = 256) -> None:
-        config = program.config
-        ours, theirs = (config.lanes, config.bias_rows, config.lanes), (chip.rows, chip.bias_rows, chip.column_count)
-        if ours != theirs:
-            raise ProgramError(
-                f"the program's tiles have {ours} rows, bias rows and columns, the analog chip's {theirs}"
-            )
-        self.program, self.chip, self.batch = program, chip, batch
-        self.schedule = derive(program)
-        if any(isinstance(event, Write) for event in self.schedule.events):
-            self.batch = 1  # a write changes the array for the frames that follow
+    def __init__(self, *, batch: int = 256) -> None:
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, got {batch}")
+        self.batch = batch
 
     def run(
-        self, inputs: ArrayLike, first_frame: int = 0, *, progress: Callable[[int, int], None] | None = None
+        self,
+        program: Program,
+        chip: AnalogChip,
+        inputs: ArrayLike,
+        *,
+        first_frame: int = 0,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Results:
         """Run one frame for each row of `inputs`.
 
         Parameters
         ----------
+        program : Program
+        chip : AnalogChip
+            With the weights programmed, e.g. from `make_chip`.
         inputs : (frames, width)
             Floats in [-1, 1], or integers as signed codes, -255 to 255.
         first_frame : int
@@ -91,32 +85,39 @@ class TwinEngine:
         Raises
         ------
         ProgramError, VectorError
-            On inputs of another width, or out of range.
+            If chip and program differ in size; on inputs of another width, or out of range.
         """
-        codes = self.program.input_codes(inputs)
+        config = program.config
+        ours, theirs = (config.lanes, config.bias_rows, config.lanes), (chip.rows, chip.bias_rows, chip.column_count)
+        if ours != theirs:
+            raise ProgramError(
+                f"the program's tiles have {ours} rows, bias rows and columns, the analog chip's {theirs}"
+            )
+        schedule = derive(program)
+        # A write changes the array for the frames that follow.
+        batch = 1 if any(isinstance(event, Write) for event in schedule.events) else self.batch
+        codes = program.input_codes(inputs)
         began = time.perf_counter()
         parts = []
-        for first in range(0, len(codes), self.batch):
-            part = codes[first : first + self.batch]
-            parts.append(self._run(part, first_frame + first + np.arange(len(part), dtype=np.int64)))
+        for first in range(0, len(codes), batch):
+            part = codes[first : first + batch]
+            frames = first_frame + first + np.arange(len(part), dtype=np.int64)
+            parts.append(_Batch(program, chip, part, frames).run(schedule.events))
             if progress is not None:
                 progress(first + len(part), len(codes))
         outputs = {
             out.name: np.concatenate([part[out.name] for part in parts])
             if parts
             else np.zeros((0, out.width), np.uint8)
-            for out in self.program.outputs
+            for out in program.outputs
         }
-        runs = -(-len(codes) // self.program.frames_per_run)
+        runs = -(-len(codes) // program.frames_per_run)
         statistics = {
             "frames": len(codes),
-            "cycles": runs * self.program.frames_per_run * self.program.frame_cycles,
+            "cycles": runs * program.frames_per_run * program.frame_cycles,
             "wall_s": time.perf_counter() - began,
         }
-        return Results.of("twin", self.program, outputs, first_frame=first_frame, statistics=statistics)
-
-    def _run(self, codes: NDArray[np.int16], frames: Times) -> dict[str, NDArray[np.uint8]]:
-        return _Batch(self.program, self.chip, codes, frames).run(self.schedule.events)
+        return Results.of("twin", program, outputs, first_frame=first_frame, statistics=statistics)
 
 
 class _Batch:

@@ -49,7 +49,7 @@ def test_calibrated_chip_is_closer_to_software(calibrated, network, inputs):
     fresh = np.random.default_rng(SEED + 2).uniform(-1, 1, (200, 32))
 
     def error(chip) -> float:
-        results = TwinEngine(chip.program, chip.analog).run(fresh)
+        results = TwinEngine().run(chip.program, chip.analog, fresh)
         return float(np.sqrt(np.mean((results.values("layer1") - network.forward(fresh)[-1]) ** 2)))
 
     assert raw.layers == ()
@@ -61,7 +61,7 @@ def test_equal_seeds_give_equal_chips(calibrated, network, inputs):
     assert again.program.units == calibrated.program.units
     for tile, targets in calibrated.program.targets.items():
         np.testing.assert_array_equal(targets.wp1, again.program.targets[tile].wp1)
-    codes = [TwinEngine(chip.program, chip.analog).run(inputs[:5]).output for chip in (again, calibrated)]
+    codes = [TwinEngine().run(chip.program, chip.analog, inputs[:5]).output for chip in (again, calibrated)]
     np.testing.assert_array_equal(*codes)
 
 

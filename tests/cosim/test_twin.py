@@ -1,13 +1,14 @@
 """The twin: pulses against a simulation of single cycles, sums against the software, frames against frames."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileEvent
 from analog_models.programming import program as write_weights
@@ -28,12 +29,24 @@ Networks = Callable[..., FeedForwardNetwork]
 Inputs = Callable[..., NDArray[np.float64]]
 
 
-def twin(network: FeedForwardNetwork, config=SMALL, analog=IDEAL, seed: int = 0, **options: Any) -> TwinEngine:
-    """A twin of `network`, compiled and programmed."""
+@dataclass
+class Compiled:
+    """A program and the chip programmed for it."""
+
+    program: Program
+    chip: AnalogChip
+    batch: int = 256
+
+    def run(self, inputs: ArrayLike, **options: Any) -> Results:
+        return TwinEngine(batch=self.batch).run(self.program, self.chip, inputs, **options)
+
+
+def twin(network: FeedForwardNetwork, config=SMALL, analog=IDEAL, seed: int = 0, **options: Any) -> Compiled:
+    """`network`, compiled and programmed."""
     program = compile_network(network, config, MappingOptions(analog=analog, **options))
     chip = make_chip(program, analog, seed=seed)
     write_weights(chip, program.targets)
-    return TwinEngine(program, chip)
+    return Compiled(program, chip)
 
 
 def assert_half_a_code(network: FeedForwardNetwork, results: Results, codes: NDArray[np.int16]) -> None:
@@ -102,7 +115,7 @@ def test_asymmetry_balance_removes_the_path_mismatch(random_network: Networks, r
             pairs = np.stack([target.wp1, target.wp2])
             g = np.stack([np.maximum(pairs, 0), np.maximum(-pairs, 0)], axis=1).reshape(4, *pairs.shape[1:])
             chip.tile(tile).set_conductances(g * IDEAL.pcm.g_max_us)
-        results = TwinEngine(program, chip).run(inputs)
+        results = TwinEngine().run(program, chip, inputs)
         expected = network.layers[-1].forward(results.codes["layer1"] / program.layers[1].code_scale)
         errors.append(np.abs(results.values("layer2") - expected).max() * 127.5)
     assert errors[0] > 1.5
@@ -154,7 +167,7 @@ def test_sizes_must_agree(random_network: Networks) -> None:
         engine.run(np.zeros((2, 15)))
     large = make_chip(compile_network(random_network(16, 4), CHIP))
     with pytest.raises(ProgramError, match="the analog chip's"):
-        TwinEngine(engine.program, large)
+        TwinEngine().run(engine.program, large, np.zeros((2, 16)))
 
 
 # ---- the other engine
@@ -312,7 +325,7 @@ def test_pulses_cycle_by_cycle(seed: int) -> None:
         outputs=(OutputSlot("layer0", 0, 0, 0, 1, 16),),
     )
     recorder = Recorder()
-    results = TwinEngine(program, recorder).run(codes[np.newaxis])  # type: ignore[arg-type]
+    results = TwinEngine().run(program, recorder, codes[np.newaxis])  # type: ignore[arg-type]
     issues = {unit: run(words, unit.kind, SMALL, 1000).issues for unit, words in units.items()}
     expected = cycle_by_cycle(issues, codes, 1000)
     times = {event.tile: event.row_time for event in recorder.events if event.kind is EventKind.INTEGRATE}
@@ -333,10 +346,8 @@ def test_programming_through_the_columns() -> None:
     units = {unit: assemble(text, unit.kind, SMALL) for unit, text in listings.items()}
     program = Program(SMALL, 1000, 1, units, inputs=(InputSlot(0, 0, 1, 0, 0, 16, 1),))
     recorder = Recorder()
-    engine = TwinEngine(program, recorder)  # type: ignore[arg-type]
-    assert engine.batch == 1
-    engine.run(np.arange(16)[np.newaxis])
-    (event,) = recorder.events
+    TwinEngine().run(program, recorder, np.tile(np.arange(16), (2, 1)))  # type: ignore[arg-type]
+    event, _ = recorder.events  # one frame after the other: a write changes the array for the next
     assert (event.kind, event.cycle, event.write_row, event.device, event.reset) == (EventKind.WRITE, 302, 5, 1, False)
     assert event.column_time is not None
     np.testing.assert_array_equal(event.column_time[0], np.arange(16))
