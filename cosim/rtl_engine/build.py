@@ -35,6 +35,8 @@ CXX_FLAGS = {"OPT_FAST": "-O1 -march=native -ftree-vectorize", "OPT_SLOW": "-O0"
 VERILATOR_FLAGS = (
     *("--cc", "--exe", "--vpi", "--no-timing", "--timescale", "1ns/1ps"),
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"),
+    # A table of 512-bit constants is looked up in every cycle; the logic that it replaces sits behind an enable.
+    "-fno-table",
     *("-Wno-lint", "-Wno-fatal"),  # `rtl` lints its Verilog itself
 )
 LOG_TAIL_LINES = 30

@@ -26,6 +26,8 @@ from rtl.config import ChipConfig, preset
 __all__ = ["RtlEngine", "RunInterrupted"]
 
 _TESTBENCH = "cosim.rtl_engine.testbench"
+#: The test bench is no test: rewriting the assertions of every module that it imports would take seconds.
+_ENVIRONMENT = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
 _POLL_S = 0.05
 _GRACE_S = 5.0
 
@@ -131,7 +133,9 @@ class RtlEngine:
             job = Job.create(folder.resolve(), program, chip, codes, Options(first_frame, self._pause))
             if self.waves:
                 write_save_file(self.waves, program)
-            process = self._simulator.start([_TESTBENCH], job.folder, log=job.log, trace=self.waves)
+            process = self._simulator.start(
+                [_TESTBENCH], job.folder, log=job.log, trace=self.waves, environment=_ENVIRONMENT
+            )
             try:
                 _watch(process, job, len(codes), progress)
             except KeyboardInterrupt:
