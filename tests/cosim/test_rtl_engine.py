@@ -1,5 +1,6 @@
 """The engine: grouping of frames, statistics, errors, interruption, waveforms."""
 
+import itertools
 import json
 import os
 import re
@@ -10,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analog_models.programming import program as program_weights
 from cosim.assembler import assemble
+from cosim.compiler import compile_network
+from cosim.network import Activation, FeedForwardNetwork, Layer
 from cosim.program import InputSlot, OutputSlot, Program, ProgramError, Unit
 from cosim.rtl_engine.agents import ChipError
 from cosim.rtl_engine.engine import RtlEngine, RunInterrupted
 from cosim.rtl_engine.simulator import SimulationError
-from cosim.twin import make_chip
+from cosim.twin import TwinEngine, make_chip
 from rtl.config import preset
 from rtl.isa import UnitKind
 
@@ -220,3 +224,24 @@ def test_waves_variable_asks_for_a_trace(tmp_path: Path, monkeypatch: pytest.Mon
     assert RtlEngine(SMALL).waves.parent == tmp_path
     monkeypatch.setenv("WAVES", "0")
     assert RtlEngine(SMALL).waves is None
+
+
+@pytest.mark.chip
+def test_full_chip_gives_the_codes_of_the_twin() -> None:
+    """A 1,024-512-512-12 network with all imperfections: every code of every layer, bit for bit."""
+    random = np.random.default_rng(11)
+    widths = (1024, 512, 512, 12)
+    activations = (Activation.RELU, Activation.RELU, Activation.LINEAR)
+    layers = [
+        Layer(random.uniform(-1, 1, shape), activation, 0.6 * shape[0] ** 0.5)
+        for shape, activation in zip(itertools.pairwise(widths), activations, strict=True)
+    ]
+    program = compile_network(FeedForwardNetwork(tuple(layers)), preset())
+    chip = make_chip(program, seed=3)
+    program_weights(chip, program.targets)
+    inputs = random.uniform(-1, 1, (3, widths[0]))
+    rtl = RtlEngine().run(program, chip, inputs, first_frame=7)
+    twin = TwinEngine().run(program, chip, inputs, first_frame=7)
+    for name in ("layer0", "layer1", "layer2"):
+        assert np.ptp(rtl.codes[name]) > 50
+        np.testing.assert_array_equal(rtl.codes[name], twin.codes[name], name)
