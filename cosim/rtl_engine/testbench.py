@@ -1,10 +1,13 @@
 """The cocotb side of the engine: runs the job in the working directory, group of frames by group of frames."""
 
+import gc
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import cocotb
+import numpy as np
+from numpy.typing import NDArray
 
 from cosim.program import Program
 from cosim.rtl_engine.agents import AnalogAgent, ErrorMonitor, HostPort, reset
@@ -25,6 +28,7 @@ async def run_job(dut: Any) -> None:
 async def _run(dut: Any, job: Job) -> None:
     program, chip, codes, options = job.load()
     config = program.config
+    gc.freeze()  # none of what is imported and loaded by now goes away; do not search it again and again
     started = perf_counter()
 
     host = HostPort(dut, config, options.pause)
@@ -36,6 +40,7 @@ async def _run(dut: Any, job: Job) -> None:
     for (tile, edge), mask in program.masks.items():
         await host.load_masks(tile, {edge: mask})
 
+    pads = {slot.olp for slot in program.outputs}
     for first in range(0, len(codes), program.frames_per_run):
         group = codes[first : first + program.frames_per_run]
         analog.first_frame = options.first_frame + first
@@ -44,10 +49,7 @@ async def _run(dut: Any, job: Job) -> None:
         last = None if len(group) == program.frames_per_run else _end_of_frame(program, len(group) - 1)
         await host.run(stop_after=last)
         await host.check(monitor)
-        results = {
-            olp: await host.read_vectors(olp, config.olp_vectors)
-            for olp in dict.fromkeys(slot.olp for slot in program.outputs)
-        }
+        results = {olp: await _results(host, program, olp, len(group)) for olp in sorted(pads)}
         wall = perf_counter() - started
         statistics = {
             "frames": first + len(group),
@@ -59,6 +61,16 @@ async def _run(dut: Any, job: Job) -> None:
             "simulator_s": wall - analog.seconds - host.seconds - analog.overhead,
         }
         job.keep(first, program.olp_codes(results, len(group)), statistics)
+
+
+async def _results(host: HostPort, program: Program, olp: int, frames: int) -> NDArray[np.uint8]:
+    """Result SRAM of a landing pad, (olp_vectors, lanes); only the part that the frames fill is read."""
+    slots = [slot for slot in program.outputs if slot.olp == olp]
+    first = min(slot.slot for slot in slots)
+    last = max(slot.slot + slot.stride * (frames - 1) for slot in slots)
+    image = np.zeros((program.config.olp_vectors, program.config.lanes), np.uint8)
+    image[first : last + 1] = await host.read_vectors(olp, last + 1 - first, first)
+    return image
 
 
 def _end_of_frame(program: Program, frame: int) -> int:
