@@ -155,7 +155,7 @@ module analog_tile #(
   // Comparator pulses; `age` counts the cycles with the ramp in force.
   localparam LAST_AGE = `RAMP_LATENCY - 1 + LONGEST;
   reg [9:0] age;
-  reg [LANES-1:0] pulses;
+  reg [STRIDE-1:0] pulses;
   initial pulses = 0;
   always @(posedge clk)
     if (rst | ~ramp) begin
@@ -167,5 +167,5 @@ module analog_tile #(
     end
   /* verilator lint_on BLKSEQ */
 
-  assign columns_out = ramp ? pulses : {LANES{1'b0}};
+  assign columns_out = ramp ? pulses[LANES-1:0] : {LANES{1'b0}};
 endmodule
