@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -70,7 +71,8 @@ def cached(kind: str, key: str, make: Callable[[Path], None], waiting: Callable[
                     shutil.rmtree(scratch, ignore_errors=True)
         finally:
             lock.release()
-    os.utime(entry)  # last use
+    with suppress(OSError):  # a cache that is only readable serves as well
+        os.utime(entry)  # last use
     return entry
 
 
