@@ -103,6 +103,7 @@ def kws(
         waves = (report or Path()) / "waves"
     console = _console()
     network = KwsModel.load(model or CHECKPOINT)
+    runner = TwinEngine() if engine == "twin" else RtlEngine(waves=waves)  # builds the simulator, once
     with _progress() as bar:
         say = _Task(bar)
         say("reading the clips" if audio else "speaking the clips")
@@ -111,8 +112,6 @@ def kws(
         calibration = calibration_clips(audio, features)
         analog = AnalogConfig.ideal() if ideal else AnalogConfig()
         chip = prepare_chip(network, calibration, analog=analog, seed=seed, say=say)
-        say("building the simulator (once)" if engine == "rtl" else "setting up")
-        runner = TwinEngine() if engine == "twin" else RtlEngine(waves=waves)
         say(f"classifying {len(chosen)} clips")
         outcome = classify(network, chosen, chip, runner, seed=seed, progress=say.advance)
     console.print(f"programmed: {chip.programming}")
@@ -152,7 +151,7 @@ def train(data: Path, recipe: str, seeds: str, device: str | None, out: Path) ->
 
 
 class _Task:
-    """The line under a progress bar: what is being done, and how much of it."""
+    """What is being done, and how much of it: a bar on a terminal, lines elsewhere."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
@@ -160,6 +159,8 @@ class _Task:
 
     def __call__(self, text: str) -> None:
         self._bar.update(self._task, description=text, completed=0, total=None)
+        if not self._bar.console.is_terminal:
+            self._bar.console.print(f"{text} ...")
 
     def advance(self, done: int, total: int) -> None:
         self._bar.update(self._task, completed=done, total=total)
