@@ -103,7 +103,6 @@ def kws(
         waves = (report or Path()) / "waves"
     console = _console()
     network = KwsModel.load(model or CHECKPOINT)
-    runner = TwinEngine() if engine == "twin" else RtlEngine(waves=waves)  # builds the simulator, once
     with _progress() as bar:
         say = _Task(bar)
         say("reading the clips" if audio else "speaking the clips")
@@ -112,6 +111,9 @@ def kws(
         calibration = calibration_clips(audio, features)
         analog = AnalogConfig.ideal() if ideal else AnalogConfig()
         chip = prepare_chip(network, calibration, analog=analog, seed=seed, say=say)
+    runner = TwinEngine() if engine == "twin" else RtlEngine(waves=waves)  # the first time, it builds the simulator
+    with _progress() as bar:
+        say = _Task(bar)
         say(f"classifying {len(chosen)} clips")
         outcome = classify(network, chosen, chip, runner, seed=seed, progress=say.advance)
     console.print(f"programmed: {chip.programming}")

@@ -1,5 +1,6 @@
 """A feed-forward network as the chip sees it: weights in [-1, 1], inputs in [-1, 1], one full scale per layer."""
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -142,6 +143,18 @@ class FeedForwardNetwork:
 
     @classmethod
     def load(cls, path: Path) -> "FeedForwardNetwork":
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as file:
-            return cls.from_arrays(dict(file))
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        NetworkError
+            If the file is no network, or cut short.
+        """
+        try:
+            # Opened here, because np.load leaves the file open when it is cut short.
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+                return cls.from_arrays(dict(file))
+        except (zipfile.BadZipFile, EOFError, ValueError) as error:
+            if isinstance(error, NetworkError):
+                raise
+            raise NetworkError(f"{path} does not hold a network ({error}); write it anew with `save`") from error

@@ -129,7 +129,8 @@ class KwsModel:
         if not path.is_file():
             raise NetworkError(f"{path}: no such file; expected a model written by `duramesh kws train --out FILE`")
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # Opened here, because np.load leaves the file open when it is cut short.
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = dict(file)
             layers = [
                 Layer(arrays[f"weights{index}"] / 127.0, Activation(str(activation)), float(full_scale))

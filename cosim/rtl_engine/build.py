@@ -83,7 +83,7 @@ class Reporter:
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)
         self._status = self._console.status("")
-        self._last = ""
+        self._title = ""
 
     @contextmanager
     def task(self, title: str) -> Iterator["Reporter"]:
