@@ -10,7 +10,7 @@ add), then becomes MFCCs again, so that the same code serves recordings and prep
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -48,9 +48,8 @@ class Recipe:
     weight_clip : limit of a weight in standard deviations of its layer; 0 for the paper's +-1
     dropout : share of hidden activations
     average : decay of the running average of the weights; 0 for none
-    teachers, teacher_epochs, views :
-        Convolutional networks whose mean opinion the student learns, and the number of augmented copies of the
-        training set they are asked about (2 kB a clip). Without views the student sees new copies in every epoch.
+    teachers, teacher_epochs, teacher_widths : convolutional networks whose mean opinion the student learns
+    tunes, tune_epochs : times that the mean with a fine-tuned copy is taken, and epochs of each
     speech : number of synthesised clips among the training clips
     """
 
@@ -72,14 +71,15 @@ class Recipe:
     teachers: int = 0
     teacher_epochs: int = 0
     teacher_widths: tuple[int, ...] = (48, 72, 96, 144)
-    views: int = 0
+    tunes: int = 0
+    tune_epochs: int = 0
     speech: int = 0
 
 
 RECIPES = {
     "paper": Recipe(),
     "best": Recipe(
-        epochs=150,
+        epochs=300,
         batch=250,
         learning_rate=1e-3,
         cosine=True,
@@ -93,7 +93,8 @@ RECIPES = {
         average=0.9995,
         teachers=1,
         teacher_epochs=30,
-        views=110,
+        tunes=2,
+        tune_epochs=46,
         speech=6000,
     ),
 }
@@ -393,40 +394,7 @@ class Trainer:
         rows, mean, scale = self.inputs.on(codes.device)
         return ((codes.flatten(1)[:, rows].float() * CODE - mean) * scale).clamp(-1, 1)
 
-    def student(self, seed: int, view: Callable[[int], View]) -> KwsModel:
-        """A trained network; `view(epoch)` gives an epoch's training data."""
-        recipe, device = self.recipe, self.device
-        rng, generator = np.random.default_rng([seed, 3]), torch.Generator(device).manual_seed(seed)
-        torch.manual_seed(seed)
-        student = Student().to(device)
-        average = [weight.detach().clone() for weight in student.weights]
-        optimiser = torch.optim.Adam(student.parameters(), lr=recipe.learning_rate, fused=True)
-        steps = recipe.epochs * (len(view(0).codes) // recipe.batch)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps) if recipe.cosine else None
-        for epoch in range(recipe.epochs):
-            data = view(epoch)
-            order = torch.as_tensor(rng.permutation(len(data.codes)), device=device)
-            for step, rows in enumerate(order.split(recipe.batch)[: len(order) // recipe.batch]):
-                inputs = self.prepare(data.codes[rows])
-                if step % 20 == 0:
-                    student.measure(inputs, recipe)
-                outputs = student(inputs, recipe, generator)
-                loss = functional.cross_entropy(outputs * student.TEMPERATURE, data.targets[rows])
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                student.limit_weights()
-                if schedule:
-                    schedule.step()
-                for mean, weight in zip(average, student.weights, strict=True):
-                    mean.lerp_(weight.detach(), 1 - recipe.average)
-            if (epoch + 1) % 10 == 0 or epoch + 1 == recipe.epochs:
-                model = self.export(average)
-                accuracy = (model.predict(self.validation_mfcc) == self.validation_labels).mean()
-                self.say(f"student {seed}, epoch {epoch + 1}: loss {loss.item():.3f}, validation {accuracy:.2%}")
-        return self.export(average)
-
-    def export(self, weights: list[Tensor]) -> KwsModel:
+    def export(self, weights: Sequence[Tensor]) -> KwsModel:
         """The model with weights rounded to multiples of 1/127 and full scales measured on validation clips.
 
         Two in a thousand hidden MAC results clip, and one in ten thousand outputs.
@@ -444,8 +412,73 @@ class Trainer:
             layers.append(layer)
             x = layer.forward(x)
         inputs = self.inputs
-        network = FeedForwardNetwork(tuple(layers))
-        return KwsModel(network, inputs.rows, inputs.mean, inputs.spread, inputs.limit)
+        return KwsModel(FeedForwardNetwork(tuple(layers)), inputs.rows, inputs.mean, inputs.spread, inputs.limit)
+
+    def accuracy(self, model: KwsModel) -> float:
+        """Share of validation clips that `model` gets right in software."""
+        return float((model.predict(self.validation_mfcc) == self.validation_labels).mean())
+
+
+class Pupil:
+    """One student in training: its optimiser, learning-rate schedule, running average and random numbers."""
+
+    def __init__(self, trainer: Trainer, seed: int, recipe: Recipe | None = None) -> None:
+        self.recipe = recipe = recipe or trainer.recipe
+        self.trainer, self.seed = trainer, seed
+        self.rng = np.random.default_rng([seed, 3])
+        self.generator = torch.Generator(trainer.device).manual_seed(seed)
+        torch.manual_seed(seed)
+        self.student = Student().to(trainer.device)
+        self.average = [weight.detach().clone() for weight in self.student.weights]
+        self.optimiser = torch.optim.Adam(self.student.parameters(), lr=recipe.learning_rate, fused=True)
+
+    def epoch(self, number: int, view: View) -> float:
+        """Learn from one view; return the last mini-batch's loss."""
+        trainer, recipe, student = self.trainer, self.recipe, self.student
+        order = torch.as_tensor(self.rng.permutation(len(view.codes)), device=trainer.device)
+        steps = len(order) // recipe.batch
+        for step, rows in enumerate(order.split(recipe.batch)[:steps]):
+            if recipe.cosine:
+                done = (number + step / steps) / recipe.epochs
+                self.optimiser.param_groups[0]["lr"] = recipe.learning_rate * (1 + np.cos(np.pi * done)) / 2
+            inputs = trainer.prepare(view.codes[rows])
+            if step % 20 == 0:
+                student.measure(inputs, recipe)
+            outputs = student(inputs, recipe, self.generator)
+            loss = functional.cross_entropy(outputs * student.TEMPERATURE, view.targets[rows])
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            student.limit_weights()
+            for mean, weight in zip(self.average, student.weights, strict=True):
+                mean.lerp_(weight.detach(), 1 - recipe.average)
+        return loss.item()
+
+    def model(self) -> KwsModel:
+        """The averaged network as it stands."""
+        return self.trainer.export(self.average)
+
+    @torch.no_grad()
+    def start_from(self, weights: Sequence[Tensor]) -> None:
+        """Take over another pupil's weights."""
+        for average, own, given in zip(self.average, self.student.weights, weights, strict=True):
+            own.copy_(given)
+            average.copy_(given)
+
+    def tune(self, views: Callable[[int], View]) -> None:
+        """Train one more copy of the network on new views, without noise, and take the mean of both.
+
+        Networks fine-tuned from one start lie in one basin, and their mean generalises better than either.
+        Source: model soups, Wortsman et al., arXiv:2203.05482.
+        """
+        recipe = replace(
+            self.recipe, epochs=self.recipe.tune_epochs, weight_noise=0.0, activation_noise=0.0, average=0.998
+        )
+        copy = Pupil(self.trainer, self.seed + 1000, recipe)
+        copy.start_from(self.average)
+        for epoch in range(recipe.epochs):
+            copy.epoch(epoch, views(epoch))
+        self.start_from([(a + b) / 2 for a, b in zip(self.average, copy.average, strict=True)])
 
 
 def add_speech(data: TrainingSet, clips: int, seed: int = 0) -> TrainingSet:
@@ -596,20 +629,30 @@ def train(
 
     teachers = [trainer.teacher(seeds[0] + index) for index in range(recipe.teachers)]
     if teachers:
-        say(f"teachers together: validation {trainer.teacher_accuracy(teachers):.2%}; they label {recipe.views} views")
-    views = [trainer.view(teachers, index) for index in range(recipe.views)]
-
-    def view(seed: int, epoch: int) -> View:
-        return views[epoch % len(views)] if views else trainer.view([], 1000 * seed + epoch)
+        say(f"teachers together: validation {trainer.teacher_accuracy(teachers):.2%}")
+    # Pupils go side by side, so that a view and the teachers' opinion of it serve all of them and need not be kept.
+    pupils = [Pupil(trainer, seed) for seed in seeds]
+    for epoch in range(recipe.epochs):
+        view = trainer.view(teachers, epoch)
+        losses = [pupil.epoch(epoch, view) for pupil in pupils]
+        if (epoch + 1) % 10 == 0:
+            accuracies = [trainer.accuracy(pupil.model()) for pupil in pupils]
+            report = ", ".join(f"{loss:.3f} {share:.2%}" for loss, share in zip(losses, accuracies, strict=True))
+            say(f"epoch {epoch + 1}: loss and validation by seed: {report}")
+    for count in range(recipe.tunes):
+        for pupil in pupils:
+            first = recipe.epochs + count * recipe.tune_epochs
+            pupil.tune(lambda epoch, first=first: trainer.view(teachers, first + epoch))  # type: ignore[misc]
+            say(f"seed {pupil.seed}: tuned {count + 1}, validation {trainer.accuracy(pupil.model()):.2%}")
 
     outcomes = []
-    for seed in seeds:
-        model = trainer.student(seed, partial(view, seed))
+    for pupil in pupils:
+        seed, model = pupil.seed, pupil.model()
         clips, labels = trainer.validation_mfcc, trainer.validation_labels
         outcome = Outcome(
             seed,
             model,
-            float((model.predict(clips) == labels).mean()),
+            trainer.accuracy(model),
             noisy_accuracy(model, clips, labels, *CHIP_NOISE),
             float((model.predict(spoken) == spoken_labels).mean()),
         )

