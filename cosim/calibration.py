@@ -32,7 +32,8 @@ from rtl.config import ChipConfig
 __all__ = ["CalibratedChip", "LayerCalibration", "calibrate"]
 
 Array = NDArray[np.float64]
-Progress = Callable[[str], None]
+Say = Callable[[str], None]
+Advance = Callable[[int, int], None]
 
 #: Share of the largest programmable weight that nominal weights may use; the rest is room for the slopes.
 _HEADROOM = 0.9
@@ -84,7 +85,8 @@ def calibrate(
     options: MappingOptions | None = None,
     analog: AnalogConfig | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    say: Say | None = None,
+    advance: Advance | None = None,
 ) -> CalibratedChip:
     """Compile `network`, program a chip with it, and calibrate the chip.
 
@@ -99,15 +101,17 @@ def calibrate(
         Nominal constants by default.
     seed : int
         The chip: its mismatch, programming and noise.
-    progress : callable (what is being done), optional
+    say : callable (what is being done), optional
+    advance : callable (done, total), optional
+        How far the programming of the weights is.
 
     Raises
     ------
     MappingError, ProgramError, VectorError
         From compiling and running.
     """
-    session = _Session(network, config, options or MappingOptions(), analog or AnalogConfig(), progress or _silent)
-    return session.run(np.asarray(inputs, np.float64), seed)
+    session = _Session(network, config, options or MappingOptions(), analog or AnalogConfig(), say or _silent)
+    return session.run(np.asarray(inputs, np.float64), seed, advance)
 
 
 def _silent(_: str) -> None:
@@ -123,7 +127,7 @@ class _Session:
         config: ChipConfig,
         options: MappingOptions,
         analog: AnalogConfig,
-        say: Progress,
+        say: Say,
     ) -> None:
         self.network, self.config, self.say = network, config, say
         nominal = compile_network(network, config, replace(options, analog=analog))
@@ -159,11 +163,11 @@ class _Session:
     def _compile(self) -> Program:
         return compile_network(self.network, self.config, self.options)
 
-    def run(self, inputs: Array, seed: int) -> CalibratedChip:
+    def run(self, inputs: Array, seed: int, advance: Advance | None) -> CalibratedChip:
         program = self._compile()
         chip = make_chip(program, self.options.analog, seed=seed)
         self.say("programming the weights")
-        report = program_weights(chip, self.targets)
+        report = program_weights(chip, self.targets, progress=advance)
         layers: tuple[LayerCalibration, ...] = ()
         if len(inputs):
             layers = tuple(self._layer(index, chip, inputs) for index in range(len(self.network.layers)))

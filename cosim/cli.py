@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -110,7 +111,7 @@ def kws(
         say("reading the calibration clips" if audio or features else "speaking the calibration clips")
         calibration = calibration_clips(audio, features)
         analog = AnalogConfig.ideal() if ideal else AnalogConfig()
-        chip = prepare_chip(network, calibration, analog=analog, seed=seed, say=say)
+        chip = prepare_chip(network, calibration, analog=analog, seed=seed, say=say, advance=say.advance)
     runner = TwinEngine() if engine == "twin" else RtlEngine(waves=waves)  # the first time, it builds the simulator
     with _progress() as bar:
         say = _Task(bar)
@@ -133,21 +134,24 @@ def kws(
 @click.option("--data", type=_INPUT, required=True, help="Speech Commands, or an npz file of prepared features.")
 @click.option("--recipe", type=click.Choice(["paper", "best"]), default="best", show_default=True)
 @click.option("--seeds", default="1,2,3", show_default=True, help="One network for each; validation chooses.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Shorten or lengthen the recipe.")
 @click.option("--device", help="E.g. cpu, cuda. Default: an accelerator if there is one.")
 @click.option("--out", type=_OUTPUT, default=Path("kws-model.npz"), show_default=True)
-def train(data: Path, recipe: str, seeds: str, device: str | None, out: Path) -> None:
+def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str | None, out: Path) -> None:
     """Train the network, hardware-aware (needs the extra: pip install 'duramesh[train]')."""
     try:
         numbers = [int(seed) for seed in seeds.split(",")]
     except ValueError:
         raise click.BadParameter(f"{seeds!r} is not a list of numbers like 1,2,3", param_hint="--seeds") from None
     try:
+        from cosim.kws.train import RECIPES
         from cosim.kws.train import train as run
     except ImportError as error:
         raise click.ClickException(f"{error}; training needs the extra: pip install 'duramesh[train]'") from error
     from cosim.kws.dataset import load_training_set
 
-    model, _ = run(load_training_set(data), recipe, numbers, device=device, say=click.echo)
+    settings = replace(RECIPES[recipe], epochs=epochs) if epochs else RECIPES[recipe]
+    model, _ = run(load_training_set(data), settings, numbers, device=device, say=click.echo)
     model.save(out)
     click.echo(f"wrote {out}")
 

@@ -141,10 +141,19 @@ def prepare_chip(
     options: MappingOptions | None = None,
     seed: int = 0,
     say: Say | None = None,
+    advance: Callable[[int, int], None] | None = None,
 ) -> CalibratedChip:
     """Compile the model, program a chip with it and calibrate the chip with `calibration` clips."""
-    inputs = model.prepare(calibration.features)
-    return calibrate(model.network, config or preset(), inputs, options=options, analog=analog, seed=seed, progress=say)
+    return calibrate(
+        model.network,
+        config or preset(),
+        model.prepare(calibration.features),
+        options=options,
+        analog=analog,
+        seed=seed,
+        say=say,
+        advance=advance,
+    )
 
 
 def classify(

@@ -42,6 +42,7 @@ PRECHARGE, INTEGRATE, RAMP, WRITE = 1, 2, 4, 8
 # ---- outside the simulator
 
 
+@pytest.mark.cosimulation
 def test_analog_tile_shell(tmp_path: Path) -> None:
     control = tmp_path / "ports.vlt"
     public = [f'public_flat_rw -module "analog_tile" -var "{name}"' for name in ("clk", *INPUTS)]
