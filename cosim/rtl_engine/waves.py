@@ -70,9 +70,14 @@ class Group:
     closed: bool = False
 
 
+#: GTKWave's zoom, as minus the power of two of picoseconds in a pixel: a frame or two fill the window.
+_ZOOM = "*-13.0 0"
+
+
 def write_save_file(trace: Path, program: Program) -> Path:
     """Write the save file beside `trace`, with the suffix .gtkw, and return its path."""
-    lines = [f'[dumpfile] "{trace.resolve()}"', f'[savefile] "{trace.resolve().with_suffix(".gtkw")}"', "[timestart] 0"]
+    trace = trace.resolve()
+    lines = [f'[dumpfile] "{trace}"', f'[savefile] "{trace.with_suffix(".gtkw")}"', "[timestart] 0", _ZOOM]
     for group in groups(program):
         lines += _lines(group)
     path = trace.with_suffix(".gtkw")
