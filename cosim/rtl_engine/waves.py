@@ -70,8 +70,8 @@ class Group:
     closed: bool = False
 
 
-#: GTKWave's zoom, as minus the power of two of picoseconds in a pixel: a frame or two fill the window.
-_ZOOM = "*-13.0 0"
+#: GTKWave's zoom, a power of two of picoseconds: a frame of keyword spotting fills the window.
+_ZOOM = "*-20.5 0"
 
 
 def write_save_file(trace: Path, program: Program) -> Path:
