@@ -136,7 +136,7 @@ class _Session:
             options,
             analog=analog,
             placement={i: self._squares(plan) for i, plan in enumerate(nominal.layers)},
-            layers={i: self._fixed(plan, analog) for i, plan in enumerate(nominal.layers)},
+            layers={i: self._fixed(i, plan, analog) for i, plan in enumerate(nominal.layers)},
         )
         program = self._compile()
         self.plans = program.layers
@@ -147,10 +147,9 @@ class _Session:
     def _squares(self, plan: LayerPlan) -> tuple[tuple[int, int], ...]:
         return tuple(self.config.floorplan.tiles[tile] for tile in plan.tiles)
 
-    def _fixed(self, plan: LayerPlan, analog: AnalogConfig) -> LayerOptions:
-        cycles = 255.0 if plan.activation is Activation.RELU else 127.5
-        swing = plan.ramp_slope * analog.volts_per_cycle(1) * cycles
-        largest = plan.weight_scale * float(np.abs(self.network.layers[int(plan.name[5:])].weights).max())
+    def _fixed(self, index: int, plan: LayerPlan, analog: AnalogConfig) -> LayerOptions:
+        swing = plan.code_scale * analog.volts_per_cycle(plan.ramp_slope)
+        largest = plan.weight_scale * float(np.abs(self.network.layers[index].weights).max())
         # A smaller swing for the same MAC is a smaller weight.
         room = min(1.0, _HEADROOM / largest) if largest else 1.0
         return LayerOptions(
@@ -214,8 +213,10 @@ class _Session:
         placement = {i: squares for i, squares in self.options.placement.items() if i <= index}
         return FeedForwardNetwork(tuple(layers)), replace(self.options, layers=options, placement=placement)
 
-    def _outputs(self, index: int, chip: AnalogChip, inputs: Array, *, signed: bool) -> tuple[Array, Array, LayerPlan]:
-        """Inputs and outputs (N, width) of layer `index` as the chip sees them, from codes; and the plan they obey."""
+    def _observe(
+        self, index: int, chip: AnalogChip, inputs: Array, *, signed: bool
+    ) -> tuple[Array, NDArray[np.uint8], LayerPlan]:
+        """Inputs of layer `index`, as the chip's rows take them, its output codes, and the plan that these obey."""
         network, options = self._cut(index, signed=signed)
         program = compile_network(network, self.config, options)
         results = TwinEngine().run(program, chip, inputs, first_frame=_FIRST_FRAME)
@@ -223,16 +224,15 @@ class _Session:
             previous = results.codes[f"layer{index - 1}"] / self.config.max_code
         else:
             previous = program.input_codes(inputs) / self.config.max_code
-        return previous, results.values(f"layer{index}"), program.layers[index]
+        return previous, results.codes[f"layer{index}"], program.layers[index]
 
     def _measure(self, index: int, chip: AnalogChip, inputs: Array) -> tuple[Array, Array]:
         """Slope and offset of every column: a line through measured over expected outputs."""
-        x, measured, plan = self._outputs(index, chip, inputs, signed=True)
+        x, codes, plan = self._observe(index, chip, inputs, signed=True)
         layer = self.network.layers[index]
         expected = x @ layer.weights / layer.full_scale
-        low, high = plan.value(np.array([1, self.config.max_code - 1]))
-        use = (np.abs(expected) < _FIT_RANGE) & (measured > low) & (measured < high)
-        return _lines(expected, measured, use)
+        use = (np.abs(expected) < _FIT_RANGE) & (codes > 1) & (codes < self.config.max_code - 1)
+        return _lines(expected, plan.value(codes), use)
 
     # Putting it back into the chip.
 
@@ -249,11 +249,10 @@ class _Session:
 
     def _bias_unit(self, index: int) -> float:
         """Output, in units of the full scale, of one bias row of weight 1 for 1 ns in each of the layer's tiles."""
-        plan, analog = self.plans[index], self.options.analog
-        volts = analog.volts_per_weight_ns(plan.capacitors * len(plan.tiles))
+        plan = self.plans[index]
         # The bias phase is the layer's first: it reads WP1, or both pairs at once.
         pairs = 2 if plan.mode is Mode.DOUBLE else 1
-        return volts * pairs * len(plan.tiles) / (plan.code_scale * analog.volts_per_cycle(plan.ramp_slope))
+        return plan.code_per_weight_ns * pairs * len(plan.tiles) / plan.code_scale
 
     def _bias_duration(self, index: int, offsets: Array, rows: int) -> int:
         """Shortest pulse with which `rows` rows reach the largest offset: large weights have the smallest error."""
@@ -284,8 +283,8 @@ class _Session:
         errors = {}
         for offset in (nominal + step for step in _WINDOW):
             self._set(index, enable_offset=offset)
-            x, measured, plan = self._outputs(index, chip, inputs, signed=False)
-            durations = (measured * plan.code_scale + plan.code_zero) / self.config.max_code
+            x, codes, _ = self._observe(index, chip, inputs, signed=False)
+            durations = codes / self.config.max_code
             errors[offset] = float(np.mean((durations - self.network.layers[index].forward(x)) ** 2))
         self._set(index, enable_offset=min(errors, key=lambda offset: errors[offset]))
 

@@ -129,8 +129,8 @@ class FeedForwardNetwork:
     def from_arrays(cls, arrays: dict[str, NDArray]) -> "FeedForwardNetwork":
         """Inverse of `to_arrays`."""
         try:
-            full_scales: Sequence[float] = arrays["full_scale"].tolist()
             activations: Sequence[str] = arrays["activation"].tolist()
+            full_scales: Sequence[float] = arrays["full_scale"].tolist()
             weights = [arrays[f"weights{i}"] for i in range(len(full_scales))]
         except KeyError as error:
             raise NetworkError(f"no array {error} among {sorted(arrays)}") from None

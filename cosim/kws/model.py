@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cosim.kws.dataset import LABELS
 from cosim.kws.features import COEFFICIENTS, FRAMES
-from cosim.network import Activation, FeedForwardNetwork, Layer, NetworkError
+from cosim.network import FeedForwardNetwork, NetworkError
 
 __all__ = ["CHECKPOINT", "INPUTS", "KwsModel", "quantise"]
 
@@ -132,14 +132,10 @@ class KwsModel:
             # Opened here, because np.load leaves the file open when it is cut short.
             with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = dict(file)
-            layers = [
-                Layer(arrays[f"weights{index}"] / 127.0, Activation(str(activation)), float(full_scale))
-                for index, (activation, full_scale) in enumerate(
-                    zip(arrays["activation"], arrays["full_scale"], strict=True)
-                )
-            ]
+            for name in [name for name in arrays if name.startswith("weights")]:
+                arrays[name] = arrays[name] / 127.0
             return cls(
-                FeedForwardNetwork(tuple(layers)),
+                FeedForwardNetwork.from_arrays(arrays),
                 arrays["rows"].astype(np.int64),
                 arrays["mean"],
                 arrays["spread"],
@@ -150,6 +146,5 @@ class KwsModel:
         except KeyError as error:
             raise NetworkError(f"{path}: no array {error}; expected a model written by `KwsModel.save`") from None
         except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            if isinstance(error, NetworkError):
-                raise
-            raise NetworkError(f"{path}: not a model file ({error})") from None
+            what = str(error) if isinstance(error, NetworkError) else f"not a model file ({error})"
+            raise NetworkError(f"{path}: {what}") from None
