@@ -11,7 +11,7 @@ add), then becomes MFCCs again, so that the same code serves recordings and prep
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 import torch
@@ -49,6 +49,7 @@ class Recipe:
     dropout : share of hidden activations
     average : decay of the running average of the weights; 0 for none
     teachers, teacher_epochs, teacher_widths : convolutional networks whose mean opinion the student learns
+    view_epochs : epochs that learn from one augmented view; with the teachers' opinion it costs as much as two epochs
     tunes, tune_epochs : times that the mean with a fine-tuned copy is taken, and epochs of each
     speech : number of synthesised clips among the training clips
     """
@@ -71,6 +72,7 @@ class Recipe:
     teachers: int = 0
     teacher_epochs: int = 0
     teacher_widths: tuple[int, ...] = (48, 72, 96, 144)
+    view_epochs: int = 1
     tunes: int = 0
     tune_epochs: int = 0
     speech: int = 0
@@ -93,8 +95,9 @@ RECIPES = {
         average=0.9995,
         teachers=1,
         teacher_epochs=30,
+        view_epochs=2,
         tunes=2,
-        tune_epochs=46,
+        tune_epochs=30,
         speech=6000,
     ),
 }
@@ -389,6 +392,13 @@ class Trainer:
             targets.append(target)
         return View(torch.cat(codes), torch.cat(targets))
 
+    def views(self, teachers: list[Teacher]) -> Iterator[View]:
+        """Views without end, a new one every `view_epochs`."""
+        for seed in count():
+            view = self.view(teachers, seed)
+            for _ in range(self.recipe.view_epochs):
+                yield view
+
     def prepare(self, codes: Tensor) -> Tensor:
         """Stored clips (batch, 49, 40) int8 -> network inputs (batch, 1024), as `KwsModel.prepare` makes them."""
         rows, mean, scale = self.inputs.on(codes.device)
@@ -465,19 +475,21 @@ class Pupil:
             own.copy_(given)
             average.copy_(given)
 
-    def tune(self, views: Callable[[int], View]) -> None:
-        """Train one more copy of the network on new views, without noise, and take the mean of both.
+    def copy(self, seed: int) -> "Pupil":
+        """A pupil that goes on from this one's weights, without noise, for the recipe's `tune_epochs`."""
+        settings = replace(
+            self.recipe, epochs=self.recipe.tune_epochs, weight_noise=0.0, activation_noise=0.0, average=0.998
+        )
+        copy = Pupil(self.trainer, seed, settings)
+        copy.start_from(self.average)
+        return copy
+
+    def take_mean(self, copy: "Pupil") -> None:
+        """Become the mean of this network and a copy of it that was trained on.
 
         Networks fine-tuned from one start lie in one basin, and their mean generalises better than either.
         Source: model soups, Wortsman et al., arXiv:2203.05482.
         """
-        recipe = replace(
-            self.recipe, epochs=self.recipe.tune_epochs, weight_noise=0.0, activation_noise=0.0, average=0.998
-        )
-        copy = Pupil(self.trainer, self.seed + 1000, recipe)
-        copy.start_from(self.average)
-        for epoch in range(recipe.epochs):
-            copy.epoch(epoch, views(epoch))
         self.start_from([(a + b) / 2 for a, b in zip(self.average, copy.average, strict=True)])
 
 
@@ -632,18 +644,21 @@ def train(
         say(f"teachers together: validation {trainer.teacher_accuracy(teachers):.2%}")
     # Pupils go side by side, so that a view and the teachers' opinion of it serve all of them and need not be kept.
     pupils = [Pupil(trainer, seed) for seed in seeds]
-    for epoch in range(recipe.epochs):
-        view = trainer.view(teachers, epoch)
+    views = trainer.views(teachers)
+    for epoch, view in zip(range(recipe.epochs), views, strict=False):
         losses = [pupil.epoch(epoch, view) for pupil in pupils]
         if (epoch + 1) % 10 == 0:
             accuracies = [trainer.accuracy(pupil.model()) for pupil in pupils]
             report = ", ".join(f"{loss:.3f} {share:.2%}" for loss, share in zip(losses, accuracies, strict=True))
             say(f"epoch {epoch + 1}: loss and validation by seed: {report}")
-    for count in range(recipe.tunes):
-        for pupil in pupils:
-            first = recipe.epochs + count * recipe.tune_epochs
-            pupil.tune(lambda epoch, first=first: trainer.view(teachers, first + epoch))  # type: ignore[misc]
-            say(f"seed {pupil.seed}: tuned {count + 1}, validation {trainer.accuracy(pupil.model()):.2%}")
+    for turn in range(recipe.tunes):
+        copies = [pupil.copy(1000 * (turn + 1) + pupil.seed) for pupil in pupils]
+        for epoch, view in zip(range(recipe.tune_epochs), views, strict=False):
+            for copy in copies:
+                copy.epoch(epoch, view)
+        for pupil, copy in zip(pupils, copies, strict=True):
+            pupil.take_mean(copy)
+            say(f"seed {pupil.seed}: tuned {turn + 1}, validation {trainer.accuracy(pupil.model()):.2%}")
 
     outcomes = []
     for pupil in pupils:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cosim.compiler.router import Connection, RouteError, Router, switches
 from cosim.mesh import PATTERNS, IllegalRouteError, Mesh, MeshState, Place, describe_lanes
-from cosim.router import Connection, RouteError, Router, switches
 from rtl.config import Edge, preset
 
 CONFIGS = {name: preset(name) for name in ("chip", "small")}

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, permutations
 
-from cosim.mapping import Frame, MappingError, MappingOptions
+from cosim.compiler.mapping import Frame, MappingError, MappingOptions
+from cosim.compiler.router import Connection, Route, RouteError, Router
 from cosim.mesh import Mesh, Place
-from cosim.router import Connection, Route, RouteError, Router
 from rtl.config import ChipConfig, Square
 
 __all__ = ["Placement", "place"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
-from cosim.mapping import LayerOptions, MappingError
+from cosim.compiler.mapping import LayerOptions, MappingError
 from cosim.network import Activation, Layer
 from cosim.program import LayerPlan, Mode
 from rtl.config import ChipConfig

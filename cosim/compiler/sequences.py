@@ -31,11 +31,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cosim.assembler import program_depth
-from cosim.mapping import Frame, MappingError
+from cosim.compiler.mapping import Frame, MappingError
+from cosim.compiler.placement import Placement
+from cosim.compiler.router import switches
 from cosim.mesh import Lanes
-from cosim.placement import Placement
 from cosim.program import InputSlot, LayerPlan, OutputSlot, Unit
-from cosim.router import switches
 from cosim.words import ILP, OLP, TILE, Operation, encode
 from rtl.config import ChipConfig, Edge
 from rtl.isa import MAX_WAIT
