@@ -1,5 +1,7 @@
 """Amaranth to Verilog, with every register written as a flip-flop with reset and enable."""
 
+import re
+
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 from amaranth.lib import wiring
@@ -17,6 +19,8 @@ _PASSES = (
     "opt_clean",
     "memory_collect",
 )
+# Yosys writes a wide selection as a function ``\$procmux$1``; Icarus would look for a system function of that name.
+_FUNCTION = re.compile(r"\\\$procmux\$(\d+) ")
 _ATTRIBUTES = ("generator", "top", "src", "full_case", "parallel_case", "amaranth.hierarchy", "amaranth.decoding")
 
 
@@ -40,4 +44,5 @@ def to_verilog(component: wiring.Component, name: str) -> str:
     ]
     yosys = find_yosys(lambda version: version >= (0, 40))
     # Yosys warns about processes that Verilog cannot express; after `proc` there is none left.
-    return yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+    text = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+    return _FUNCTION.sub(r"select_\1 ", text)
