@@ -120,20 +120,17 @@ def build(config: ChipConfig | None = None, waves: bool = False, quiet: bool = F
     """
     config = config or preset()
     reporter = Reporter(quiet)
+    sources, parameters = bench_sources(config, reporter)
+    control = [sources[-1].with_name("chip.vlt"), Path(str(files(__package__) / "bench.vlt"))]
+    return compile_simulator([*control, *sources], top="bench", parameters=parameters, waves=waves, reporter=reporter)
+
+
+def bench_sources(config: ChipConfig, reporter: Reporter) -> tuple[list[Path], dict[str, int]]:
+    """Verilog of the chip in its test bench, for any simulator, and the parameters of `bench`."""
     verilog = _write_verilog(config, reporter)
-    package = files(__package__)
-    sources = [
-        verilog / "chip.vlt",
-        *(Path(str(package / name)) for name in ("bench.vlt", "bench.sv", "axi_stream.sv", "analog_tile.sv")),
-        *sorted(verilog.glob("*.v")),  # the stub of the analog macro is no .v; analog_tile.sv stands in its place
-    ]
-    return compile_simulator(
-        sources,
-        top="bench",
-        parameters={"TILES": config.tile_count, "DEPTH": BENCH_DEPTH},
-        waves=waves,
-        reporter=reporter,
-    )
+    bench = [Path(str(files(__package__) / name)) for name in ("bench.sv", "axi_stream.sv", "analog_tile.sv")]
+    # The stub of the analog macro is no .v; analog_tile.sv stands in its place.
+    return [*bench, *sorted(verilog.glob("*.v"))], {"TILES": config.tile_count, "DEPTH": BENCH_DEPTH}
 
 
 def _write_verilog(config: ChipConfig, reporter: Reporter) -> Path:
@@ -207,7 +204,7 @@ def compile_simulator(
         verilator = tools.verilator_root / "bin" / "verilator_bin"
         command = [str(verilator), *flags, "--prefix", "Vtop", "-Mdir", str(objects), "-o", "../simulator", *files_]
         with reporter.task(f"translating {top} with Verilator"):
-            _run(command, directory / "verilator.log", {"VERILATOR_ROOT": str(tools.verilator_root)})
+            run_tool(command, directory / "verilator.log", {"VERILATOR_ROOT": str(tools.verilator_root)})
         command = [
             *(tools.make, "-C", str(objects), "-f", "Vtop.mk", "-j", str(_jobs())),
             # The wheel's makefile carries the settings of the machine that it was made on.
@@ -218,11 +215,11 @@ def compile_simulator(
         ]
         with reporter.task(f"compiling {top}"):
             total = len(list(objects.glob("*.cpp")))
-            _run(command, directory / "compiler.log", {}, lambda: _progress(reporter, objects, total))
+            run_tool(command, directory / "compiler.log", {}, lambda: _progress(reporter, objects, total))
         shutil.rmtree(objects)
 
     entry = cached("simulators", key, make, lambda: reporter.say("(waiting for another process)"))
-    return Simulator(entry / "simulator", top, trace)
+    return Simulator((str(entry / "simulator"),), top, trace)
 
 
 def _trace_flags(trace: str | None) -> list[str]:
@@ -241,8 +238,10 @@ def _jobs() -> int:
     return int(override) if override else min(os.cpu_count() or 1, 8)
 
 
-def _run(command: list[str], log: Path, environment: Mapping[str, str], poll: Callable[[], None] | None = None) -> None:
-    """Run a tool with its output in `log`."""
+def run_tool(
+    command: list[str], log: Path, environment: Mapping[str, str], poll: Callable[[], None] | None = None
+) -> None:
+    """Run a tool with its output in `log`; a failure becomes a `BuildError` with the end of it."""
     with log.open("w") as output:
         process = subprocess.Popen(
             command,

@@ -24,20 +24,24 @@ class SimulationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Simulator:
-    """An executable made by `build`.
+    """A simulator made by `build`.
 
     Parameters
     ----------
-    executable : Path
+    command : tuple of str
+        What starts it, without plus-arguments.
     top : str
         Its top module, cocotb's `dut`.
     trace_format : str or None
         "fst" or "vcd" if it can write waveforms.
+    has_clock : bool
+        Whether its main program can drive `clk`.
     """
 
-    executable: Path
+    command: tuple[str, ...]
     top: str
-    trace_format: str | None
+    trace_format: str | None = None
+    has_clock: bool = True
 
     def start(
         self,
@@ -60,8 +64,8 @@ class Simulator:
         log : Path
             Takes everything that the simulator and cocotb print.
         clock : bool
-            The main program drives `clk` with 1 GHz. Otherwise the test bench does, e.g. with cocotb's `Clock`, and the
-            simulation runs at about half the speed.
+            The main program drives `clk` with 1 GHz, if it can. Otherwise the test bench does, e.g. with cocotb's
+            `Clock`, and the simulation runs at about half the speed.
         trace : Path or None
             Waveform file to write.
         environment : mapping
@@ -69,10 +73,12 @@ class Simulator:
         """
         if trace and not self.trace_format:
             raise ValueError("this simulator cannot write waveforms; build it with waves=True")
-        arguments = [f"+clock={CLOCK_PERIOD_PS}"] * clock + [f"+trace={trace}"] * (trace is not None)
+        arguments = [f"+clock={CLOCK_PERIOD_PS}"] * (clock and self.has_clock) + [f"+trace={trace}"] * (
+            trace is not None
+        )
         with log.open("w") as output:
             return subprocess.Popen(
-                [self.executable, *arguments],
+                [*self.command, *arguments],
                 cwd=directory,
                 env={**os.environ, **self._cocotb_environment(modules), **(environment or {})},
                 stdin=subprocess.DEVNULL,
