@@ -4,9 +4,6 @@
 them, so a listing edited by hand runs on every engine.
 """
 
-import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -19,9 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from analog_models.programming import WeightTargets
 from cosim import assembler, vectors
+from cosim.archive import (
+    ArchiveError,
+    beats_to_words,
+    config_from_json,
+    config_to_json,
+    read_archive,
+    words_to_beats,
+    write_archive,
+)
 from cosim.network import Activation
 from cosim.words import ILP, OLP, TILE
-from rtl.config import ChipConfig, Edge, Floorplan, PadSite, Square
+from rtl.config import ChipConfig, Edge
 from rtl.isa import UnitKind
 
 __all__ = ["InputSlot", "LayerPlan", "Mode", "OutputSlot", "Program", "ProgramError", "Unit"]
@@ -355,22 +361,19 @@ class Program:
 
     def save(self, path: Path) -> None:
         """Write the program to an npz file without pickle: numbers as arrays, the rest as JSON."""
-        arrays: dict[str, NDArray] = {"meta": np.array(json.dumps(self._meta()))}
+        arrays: dict[str, NDArray] = {}
         for unit, words in self.units.items():
-            arrays[f"words {unit}"] = _to_beats(words)
+            arrays[f"words {unit}"] = words_to_beats(words)
         for (tile, edge), mask in self.masks.items():
             arrays[f"mask {tile} {edge}"] = mask
         for tile, target in self.targets.items():
             for name in ("wp1", "wp2"):
                 arrays[f"{name} {tile}"] = getattr(target, name)
-        with path.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+        write_archive(path, _FORMAT, _VERSION, self._meta(), arrays)
 
     def _meta(self) -> dict[str, Any]:
         return {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "config": _config_to_json(self.config),
+            "config": config_to_json(self.config),
             "frame_cycles": self.frame_cycles,
             "frames_per_run": self.frames_per_run,
             "inputs": [asdict(slot) for slot in self.inputs],
@@ -389,19 +392,9 @@ class Program:
             If the file is no program, is truncated, or was written by another version.
         """
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
-                arrays = dict(loaded)
-            meta = json.loads(arrays.pop("meta").item())
-        except FileNotFoundError:
-            raise
-        except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-            raise ProgramError(f"{path} holds no program, or only part of one ({error}); compile it again") from None
-        if not isinstance(meta, dict) or meta.get("format") != _FORMAT:
-            raise ProgramError(f"{path} is an npz file, but not a {_FORMAT}")
-        if meta.get("version") != _VERSION:
-            raise ProgramError(
-                f"{path} has version {meta.get('version')}, this code reads {_VERSION}; compile it again"
-            )
+            meta, arrays = read_archive(path, _FORMAT, _VERSION)
+        except ArchiveError as error:
+            raise ProgramError(str(error)) from None
         try:
             return cls._from_parts(meta, arrays)
         except (KeyError, TypeError, ValueError) as error:
@@ -413,7 +406,7 @@ class Program:
         for key, array in arrays.items():
             kind, _, rest = key.partition(" ")
             if kind == "words":
-                units[Unit.parse(rest)] = _from_beats(array)
+                units[Unit.parse(rest)] = beats_to_words(array)
             elif kind == "mask":
                 tile, edge = rest.split(" ")
                 masks[int(tile), Edge(edge)] = array
@@ -432,7 +425,7 @@ class Program:
             for layer in meta["layers"]
         ]
         return cls(
-            config=_config_from_json(meta["config"]),
+            config=config_from_json(meta["config"]),
             frame_cycles=meta["frame_cycles"],
             frames_per_run=meta["frames_per_run"],
             units=units,
@@ -443,39 +436,3 @@ class Program:
             origins={Unit.parse(unit): cycles for unit, cycles in meta["origins"].items()},
             masks=masks,
         )
-
-
-def _to_beats(words: tuple[int, ...]) -> NDArray[np.uint64]:
-    """128-bit words -> (n, 2) beats, low half first: the order of the host port."""
-    low = (1 << 64) - 1
-    return np.array([(word & low, word >> 64) for word in words], dtype=np.uint64).reshape(-1, 2)
-
-
-def _from_beats(beats: NDArray[np.uint64]) -> tuple[int, ...]:
-    return tuple(low | high << 64 for low, high in beats.tolist())
-
-
-def _config_to_json(config: ChipConfig) -> dict[str, Any]:
-    fields = asdict(config)
-    fields["floorplan"]["holes"] = sorted(config.floorplan.holes)
-    return fields
-
-
-def _config_from_json(fields: dict[str, Any]) -> ChipConfig:
-    plan = fields["floorplan"]
-
-    def square(pair: list[int]) -> Square:
-        return pair[0], pair[1]
-
-    def sites(name: str) -> tuple[PadSite, ...]:
-        return tuple(PadSite(square(site["square"]), Edge(site["edge"])) for site in plan[name])
-
-    floorplan = Floorplan(
-        rows=plan["rows"],
-        columns=plan["columns"],
-        holes=frozenset(square(hole) for hole in plan["holes"]),
-        domains=tuple(plan["domains"]),
-        ilp_sites=sites("ilp_sites"),
-        olp_sites=sites("olp_sites"),
-    )
-    return ChipConfig(**{**fields, "floorplan": floorplan})

@@ -5,17 +5,27 @@ the `dut` that cocotb hands to a test.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import cocotb
 import numpy as np
 from cocotb.task import Task
-from cocotb.triggers import FallingEdge, NextTimeStep, ReadOnly, RisingEdge, SimTimeoutError, ValueChange, with_timeout
+from cocotb.triggers import (
+    Event,
+    FallingEdge,
+    NextTimeStep,
+    ReadOnly,
+    RisingEdge,
+    SimTimeoutError,
+    ValueChange,
+    with_timeout,
+)
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.events import EventKind, TileControls, TileEvent
+from cosim.archive import words_to_beats
 from cosim.program import Unit
 from cosim.rtl_engine.signals import bits_to_string, from_planes, read_bits, to_planes, write_bits
 from cosim.vectors import pack_codes, pack_mask, unpack_codes
@@ -47,6 +57,13 @@ class ChipError(RuntimeError):
 _Kind: Any = UnitKind
 _Region: Any = Region
 _ChipRegion: Any = ChipRegion
+
+T = TypeVar("T")
+
+_CONTROL = address(_Kind.CHIP, 0, _ChipRegion.CONTROL)
+#: Cycles from the one in which Python hands the data of a stop to the source to the one in which the units see `stop`:
+#: one to the port, and one through it, as for every CONTROL (docs/fabric.md).
+_STOP_CYCLES = 2
 
 
 async def reset(dut: Any, cycles: int = 4) -> None:
@@ -87,50 +104,73 @@ class HostPort:
         self._requested = {"source": 0, "sink": 0}
         self.depth = len(dut.source.buffer) // _BEAT_BITS
         self.seconds = 0.0
+        self._pause = round(255 * pause)
         for side in (self._source, self._sink):
-            side.pause.value = round(255 * pause)
+            side.pause.value = self._pause
             side.request.value = 0
 
     # ---- packets
 
     async def write(self, where: int, beats: ArrayLike) -> None:
         """Write beats to consecutive addresses from `where` on; they are in place before anything that follows."""
-        data = np.ascontiguousarray(beats, dtype=np.uint64).ravel()
-        room = self.depth - 1
-        for first in range(0, len(data), room):
-            part = data[first : first + room]
-            await self._send(np.concatenate([[np.uint64(write_header(where + first, len(part)))], part]))
+        await self.write_all([(where, beats)])
+
+    async def write_all(self, blocks: Iterable[tuple[int, ArrayLike]]) -> None:
+        """Several writes (where, beats), in few bursts."""
+        packets = []
+        for where, beats in blocks:
+            data = np.ascontiguousarray(beats, dtype=np.uint64).ravel()
+            for first in range(0, len(data), self.depth - 1):
+                part = data[first : first + self.depth - 1]
+                packets.append(np.concatenate([[np.uint64(write_header(where + first, len(part)))], part]))
+        for burst in _bursts(packets, [len(packet) for packet in packets], self.depth):
+            ends = np.cumsum([len(packet) for packet in burst]) - 1
+            await self._send(np.concatenate(burst), ends)
 
     async def read(self, where: int, count: int) -> Beats:
         """`count` beats from consecutive addresses: (count,) uint64."""
+        (beats,) = await self.read_all([(where, count)])
+        return beats
+
+    async def read_all(self, blocks: Iterable[tuple[int, int]]) -> list[Beats]:
+        """Several reads (where, count), in few bursts; one array for each."""
+        blocks = list(blocks)
+        requests = [
+            (where + first, min(self.depth, count - first))
+            for where, count in blocks
+            for first in range(0, count, self.depth)
+        ]
         parts = []
-        for first in range(0, count, self.depth):
-            length = min(self.depth, count - first)
-            done = self._arm(self._sink, "sink", length)
-            await self._send(np.array([read_header(where + first, length)], np.uint64))
+        for burst in _bursts(requests, [length for _, length in requests], self.depth):
+            ends = np.cumsum([length for _, length in burst]) - 1
+            done = self._arm(self._sink, "sink", int(ends[-1]) + 1)
+            headers = [np.uint64(read_header(where, length)) for where, length in burst]
+            await self._send(np.array(headers, np.uint64), np.arange(len(headers)))
             await self._wait(self._sink, "sink", done)
             started = perf_counter()
-            bits = read_bits(self._sink.buffer)[: _BEAT_BITS * length].reshape(length, _BEAT_BITS)
-            if bits[:-1, 64].any() or not bits[-1, 64]:
-                raise ChipError(
-                    f"the answer to a read of {length} beats at {where + first:#010x} has a misplaced tlast"
-                )
+            bits = read_bits(self._sink.buffer)[: _BEAT_BITS * (ends[-1] + 1)].reshape(-1, _BEAT_BITS)
+            if not np.array_equal(np.flatnonzero(bits[:, 64]), ends):
+                where, length = burst[0]
+                raise ChipError(f"the answer to a read of {length} beats at {where:#010x} has a misplaced tlast")
             parts.append(np.packbits(bits[:, :64], axis=1, bitorder="little").view("<u8").ravel())
             self.seconds += perf_counter() - started
-        return np.concatenate(parts).astype(np.uint64, copy=False)
+        beats = np.concatenate(parts).astype(np.uint64, copy=False)
+        return np.split(beats, np.cumsum([count for _, count in blocks])[:-1])
 
     async def send(self, packet: ArrayLike) -> None:
         """Send one packet as it is, header included; for tests of the port itself."""
-        await self._send(np.ascontiguousarray(packet, dtype=np.uint64))
+        beats = np.ascontiguousarray(packet, dtype=np.uint64)
+        await self._send(beats, [len(beats) - 1])
 
-    async def _send(self, packet: Beats) -> None:
+    async def _send(self, beats: Beats, ends: Sequence[int] | NDArray[np.integer]) -> None:
+        """Send beats; those at the indices `ends` carry tlast."""
         started = perf_counter()
         bits = np.zeros((self.depth, _BEAT_BITS), np.uint8)
-        raw = packet.astype("<u8").view(np.uint8).reshape(-1, 8)
-        bits[: len(packet), :64] = np.unpackbits(raw, axis=1, bitorder="little")
-        bits[len(packet) - 1, 64] = 1
+        raw = beats.astype("<u8").view(np.uint8).reshape(-1, 8)
+        bits[: len(beats), :64] = np.unpackbits(raw, axis=1, bitorder="little")
+        bits[np.asarray(ends), 64] = 1
         write_bits(self._source.buffer, bits.ravel())
-        done = self._arm(self._source, "source", len(packet))
+        done = self._arm(self._source, "source", len(beats))
         self.seconds += perf_counter() - started
         await self._wait(self._source, "source", done)
 
@@ -149,15 +189,15 @@ class HostPort:
 
     async def load_program(self, unit: Unit, words: Sequence[int]) -> None:
         """Write 128-bit words into the program SRAM of a unit, from word 0 on."""
-        low = (1 << 64) - 1
-        beats = np.array([half for word in words for half in (word & low, word >> 64)], dtype=np.uint64)
-        await self.write(address(unit.kind, unit.index, _Region.PROGRAM), beats)
+        await self.write(address(unit.kind, unit.index, _Region.PROGRAM), words_to_beats(tuple(words)))
 
     async def load_programs(self, units: Mapping[Unit, Sequence[int]]) -> None:
         """Load the words of some units; every other unit of the chip gets a HALT, because a start reaches them all."""
+        blocks = []
         for kind, index in self.map.units:
-            unit = Unit(kind, index)
-            await self.load_program(unit, units.get(unit) or (encode(kind, Operation("HALT")),))
+            words = units.get(Unit(kind, index)) or (encode(kind, Operation("HALT")),)
+            blocks.append((address(kind, index, _Region.PROGRAM), words_to_beats(tuple(words))))
+        await self.write_all(blocks)
 
     async def load_masks(self, tile: int, masks: Mapping[Edge, ArrayLike]) -> None:
         """Write custom masks, bool (lanes,) each, of some edges of a tile."""
@@ -190,34 +230,70 @@ class HostPort:
         await self._control("clear")
 
     async def _control(self, name: str) -> None:
-        bit = 1 << Control.as_shape()[name].offset
-        await self.write(address(_Kind.CHIP, 0, _ChipRegion.CONTROL), [bit])
+        await self.write(_CONTROL, [_control_bit(name)])
 
-    async def run(self, timeout_cycles: int = 10_000_000, stop_after: int | None = None) -> None:
+    async def run(self, timeout_cycles: int = 10_000_000, stop_in: int | None = None) -> int:
         """Start, and wait until no unit runs any more.
 
         Parameters
         ----------
         timeout_cycles : int
-        stop_after : int or None
-            Stop all units if they still run so many cycles after cycle 0 of the program.
+        stop_in : int or None
+            Cycle of the program, 1 or later, in which `stop` reaches every unit, if some still run then.
+
+        Returns
+        -------
+        int
+            Cycles that `busy` was high.
+
+        Timing
+        ------
+        With `stop_in`, the header of the stop follows the start at once, and its data comes just in time. No beat of
+        the two is held back.
 
         Raises
         ------
         ChipError
             If no unit starts, or some still run after `timeout_cycles`.
         """
-        busy = self._dut.busy
-        await self.start()  # its beat is in; `busy` rises some cycles later
-        if not await _within(RisingEdge(busy), TRANSFER_TIMEOUT_CYCLES):
-            raise ChipError("no unit started: did the port accept the start?")
-        if stop_after is not None:
-            if await _within(FallingEdge(busy), stop_after):
-                return
-            await self.stop()
-        if not await _within(FallingEdge(busy), timeout_cycles):
-            running = [str(unit) for unit, status in (await self.unit_statuses()).items() if status["running"]]
-            raise ChipError(f"still busy {timeout_cycles} cycles after the start: {', '.join(running)}")
+        rose = Event()
+        run = cocotb.start_soon(self._busy_cycles(rose))
+        try:
+            if stop_in is None:
+                await self.start()
+            else:
+                await self._start_and_stop(stop_in, rose, run)
+            if not await _within(rose.wait(), TRANSFER_TIMEOUT_CYCLES):
+                raise ChipError("no unit started: did the port accept the start?")
+            if not await _within(run, timeout_cycles):
+                running = [str(unit) for unit, status in (await self.unit_statuses()).items() if status["running"]]
+                raise ChipError(f"still busy {timeout_cycles} cycles after the start: {', '.join(running)}")
+            return run.result()
+        finally:
+            run.cancel()
+
+    async def _busy_cycles(self, rose: Event) -> int:
+        await RisingEdge(self._dut.busy)
+        rose.set()
+        await FallingEdge(self._dut.busy)
+        return int(self._dut.program_cycle.value)
+
+    async def _start_and_stop(self, stop_in: int, rose: Event, run: Task[int]) -> None:
+        if stop_in < 1:
+            raise ValueError(f"a program can be stopped from its cycle 1 on, got {stop_in}")
+        pause, self._source.pause.value = self._pause, 0
+        header = write_header(_CONTROL, 1)
+        start, stop = _control_bit("start"), _control_bit("stop")
+        if stop_in == 1:  # nothing fits between them
+            await self._send(np.array([header, start, header, stop], np.uint64), [1, 3])
+        else:
+            await self._send(np.array([header, start, header], np.uint64), [1])
+            if await _within(rose.wait(), TRANSFER_TIMEOUT_CYCLES):
+                left = stop_in - _STOP_CYCLES - int(self._dut.program_cycle.value)
+                # A quarter of a cycle later: safely between two edges.
+                halted = left > 0 and await _within(run, left + 0.25)
+                await self._send(np.array([0 if halted else stop], np.uint64), [0])
+        self._source.pause.value = pause
 
     # ---- status
 
@@ -234,7 +310,8 @@ class HostPort:
     async def unit_statuses(self) -> dict[Unit, dict[str, int]]:
         """STATUS of every unit."""
         units = [Unit(kind, index) for kind, index in self.map.units]
-        return {unit: await self.unit_status(unit) for unit in units}
+        beats = await self.read_all((address(unit.kind, unit.index, _Region.STATUS), 1) for unit in units)
+        return {unit: _fields(UnitStatus, int(beat[0])) for unit, beat in zip(units, beats, strict=True)}
 
     async def check(self, monitor: "ErrorMonitor | None" = None) -> None:
         """Ask for all error flags.
@@ -265,7 +342,25 @@ class HostPort:
         return f"{unit} ({where})"
 
 
-async def _within(trigger: Any, cycles: int) -> bool:
+def _bursts(packets: Sequence[T], lengths: Sequence[int], depth: int) -> Iterator[list[T]]:
+    """`packets` in order, as few groups as have at most `depth` beats each."""
+    burst: list[T] = []
+    room = depth
+    for packet, length in zip(packets, lengths, strict=True):
+        if length > room:
+            yield burst
+            burst, room = [], depth
+        burst.append(packet)
+        room -= length
+    if burst:
+        yield burst
+
+
+def _control_bit(name: str) -> int:
+    return 1 << Control.as_shape()[name].offset
+
+
+async def _within(trigger: Any, cycles: float) -> bool:
     """Whether `trigger` fires within so many cycles."""
     try:
         await with_timeout(trigger, cycles * CYCLE_NS, "ns")
@@ -300,7 +395,11 @@ class ErrorMonitor:
         self._dut = dut
         self.cycle: int | None = None  #: since reset
         self.program_cycle: int | None = None  #: since the last start
-        cocotb.start_soon(self._watch())
+        self._task = cocotb.start_soon(self._watch())
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._task.cancel()
 
     @property
     def when(self) -> str | None:

@@ -1,11 +1,12 @@
-"""Runs a Program on the RTL: one process of the simulator for each run, fed and read through a folder."""
+"""Runs a Program, or Experiments, on the RTL: one process of the simulator a run, fed and read through a folder."""
 
 import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -14,11 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analog_models.chip import AnalogChip
+from cosim.experiment import Experiment, ExperimentError, Record
 from cosim.program import Program, ProgramError
 from cosim.results import Results
 from cosim.rtl_engine.agents import ChipError
 from cosim.rtl_engine.build import build
-from cosim.rtl_engine.job import Job, Options
+from cosim.rtl_engine.job import Job, Options, ProgramJob, SessionJob
 from cosim.rtl_engine.simulator import SimulationError, tail
 from cosim.rtl_engine.waves import write_save_file
 from rtl.config import ChipConfig, preset
@@ -35,9 +37,9 @@ Progress = Callable[[int, int], None]
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a run; `results` holds the frames that were finished."""
+    """Ctrl-C during a run; `results` holds the frames, or the records, that were finished."""
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: Results | list[Record]) -> None:
         super().__init__()
         self.results = results
 
@@ -127,35 +129,99 @@ class RtlEngine:
             raise ProgramError("the program was compiled for another chip than the engine's; compile it for this one")
         codes = program.input_codes(inputs)
         started = perf_counter()
-        with ExitStack() as stack:
-            if folder is None:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="duramesh-")))
-            job = Job.create(folder.resolve(), program, chip, codes, Options(first_frame, self._pause))
-            if self.waves:
-                write_save_file(self.waves, program)
-            process = self._simulator.start(
-                [_TESTBENCH], job.folder, log=job.log, trace=self.waves, environment=_ENVIRONMENT
-            )
+        with _folder(folder) as place:
+            job = ProgramJob.create(place, program, chip, codes, Options(first_frame, self._pause))
             try:
-                _watch(process, job, len(codes), progress)
+                self._simulate(job, len(codes), progress, program)
             except KeyboardInterrupt:
-                _end(process)
                 raise RunInterrupted(_results(program, job, first_frame, perf_counter() - started)) from None
-            finally:
-                _end(process)
-            _raise_errors(job, process.returncode, len(codes))
             return _results(program, job, first_frame, perf_counter() - started)
 
+    def perform(
+        self, experiments: Sequence[Experiment], *, progress: Progress | None = None, folder: Path | None = None
+    ) -> list[Record]:
+        """Run experiments one after the other in one session.
 
-def _watch(process: subprocess.Popen, job: Job, frames: int, progress: Progress | None) -> None:
-    """Wait for the simulator, and tell `progress` about every group of frames."""
+        Before each of them the chip is reset, which leaves the contents of its SRAMs as they are; at the beginning of
+        the session they are zero. Then every unit is loaded (one HALT if the experiment has no program for it), masks
+        and vectors are written, sticky flags cleared, and the program is started; in cycle `Experiment.cycles` the
+        units that still run are stopped. Error flags raise nothing: they are in the record.
+
+        Parameters
+        ----------
+        experiments : sequence of Experiment
+        progress : callable (experiments done, experiments in all)
+            Called now and then while the session goes on.
+        folder : Path or None
+            Keep the session's files there (`job`); by default they are temporary.
+
+        Returns
+        -------
+        list of Record
+            `statistics` has `session_cycles` (from reset to the last read), `wall_s` and its parts, `cycles_per_s`.
+
+        Raises
+        ------
+        ExperimentError
+            If an experiment is for another chip, or asks the physics for what it cannot do.
+        ChipError
+            If the chip does not start, stop or answer.
+        SimulationError
+            If the simulator ends abnormally.
+        RunInterrupted
+            On Ctrl-C; it carries the records of what was finished.
+        """
+        for experiment in experiments:
+            if experiment.config != self.config:
+                raise ExperimentError(
+                    f"{experiment.name} is for another chip than the engine's; give RtlEngine its `config`"
+                )
+        if not experiments:
+            return []
+        with _folder(folder) as place:
+            job = SessionJob.create(place, experiments, Options(pause=self._pause))
+            units = {unit: words for experiment in experiments for unit, words in experiment.units.items()}
+            try:
+                self._simulate(job, len(experiments), progress, replace(experiments[0], units=units))
+            except KeyboardInterrupt:
+                raise RunInterrupted(job.collect()) from None
+            return job.collect()
+
+    def _simulate(
+        self, job: ProgramJob | SessionJob, total: int, progress: Progress | None, traced: Program | Experiment
+    ) -> None:
+        """Run the simulator on a job until all of it is done."""
+        if self.waves:
+            write_save_file(self.waves, traced)
+        process = self._simulator.start(
+            [_TESTBENCH], job.folder, log=job.log, trace=self.waves, environment=_ENVIRONMENT
+        )
+        try:
+            _watch(process, job, total, progress)
+        finally:
+            _end(process)
+        _raise_errors(job, process.returncode, total)
+
+
+@contextmanager
+def _folder(folder: Path | None) -> Iterator[Path]:
+    """The given folder, or a temporary one."""
+    if folder is not None:
+        yield folder.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="duramesh-") as name:
+        yield Path(name).resolve()
+
+
+def _watch(process: subprocess.Popen, job: Job, total: int, progress: Progress | None) -> None:
+    """Wait for the simulator, and tell `progress` about all that gets done."""
     told = 0
     while True:
         with suppress(subprocess.TimeoutExpired):
             process.wait(_POLL_S)
         done = job.done()
         if progress and done != told:
-            progress(done, frames)
+            progress(done, total)
             told = done
         if process.poll() is not None:
             return
@@ -171,22 +237,25 @@ def _end(process: subprocess.Popen) -> None:
             process.wait()
 
 
-def _raise_errors(job: Job, status: int, frames: int) -> None:
+def _raise_errors(job: Job, status: int, total: int) -> None:
     if job.error.is_file():
         error = json.loads(job.error.read_text())
-        if error["type"] == ChipError.__name__:
-            raise ChipError(error["message"])
+        for expected in (ChipError, ExperimentError):
+            if error["type"] == expected.__name__:
+                raise expected(error["message"])
         raise SimulationError(f"{error['type']} in the test bench: {error['message']}\n{tail(job.log)}")
-    if status or job.done() != frames:
+    if status or job.done() != total:
+        what = "frames" if isinstance(job, ProgramJob) else "experiments"
         raise SimulationError(
-            f"the simulator ended with status {status} after {job.done()} of {frames} frames\n{tail(job.log)}"
+            f"the simulator ended with status {status} after {job.done()} of {total} {what}\n{tail(job.log)}"
         )
 
 
-def _results(program: Program, job: Job, first_frame: int, elapsed_s: float) -> Results:
+def _results(program: Program, job: ProgramJob, first_frame: int, elapsed_s: float) -> Results:
     statistics: dict[str, Any] = {}
     if job.statistics.is_file():
         statistics = json.loads(job.statistics.read_text())
+        del statistics["done"]
         wall = statistics["wall_s"]
         statistics |= {
             "cycles_per_s": statistics["cycles"] / wall,

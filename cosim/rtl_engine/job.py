@@ -2,10 +2,11 @@
 
 ::
 
-    program.npz  analog.npz  inputs.npz   the job; numbers only, no pickle
     options.json
-    frames/000000.npz, ...                codes of every finished group of frames, named by its first one
-    statistics.json                       of the groups so far
+    program.npz  analog.npz  inputs.npz   of a run of a program; numbers only, no pickle
+    experiments/000000.npz, ...           or of a session of experiments
+    done/000000.npz, ...                  codes of every finished group of frames, named by its first one; or records
+    statistics.json                       of what is done
     error.json                            only after an error
     sim.log  results.xml                  what the simulator and cocotb print
 
@@ -13,7 +14,7 @@ Files appear complete, under their final name, in the order above: a run that is
 """
 
 import json
-import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.chip import AnalogChip
+from cosim.archive import replacing, write_text
+from cosim.experiment import Experiment, Record
 from cosim.program import Program
 
-__all__ = ["Job", "Options"]
+__all__ = ["Job", "Options", "ProgramJob", "SessionJob"]
 
 Codes = dict[str, NDArray[np.uint8]]
 
@@ -36,7 +39,7 @@ class Options:
     Parameters
     ----------
     first_frame : int
-        Number of the first frame; it keys the noise.
+        Number of a program's first frame; it keys the noise.
     pause : float
         Chance of a held-back beat on the host port (`agents.HostPort`).
     """
@@ -47,40 +50,27 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """Paths and formats of a run's folder."""
+    """Paths and formats that a program and a session of experiments have in common."""
 
     folder: Path
 
-    @classmethod
-    def create(
-        cls, folder: Path, program: Program, chip: AnalogChip, codes: NDArray[np.int16], options: Options
-    ) -> "Job":
-        """Write a new job; results of an earlier one in the same folder are removed."""
-        job = cls(folder)
-        job.frames.mkdir(parents=True, exist_ok=True)
-        for old in (*job.frames.glob("*.npz"), job.statistics, job.error, job.log):
-            old.unlink(missing_ok=True)
-        program.save(folder / "program.npz")
-        chip.save(folder / "analog.npz")
-        np.savez(folder / "inputs.npz", allow_pickle=False, codes=codes)
-        (folder / "options.json").write_text(json.dumps(asdict(options)))
-        return job
+    @staticmethod
+    def open(folder: Path) -> "ProgramJob | SessionJob":
+        """The job that `create` wrote into `folder`."""
+        return ProgramJob(folder) if (folder / "program.npz").is_file() else SessionJob(folder)
 
-    def load(self) -> tuple[Program, AnalogChip, NDArray[np.int16], Options]:
-        """Read what `create` wrote."""
-        with np.load(self.folder / "inputs.npz", allow_pickle=False) as file:
-            codes = file["codes"]
-        options = Options(**json.loads((self.folder / "options.json").read_text()))
-        return (
-            Program.load(self.folder / "program.npz"),
-            AnalogChip.load(self.folder / "analog.npz"),
-            codes,
-            options,
-        )
+    def _prepare(self, options: Options) -> None:
+        """An empty folder for the job; what an earlier one left there is removed."""
+        for name in ("experiments", "done"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        inputs = (*self.folder.glob("*.npz"), *self.folder.glob("*/*.npz"))
+        for old in (*inputs, self.statistics, self.error, self.log):
+            old.unlink(missing_ok=True)
+        (self.folder / "options.json").write_text(json.dumps(asdict(options)))
 
     @property
-    def frames(self) -> Path:
-        return self.folder / "frames"
+    def options(self) -> Options:
+        return Options(**json.loads((self.folder / "options.json").read_text()))
 
     @property
     def statistics(self) -> Path:
@@ -94,37 +84,86 @@ class Job:
     def log(self) -> Path:
         return self.folder / "sim.log"
 
-    def keep(self, first: int, codes: Codes, statistics: dict[str, Any]) -> None:
-        """Store the codes (frames, width) of the group that begins with frame `first` of the job."""
-        path = self.frames / f"{first:06d}.npz"
-        with _replacing(path).open("wb") as file:
-            np.savez(file, allow_pickle=False, **codes)
-        os.replace(_replacing(path), path)
-        _write_json(self.statistics, statistics)
+    def _result(self, number: int) -> Path:
+        return self.folder / "done" / f"{number:06d}.npz"
+
+    def _results(self) -> list[Path]:
+        return sorted(path for path in (self.folder / "done").glob("*.npz") if not path.name.startswith("."))
+
+    def tell(self, statistics: dict[str, Any]) -> None:
+        """Store the statistics of all that is done, `done` among them."""
+        write_text(self.statistics, json.dumps(statistics, indent=1))
 
     def fail(self, error: Exception) -> None:
         """Store why the run ended early."""
-        _write_json(self.error, {"type": type(error).__name__, "message": str(error)})
+        write_text(self.error, json.dumps({"type": type(error).__name__, "message": str(error)}, indent=1))
 
     def done(self) -> int:
-        """Frames finished so far."""
+        """Frames, or experiments, finished so far."""
         if not self.statistics.is_file():
             return 0
-        return json.loads(self.statistics.read_text())["frames"]
+        return json.loads(self.statistics.read_text())["done"]
+
+
+@dataclass(frozen=True)
+class ProgramJob(Job):
+    """Frames of one program."""
+
+    @classmethod
+    def create(
+        cls, folder: Path, program: Program, chip: AnalogChip, codes: NDArray[np.int16], options: Options
+    ) -> "ProgramJob":
+        """Write a new job; results of an earlier one in the same folder are removed."""
+        job = cls(folder)
+        job._prepare(options)
+        program.save(folder / "program.npz")
+        chip.save(folder / "analog.npz")
+        np.savez(folder / "inputs.npz", allow_pickle=False, codes=codes)
+        return job
+
+    def load(self) -> tuple[Program, AnalogChip, NDArray[np.int16]]:
+        """Read what `create` wrote."""
+        with np.load(self.folder / "inputs.npz", allow_pickle=False) as file:
+            codes = file["codes"]
+        return Program.load(self.folder / "program.npz"), AnalogChip.load(self.folder / "analog.npz"), codes
+
+    def keep(self, first: int, codes: Codes, statistics: dict[str, Any]) -> None:
+        """Store the codes (frames, width) of the group that begins with frame `first` of the job."""
+        with replacing(self._result(first)) as part, part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **codes)
+        self.tell(statistics)
 
     def collect(self) -> Codes:
         """Codes of all frames finished so far: {output: (frames, width)}."""
         groups = []
-        for path in sorted(self.frames.glob("*.npz")):
+        for path in self._results():
             with np.load(path, allow_pickle=False) as file:
                 groups.append(dict(file))
         return {name: np.concatenate([group[name] for group in groups]) for name in (groups[0] if groups else ())}
 
 
-def _replacing(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
+@dataclass(frozen=True)
+class SessionJob(Job):
+    """Experiments, one after the other on one chip."""
 
+    @classmethod
+    def create(cls, folder: Path, experiments: Sequence[Experiment], options: Options) -> "SessionJob":
+        """Write a new job; records of an earlier one in the same folder are removed."""
+        job = cls(folder)
+        job._prepare(options)
+        for number, experiment in enumerate(experiments):
+            experiment.save(folder / "experiments" / f"{number:06d}.npz")
+        return job
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    _replacing(path).write_text(json.dumps(content, indent=1))
-    os.replace(_replacing(path), path)
+    def load(self) -> list[Path]:
+        """Files of the experiments, in order."""
+        return sorted((self.folder / "experiments").glob("*.npz"))
+
+    def keep(self, number: int, record: Record, statistics: dict[str, Any]) -> None:
+        """Store the record of experiment `number`."""
+        record.save(self._result(number))
+        self.tell(statistics)
+
+    def collect(self) -> list[Record]:
+        """Records of all experiments finished so far."""
+        return [Record.load(path) for path in self._results()]

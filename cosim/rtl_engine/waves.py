@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cosim.experiment import Experiment
 from cosim.program import Program, Unit
 from rtl.chip import unit_name
 from rtl.config import ChipConfig
@@ -74,7 +75,7 @@ class Group:
 _ZOOM = "*-20.5 0"
 
 
-def write_save_file(trace: Path, program: Program) -> Path:
+def write_save_file(trace: Path, program: Program | Experiment) -> Path:
     """Write the save file beside `trace`, with the suffix .gtkw, and return its path."""
     trace = trace.resolve()
     lines = [f'[dumpfile] "{trace}"', f'[savefile] "{trace.with_suffix(".gtkw")}"', "[timestart] 0", _ZOOM]
@@ -96,7 +97,7 @@ def _lines(group: Group) -> Iterator[str]:
     yield from (f"@{_COMMENT | _GROUP_END | closed:x}", f"-{group.title}")
 
 
-def groups(program: Program) -> Iterator[Group]:
+def groups(program: Program | Experiment) -> Iterator[Group]:
     """The groups for the units that `program` uses, landing pads first."""
     config = program.config
     yield Group("chip", tuple(Trace(f"bench.{name}") for name in ("clk", "chip_rst", "busy", "error", "service")))

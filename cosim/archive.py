@@ -1,0 +1,134 @@
+"""Arrays and a JSON header in one npz file without pickle: how programs, experiments and records are stored.
+
+A file appears complete and under its final name, or not at all: what stood there before stays until then.
+"""
+
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtl.config import ChipConfig, Edge, Floorplan, PadSite, Square
+
+__all__ = [
+    "ArchiveError",
+    "beats_to_words",
+    "config_from_json",
+    "config_to_json",
+    "read_archive",
+    "replacing",
+    "words_to_beats",
+    "write_archive",
+    "write_text",
+]
+
+_HEADER = "meta"
+
+
+class ArchiveError(ValueError):
+    """A file is not what it should be, or only part of it; the message says which file."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`: renamed to it when the block ends, removed if the block raises."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replacing(path) as part:
+        part.write_text(text)
+
+
+def write_archive(
+    path: Path,
+    kind: str,
+    version: int,
+    meta: Mapping[str, Any],
+    arrays: Mapping[str, NDArray],
+    *,
+    compress: bool = True,
+) -> None:
+    """Write `meta` (what JSON holds) and `arrays` as a file of `kind`, e.g. "duramesh program"."""
+    header = np.array(json.dumps({"format": kind, "version": version, **meta}))
+    save = np.savez_compressed if compress else np.savez
+    with replacing(path) as part, part.open("wb") as file:
+        save(file, allow_pickle=False, **{_HEADER: header}, **arrays)
+
+
+def read_archive(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    """(meta, arrays) of a file that `write_archive` wrote.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is of another kind or version, or truncated.
+    FileNotFoundError
+    """
+    what = kind.split()[-1]
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
+            arrays = dict(loaded)
+        meta = json.loads(arrays.pop(_HEADER).item())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None
+    if not isinstance(meta, dict) or meta.get("format") != kind:
+        raise ArchiveError(f"{path} is an npz file, but not a {kind}")
+    if meta.get("version") != version:
+        raise ArchiveError(f"{path} has version {meta.get('version')}, this code reads {version}; write it again")
+    return meta, arrays
+
+
+def words_to_beats(words: tuple[int, ...]) -> NDArray[np.uint64]:
+    """128-bit words -> (n, 2) beats, low half first: the order of the host port."""
+    low = (1 << 64) - 1
+    return np.array([(word & low, word >> 64) for word in words], dtype=np.uint64).reshape(-1, 2)
+
+
+def beats_to_words(beats: NDArray[np.uint64]) -> tuple[int, ...]:
+    """Inverse of `words_to_beats`."""
+    return tuple(low | high << 64 for low, high in beats.tolist())
+
+
+def config_to_json(config: ChipConfig) -> dict[str, Any]:
+    """A chip's sizes and floorplan as JSON holds them."""
+    fields = asdict(config)
+    fields["floorplan"]["holes"] = sorted(config.floorplan.holes)
+    return fields
+
+
+def config_from_json(fields: Mapping[str, Any]) -> ChipConfig:
+    """Inverse of `config_to_json`."""
+    plan = fields["floorplan"]
+
+    def square(pair: list[int]) -> Square:
+        return pair[0], pair[1]
+
+    def sites(name: str) -> tuple[PadSite, ...]:
+        return tuple(PadSite(square(site["square"]), Edge(site["edge"])) for site in plan[name])
+
+    floorplan = Floorplan(
+        rows=plan["rows"],
+        columns=plan["columns"],
+        holes=frozenset(square(hole) for hole in plan["holes"]),
+        domains=tuple(plan["domains"]),
+        ilp_sites=sites("ilp_sites"),
+        olp_sites=sites("olp_sites"),
+    )
+    return ChipConfig(**{**fields, "floorplan": floorplan})
