@@ -1,0 +1,264 @@
+"""The golden engine: experiments in, records out."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from heapq import heappop, heappush
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.chip import AnalogChip
+from analog_models.events import TileEvent
+from analog_models.programming import program as program_weights
+from cosim.experiment import Experiment, ExperimentError, Record
+from cosim.golden.memory import MASKS, Memory
+from cosim.golden.mesh import PLACES, Mesh, Node
+from cosim.golden.pads import InputLandingPad, OutputLandingPad
+from cosim.golden.sequencer import Issue, walk
+from cosim.golden.tile import AnalogBoundary
+from cosim.program import Unit
+from cosim.vectors import pack_mask
+from cosim.words import ILP, OLP, TILE, Operation, encode
+from rtl.config import ChipConfig, Edge, preset
+from rtl.isa import CONTROL_LATENCY
+
+__all__ = ["GoldenEngine"]
+
+Progress = Callable[[int, int], None]
+
+
+class GoldenEngine:
+    """The fabric as specified, in Python; jumps from one cycle in which anything happens to the next.
+
+    Parameters
+    ----------
+    config : ChipConfig
+        The full chip by default.
+    """
+
+    def __init__(self, config: ChipConfig | None = None) -> None:
+        self.config = config or preset()
+
+    def perform(self, experiments: Sequence[Experiment], *, progress: Progress | None = None) -> list[Record]:
+        """Run experiments one after the other on one chip: reset before each, SRAMs keep their content.
+
+        Parameters
+        ----------
+        experiments : sequence of Experiment
+        progress : callable (done, all), optional
+
+        Returns
+        -------
+        list of Record
+            `statistics` has `wall_s`; `seen`, a Counter of all that happened, for functional coverage; and
+            `closed_loop`, whether switches formed a ring, whose pulses the specification leaves open.
+
+        Raises
+        ------
+        ExperimentError
+            If an experiment is for another chip.
+        ValueError
+            From the analog models, on what they cannot serve, e.g. an integration before the first precharge.
+        """
+        memory = Memory(self.config)
+        records = []
+        for experiment in experiments:
+            if experiment.config != self.config:
+                raise ExperimentError(f"{experiment.name}: made for another chip than the engine's")
+            began = perf_counter()
+            record = _Run(memory, experiment).record
+            record.statistics["wall_s"] = perf_counter() - began  # type: ignore[index]
+            records.append(record)
+            if progress is not None:
+                progress(len(records), len(experiments))
+        return records
+
+
+class _Run:
+    """One experiment from reset to record."""
+
+    def __init__(self, memory: Memory, experiment: Experiment) -> None:
+        self.memory, self.experiment = memory, experiment
+        self.config = config = experiment.config
+        self.seen: Counter[tuple] = Counter()
+        self._load()
+        plan = config.floorplan
+        self.mesh = Mesh(config, memory.masks(), self.seen)
+        self.tiles = [AnalogBoundary(config, tile, self.seen) for tile in range(config.tile_count)]
+        self.ilps = [InputLandingPad(memory.vectors(Unit(ILP, i)), self.seen) for i in range(config.domain_count)]
+        self.olps = [OutputLandingPad(config.lanes, config.olp_vectors, self.seen) for _ in range(config.domain_count)]
+        #: What each OLP listens to: what its tile drives across that edge.
+        self.heard: list[Node] = [(site.edge.value, plan.tile_index[site.square]) for site in plan.olp_sites]
+        self.partners: dict[int, dict[Edge, int]] = defaultdict(dict)
+        for north, south in plan.capacitor_pairs():
+            self.partners[north][Edge.SOUTH], self.partners[south][Edge.NORTH] = south, north
+        self.chip = _analog_chip(experiment)
+        self.events: list[TileEvent] = []
+        self.crossings: dict[tuple[int, int], NDArray[np.uint16]] = {}
+        self.flags: dict[tuple[Unit, str], int] = {}  #: (unit, flag) -> first cycle in which it is set
+        self.contention: dict[int, set[str]] = defaultdict(set)
+        self.closed_loop = False
+        self.record = self._run()
+
+    def _load(self) -> None:
+        memory, experiment = self.memory, self.experiment
+        memory.clear_masks()
+        for unit in memory.units:
+            memory.load_program(unit, experiment.units.get(unit) or (encode(unit.kind, Operation("HALT")),))
+        for (tile, edge), mask in experiment.masks.items():
+            first = list(Edge).index(edge) * memory.mask_beats
+            memory.load(Unit(TILE, tile), MASKS, first, pack_mask(mask, self.config))
+        for ilp, vectors in experiment.vectors.items():
+            for slot, codes in enumerate(vectors):
+                memory.store(Unit(ILP, ilp), slot, codes)
+
+    def _run(self) -> Record:
+        memory, stop = self.memory, self.experiment.cycles
+        walks = {unit: walk(memory.program(unit), unit.kind, self.config, stop, self.seen) for unit in memory.units}
+        in_force: dict[int, list[tuple[Unit, Issue]]] = defaultdict(list)
+        for unit, path in walks.items():
+            if path.illegal is not None:
+                self.flags[unit, "illegal"] = path.illegal
+            for issue in path.issues:
+                in_force[issue.cycle + CONTROL_LATENCY].append((unit, issue))
+        self._elapse(in_force)
+        statuses = {}
+        for unit in memory.units:
+            pads: Sequence[InputLandingPad | OutputLandingPad] = {ILP: self.ilps, OLP: self.olps}.get(unit.kind, ())
+            places = self.contention[unit.index] if unit.kind is TILE else ()
+            statuses[unit] = {
+                "running": 0,
+                "illegal": int((unit, "illegal") in self.flags),
+                "fault": int((unit, "fault") in self.flags),
+                "contention": sum(1 << PLACES.index(place) for place in places),
+                "pointer": pads[unit.index].pointer if pads else 0,
+            }
+        return Record(
+            engine="golden",
+            cycles=max(path.halted for path in walks.values()),
+            error_cycle=min(self.flags.values(), default=None),
+            statuses=statuses,
+            results={olp: memory.vectors(Unit(OLP, olp)) for olp in range(self.config.domain_count)},
+            events=tuple(sorted(self.events, key=lambda event: (event.cycle, event.kind, event.tile))),
+            crossings=self.crossings,
+            statistics={"seen": self.seen, "closed_loop": self.closed_loop},
+        )
+
+    def _elapse(self, in_force: Mapping[int, list[tuple[Unit, Issue]]]) -> None:
+        """Go through the cycles in which a bank takes force, a pulse rises or falls, or contention is checked."""
+        agenda = sorted(in_force)
+        last = max(agenda, default=0) + 1  # nothing that follows can be seen any more
+        checks: set[int] = set()
+        now = 0
+        while agenda and agenda[0] <= last:
+            cycle = heappop(agenda)
+            if cycle == now:
+                continue
+            self._pass(now, cycle - now)
+            now = cycle
+            banks = {"MESH": False, "ARRAY": False, "PULSE": False}  # which of them take force in this cycle
+            events, changes = [], []
+            for unit, issue in in_force.get(cycle, ()):
+                match issue.bank:
+                    case "MESH":
+                        self.mesh.write(unit.index, issue.fields)
+                        banks["MESH"] = True
+                    case "PULSE":
+                        pad = self.ilps[unit.index]
+                        if pad.write(cycle, issue.fields):
+                            banks["PULSE"] = True
+                            changes += pad.pulse.changes
+                    case "COUNT":
+                        self._count(cycle, unit, issue)
+                    case bank:
+                        banks["ARRAY"] |= bank == "ARRAY"
+                        events += self.tiles[unit.index].write(cycle, bank, issue.fields)
+            changes += self._serve(cycle, events)
+            if banks["ARRAY"]:
+                self._faults(cycle)
+            if banks["MESH"]:
+                self.closed_loop |= self.mesh.closed_loop()
+                self._contend(cycle + 2, self.mesh.inner_contention())
+                checks.add(cycle + 1)
+                changes.append(cycle + 1)
+            if banks["PULSE"] or cycle in checks:
+                self._contend(
+                    cycle + 1, self.mesh.edge_contention(i for i, pad in enumerate(self.ilps) if pad.sending(cycle))
+                )
+            self.mesh.resolve(self._sources(cycle))
+            for change in changes:
+                heappush(agenda, change)
+
+    def _pass(self, now: int, cycles: int) -> None:
+        """`cycles` go by from `now` on, in which nothing changes."""
+        for tile in (tile for tile in self.tiles if tile.measures):
+            tile.elapse(now, cycles, self.mesh.high(("rows", tile.tile)), self.mesh.high(("columns", tile.tile)))
+        for pad, node in zip(self.olps, self.heard, strict=True):
+            pad.elapse(cycles, self.mesh.high(node))
+
+    def _sources(self, cycle: int) -> dict[Node, NDArray[np.bool_]]:
+        sources: dict[Node, NDArray[np.bool_]] = {}
+        for domain, pad in enumerate(self.ilps):
+            if pad.sending(cycle):
+                sources["ilp", domain] = pad.pulse.high(cycle)
+        for tile in self.tiles:
+            if (lanes := tile.columns_out(cycle)) is not None and lanes.any():
+                sources["comparators", tile.tile] = lanes
+        return sources
+
+    def _count(self, cycle: int, unit: Unit, issue: Issue) -> None:
+        pad = self.olps[unit.index]
+        if stored := pad.write(issue.fields):
+            self.memory.store(unit, *stored)
+        if pad.illegal:
+            self._flag(unit, "illegal", cycle)
+
+    def _serve(self, cycle: int, events: list[TileEvent]) -> list[int]:
+        """The physics serves the events of a cycle; cycles in which comparators change."""
+        if not events:
+            return []
+        self.events += events
+        kinds = Counter(event.kind.name for event in events)
+        self.seen["events of one cycle", "+".join(sorted(kinds))] += 1
+        self.seen["tiles of one event", min(max(kinds.values()), 2)] += 1
+        changes: list[int] = []
+        for tile, times in self.chip.serve(np.array([self.experiment.frame]), events).items():
+            self.crossings[cycle, tile] = times[0].astype(np.uint16)
+            changes += self.tiles[tile].answer(cycle, times[0]).changes
+        return changes
+
+    def _faults(self, cycle: int) -> None:
+        for tile in self.tiles:
+            pair = self.partners[tile.tile]
+            north, south = (self.tiles[pair[edge]] if edge in pair else None for edge in (Edge.NORTH, Edge.SOUTH))
+            for fault in tile.faults(cycle, north, south):
+                self.seen["fault", fault] += 1
+                self._flag(Unit(TILE, tile.tile), "fault", cycle + 1)
+
+    def _contend(self, cycle: int, found: Mapping[int, set[str]]) -> None:
+        """Contention that sets its flags in `cycle`."""
+        for tile, places in found.items():
+            for place in places - self.contention[tile]:
+                self.seen["contention", place] += 1
+            self.contention[tile] |= places
+            self._flag(Unit(TILE, tile), "contention", cycle)
+
+    def _flag(self, unit: Unit, flag: str, cycle: int) -> None:
+        self.flags[unit, flag] = min(cycle, self.flags.get((unit, flag), cycle))
+
+
+def _analog_chip(experiment: Experiment) -> AnalogChip:
+    config = experiment.config
+    chip = AnalogChip(
+        experiment.analog,
+        tiles=experiment.weights,
+        pairs=dict(config.floorplan.capacitor_pairs()),
+        rows=config.lanes,
+        bias_rows=config.bias_rows,
+        columns=config.lanes,
+        seed=experiment.seed,
+    )
+    if experiment.weights:
+        program_weights(chip, experiment.weights)
+    return chip

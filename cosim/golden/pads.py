@@ -1,0 +1,110 @@
+"""Landing pads: pulses from codes, and codes from pulses.
+
+Source: docs/fabric.md, "Input landing pad" and "Output landing pad".
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["InputLandingPad", "OutputLandingPad", "Pulse"]
+
+Lanes = NDArray[np.bool_]
+
+
+class Pulse:
+    """Lanes that rise together in cycle `start` and fall after `times` cycles, (lanes,); 0 does not rise."""
+
+    def __init__(self, start: int, times: NDArray[np.integer]) -> None:
+        self.start, self.times = start, times
+        self.end = start + max(int(times.max()), 1)
+
+    @property
+    def changes(self) -> list[int]:
+        """Cycles in which a lane rises or falls."""
+        return [self.start, *(self.start + np.unique(self.times)).tolist()]
+
+    def high(self, cycle: int) -> Lanes:
+        return (self.start <= cycle) & (cycle - self.start < self.times)
+
+
+class InputLandingPad:
+    """Vectors (depth, lanes) and a pointer; `pulse` is the vector being sent."""
+
+    def __init__(self, vectors: NDArray[np.uint8], seen: Counter[tuple]) -> None:
+        self.vectors, self.pointer, self.seen = vectors, 0, seen
+        self.pulse = Pulse(0, np.zeros(1, np.int64))
+
+    def write(self, cycle: int, bank: Mapping[str, int]) -> bool:
+        """A PULSE bank takes force; whether a pulse begins."""
+        depth = len(self.vectors)
+        if bank["load_pointer"]:
+            self.seen["ilp pointer", "load"] += 1
+            self.pointer = bank["pointer"] % depth
+        if not bank["fire"]:
+            return False
+        codes = self.vectors[self.pointer].astype(np.int64)
+        if self.sending(cycle):
+            self.seen["ilp fire", "during a pulse"] += 1
+        for code in (0, 1, 127, 128, 255):
+            self.seen["ilp code", code] += int((codes == code).any())
+        self.pulse = Pulse(cycle, codes)
+        moved = self.pointer + bank["advance"]
+        if bank["advance"]:
+            self.seen["ilp pointer", "wrap" if not 0 <= moved < depth else "back" if bank["advance"] < 0 else "on"] += 1
+        self.pointer = moved % depth
+        return True
+
+    def sending(self, cycle: int) -> bool:
+        """Whether the pad is an enabled driver: from the cycle in which lanes may rise until the last has fallen."""
+        return self.pulse.start <= cycle < self.pulse.end
+
+
+class OutputLandingPad:
+    """Counters (lanes,) that measure high time up to the first falling edge, while a window is open."""
+
+    def __init__(self, lanes: int, depth: int, seen: Counter[tuple]) -> None:
+        self.depth, self.seen = depth, seen
+        self.pointer, self.open, self.illegal = 0, False, False
+        self.count = np.zeros(lanes, np.int64)
+        self.fallen = np.zeros(lanes, np.bool_)
+
+    def elapse(self, cycles: int, high: Lanes) -> None:
+        """So many cycles pass while the lanes `high` are."""
+        if self.open:
+            if (self.fallen & high).any():
+                self.seen["olp code", "second pulse"] += 1
+            self.fallen |= (self.count > 0) & ~high
+            self.count[high & ~self.fallen] += cycles
+
+    def write(self, bank: Mapping[str, int]) -> tuple[int, NDArray[np.uint8]] | None:
+        """A COUNT bank takes force: (slot, codes) if it stores. `illegal` is whether it could not."""
+        result: tuple[int, NDArray[np.uint8]] | None = None
+        self.illegal = bool(bank["store"] and not self.open)
+        if bank["load_pointer"]:
+            self.seen["olp pointer", "load"] += 1
+            self.pointer = bank["pointer"] % self.depth
+        if bank["store"] and self.open:
+            result = self.pointer, self._codes(bank["seven_bits"])
+            self.seen["olp pointer", "wrap" if self.pointer == self.depth - 1 else "on"] += 1
+            self.pointer = (self.pointer + 1) % self.depth
+        elif bank["store"]:
+            self.seen["illegal", "store without a window"] += 1
+        if bank["open"]:
+            kind = "store and open" if bank["store"] else "open again" if self.open else "open"
+            self.seen["olp window", kind] += 1
+            self.count[:], self.fallen[:] = 0, False
+        elif bank["store"]:
+            self.seen["olp window", "store"] += 1
+        self.open = bool(bank["open"] or (self.open and not bank["store"]))
+        return result
+
+    def _codes(self, seven_bits: int) -> NDArray[np.uint8]:
+        codes = np.minimum(self.count, 255).astype(np.uint8) >> np.uint8(seven_bits)
+        for name, some in (("0", self.count == 0), ("255", self.count == 255), ("saturated", self.count > 255)):
+            self.seen["olp code", name] += int(some.any())
+        self.seen["olp code", "some"] += int(((self.count > 0) & (self.count < 255)).any())
+        self.seen["olp bits", 7 if seven_bits else 8] += 1
+        return codes
