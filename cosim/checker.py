@@ -1,13 +1,14 @@
 """Whether a program is legal, found out before it runs: what the chip would flag, and what it could not see."""
 
 from bisect import bisect_right
+from itertools import groupby
 
 from cosim.mesh import IllegalRouteError
 from cosim.program import Program, Unit
-from cosim.schedule import Count, Derivation, Integrate, Pulse, Schedule, ScheduleError, Write
-from cosim.words import ILP, OLP
+from cosim.schedule import Count, Derivation, FrameDerivation, Integrate, Pulse, Schedule, ScheduleError, Write
+from cosim.words import ILP, OLP, TILE
 
-__all__ = ["check"]
+__all__ = ["check", "check_mesh", "check_sharing"]
 
 
 def check(program: Program) -> Schedule:
@@ -23,22 +24,22 @@ def check(program: Program) -> Schedule:
         Naming unit, cycle and wires.
     """
     _check_depths(program)
-    derivation = Derivation(program)
+    derivation = FrameDerivation(program)
     _check_halts(derivation)
     _check_pointers(derivation)
-    _check_mesh(derivation)
-    schedule = derivation.schedule(0)
+    check_mesh(derivation)
+    schedule = derivation.frame(0)
     last = program.frames_per_run - 1
     for frame in sorted({min(1, last), last} - {0}):
-        _check_alike(schedule, derivation.schedule(frame), f"frame {frame}")
-    again = Derivation(program, derivation.states[-1].settings)
-    _check_mesh(again)
-    _check_alike(schedule, again.schedule(0), "frame 0 of a second run, which finds the mesh as the first one left it,")
+        _check_alike(schedule, derivation.frame(frame), f"frame {frame}")
+    again = FrameDerivation(program, derivation.states[-1].settings)
+    check_mesh(again)
+    _check_alike(schedule, again.frame(0), "frame 0 of a second run, which finds the mesh as the first one left it,")
     _check_pads(program, schedule)
     return schedule
 
 
-def _check_halts(derivation: Derivation) -> None:
+def _check_halts(derivation: FrameDerivation) -> None:
     for unit, timeline in derivation.timelines.items():
         if timeline.halted is None:
             raise ScheduleError(
@@ -47,7 +48,14 @@ def _check_halts(derivation: Derivation) -> None:
             )
 
 
-def _check_mesh(derivation: Derivation) -> None:
+def check_mesh(derivation: Derivation) -> None:
+    """Make sure that no wire ever has two drivers and no ring of borderguards is closed.
+
+    Raises
+    ------
+    IllegalRouteError
+        Naming cycle, place and wires.
+    """
     seen: set[tuple] = set()
     for cycle, state in zip(derivation.changes, derivation.states, strict=True):
         sending = _sending(derivation, cycle)
@@ -59,6 +67,38 @@ def _check_mesh(derivation: Derivation) -> None:
             state.check(sending)
         except IllegalRouteError as error:
             raise IllegalRouteError(f"cycle {cycle}: {error}") from None
+
+
+def check_sharing(derivation: Derivation) -> None:
+    """Make sure that a tile shares its capacitors only while its partner shares back.
+
+    Raises
+    ------
+    ScheduleError
+        Naming the tile and the cycle in which the chip would set its `fault` flag.
+    """
+    pairs = dict(derivation.config.floorplan.capacitor_pairs())
+    partners = {(north, "share_south"): (south, "share_north") for north, south in pairs.items()}
+    partners |= {there: here for here, there in partners.items()}
+    writes = [
+        (issue.in_force, unit.index, issue.fields)
+        for unit, timeline in derivation.timelines.items()
+        if unit.kind is TILE
+        for issue in timeline.writes("ARRAY")
+    ]
+    writes.sort(key=lambda write: write[:2])
+    shared: set[tuple[int, str]] = set()
+    for cycle, group in groupby(writes, key=lambda write: write[0]):
+        for _, tile, fields in group:
+            for side in ("share_north", "share_south"):
+                (shared.add if fields[side] else shared.discard)((tile, side))
+        for tile, side in sorted(shared):
+            if partners.get((tile, side)) not in shared:
+                neighbour = "northern" if side == "share_north" else "southern"
+                raise ScheduleError(
+                    f"{Unit(TILE, tile)} shares its capacitors in cycle {cycle} with a {neighbour} neighbour that "
+                    f"{'does not share back' if (tile, side) in partners else 'it has no capacitor switch to'}"
+                )
 
 
 def _sending(derivation: Derivation, change: int) -> dict[int, str]:

@@ -5,8 +5,8 @@ some units, masks, vectors, weights, and nothing else. Every engine (RTL, golden
 `Record`, so that records can be compared.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
-from analog_models.events import EventKind, TileControls, TileEvent
+from analog_models.events import TileEvent
 from analog_models.programming import WeightTargets
 from analog_models.programming import program as program_weights
 from cosim.archive import (
@@ -29,20 +29,28 @@ from cosim.archive import (
 )
 from cosim.assembler import program_depth
 from cosim.program import Unit
-from cosim.words import ILP, OLP, TILE
+from cosim.record import STATUS_FIELDS, Record
+from cosim.words import TILE
 from rtl.config import ChipConfig, Edge
 from rtl.isa import WORD_BITS
 
 __all__ = ["STATUS_FIELDS", "Experiment", "ExperimentError", "Record", "Recorder"]
 
-#: What a Record has of each unit's STATUS.
-STATUS_FIELDS = ("running", "illegal", "fault", "contention", "pointer")
-
-_EXPERIMENT, _RECORD, _VERSION = "duramesh experiment", "duramesh record", 1
+_FORMAT, _VERSION = "duramesh experiment", 1
 
 
 class ExperimentError(ValueError):
-    """An experiment cannot be run, or the file that should describe one is wrong; the message says what and where."""
+    """An experiment cannot be run, or the file that should describe one is wrong; the message says what and where.
+
+    Members
+    -------
+    part : tuple
+        Which part of an Experiment is wrong: the name of the member, and the key in it if it is a mapping.
+    """
+
+    def __init__(self, message: str, part: tuple = ()) -> None:
+        super().__init__(message)
+        self.part = part
 
 
 @dataclass(frozen=True)
@@ -89,48 +97,62 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if problem := next(self._problems(), None):
-            raise ExperimentError(f"{self.name}: {problem}")
+            part, text = problem
+            raise ExperimentError(f"{self.name}: {text}", part)
 
-    def _problems(self) -> Iterator[str]:
-        config = self.config
+    def _problems(self) -> Iterator[tuple[tuple, str]]:
+        """(part, what is wrong with it), see `ExperimentError.part`."""
         if self.cycles < 1:
-            yield f"a run has at least 1 cycle, got {self.cycles}"
-        counts = {TILE: config.tile_count, ILP: config.domain_count, OLP: config.domain_count}
-        for unit, words in self.units.items():
-            if unit.index >= counts[unit.kind]:
-                yield f"{unit} does not exist: this chip has {counts[unit.kind]}, numbered from 0"
-            depth = program_depth(unit.kind, config)
-            if not 1 <= len(words) <= depth:
-                yield f"program of {unit} has {len(words)} words; expected 1 to {depth}, what its SRAM holds"
-            if not all(0 <= word < 1 << WORD_BITS for word in words):
-                yield f"program of {unit} has a word of more than {WORD_BITS} bits"
-        for (tile, edge), mask in self.masks.items():
-            where = f"mask of the {edge} edge of TILE {tile}"
-            if not 0 <= tile < config.tile_count:
-                yield f"{where}: there is no such tile, this chip has {config.tile_count}, numbered from 0"
-            if mask.shape != (config.lanes,) or mask.dtype != np.bool_:
-                yield f"{where} must be bool ({config.lanes},), got {mask.dtype} {mask.shape}"
-        for ilp, codes in self.vectors.items():
-            where = f"vectors of ILP {ilp}"
-            if not 0 <= ilp < config.domain_count:
-                yield f"{where}: there is no such landing pad, this chip has {config.domain_count}, numbered from 0"
-            if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != config.lanes:
-                yield f"{where} must be uint8 (n, {config.lanes}), got {codes.dtype} {codes.shape}"
-            elif len(codes) > config.ilp_vectors:
-                yield f"{where}: {len(codes)} vectors, its SRAM holds {config.ilp_vectors}"
-        shape = (config.total_rows, config.lanes)
-        for tile, target in self.weights.items():
-            if not 0 <= tile < config.tile_count:
-                yield f"weights of TILE {tile}: there is no such tile, this chip has {config.tile_count}"
-            for name in ("wp1", "wp2"):
-                array = getattr(target, name)
-                if array is None:
-                    continue
-                if array.shape != shape:
-                    yield f"{name} of TILE {tile} must be {shape}, rows and bias rows by columns, got {array.shape}"
-                elif not np.all(np.abs(array) <= 1):
-                    row, column = np.argwhere(~(np.abs(array) <= 1))[0]
-                    yield f"{name} of TILE {tile}, row {row}, column {column}: {array[row, column]} is not in [-1, 1]"
+            yield ("cycles",), f"a run has at least 1 cycle, got {self.cycles}"
+        checks: dict[str, Callable[[Any, Any], Iterator[str]]] = {
+            "units": self._unit_problems,
+            "masks": self._mask_problems,
+            "vectors": self._vector_problems,
+            "weights": self._weight_problems,
+        }
+        for part, check in checks.items():
+            for key, value in getattr(self, part).items():
+                yield from (((part, key), text) for text in check(key, value))
+
+    def _unit_problems(self, unit: Unit, words: tuple[int, ...]) -> Iterator[str]:
+        count = self.config.tile_count if unit.kind is TILE else self.config.domain_count
+        if unit.index >= count:
+            yield f"{unit} does not exist: this chip has {count}, numbered from 0"
+        depth = program_depth(unit.kind, self.config)
+        if not 1 <= len(words) <= depth:
+            yield f"program of {unit} has {len(words)} words; expected 1 to {depth}, what its SRAM holds"
+        if not all(0 <= word < 1 << WORD_BITS for word in words):
+            yield f"program of {unit} has a word of more than {WORD_BITS} bits"
+
+    def _mask_problems(self, place: tuple[int, Edge], mask: NDArray) -> Iterator[str]:
+        tile, edge = place
+        where, lanes = f"mask of the {edge} edge of TILE {tile}", self.config.lanes
+        if not 0 <= tile < self.config.tile_count:
+            yield f"{where}: there is no such tile, this chip has {self.config.tile_count}, numbered from 0"
+        if mask.shape != (lanes,) or mask.dtype != np.bool_:
+            yield f"{where} must be bool ({lanes},), got {mask.dtype} {mask.shape}"
+
+    def _vector_problems(self, ilp: int, codes: NDArray) -> Iterator[str]:
+        where, lanes = f"vectors of ILP {ilp}", self.config.lanes
+        if not 0 <= ilp < self.config.domain_count:
+            yield f"{where}: there is no such landing pad, this chip has {self.config.domain_count}, numbered from 0"
+        if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != lanes:
+            yield f"{where} must be uint8 (n, {lanes}), got {codes.dtype} {codes.shape}"
+        elif len(codes) > self.config.ilp_vectors:
+            yield f"{where}: {len(codes)} vectors, its SRAM holds {self.config.ilp_vectors}"
+
+    def _weight_problems(self, tile: int, target: WeightTargets) -> Iterator[str]:
+        shape = (self.config.total_rows, self.config.lanes)
+        if not 0 <= tile < self.config.tile_count:
+            yield f"weights of TILE {tile}: there is no such tile, this chip has {self.config.tile_count}"
+        for name, array in (("wp1", target.wp1), ("wp2", target.wp2)):
+            if array is None:
+                continue
+            if array.shape != shape:
+                yield f"{name} of TILE {tile} must be {shape}, rows and bias rows by columns, got {array.shape}"
+            elif not np.all(np.abs(array) <= 1):
+                row, column = np.argwhere(~(np.abs(array) <= 1))[0]
+                yield f"{name} of TILE {tile}, row {row}, column {column}: {array[row, column]} is not in [-1, 1]"
 
     def make_chip(self) -> AnalogChip:
         """The analog part of the chip: mismatch drawn from `seed`, tiles in `weights` programmed, closed loop."""
@@ -156,7 +178,7 @@ class Experiment:
             arrays |= {f"{name} {tile}": array for name, array in vars(target).items() if array is not None}
         meta = {name: getattr(self, name) for name in ("seed", "frame", "cycles", "name")}
         meta |= {"config": config_to_json(self.config), "analog": self.analog.to_json(), "weights": list(self.weights)}
-        write_archive(path, _EXPERIMENT, _VERSION, meta, arrays, compress=False)
+        write_archive(path, _FORMAT, _VERSION, meta, arrays, compress=False)
 
     @classmethod
     def load(cls, path: Path) -> "Experiment":
@@ -168,7 +190,7 @@ class Experiment:
             If the file is no experiment, is truncated, or was written by another version.
         FileNotFoundError
         """
-        meta, arrays = _read(path, _EXPERIMENT)
+        meta, arrays = _read(path)
         try:
             return cls._from_parts(meta, arrays)
         except (KeyError, TypeError, ValueError) as error:
@@ -193,9 +215,9 @@ class Experiment:
         )
 
 
-def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, NDArray]]:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
     try:
-        return read_archive(path, kind, _VERSION)
+        return read_archive(path, _FORMAT, _VERSION)
     except ArchiveError as error:
         raise ExperimentError(str(error)) from None
 
@@ -241,125 +263,3 @@ class Recorder:
     @property
     def events(self) -> tuple[TileEvent, ...]:
         return tuple(sorted(self._events, key=lambda event: (event.cycle, event.kind, event.tile)))
-
-
-@dataclass(frozen=True)
-class Record:
-    """What was seen of one run.
-
-    Cycles count from cycle 0 of the program, the first one in which `busy` is high.
-
-    Members
-    -------
-    engine : `rtl`, `golden` or `twin`
-    cycles : int
-        Cycles that `busy` was high.
-    error_cycle : int or None
-        First cycle in which the `error` pin was high.
-    statuses : mapping of Unit to fields of its STATUS
-        `running`, `illegal`, `fault`, `contention` (bits as in docs/fabric.md), `pointer`; of all units, after the run.
-    results : mapping of OLP index to uint8 (olp_vectors, lanes)
-        The whole result SRAM of each landing pad.
-    events : tuple of TileEvent
-        Everything that crossed the analog boundary, in order of cycle, kind and tile.
-    crossings : mapping of (cycle, tile) to uint16 (lanes,)
-        What the physics answered to each ramp.
-    statistics : mapping
-        What the engine measured, e.g. `wall_s`.
-    """
-
-    engine: str
-    cycles: int
-    error_cycle: int | None
-    statuses: Mapping[Unit, Mapping[str, int]]
-    results: Mapping[int, NDArray[np.uint8]]
-    events: tuple[TileEvent, ...] = ()
-    crossings: Mapping[tuple[int, int], NDArray[np.uint16]] = field(default_factory=dict)
-    statistics: Mapping[str, Any] = field(default_factory=dict)
-
-    def save(self, path: Path) -> None:
-        """Write the record to an npz file without pickle."""
-        meta = {
-            "engine": self.engine,
-            "cycles": self.cycles,
-            "error_cycle": self.error_cycle,
-            "statuses": {str(unit): dict(status) for unit, status in self.statuses.items()},
-            "statistics": dict(self.statistics),
-        }
-        arrays: dict[str, NDArray] = {f"results {olp}": codes for olp, codes in self.results.items()}
-        crossings = sorted(self.crossings.items())
-        arrays["crossing_keys"] = np.array([key for key, _ in crossings], np.int64).reshape(-1, 2)
-        if crossings:
-            arrays["crossings"] = np.stack([times for _, times in crossings])
-        write_archive(path, _RECORD, _VERSION, meta, arrays | _pack_events(self.events))
-
-    @classmethod
-    def load(cls, path: Path) -> "Record":
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        ExperimentError
-            If the file is no record, is truncated, or was written by another version.
-        FileNotFoundError
-        """
-        meta, arrays = _read(path, _RECORD)
-        try:
-            keys = [(cycle, tile) for cycle, tile in arrays["crossing_keys"].tolist()]
-            return cls(
-                engine=meta["engine"],
-                cycles=meta["cycles"],
-                error_cycle=meta["error_cycle"],
-                statuses={Unit.parse(unit): status for unit, status in meta["statuses"].items()},
-                results={int(key.split()[1]): codes for key, codes in arrays.items() if key.startswith("results ")},
-                events=_unpack_events(arrays),
-                crossings=dict(zip(keys, arrays["crossings"], strict=True)) if keys else {},
-                statistics=meta["statistics"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ExperimentError(f"{path} is damaged: {type(error).__name__}: {error}") from None
-
-
-_CONTROLS = tuple(item.name for item in fields(TileControls))
-_WRITE = ("write_row", "device", "reset", "return_line")
-_FLAGS = ("wp1", "wp2", "discharge", "share_north", "share_south")
-
-
-def _pack_events(events: Sequence[TileEvent]) -> dict[str, NDArray]:
-    """Events as a table of numbers, and the row and column times of those that have any, in the same order."""
-    table = [
-        [
-            *(event.tile, event.kind, event.cycle),
-            *(getattr(event.controls or TileControls(), name) for name in _CONTROLS),
-            *(getattr(event, name) for name in _WRITE),
-        ]
-        for event in events
-    ]
-    arrays = {"events": np.array(table, np.int64).reshape(len(table), 3 + len(_CONTROLS) + len(_WRITE))}
-    for name in ("row_time", "column_time"):
-        times = [getattr(event, name)[0] for event in events if getattr(event, name) is not None]
-        if times:
-            arrays[name] = np.stack(times)
-    return arrays
-
-
-def _unpack_events(arrays: Mapping[str, NDArray]) -> tuple[TileEvent, ...]:
-    times = {name: iter(arrays.get(name, ())) for name in ("row_time", "column_time")}
-    events = []
-    for tile, number, cycle, *rest in arrays["events"].tolist():
-        kind = EventKind(number)
-        settings = dict(zip(_CONTROLS, rest, strict=False))
-        settings |= {name: bool(settings[name]) for name in _FLAGS}
-        write = dict(zip(_WRITE, rest[len(_CONTROLS) :], strict=True))
-        events.append(
-            TileEvent(
-                tile,
-                kind,
-                cycle,
-                TileControls(**settings) if kind in (EventKind.INTEGRATE, EventKind.RAMP) else None,
-                row_time=next(times["row_time"])[None] if kind is EventKind.INTEGRATE else None,
-                column_time=next(times["column_time"])[None] if kind is EventKind.WRITE else None,
-                **{**write, "reset": bool(write["reset"])},
-            )
-        )
-    return tuple(events)

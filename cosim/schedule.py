@@ -1,13 +1,13 @@
-"""What a program makes the chip do in one frame, derived from its words: analog events and where pulses come from.
+"""What words make the chip do, derived from them: analog events and where pulses come from.
 
 The timing is that of docs/fabric.md: levels in force two cycles after issue, pulses of an ILP as well, those of a ramp
 `RAMP_LATENCY` cycles after the ramp is in force and gated by the output-enable window. All cycles below count from
-cycle 0 of the program and belong to frame 0; every later frame is the same, `Program.frame_cycles` later (`check` makes
-sure).
+cycle 0 of the program. Those of a `Program` belong to frame 0; every later frame is the same, `Program.frame_cycles`
+later (`check` makes sure).
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,12 +15,15 @@ import numpy as np
 
 from cosim.mesh import Lanes, Mesh, MeshState, Place
 from cosim.program import Program, Unit
-from cosim.timeline import Interval, Timeline, TimelineError, intervals, run
+from cosim.timeline import Interval, Issue, Timeline, TimelineError, intervals, run
 from cosim.words import ILP, OLP, TILE
+from rtl.config import ChipConfig, Edge
 from rtl.isa import RAMP_LATENCY
 
 __all__ = [
     "Count",
+    "Derivation",
+    "FrameDerivation",
     "Integrate",
     "Link",
     "Precharge",
@@ -131,7 +134,7 @@ _ORDER = (Count, Precharge, Integrate, Ramp, Write)
 
 @dataclass(frozen=True)
 class Schedule:
-    """Events of one frame, in the order in which the physics serves them."""
+    """Events of one frame, or of a whole run, in the order in which the physics serves them."""
 
     events: tuple[Event, ...]
 
@@ -148,42 +151,61 @@ def derive(program: Program, frame: int = 0) -> Schedule:
     ScheduleError, IllegalRouteError
         If the program does not run, or an event of the frame makes no sense.
     """
-    return Derivation(program).schedule(frame)
+    return FrameDerivation(program).frame(frame)
 
 
 class Derivation:
-    """Timelines of all units of a program and what follows from them, in cycles of the whole run.
+    """Timelines of all units and what follows from them, in cycles of the whole run.
 
     Parameters
     ----------
-    program : Program
+    config : ChipConfig
+    units : mapping of Unit to words
+    masks : mapping of (tile index, edge) to bool (lanes,)
+    limit : int
+        No unit issues anything from this cycle on.
+    end : int
+        Cycle to which levels are followed; what is high then goes on, and ends in no event.
     switches : mapping of tile index to MeshBank fields
         How the mesh stands at the start: a run leaves it as it ends. By default as after reset.
 
     Members
     -------
     timelines : dict of Unit to Timeline
-    end : int
-        Cycle to which units are followed: two frames beyond the run.
     changes : list of int
         Cycles in which any switch may change, ascending, from reset on.
     states : list of MeshState
         The mesh from each cycle of `changes` on.
     pulses : list of Pulse
         Everything that input landing pads send.
+    pointers : dict of Unit to int
+        Where each landing pad's pointer stands at the end.
+
+    Raises
+    ------
+    ScheduleError
+        If a unit does not run.
     """
 
-    def __init__(self, program: Program, switches: Mapping[int, Mapping[str, int]] | None = None) -> None:
-        self.program = program
+    def __init__(
+        self,
+        config: ChipConfig,
+        units: Mapping[Unit, Sequence[int]],
+        masks: Mapping[tuple[int, Edge], Lanes],
+        *,
+        limit: int,
+        end: int,
+        switches: Mapping[int, Mapping[str, int]] | None = None,
+    ) -> None:
+        self.config, self.masks = config, masks
+        self.limit, self.end = limit, end
         self.switches = switches or {}
-        self.config = program.config
-        self.mesh = Mesh(program.config)
-        self.end = program.frame_cycles * (program.frames_per_run + 2)
-        self.timelines = {unit: self._run(unit) for unit in program.units}
+        self.mesh = Mesh(config)
+        self.timelines = {unit: self._run(unit, words) for unit, words in units.items()}
 
-    def _run(self, unit: Unit) -> Timeline:
+    def _run(self, unit: Unit, words: Sequence[int]) -> Timeline:
         try:
-            return run(self.program.units[unit], unit.kind, self.config, self.end)
+            return run(words, unit.kind, self.config, self.limit)
         except TimelineError as error:
             raise ScheduleError(f"{unit} {error}") from None
 
@@ -207,31 +229,35 @@ class Derivation:
         states = []
         for cycle in self.changes:
             settings = settings | steps.get(cycle, {})
-            states.append(MeshState(self.mesh, settings, self.program.masks))
+            states.append(MeshState(self.mesh, settings, self.masks))
         return states
 
     # Sources.
 
     @cached_property
     def pulses(self) -> list[Pulse]:
-        found = []
-        depth = self.config.ilp_vectors
-        for unit, timeline in self.timelines.items():
-            if unit.kind is not ILP:
-                continue
-            pointer = 0
-            fires: list[tuple[int, int]] = []
-            for issue in timeline.writes("PULSE"):
-                if issue.fields["load_pointer"]:
-                    pointer = issue.fields["pointer"] % depth
-                if issue.fields["fire"]:
-                    fires.append((issue.in_force, pointer))
-                    pointer = (pointer + issue.fields["advance"]) % depth
-            for index, (start, slot) in enumerate(fires):
-                longest = start + self.config.max_code
-                stop = min(longest, fires[index + 1][0]) if index + 1 < len(fires) else longest
-                found.append(Pulse(unit.index, slot, start, stop))
-        return found
+        return [pulse for unit in self.timelines if unit.kind is ILP for pulse in self._fires(unit)[0]]
+
+    def _fires(self, unit: Unit) -> tuple[list[Pulse], int]:
+        """What an input landing pad sends, and its pointer at the end."""
+        pointer, depth = 0, self.config.ilp_vectors
+        fires: list[tuple[int, int]] = []
+        for issue in self.timelines[unit].writes("PULSE"):
+            if issue.fields["load_pointer"]:
+                pointer = issue.fields["pointer"] % depth
+            if issue.fields["fire"]:
+                fires.append((issue.in_force, pointer))
+                pointer = (pointer + issue.fields["advance"]) % depth
+        ends = [start + self._longest(unit.index, slot) for start, slot in fires]
+        followed = [start for start, _ in fires[1:]] + ends[-1:]
+        return [
+            Pulse(unit.index, slot, start, min(stop, following))
+            for (start, slot), stop, following in zip(fires, ends, followed, strict=True)
+        ], pointer
+
+    def _longest(self, ilp: int, slot: int) -> int:
+        """Cycles that the longest pulse of a vector may last."""
+        return self.config.max_code
 
     @cached_property
     def ramps(self) -> dict[int, list[Ramp]]:
@@ -277,30 +303,34 @@ class Derivation:
 
     # Events.
 
-    def schedule(self, frame: int) -> Schedule:
-        events = [event for unit in self.program.units for event in self._events(unit, frame)]
-        events = [self._as_frame_0(event, frame) for event in events]
-        events.sort(key=lambda event: (event.cycle, _ORDER.index(type(event)), getattr(event, "tile", -1)))
-        return Schedule(tuple(events))
+    def schedule(self) -> Schedule:
+        """All events of the run."""
+        return _in_order(event for unit in self.timelines for event in self._events(unit, _always))
 
-    def _mine(self, unit: Unit, cycle: int, frame: int) -> bool:
-        return self.program.locate(unit, cycle)[0] == frame
+    @property
+    def pointers(self) -> dict[Unit, int]:
+        return {
+            unit: self._fires(unit)[1] if unit.kind is ILP else list(self._windows(unit))[-1][0]
+            for unit in self.timelines
+            if unit.kind is not TILE
+        }
 
-    def _events(self, unit: Unit, frame: int) -> Iterator[Event]:
+    def _events(self, unit: Unit, mine: Callable[[Unit, int], bool]) -> Iterator[Event]:
+        """Events of a unit; those whose first cycle is `mine`."""
         if unit.kind is TILE:
-            yield from self._tile_events(unit, frame)
+            yield from self._tile_events(unit, mine)
         elif unit.kind is OLP:
-            yield from self._counts(unit, frame)
+            yield from self._counts(unit, mine)
 
-    def _tile_events(self, unit: Unit, frame: int) -> Iterator[Event]:
+    def _tile_events(self, unit: Unit, mine: Callable[[Unit, int], bool]) -> Iterator[Event]:
         timeline, tile = self.timelines[unit], unit.index
         array = timeline.writes("ARRAY")
         precharges = intervals(array, "precharge", self.end)
         for span in precharges:
-            if self._mine(unit, span.stop - 1, frame):
+            if span.stop < self.end and mine(unit, span.stop - 1):
                 yield Precharge(tile, span.stop)
         for span in intervals(array, "integrate", self.end):
-            if not self._mine(unit, span.start, frame):
+            if not mine(unit, span.start):
                 continue
             for other in precharges:
                 if other.start < span.stop and span.start < other.stop:
@@ -311,11 +341,12 @@ class Derivation:
             for issue in array:
                 if span.start < issue.in_force < span.stop and any(issue.fields[x] != span.fields[x] for x in latched):
                     raise ScheduleError(f"{unit} changes its ARRAY bank in cycle {issue.in_force} while it integrates")
-            links = self.links(Place("rows", tile), span.start, span.stop)
-            yield Integrate(tile, span.start, span.stop, span.fields, self._bias(timeline, span), links)
-        yield from (ramp for ramp in self.ramps.get(tile, ()) if self._mine(unit, ramp.cycle, frame))
+            if span.stop < self.end:
+                links = self.links(Place("rows", tile), span.start, span.stop)
+                yield Integrate(tile, span.start, span.stop, span.fields, self._bias(timeline, span), links)
+        yield from (ramp for ramp in self.ramps.get(tile, ()) if mine(unit, ramp.cycle))
         for span in intervals(timeline.writes("WRITE"), "write", self.end):
-            if self._mine(unit, span.start, frame):
+            if span.stop < self.end and mine(unit, span.start):
                 links = self.links(Place("columns", tile), span.start, span.stop)
                 yield Write(tile, span.start, span.stop, span.fields, links)
 
@@ -328,7 +359,14 @@ class Derivation:
                 durations = tuple(issue.fields[f"durations[{row}]"] for row in range(rows))
         return tuple(min(duration, span.stop - span.start) for duration in durations)
 
-    def _counts(self, unit: Unit, frame: int) -> Iterator[Count]:
+    def _counts(self, unit: Unit, mine: Callable[[Unit, int], bool]) -> Iterator[Count]:
+        for slot, opened, issue in self._windows(unit):
+            if issue is not None and mine(unit, opened):
+                links = self.links(self.mesh.olp(unit.index), opened, issue.in_force)
+                yield Count(unit.index, slot, opened, issue.in_force, bool(issue.fields["seven_bits"]), links)
+
+    def _windows(self, unit: Unit) -> Iterator[tuple[int, int, Issue | None]]:
+        """(result, first cycle, store) of each window of an output landing pad; at last the pointer without a store."""
         pointer, opened = 0, None
         for issue in self.timelines[unit].writes("COUNT"):
             if issue.fields["load_pointer"]:
@@ -336,14 +374,40 @@ class Derivation:
             if issue.fields["store"]:
                 if opened is None:
                     raise ScheduleError(f"{unit} stores in cycle {issue.cycle} without an open window")
-                if self._mine(unit, opened, frame):
-                    links = self.links(self.mesh.olp(unit.index), opened, issue.in_force)
-                    seven = bool(issue.fields["seven_bits"])
-                    yield Count(unit.index, pointer, opened, issue.in_force, seven, links)
+                yield pointer, opened, issue
                 pointer = (pointer + 1) % self.config.olp_vectors
                 opened = None
             if issue.fields["open"]:
                 opened = issue.in_force
+        yield pointer, self.end, None
+
+
+class FrameDerivation(Derivation):
+    """The derivation of a program, frame by frame, followed two frames beyond the run.
+
+    Parameters
+    ----------
+    program : Program
+    switches : mapping of tile index to MeshBank fields
+        How the mesh stands at the start.
+    """
+
+    def __init__(self, program: Program, switches: Mapping[int, Mapping[str, int]] | None = None) -> None:
+        self.program = program
+        end = program.frame_cycles * (program.frames_per_run + 2)
+        super().__init__(program.config, program.units, program.masks, limit=end, end=end, switches=switches)
+
+    def frame(self, frame: int) -> Schedule:
+        """The events of one frame, with cycles and slots as in frame 0."""
+
+        def mine(unit: Unit, cycle: int) -> bool:
+            return self._mine(unit, cycle, frame)
+
+        events = (event for unit in self.timelines for event in self._events(unit, mine))
+        return _in_order(self._as_frame_0(event, frame) for event in events)
+
+    def _mine(self, unit: Unit, cycle: int, frame: int) -> bool:
+        return self.program.locate(unit, cycle)[0] == frame
 
     def _as_frame_0(self, event: Event, frame: int) -> Event:
         shift = frame * self.program.frame_cycles
@@ -379,6 +443,19 @@ class Derivation:
             slot = (pulse.slot - stride * frame) % self.config.ilp_vectors
             source = replace(pulse, start=pulse.start - shift, stop=pulse.stop - shift, slot=slot)
         return replace(link, source=source, start=link.start - shift, stop=link.stop - shift)
+
+
+def _always(unit: Unit, cycle: int) -> bool:
+    return True
+
+
+def _in_order(events: Iterable[Event]) -> Schedule:
+    """Events in the order in which the physics serves them."""
+
+    def key(event: Event) -> tuple[int, int, int]:
+        return event.cycle, _ORDER.index(type(event)), getattr(event, "tile", -1)
+
+    return Schedule(tuple(sorted(events, key=key)))
 
 
 def _joined(links: list[Link]) -> Iterator[Link]:

@@ -1,12 +1,14 @@
-"""The twin engine: a Program on the analog models without RTL, whole batches at a time.
+"""The twin engine: a Program on the analog models without RTL, whole batches at a time; or Experiments.
 
-It walks the schedule of one frame event by event, for all frames of a batch at once. Pulses are pairs of cycles; a
+It walks the schedule of one frame event by event, for all frames of a batch at once (an experiment is a batch of one).
+Pulses are pairs of cycles; a
 row's high time is the overlap of pulse, enable window, route and integration. For equal seeds its codes are those of
 the RTL engine, bit for bit.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -15,10 +17,28 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
-from cosim.program import Program, ProgramError
+from cosim.checker import check_mesh, check_sharing
+from cosim.experiment import STATUS_FIELDS, Experiment, ExperimentError, Record, Recorder
+from cosim.mesh import IllegalRouteError
+from cosim.program import Program, ProgramError, Unit
 from cosim.results import Results
-from cosim.schedule import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, Write, derive
+from cosim.schedule import (
+    Count,
+    Derivation,
+    Event,
+    Integrate,
+    Link,
+    Precharge,
+    Pulse,
+    Ramp,
+    ScheduleError,
+    Write,
+    derive,
+)
 from cosim.vectors import split_signs
+from rtl.config import ChipConfig
+from rtl.isa import CONTROL_LATENCY
+from rtl.memory_map import MemoryMap
 
 __all__ = ["TwinEngine", "make_chip"]
 
@@ -47,7 +67,7 @@ def make_chip(program: Program, analog: AnalogConfig | None = None, *, seed: int
 
 
 class TwinEngine:
-    """Runs programs on analog chips without RTL; the counterpart of `RtlEngine`.
+    """Runs programs and experiments on analog chips without RTL; the counterpart of `RtlEngine`.
 
     Parameters
     ----------
@@ -102,7 +122,8 @@ class TwinEngine:
         for first in range(0, len(codes), batch):
             part = codes[first : first + batch]
             frames = first_frame + first + np.arange(len(part), dtype=np.int64)
-            parts.append(_Batch(program, chip, part, frames).run(schedule.events))
+            done = _Batch(config, chip, frames, _sent(program, part)).run(schedule.events)
+            parts.append({out.name: done[out.olp, out.slot][:, : out.width] for out in program.outputs})
             if progress is not None:
                 progress(first + len(part), len(codes))
         outputs = {
@@ -119,27 +140,143 @@ class TwinEngine:
         }
         return Results.of("twin", program, outputs, first_frame=first_frame, statistics=statistics)
 
+    def perform(
+        self, experiments: Sequence[Experiment], *, progress: Callable[[int, int], None] | None = None
+    ) -> list[Record]:
+        """Run legal experiments one after the other in one session, as `RtlEngine.perform` does.
+
+        Parameters
+        ----------
+        experiments : sequence of Experiment
+            For one chip.
+        progress : callable (done, all), optional
+
+        Returns
+        -------
+        list of Record
+
+        Raises
+        ------
+        ExperimentError
+            If an experiment does what the chip would flag, runs into a word that nobody wrote, asks the physics for
+            what it cannot do, or is for another chip than the one before it.
+        """
+        records: list[Record] = []
+        memory: _Memory | None = None
+        for experiment in experiments:
+            memory = memory or _Memory(experiment.config)
+            if experiment.config != memory.config:
+                raise ExperimentError(f"{experiment.name} is for another chip than the experiment before it")
+            began = time.perf_counter()
+            record = _perform(experiment, memory)
+            records.append(replace(record, statistics={"wall_s": time.perf_counter() - began}))
+            if progress is not None:
+                progress(len(records), len(experiments))
+        return records
+
+
+class _Memory:
+    """The vector SRAMs of a session: (vectors, lanes) uint8 for each landing pad."""
+
+    def __init__(self, config: ChipConfig) -> None:
+        self.config = config
+        self.ilp = np.zeros((config.domain_count, config.ilp_vectors, config.lanes), np.uint8)
+        self.olp = np.zeros((config.domain_count, config.olp_vectors, config.lanes), np.uint8)
+
+
+class _ExperimentDerivation(Derivation):
+    """The derivation of an experiment, followed until nothing that it issues can take force any more.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    codes : uint8 (ILPs, vectors, lanes)
+        Their SRAMs.
+    """
+
+    def __init__(self, experiment: Experiment, codes: NDArray[np.uint8]) -> None:
+        self._codes = codes
+        limit = experiment.cycles + 1  # what issues in the cycle of the stop still takes force
+        super().__init__(
+            experiment.config, experiment.units, experiment.masks, limit=limit, end=limit + CONTROL_LATENCY
+        )
+
+    def _longest(self, ilp: int, slot: int) -> int:
+        return int(self._codes[ilp, slot].max())
+
+
+def _perform(experiment: Experiment, memory: _Memory) -> Record:
+    config = experiment.config
+    for ilp, codes in experiment.vectors.items():
+        memory.ilp[ilp, : len(codes)] = codes
+    try:
+        derivation = _ExperimentDerivation(experiment, memory.ilp)
+        check_mesh(derivation)
+        check_sharing(derivation)
+        schedule = derivation.schedule()
+    except (ScheduleError, IllegalRouteError) as error:
+        raise ExperimentError(f"{experiment.name} is not legal, so the twin cannot run it: {error}") from None
+    physics = Recorder(experiment.make_chip(), experiment.name)
+    sent = {slot: memory.ilp[slot][None].astype(np.int64) for slot in np.ndindex(memory.ilp.shape[:2])}
+    stored = _Batch(config, physics, np.array([experiment.frame]), sent).run(schedule.events)
+    for (olp, slot), result in stored.items():
+        memory.olp[olp, slot] = result[0]
+    halts = (experiment.cycles + 1 if line.halted is None else line.halted for line in derivation.timelines.values())
+    pointers = derivation.pointers
+    units = [Unit(kind, index) for kind, index in MemoryMap(config).units]
+    return Record(
+        engine="twin",
+        cycles=min(max(halts, default=1), experiment.cycles + 1),
+        error_cycle=None,
+        statuses={unit: dict.fromkeys(STATUS_FIELDS, 0) | {"pointer": pointers.get(unit, 0)} for unit in units},
+        results=dict(enumerate(memory.olp.copy())),
+        events=physics.events,
+        crossings=physics.crossings,
+    )
+
+
+def _sent(program: Program, codes: NDArray[np.int16]) -> dict[tuple[int, int], Times]:
+    """What each ILP of a program sends from each slot, (frames, lanes) ns."""
+    magnitudes = dict(zip((1, -1), split_signs(codes), strict=True))
+    vectors: dict[tuple[int, int], Times] = {}
+    for slot in program.inputs:
+        empty = np.zeros((len(codes), program.config.lanes), np.int64)
+        vector = vectors.setdefault((slot.ilp, slot.slot), empty)
+        vector[:, : slot.count] = magnitudes[slot.sign][:, slot.first : slot.first + slot.count]
+    return vectors
+
 
 class _Batch:
-    """One batch of frames on its way through the schedule."""
+    """One batch of frames on its way through the schedule.
 
-    def __init__(self, program: Program, chip: AnalogChip, codes: NDArray[np.int16], frames: Times) -> None:
-        self.program, self.chip, self.frames = program, chip, frames
-        self.lanes = program.config.lanes
-        magnitudes = dict(zip((1, -1), split_signs(codes), strict=True))
-        #: What each ILP sends from each slot, (frames, lanes) ns.
-        self.vectors: dict[tuple[int, int], Times] = {}
-        for slot in program.inputs:
-            vector = self.vectors.setdefault((slot.ilp, slot.slot), np.zeros((len(frames), self.lanes), np.int64))
-            vector[:, : slot.count] = magnitudes[slot.sign][:, slot.first : slot.first + slot.count]
-        #: Crossing times of each ramp, (frames, lanes) cycles.
+    Parameters
+    ----------
+    config : ChipConfig
+    physics : AnalogChip or Recorder
+    frames : (B,) int64
+        Frame numbers; they key the noise.
+    vectors : mapping of (ILP, slot) to (B, lanes) int64
+        What each vector holds, ns.
+    """
+
+    def __init__(
+        self,
+        config: ChipConfig,
+        physics: AnalogChip | Recorder,
+        frames: Times,
+        vectors: Mapping[tuple[int, int], Times],
+    ) -> None:
+        self.config, self.physics, self.frames, self.vectors = config, physics, frames, vectors
+        self.lanes = config.lanes
+        #: Crossing times of each ramp, (B, lanes) cycles.
         self.crossings: dict[Ramp, Times] = {}
         self.results: dict[tuple[int, int], NDArray[np.uint8]] = {}
 
-    def run(self, events: tuple[Event, ...]) -> dict[str, NDArray[np.uint8]]:
+    def run(self, events: tuple[Event, ...]) -> dict[tuple[int, int], NDArray[np.uint8]]:
+        """Serve all events; the results (B, lanes) that are stored, by OLP and slot."""
         for _, group in groupby(events, key=lambda event: event.cycle):
             self._serve(list(group))
-        return {out.name: self.results[out.olp, out.slot][:, : out.width] for out in self.program.outputs}
+        return self.results
 
     def _serve(self, events: list[Event]) -> None:
         """All events of one cycle."""
@@ -160,7 +297,7 @@ class _Batch:
                     analog.append(TileEvent(event.tile, EventKind.RAMP, event.cycle, slope))
                 case Write():
                     analog.append(self._written(event))
-        for tile, crossings in (self.chip.serve(self.frames, analog) if analog else {}).items():
+        for tile, crossings in (self.physics.serve(self.frames, analog) if analog else {}).items():
             self.crossings[ramps[tile]] = crossings.astype(np.int64)
 
     def _spans(self, link: Link) -> Iterator[tuple[Times, Times]]:
@@ -213,7 +350,7 @@ class _Batch:
                 counted = (stop > start) & ((count == 0) | (start == end))
                 count += np.where(counted, stop - start, 0)
                 end = np.where(counted, stop, end)
-        codes = np.minimum(count, self.program.config.max_code).astype(np.uint8)
+        codes = np.minimum(count, self.config.max_code).astype(np.uint8)
         return codes >> np.uint8(event.seven_bits)
 
 

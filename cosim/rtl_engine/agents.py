@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.events import EventKind, TileControls, TileEvent
 from cosim.archive import words_to_beats
 from cosim.program import Unit
+from cosim.record import complaints, describe_unit
 from cosim.rtl_engine.signals import bits_to_string, from_planes, read_bits, to_planes, write_bits
 from cosim.vectors import pack_codes, pack_mask, unpack_codes
 from cosim.words import Operation, encode
@@ -44,7 +45,6 @@ Beats = NDArray[np.uint64]
 TRANSFER_TIMEOUT_CYCLES = 100_000
 #: Period of the clock, by definition of the chip; a bench with a clock of its own keeps to it.
 CYCLE_NS = 1
-CONTENTION_PLACES = ("net", "rows", "columns", "north", "east", "south", "west")
 _BEAT_BITS = 65  # tlast, tdata
 _PLANES = 9
 
@@ -331,15 +331,10 @@ class HostPort:
             return
         lines = [] if not chip["host_error"] else ["host port: malformed packet, or an address outside the memory map"]
         for unit, status in (await self.unit_statuses()).items():
-            if flags := ", ".join(_complaints(status)):
-                lines.append(f"{self._describe(unit)}: {flags}")
+            if flags := ", ".join(complaints(status)):
+                lines.append(f"{describe_unit(unit, self.config)}: {flags}")
         since = f" (the first in {monitor.when})" if monitor and monitor.when else ""
         raise ChipError(f"the chip reports errors{since}:\n  " + "\n  ".join(lines))
-
-    def _describe(self, unit: Unit) -> str:
-        plan = self.config.floorplan
-        where = f"square {plan.tiles[unit.index]}" if unit.kind is _Kind.TILE else f"domain {plan.domains[unit.index]}"
-        return f"{unit} ({where})"
 
 
 def _bursts(packets: Sequence[T], lengths: Sequence[int], depth: int) -> Iterator[list[T]]:
@@ -371,16 +366,6 @@ async def _within(trigger: Any, cycles: float) -> bool:
 
 def _fields(struct: Any, value: int) -> dict[str, int]:
     return {name: value >> field.offset & (1 << field.width) - 1 for name, field in struct.as_shape()}
-
-
-def _complaints(status: Mapping[str, int]) -> Iterator[str]:
-    places = [place for bit, place in enumerate(CONTENTION_PLACES) if status["contention"] >> bit & 1]
-    if places:
-        yield f"contention (more than one driver) on {', '.join(places)}"
-    if status["illegal"]:
-        yield "illegal instruction, or a program without end"
-    if status["fault"]:
-        yield "fault: analog controls that contradict each other"
 
 
 class ErrorMonitor:

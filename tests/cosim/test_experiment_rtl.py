@@ -10,6 +10,7 @@ from cosim.assembler import assemble
 from cosim.experiment import Experiment, ExperimentError
 from cosim.program import Unit
 from cosim.rtl_engine.engine import RtlEngine
+from cosim.twin import TwinEngine
 from cosim.words import ILP, OLP, TILE
 from rtl.config import Edge, preset
 
@@ -180,3 +181,10 @@ def test_progress_counts_experiments(engine: RtlEngine) -> None:
     seen = []
     engine.perform([experiment(units=units(**ROUTE))] * 3, progress=lambda *now: seen.append(now))
     assert seen[-1] == (3, 3)
+
+
+def test_twin_agrees(engine: RtlEngine) -> None:
+    noisy = AnalogConfig()
+    session = [multiply(1, analog=noisy), experiment(units=units(**ROUTE)), multiply(2, analog=noisy, cycles=420)]
+    for ours, theirs in zip(engine.perform(session), TwinEngine().perform(session), strict=True):
+        assert ours.difference(theirs) is None

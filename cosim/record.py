@@ -1,0 +1,272 @@
+"""What was seen of one run of an experiment, whichever engine ran it; how two records differ."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.events import EventKind, TileControls, TileEvent
+from cosim.archive import ArchiveError, read_archive, write_archive
+from cosim.program import Unit
+from cosim.words import ILP, OLP, TILE
+from rtl.config import ChipConfig
+
+__all__ = ["PLACES", "STATUS_FIELDS", "Record", "RecordError", "complaints", "describe_unit"]
+
+#: What a Record has of each unit's STATUS.
+STATUS_FIELDS = ("running", "illegal", "fault", "contention", "pointer")
+#: Places of the bits of `contention`, lowest first.
+PLACES = ("net", "rows", "columns", "north", "east", "south", "west")
+
+_FORMAT, _VERSION = "duramesh record", 1
+
+
+class RecordError(ValueError):
+    """A file holds no record, or only part of one; the message says which."""
+
+
+def complaints(status: Mapping[str, int]) -> Iterator[str]:
+    """What the error flags of a unit's STATUS say, one text for each."""
+    if status["contention"]:
+        yield f"contention (more than one driver) on {_places(status['contention'])}"
+    if status["illegal"]:
+        yield "illegal instruction, or a program without end"
+    if status["fault"]:
+        yield "fault: analog controls that contradict each other"
+
+
+def describe_unit(unit: Unit, config: ChipConfig) -> str:
+    """A unit and where it is: its square, or its domain."""
+    plan = config.floorplan
+    where = f"square {plan.tiles[unit.index]}" if unit.kind is TILE else f"domain {plan.domains[unit.index]}"
+    return f"{unit} ({where})"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was seen of one run.
+
+    Cycles count from cycle 0 of the program, the first one in which `busy` is high.
+
+    Members
+    -------
+    engine : `rtl`, `golden` or `twin`
+    cycles : int
+        Cycles that `busy` was high.
+    error_cycle : int or None
+        First cycle in which the `error` pin was high.
+    statuses : mapping of Unit to fields of its STATUS
+        `running`, `illegal`, `fault`, `contention` (bits as in docs/fabric.md), `pointer`; of all units, after the run.
+    results : mapping of OLP index to uint8 (olp_vectors, lanes)
+        The whole result SRAM of each landing pad.
+    events : tuple of TileEvent
+        Everything that crossed the analog boundary, in order of cycle, kind and tile.
+    crossings : mapping of (cycle, tile) to uint16 (lanes,)
+        What the physics answered to each ramp.
+    statistics : mapping
+        What the engine measured, e.g. `wall_s`.
+    """
+
+    engine: str
+    cycles: int
+    error_cycle: int | None
+    statuses: Mapping[Unit, Mapping[str, int]]
+    results: Mapping[int, NDArray[np.uint8]]
+    events: tuple[TileEvent, ...] = ()
+    crossings: Mapping[tuple[int, int], NDArray[np.uint16]] = field(default_factory=dict)
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def flagged(self) -> bool:
+        """Whether any unit has set an error flag."""
+        return any(status["illegal"] or status["fault"] or status["contention"] for status in self.statuses.values())
+
+    def error_report(self, config: ChipConfig) -> str:
+        """The error flags in words: the cycle of the first one, then a line for each unit that has any."""
+        lines = [
+            f"{describe_unit(unit, config)}: {', '.join(texts)}"
+            for unit, status in self.statuses.items()
+            if (texts := list(complaints(status)))
+        ]
+        since = "" if self.error_cycle is None else f" (the first in cycle {self.error_cycle} of the program)"
+        return f"the chip reports errors{since}:\n  " + "\n  ".join(lines)
+
+    def difference(self, other: "Record") -> str | None:
+        """The first difference from another record of the same experiment, in words; None if there is none.
+
+        What crossed the analog boundary comes first, in the order of time, then codes, flags and pointers, and cycles:
+        the first difference is the one that the others follow from.
+        """
+        return next(_differences(self, other), None)
+
+    def plain_statistics(self) -> dict[str, Any]:
+        """The statistics that are numbers or text."""
+        return {name: value for name, value in self.statistics.items() if isinstance(value, int | float | str)}
+
+    def save(self, path: Path) -> None:
+        """Write the record to an npz file without pickle."""
+        meta = {
+            "engine": self.engine,
+            "cycles": self.cycles,
+            "error_cycle": self.error_cycle,
+            "statuses": {str(unit): dict(status) for unit, status in self.statuses.items()},
+            "statistics": self.plain_statistics(),
+        }
+        arrays: dict[str, NDArray] = {f"results {olp}": codes for olp, codes in self.results.items()}
+        crossings = sorted(self.crossings.items())
+        arrays["crossing_keys"] = np.array([key for key, _ in crossings], np.int64).reshape(-1, 2)
+        if crossings:
+            arrays["crossings"] = np.stack([times for _, times in crossings])
+        write_archive(path, _FORMAT, _VERSION, meta, arrays | _pack_events(self.events))
+
+    @classmethod
+    def load(cls, path: Path) -> "Record":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        RecordError
+            If the file is no record, is truncated, or was written by another version.
+        FileNotFoundError
+        """
+        try:
+            meta, arrays = read_archive(path, _FORMAT, _VERSION)
+        except ArchiveError as error:
+            raise RecordError(str(error)) from None
+        try:
+            keys = [(cycle, tile) for cycle, tile in arrays["crossing_keys"].tolist()]
+            return cls(
+                engine=meta["engine"],
+                cycles=meta["cycles"],
+                error_cycle=meta["error_cycle"],
+                statuses={Unit.parse(unit): status for unit, status in meta["statuses"].items()},
+                results={int(key.split()[1]): codes for key, codes in arrays.items() if key.startswith("results ")},
+                events=_unpack_events(arrays),
+                crossings=dict(zip(keys, arrays["crossings"], strict=True)) if keys else {},
+                statistics=meta["statistics"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+
+
+def _differences(ours: Record, theirs: Record) -> Iterator[str]:
+    def said(mine: object, other: object) -> str:
+        return f"{mine} ({ours.engine}), {other} ({theirs.engine})"
+
+    def lanes(where: str, mine: NDArray, other: NDArray) -> Iterator[str]:
+        if mine.shape != other.shape:
+            yield f"{where}: shape {said(mine.shape, other.shape)}"
+            return
+        for at in np.argwhere(mine != other):
+            yield f"{where} {at[-1]}: {said(mine[tuple(at)], other[tuple(at)])}"
+
+    for mine, other in zip_longest(ours.events, theirs.events):
+        if mine is None or other is None or _event_order(mine) != _event_order(other):
+            first = min((event for event in (mine, other) if event is not None), key=_event_order)
+            has = ("there" if event is first else "missing" for event in (mine, other))
+            yield f"{_event_name(first)}: {said(*has)}"
+            return
+        for name in _FIELDS[mine.kind]:
+            before, after = _event_field(mine, name), _event_field(other, name)
+            if before != after:
+                yield f"{_event_name(mine)}, {name}: {said(before, after)}"
+        for name, wire in (("row_time", "row"), ("column_time", "column")):
+            before, after = getattr(mine, name), getattr(other, name)
+            if before is not None and after is not None:
+                yield from lanes(f"{_event_name(mine)}, high time of {wire}", before, after)
+        key = (mine.cycle, mine.tile)
+        if key in ours.crossings and key in theirs.crossings:
+            where = f"{_event_name(mine)}, crossing time of column"
+            yield from lanes(where, ours.crossings[key], theirs.crossings[key])
+    for cycle, tile in sorted(ours.crossings.keys() ^ theirs.crossings.keys()):
+        answered = ("yes" if (cycle, tile) in record.crossings else "no" for record in (ours, theirs))
+        yield f"{Unit(TILE, tile)}, ramp of cycle {cycle}, answered: {said(*answered)}"
+    for olp in sorted(ours.results.keys() & theirs.results.keys()):
+        codes = ours.results[olp], theirs.results[olp]
+        for slot, (stored, expected) in enumerate(zip(*codes, strict=True)):
+            yield from lanes(f"{Unit(OLP, olp)}, result {slot}, lane", stored, expected)
+    for unit in sorted(ours.statuses.keys() & theirs.statuses.keys(), key=_unit_order):
+        for name in STATUS_FIELDS:
+            flags = ours.statuses[unit][name], theirs.statuses[unit][name]
+            if flags[0] != flags[1]:
+                yield f"{unit}, {name}: {said(*(map(_places, flags) if name == 'contention' else flags))}"
+    if ours.error_cycle != theirs.error_cycle:
+        yield f"first cycle with an error: {said(ours.error_cycle, theirs.error_cycle)}"
+    if ours.cycles != theirs.cycles:
+        yield f"cycles that the chip was busy: {said(ours.cycles, theirs.cycles)}"
+
+
+def _places(contention: int) -> str:
+    return ", ".join(place for bit, place in enumerate(PLACES) if contention >> bit & 1) or "nowhere"
+
+
+def _unit_order(unit: Unit) -> tuple[int, int]:
+    return (TILE, ILP, OLP).index(unit.kind), unit.index
+
+
+def _event_order(event: TileEvent) -> tuple[int, int, int]:
+    return event.cycle, event.kind, event.tile
+
+
+def _event_name(event: TileEvent) -> str:
+    return f"{Unit(TILE, event.tile)}, cycle {event.cycle}, {event.kind.name.lower()}"
+
+
+def _event_field(event: TileEvent, name: str) -> int:
+    return int(getattr(event if name in _WRITE else event.controls, name))
+
+
+_CONTROLS = tuple(item.name for item in fields(TileControls))
+_WRITE = ("write_row", "device", "reset", "return_line")
+#: What each kind of event carries beside times.
+_FIELDS: dict[EventKind, tuple[str, ...]] = {
+    EventKind.PRECHARGE: (),
+    EventKind.INTEGRATE: ("wp1", "wp2", "discharge", "capacitors", "share_north", "share_south"),
+    EventKind.RAMP: ("ramp_start", "ramp_slope"),
+    EventKind.WRITE: _WRITE,
+}
+_FLAGS = ("wp1", "wp2", "discharge", "share_north", "share_south")
+
+
+def _pack_events(events: Sequence[TileEvent]) -> dict[str, NDArray]:
+    """Events as a table of numbers, and the row and column times of those that have any, in the same order."""
+    table = [
+        [
+            *(event.tile, event.kind, event.cycle),
+            *(getattr(event.controls or TileControls(), name) for name in _CONTROLS),
+            *(getattr(event, name) for name in _WRITE),
+        ]
+        for event in events
+    ]
+    arrays = {"events": np.array(table, np.int64).reshape(len(table), 3 + len(_CONTROLS) + len(_WRITE))}
+    for name in ("row_time", "column_time"):
+        times = [getattr(event, name)[0] for event in events if getattr(event, name) is not None]
+        if times:
+            arrays[name] = np.stack(times)
+    return arrays
+
+
+def _unpack_events(arrays: Mapping[str, NDArray]) -> tuple[TileEvent, ...]:
+    times = {name: iter(arrays.get(name, ())) for name in ("row_time", "column_time")}
+    events = []
+    for tile, number, cycle, *rest in arrays["events"].tolist():
+        kind = EventKind(number)
+        settings = dict(zip(_CONTROLS, rest, strict=False))
+        settings |= {name: bool(settings[name]) for name in _FLAGS}
+        write = dict(zip(_WRITE, rest[len(_CONTROLS) :], strict=True))
+        events.append(
+            TileEvent(
+                tile,
+                kind,
+                cycle,
+                TileControls(**settings) if kind in (EventKind.INTEGRATE, EventKind.RAMP) else None,
+                row_time=next(times["row_time"])[None] if kind is EventKind.INTEGRATE else None,
+                column_time=next(times["column_time"])[None] if kind is EventKind.WRITE else None,
+                **{**write, "reset": bool(write["reset"])},
+            )
+        )
+    return tuple(events)
