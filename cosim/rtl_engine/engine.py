@@ -20,6 +20,7 @@ from cosim.program import Program, ProgramError
 from cosim.results import Results
 from cosim.rtl_engine.agents import ChipError
 from cosim.rtl_engine.build import build
+from cosim.rtl_engine.icarus import build_icarus
 from cosim.rtl_engine.job import Job, Options, ProgramJob, SessionJob
 from cosim.rtl_engine.simulator import SimulationError, tail
 from cosim.rtl_engine.waves import write_save_file
@@ -58,11 +59,15 @@ class RtlEngine:
         Chance that the host port holds back a beat in a cycle; changes no result, for verification.
     quiet : bool
         Say nothing on stderr while the simulator is built.
+    tool : str
+        `verilator`; or `icarus`, where that is installed: a second opinion on small chips, without waves.
 
     Raises
     ------
     BuildError
         If the simulator cannot be built.
+    ValueError
+        On another tool, or waves from Icarus.
     """
 
     def __init__(
@@ -72,11 +77,17 @@ class RtlEngine:
         waves: Path | None = None,
         pause: float = 0.0,
         quiet: bool = False,
+        tool: str = "verilator",
     ) -> None:
         self.config = config or preset()
         if waves is None and os.environ.get("WAVES", "0") not in ("", "0"):
             waves = Path("waves")
-        self._simulator = build(self.config, waves=waves is not None, quiet=quiet)
+        if tool not in ("verilator", "icarus") or (tool == "icarus" and waves):
+            raise ValueError(f"no tool {tool!r}{' that writes waves' if waves else ''}; expected verilator or icarus")
+        if tool == "icarus":
+            self._simulator = build_icarus(self.config, quiet=quiet)
+        else:
+            self._simulator = build(self.config, waves=waves is not None, quiet=quiet)
         self.waves = waves and waves.resolve().with_suffix(f".{self._simulator.trace_format}")
         self._pause = pause
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import cocotb
 import numpy as np
+from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
 from numpy.typing import NDArray
 
 from analog_models.events import TileEvent
 from cosim.experiment import STATUS_FIELDS, Experiment, ExperimentError, Record, Recorder
 from cosim.program import Program
-from cosim.rtl_engine.agents import AnalogAgent, ErrorMonitor, HostPort, reset
+from cosim.rtl_engine.agents import CYCLE_NS, AnalogAgent, ErrorMonitor, HostPort, reset
 from cosim.rtl_engine.job import Job, ProgramJob, SessionJob
 from rtl.isa import CONTROL_LATENCY
 
@@ -27,6 +28,8 @@ _SETTLING_CYCLES = 8
 @cocotb.test()
 async def run_job(dut: Any) -> None:
     job = Job.open(Path.cwd())
+    if "clock" not in cocotb.plusargs:  # a simulator without our main program
+        Clock(dut.clk, CYCLE_NS, "ns").start()
     try:
         if isinstance(job, ProgramJob):
             await _run_program(dut, job)

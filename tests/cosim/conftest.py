@@ -1,5 +1,6 @@
-"""Random networks and inputs for the tests of compiler and engines."""
+"""Simulators, random networks and inputs for the tests of compiler and engines."""
 
+import shutil
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -8,6 +9,15 @@ import pytest
 from numpy.typing import NDArray
 
 from cosim.network import Activation, FeedForwardNetwork, Layer
+
+
+_NO_ICARUS = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+
+
+@pytest.fixture(scope="session", params=["verilator", pytest.param("icarus", marks=_NO_ICARUS)])
+def tool(request: pytest.FixtureRequest) -> str:
+    """The simulator of a co-simulation of the small chip: no behaviour rests on one."""
+    return request.param
 
 
 @pytest.fixture(scope="session")

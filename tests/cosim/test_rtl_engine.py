@@ -57,8 +57,8 @@ def loopback() -> Program:
 
 
 @pytest.fixture(scope="module")
-def engine() -> RtlEngine:
-    return RtlEngine(SMALL)
+def engine(tool: str) -> RtlEngine:
+    return RtlEngine(SMALL, tool=tool)
 
 
 def random_codes(frames: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The agents on the chip's RTL: routes, host port, analog boundary, error reports. pytest outside, cocotb inside."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from cosim.assembler import assemble
 from cosim.program import Unit
 from cosim.rtl_engine.agents import AnalogAgent, ChipError, ErrorMonitor, HostPort, reset
 from cosim.rtl_engine.build import build
+from cosim.rtl_engine.icarus import build_icarus
+from cosim.rtl_engine.simulator import Simulator
 from rtl.bus import Region
 from rtl.config import ChipConfig, Edge, preset
 from rtl.isa import UnitKind
@@ -23,14 +26,15 @@ from rtl.memory_map import ChipRegion, address
 # ---- outside the simulator
 
 
-def simulate(folder: Path, name: str, tests: str, **options) -> None:
+def simulate(folder: Path, name: str, tests: str, simulator: Simulator | None = None, **options) -> None:
     """Run the cocotb tests of this file whose names match `tests` on the chip `name`."""
+    simulator = simulator or build(preset(name))
     environment = {
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *(path for path in sys.path if path)]),
         "COCOTB_TEST_FILTER": tests,
         "PRESET": name,
     }
-    build(preset(name)).run_tests([Path(__file__).stem], folder, environment=environment, **options)
+    simulator.run_tests([Path(__file__).stem], folder, environment=environment, **options)
 
 
 @pytest.mark.cosimulation
@@ -41,6 +45,12 @@ def test_small_chip(tmp_path: Path) -> None:
 @pytest.mark.cosimulation
 def test_small_chip_with_the_clock_of_cocotb(tmp_path: Path) -> None:
     simulate(tmp_path, "small", "multicast|columns", clock=False)
+
+
+@pytest.mark.cosimulation
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+def test_small_chip_in_icarus(tmp_path: Path) -> None:
+    simulate(tmp_path, "small", ".*", build_icarus(preset("small")))
 
 
 @pytest.mark.chip
