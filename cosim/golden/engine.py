@@ -3,15 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
+from itertools import combinations
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.chip import AnalogChip
 from analog_models.events import TileEvent
-from analog_models.programming import program as program_weights
-from cosim.experiment import Experiment, ExperimentError, Record
+from cosim.experiment import Experiment, ExperimentError, Record, Recorder
 from cosim.golden.memory import MASKS, Memory
 from cosim.golden.mesh import PLACES, Mesh, Node
 from cosim.golden.pads import InputLandingPad, OutputLandingPad
@@ -21,7 +20,7 @@ from cosim.program import Unit
 from cosim.vectors import pack_mask
 from cosim.words import ILP, OLP, TILE, Operation, encode
 from rtl.config import ChipConfig, Edge, preset
-from rtl.isa import CONTROL_LATENCY
+from rtl.isa import CONTROL_LATENCY, UnitKind
 
 __all__ = ["GoldenEngine"]
 
@@ -51,15 +50,14 @@ class GoldenEngine:
         Returns
         -------
         list of Record
-            `statistics` has `wall_s`; `seen`, a Counter of all that happened, for functional coverage; and
-            `closed_loop`, whether switches formed a ring, whose pulses the specification leaves open.
+            `statistics` has `wall_s`; `seen`, how often each thing happened, for functional coverage; `closed_loop`,
+            whether switches formed a ring, whose pulses the specification leaves open; and `stored`, (OLP, slot) of
+            every result.
 
         Raises
         ------
         ExperimentError
-            If an experiment is for another chip.
-        ValueError
-            From the analog models, on what they cannot serve, e.g. an integration before the first precharge.
+            If an experiment is for another chip, or asks the physics for what it cannot do.
         """
         memory = Memory(self.config)
         records = []
@@ -93,12 +91,11 @@ class _Run:
         self.partners: dict[int, dict[Edge, int]] = defaultdict(dict)
         for north, south in plan.capacitor_pairs():
             self.partners[north][Edge.SOUTH], self.partners[south][Edge.NORTH] = south, north
-        self.chip = _analog_chip(experiment)
-        self.events: list[TileEvent] = []
-        self.crossings: dict[tuple[int, int], NDArray[np.uint16]] = {}
+        self.physics = Recorder(experiment.make_chip(), experiment.name)
         self.flags: dict[tuple[Unit, str], int] = {}  #: (unit, flag) -> first cycle in which it is set
-        self.contention: dict[int, set[str]] = defaultdict(set)
+        self.contention: dict[Unit, set[str]] = {}  #: places
         self.closed_loop = False
+        self.stored: list[tuple[int, int]] = []  #: (OLP, slot)
         self.record = self._run()
 
     def _load(self) -> None:
@@ -123,26 +120,34 @@ class _Run:
             for issue in path.issues:
                 in_force[issue.cycle + CONTROL_LATENCY].append((unit, issue))
         self._elapse(in_force)
-        statuses = {}
-        for unit in memory.units:
-            pads: Sequence[InputLandingPad | OutputLandingPad] = {ILP: self.ilps, OLP: self.olps}.get(unit.kind, ())
-            places = self.contention[unit.index] if unit.kind is TILE else ()
-            statuses[unit] = {
+        return self._record(cycles=max(path.halted for path in walks.values()))
+
+    def _record(self, cycles: int) -> Record:
+        memory = self.memory
+        pads: dict[UnitKind, Sequence[InputLandingPad | OutputLandingPad]] = {ILP: self.ilps, OLP: self.olps}
+        statuses = {
+            unit: {
                 "running": 0,
                 "illegal": int((unit, "illegal") in self.flags),
                 "fault": int((unit, "fault") in self.flags),
-                "contention": sum(1 << PLACES.index(place) for place in places),
-                "pointer": pads[unit.index].pointer if pads else 0,
+                "contention": sum(1 << PLACES.index(place) for place in self.contention.get(unit, ())),
+                "pointer": pads[unit.kind][unit.index].pointer if unit.kind in pads else 0,
             }
+            for unit in memory.units
+        }
         return Record(
             engine="golden",
-            cycles=max(path.halted for path in walks.values()),
+            cycles=cycles,
             error_cycle=min(self.flags.values(), default=None),
             statuses=statuses,
             results={olp: memory.vectors(Unit(OLP, olp)) for olp in range(self.config.domain_count)},
-            events=tuple(sorted(self.events, key=lambda event: (event.cycle, event.kind, event.tile))),
-            crossings=self.crossings,
-            statistics={"seen": self.seen, "closed_loop": self.closed_loop},
+            events=self.physics.events,
+            crossings=self.physics.crossings,
+            statistics={
+                "seen": {" / ".join(map(str, key)): count for key, count in self.seen.items() if count},
+                "closed_loop": self.closed_loop,
+                "stored": self.stored,
+            },
         )
 
     def _elapse(self, in_force: Mapping[int, list[tuple[Unit, Issue]]]) -> None:
@@ -179,13 +184,12 @@ class _Run:
                 self._faults(cycle)
             if banks["MESH"]:
                 self.closed_loop |= self.mesh.closed_loop()
-                self._contend(cycle + 2, self.mesh.inner_contention())
+                self._contend(cycle + 2, self.mesh.inner_contention(), "switches of one tile")
                 checks.add(cycle + 1)
                 changes.append(cycle + 1)
             if banks["PULSE"] or cycle in checks:
-                self._contend(
-                    cycle + 1, self.mesh.edge_contention(i for i, pad in enumerate(self.ilps) if pad.sending(cycle))
-                )
+                sending = [domain for domain, pad in enumerate(self.ilps) if pad.sending(cycle)]
+                self._contend(cycle + 1, self.mesh.edge_contention(sending))
             self.mesh.resolve(self._sources(cycle))
             for change in changes:
                 heappush(agenda, change)
@@ -211,6 +215,7 @@ class _Run:
         pad = self.olps[unit.index]
         if stored := pad.write(issue.fields):
             self.memory.store(unit, *stored)
+            self.stored.append((unit.index, stored[0]))
         if pad.illegal:
             self._flag(unit, "illegal", cycle)
 
@@ -218,47 +223,31 @@ class _Run:
         """The physics serves the events of a cycle; cycles in which comparators change."""
         if not events:
             return []
-        self.events += events
-        kinds = Counter(event.kind.name for event in events)
-        self.seen["events of one cycle", "+".join(sorted(kinds))] += 1
-        self.seen["tiles of one event", min(max(kinds.values()), 2)] += 1
+        kinds = Counter(event.kind.name.lower() for event in events)
+        for one, other in combinations(sorted(kinds), 2):
+            self.seen["same cycle", f"{one} and {other}"] += 1
+        for kind, count in kinds.items():
+            self.seen["same cycle", f"{kind} at several tiles"] += count > 1
         changes: list[int] = []
-        for tile, times in self.chip.serve(np.array([self.experiment.frame]), events).items():
-            self.crossings[cycle, tile] = times[0].astype(np.uint16)
+        for tile, times in self.physics.serve(np.array([self.experiment.frame]), events).items():
             changes += self.tiles[tile].answer(cycle, times[0]).changes
         return changes
 
     def _faults(self, cycle: int) -> None:
         for tile in self.tiles:
-            pair = self.partners[tile.tile]
+            pair = self.partners.get(tile.tile, {})
             north, south = (self.tiles[pair[edge]] if edge in pair else None for edge in (Edge.NORTH, Edge.SOUTH))
             for fault in tile.faults(cycle, north, south):
                 self.seen["fault", fault] += 1
                 self._flag(Unit(TILE, tile.tile), "fault", cycle + 1)
 
-    def _contend(self, cycle: int, found: Mapping[int, set[str]]) -> None:
-        """Contention that sets its flags in `cycle`."""
+    def _contend(self, cycle: int, found: Mapping[int, set[str]], drivers: str = "") -> None:
+        """Contention that sets its flags in `cycle`; `drivers`, if not those of the two sides of an edge."""
         for tile, places in found.items():
-            for place in places - self.contention[tile]:
-                self.seen["contention", place] += 1
-            self.contention[tile] |= places
+            for place in places:
+                self.seen["contention", place, drivers or self.mesh.beyond(tile, place)] += 1
+            self.contention.setdefault(Unit(TILE, tile), set()).update(places)
             self._flag(Unit(TILE, tile), "contention", cycle)
 
     def _flag(self, unit: Unit, flag: str, cycle: int) -> None:
         self.flags[unit, flag] = min(cycle, self.flags.get((unit, flag), cycle))
-
-
-def _analog_chip(experiment: Experiment) -> AnalogChip:
-    config = experiment.config
-    chip = AnalogChip(
-        experiment.analog,
-        tiles=experiment.weights,
-        pairs=dict(config.floorplan.capacitor_pairs()),
-        rows=config.lanes,
-        bias_rows=config.bias_rows,
-        columns=config.lanes,
-        seed=experiment.seed,
-    )
-    if experiment.weights:
-        program_weights(chip, experiment.weights)
-    return chip

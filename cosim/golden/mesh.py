@@ -144,9 +144,9 @@ class Mesh:
 
     def _observe(self, switch: _Switch, passing: Lanes) -> None:
         """Count each switch with a pulse on it once, by pattern and source."""
-        for source, lanes in zip(("ilp", "comparators"), passing, strict=True):
+        for number, source in enumerate(("ilp", "comparators")):
             key = (switch.tile, switch.name, switch.pattern, source)
-            if key not in self._passed and lanes.any():
+            if key not in self._passed and passing[number].any():
                 self._passed.add(key)
                 self._seen["pass", switch.name, Pattern(switch.pattern).name, source] += 1
 
@@ -181,14 +181,28 @@ class Mesh:
                 places.setdefault(tile, set()).add(place)
         return places
 
+    def beyond(self, tile: int, edge: str) -> str:
+        """Who else may drive the wires of an edge."""
+        return "tile and ILP" if self._behind[tile, edge][0] == "ilp" else "two tiles"
+
     def closed_loop(self) -> bool:
-        """Whether some lane's switches lead round in a ring, where a pulse would feed itself for ever."""
-        live = {switch.target: ~self._none for switch in self._all()}
-        while True:
-            fed: dict[Node, Lanes] = {}
-            for switch in self._all():
-                lanes = live.get(switch.source, self._none) & switch.lanes if switch.source else self._none
-                fed[switch.target] = fed.get(switch.target, self._none) | lanes
-            if all(np.array_equal(fed[node], live[node]) for node in live):
-                return any(lanes.any() for lanes in live.values())
+        """Whether some lane's switches lead round in a ring, where a pulse would feed itself for ever.
+
+        What is fed by nothing but itself remains when all that is fed by something else is taken away again and again:
+        first whole nodes, then, if that leaves any, lane by lane.
+        """
+        switches = [switch for switch in self._all() if switch.source is not None]
+        live = {switch.target for switch in switches}
+        while live != (fed := {switch.target for switch in switches if switch.source in live}):
             live = fed
+        if not live:
+            return False
+        lanes = dict.fromkeys(live, ~self._none)
+        while True:
+            after = dict.fromkeys(live, self._none)
+            for switch in switches:
+                if switch.source in live and switch.target in live:
+                    after[switch.target] = after[switch.target] | lanes[switch.source] & switch.lanes
+            if all(np.array_equal(after[node], lanes[node]) for node in live):
+                return any(some.any() for some in after.values())
+            lanes = after

@@ -41,19 +41,20 @@ class InputLandingPad:
         """A PULSE bank takes force; whether a pulse begins."""
         depth = len(self.vectors)
         if bank["load_pointer"]:
-            self.seen["ilp pointer", "load"] += 1
+            self.seen["ilp", "pointer loaded"] += 1
             self.pointer = bank["pointer"] % depth
         if not bank["fire"]:
             return False
         codes = self.vectors[self.pointer].astype(np.int64)
         if self.sending(cycle):
-            self.seen["ilp fire", "during a pulse"] += 1
+            self.seen["ilp", "fire during a pulse"] += 1
         for code in (0, 1, 127, 128, 255):
-            self.seen["ilp code", code] += int((codes == code).any())
+            self.seen["ilp", f"code {code}"] += int((codes == code).any())
         self.pulse = Pulse(cycle, codes)
         moved = self.pointer + bank["advance"]
         if bank["advance"]:
-            self.seen["ilp pointer", "wrap" if not 0 <= moved < depth else "back" if bank["advance"] < 0 else "on"] += 1
+            how = "wraps" if not 0 <= moved < depth else "goes back" if bank["advance"] < 0 else "goes on"
+            self.seen["ilp", f"pointer {how}"] += 1
         self.pointer = moved % depth
         return True
 
@@ -67,7 +68,8 @@ class OutputLandingPad:
 
     def __init__(self, lanes: int, depth: int, seen: Counter[tuple]) -> None:
         self.depth, self.seen = depth, seen
-        self.pointer, self.open, self.illegal = 0, False, False
+        self.pointer, self.open, self.illegal, self.fresh = 0, False, False, False
+        self._before = np.zeros(lanes, np.bool_)
         self.count = np.zeros(lanes, np.int64)
         self.fallen = np.zeros(lanes, np.bool_)
 
@@ -75,36 +77,44 @@ class OutputLandingPad:
         """So many cycles pass while the lanes `high` are."""
         if self.open:
             if (self.fallen & high).any():
-                self.seen["olp code", "second pulse"] += 1
+                self.seen["olp", "second pulse"] += 1
+            if self.fresh:
+                self.seen["olp", "high when the window opens"] += int((self._before & high).any())
+                self.fresh = False
             self.fallen |= (self.count > 0) & ~high
             self.count[high & ~self.fallen] += cycles
+        self._before = high
 
     def write(self, bank: Mapping[str, int]) -> tuple[int, NDArray[np.uint8]] | None:
         """A COUNT bank takes force: (slot, codes) if it stores. `illegal` is whether it could not."""
         result: tuple[int, NDArray[np.uint8]] | None = None
         self.illegal = bool(bank["store"] and not self.open)
         if bank["load_pointer"]:
-            self.seen["olp pointer", "load"] += 1
+            self.seen["olp", "pointer loaded"] += 1
             self.pointer = bank["pointer"] % self.depth
         if bank["store"] and self.open:
             result = self.pointer, self._codes(bank["seven_bits"])
-            self.seen["olp pointer", "wrap" if self.pointer == self.depth - 1 else "on"] += 1
+            self.seen["olp", "pointer wraps" if self.pointer == self.depth - 1 else "pointer goes on"] += 1
             self.pointer = (self.pointer + 1) % self.depth
         elif bank["store"]:
-            self.seen["illegal", "store without a window"] += 1
+            self.seen["illegal", "OLP", "store without a window"] += 1
         if bank["open"]:
-            kind = "store and open" if bank["store"] else "open again" if self.open else "open"
-            self.seen["olp window", kind] += 1
+            self.seen["olp", "store and open" if bank["store"] else "open again" if self.open else "open"] += 1
+            self.fresh = True
             self.count[:], self.fallen[:] = 0, False
         elif bank["store"]:
-            self.seen["olp window", "store"] += 1
+            self.seen["olp", "store"] += 1
         self.open = bool(bank["open"] or (self.open and not bank["store"]))
         return result
 
     def _codes(self, seven_bits: int) -> NDArray[np.uint8]:
         codes = np.minimum(self.count, 255).astype(np.uint8) >> np.uint8(seven_bits)
-        for name, some in (("0", self.count == 0), ("255", self.count == 255), ("saturated", self.count > 255)):
-            self.seen["olp code", name] += int(some.any())
-        self.seen["olp code", "some"] += int(((self.count > 0) & (self.count < 255)).any())
-        self.seen["olp bits", 7 if seven_bits else 8] += 1
+        for name, some in (
+            ("0", self.count == 0),
+            ("1 to 254", (self.count > 0) & (self.count < 255)),
+            ("255", self.count == 255),
+            ("saturated", self.count > 255),
+        ):
+            self.seen["olp", f"code {name}"] += int(some.any())
+        self.seen["olp", "seven bits" if seven_bits else "eight bits"] += 1
         return codes

@@ -11,13 +11,13 @@ from cosim.golden.memory import MASKS, PROGRAM, STATUS, VECTORS, Memory
 from cosim.words import ILP, OLP, TILE
 from rtl.isa import UnitKind
 
-__all__ = ["Port"]
+__all__ = ["ACCESS", "Port"]
 
 #: Amaranth's enums are untyped to a type checker.
 _Kind: Any = UnitKind
 _CHIP, _TILE, _ILP, _OLP = (kind.value for kind in (_Kind.CHIP, TILE, ILP, OLP))
 #: (kind, region) -> what the host may do there; the rest of the memory map follows from the sizes.
-_ACCESS = {
+ACCESS = {
     (_CHIP, 0): "w",
     (_CHIP, STATUS): "r",
     (_TILE, PROGRAM): "rw",
@@ -100,7 +100,7 @@ class Port:
             size = 0 if beats is None else len(beats)
         if offset >= size:
             return self._error("unmapped address")
-        if access not in _ACCESS.get((kind, region), ""):
+        if access not in ACCESS.get((kind, region), ""):
             return self._error("access not allowed")
         self.seen["host " + {"r": "read", "w": "write"}[access], kind, region] += 1
         return kind, index, region, offset

@@ -62,7 +62,7 @@ def walk(words: Sequence[int], kind: UnitKind, config: ChipConfig, stop: int, se
     at, cycle = 0, 0
     while cycle <= stop:
         mnemonic, wait, fields = _decode(kind, words[at])
-        seen["word", kind.name, mnemonic] += 1
+        seen["word", kind.name, "undefined" if mnemonic == "MODE" else mnemonic] += 1
         seen["wait", _size(wait)] += 1
         following = at + 1
         match mnemonic:
@@ -76,13 +76,13 @@ def walk(words: Sequence[int], kind: UnitKind, config: ChipConfig, stop: int, se
             case "LOOP" if fields["level"] < config.loop_levels:
                 following = _loop(counters, fields, at, seen)
             case "LOOP" | "MODE":
-                seen["illegal", "level" if mnemonic == "LOOP" else f"mode {fields['mode']}"] += 1
+                seen["illegal", kind.name, "LOOP level" if mnemonic == "LOOP" else f"mode {fields['mode']}"] += 1
                 return _illegal(issues, cycle + 1, stop, seen)
             case bank:
                 issues.append(Issue(cycle, bank, fields))
         cycle += wait + 1
         if following >= len(words):
-            seen["illegal", "end" if following == at + 1 else f"{mnemonic} beyond"] += 1
+            seen["illegal", kind.name, "end" if following == at + 1 else f"{mnemonic} beyond"] += 1
             return _illegal(issues, cycle, stop, seen)
         at = following
     seen["end", "stop"] += 1
@@ -95,10 +95,10 @@ def _loop(counters: list[int], fields: Mapping[str, int], at: int, seen: Counter
     first = counters[level] == 0
     counters[level] = (counters[level] or count) - 1
     if first:
-        seen["loop count", min(fields["count"], 2)] += 1
-        seen["loop level", level] += 1
+        seen["loop", f"count {min(fields['count'], 2)}"] += 1
+        seen["loop", f"level {level}"] += 1
     if counters[level]:
-        seen["loop depth", sum(counter > 0 for counter in counters)] += 1
+        seen["loop", f"depth {sum(counter > 0 for counter in counters)}"] += 1
         return fields["target"]
     return at + 1
 

@@ -80,9 +80,15 @@ class AnalogBoundary:
                 if fields["ramp"] and not before["ramp"]:
                     controls = TileControls(ramp_start=fields["ramp_start"], ramp_slope=fields["ramp_slope"])
                     events.append(TileEvent(self.tile, EventKind.RAMP, cycle, controls))
+                elif self.pulse and self.pulse.start < cycle < self.pulse.end:
+                    change = int(fields["output_enable"]) - int(before["output_enable"])
+                    how = (
+                        "is cut short"
+                        if not fields["ramp"]
+                        else ("window closes", "goes on", "window opens")[change + 1]
+                    )
+                    self.seen["ramp", how] += 1
                 if not fields["ramp"]:
-                    if self.pulse and cycle < self.pulse.end:
-                        self.seen["ramp", "cut short"] += 1
                     self.pulse = None
             case "WRITE":
                 if before["write"] and not fields["write"]:
@@ -90,11 +96,17 @@ class AnalogBoundary:
                 if fields["write"] and not before["write"]:
                     self._write = fields
                     self._column_time[:] = 0
-        for event in events:
-            self.seen["event", event.kind.name] += 1
         return events
 
     def _integrated(self, cycle: int) -> TileEvent:
+        bank, seen = self._array, self.seen
+        seen["integration", f"wp1 {bank['wp1']}, wp2 {bank['wp2']}"] += 1
+        seen["integration", "discharge" if bank["discharge"] else "charge"] += 1
+        seen["integration", f"{bank['capacitors']} capacitors"] += 1
+        for name in ("share_north", "share_south"):
+            seen["integration", name] += bank[name]
+        seen["integration", "bias pulses"] += int((self._row_time[self._lanes :] > 0).any())
+        _count_times(seen, "row time", self._row_time[: self._lanes])
         controls = TileControls(
             **{name: bool(self._array[name]) for name in LATCHED if name != "capacitors"},
             capacitors=self._array["capacitors"],
@@ -103,6 +115,8 @@ class AnalogBoundary:
 
     def _written(self, cycle: int) -> TileEvent:
         bank = self._write
+        self.seen["write", f"device {bank['device']}, {'RESET' if bank['reset'] else 'SET'}"] += 1
+        _count_times(self.seen, "column time", self._column_time)
         return TileEvent(
             self.tile,
             EventKind.WRITE,
@@ -116,6 +130,12 @@ class AnalogBoundary:
 
     def answer(self, cycle: int, crossing: NDArray[np.integer]) -> Pulse:
         """The physics answers the ramp of `cycle` with (lanes,) crossing times."""
+        for name, some in (
+            ("0", crossing == 0),
+            ("1 to 510", (crossing > 0) & (crossing < LONGEST)),
+            ("511", crossing == LONGEST),
+        ):
+            self.seen["ramp", f"answered {name}"] += int(some.any())
         self.pulse = Pulse(cycle + RAMP_LATENCY, crossing.astype(np.int64))
         return self.pulse
 
@@ -143,3 +163,8 @@ class AnalogBoundary:
 def _counted(times: NDArray[np.int64]) -> NDArray[np.uint16]:
     """High times (n,) as an event carries them: (1, n), saturated."""
     return np.minimum(times, LONGEST).astype(np.uint16)[None]
+
+
+def _count_times(seen: Counter[tuple], what: str, times: NDArray[np.int64]) -> None:
+    for name, some in (("0", times == 0), ("1 to 511", (times > 0) & (times <= LONGEST)), ("beyond", times > LONGEST)):
+        seen[what, name] += int(some.any())

@@ -1,0 +1,203 @@
+"""Random experiments on the golden model and on another engine, block by block."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any, Protocol
+
+from cosim.experiment import Experiment, ExperimentError, Record
+from cosim.golden import GoldenEngine
+from cosim.rtl_engine.agents import ChipError
+from cosim.rtl_engine.simulator import SimulationError
+from cosim.verification.compare import differences
+from cosim.verification.coverage import Coverage, bins
+from cosim.verification.generate import random_experiment
+from cosim.verification.shrink import shrink
+from rtl.config import ChipConfig
+
+__all__ = ["Engine", "Mismatch", "Verification", "compare", "smallest", "verify"]
+
+
+class Engine(Protocol):
+    """Whatever performs experiments: `RtlEngine`, or a model under test."""
+
+    def perform(self, experiments: Sequence[Experiment]) -> list[Record]: ...
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """An experiment in which the engine differs from the golden model.
+
+    Parameters
+    ----------
+    number : int
+        Of the experiment; with the seed it says which one it is.
+    difference : str
+        The first one, in words.
+    session : tuple of Experiment
+        What to perform to see it, the failing experiment last. One experiment, if it fails alone.
+    """
+
+    number: int
+    difference: str
+    session: tuple[Experiment, ...]
+
+
+@dataclass
+class Verification:
+    """How far a verification has come, and what it found.
+
+    Parameters
+    ----------
+    seed : int
+    following : int
+        Number of the next experiment.
+    coverage : Coverage
+    mismatches : list of Mismatch
+    done, closed_loops, cycles : int
+        Experiments compared; those of them that closed a loop, of which only flags were compared; cycles of programs.
+    wall_s : float
+    interrupted : bool
+        Ctrl-C ended it before all was done.
+    """
+
+    seed: int
+    following: int
+    coverage: Coverage
+    mismatches: list[Mismatch] = field(default_factory=list)
+    done: int = 0
+    closed_loops: int = 0
+    cycles: int = 0
+    wall_s: float = 0.0
+    interrupted: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Numbers as JSON values; `from_json` takes coverage and position from them."""
+        return {
+            "seed": self.seed,
+            "experiments": self.done,
+            "following": self.following,
+            "closed_loops": self.closed_loops,
+            "cycles": self.cycles,
+            "wall_s": self.wall_s,
+            "mismatches": [{"number": one.number, "difference": one.difference} for one in self.mismatches],
+            "coverage": self.coverage.share,
+            "holes": self.coverage.holes,
+            "hits": dict(sorted(self.coverage.hits.items())),
+        }
+
+
+def compare(
+    config: ChipConfig, engine: Engine, experiments: Sequence[Experiment]
+) -> tuple[list[Record], list[str | None]]:
+    """The golden model's records of a session, and the first difference of each from the engine's.
+
+    If the engine does not get through the session, every experiment is tried in a session of its own.
+    """
+    golden = GoldenEngine(config)
+    expected = golden.perform(experiments)
+    try:
+        return expected, differences(expected, engine.perform(experiments))
+    except (ChipError, SimulationError) as error:
+        if len(experiments) == 1:
+            return expected, [f"{type(error).__name__}: {error}"]
+    alone = [compare(config, engine, [experiment]) for experiment in experiments]
+    return [records[0] for records, _ in alone], [found[0] for _, found in alone]
+
+
+def verify(
+    config: ChipConfig,
+    engine: Engine,
+    *,
+    experiments: int,
+    seed: int = 0,
+    block: int = 20,
+    weights: float = 0.05,
+    state: Verification | None = None,
+    each: Callable[[Verification], None] | None = None,
+) -> Verification:
+    """Perform random experiments on both and compare every code, flag, cycle and event.
+
+    Parameters
+    ----------
+    config : ChipConfig
+    engine : Engine
+        For the same chip.
+    experiments : int
+        How many more.
+    seed : int
+        With its number it determines an experiment.
+    block : int
+        Experiments of one session.
+    weights : float
+        Share of the experiments that program weights, which takes a while.
+    state : Verification, optional
+        Where to go on; a new one by default.
+    each : callable (Verification), optional
+        Called after each block.
+
+    Returns
+    -------
+    Verification
+        Also on Ctrl-C, with `interrupted` set and all blocks that were finished.
+    """
+    state = state or Verification(seed, 0, Coverage(bins(config)))
+    last = state.following + experiments
+    while state.following < last:
+        began = perf_counter()
+        numbers = range(state.following, min(state.following + block, last))
+        chosen = [random_experiment(config, state.seed, number, weights=weights) for number in numbers]
+        try:
+            expected, found = compare(config, engine, chosen)
+            mismatches = [
+                Mismatch(numbers[i], text, _culprits(config, engine, chosen[: i + 1]))
+                for i, text in enumerate(found)
+                if text is not None
+            ]
+        except KeyboardInterrupt:
+            state.interrupted = True
+            break
+        for record in expected:
+            state.coverage.add(record.statistics["seen"])
+            state.closed_loops += record.statistics["closed_loop"]
+            state.cycles += record.cycles
+        state.mismatches += mismatches
+        state.done += len(chosen)
+        state.following = numbers.stop
+        state.wall_s += perf_counter() - began
+        if each is not None:
+            each(state)
+    return state
+
+
+def _culprits(config: ChipConfig, engine: Engine, session: list[Experiment]) -> tuple[Experiment, ...]:
+    """The last experiment alone, if it fails alone; else the session up to it, whose SRAM contents it met."""
+    alone = compare(config, engine, session[-1:])[1][0]
+    return tuple(session[-1:] if alone else session)
+
+
+def smallest(
+    config: ChipConfig, engine: Engine, mismatch: Mismatch, progress: Callable[[str], None] | None = None
+) -> Mismatch:
+    """The mismatch with its experiment made as small as possible; one that does not fail alone stays as it is."""
+    if len(mismatch.session) > 1:
+        return mismatch
+    golden = GoldenEngine(config)
+
+    def fails(experiments: Sequence[Experiment]) -> list[bool]:
+        fine = [_is_possible(golden, experiment) for experiment in experiments]
+        possible = [experiment for experiment, good in zip(experiments, fine, strict=True) if good]
+        found = iter(compare(config, engine, possible)[1] if possible else [])
+        return [good and next(found) is not None for good in fine]
+
+    small = replace(shrink(mismatch.session[0], fails, progress=progress), name=f"{mismatch.session[0].name}, shrunk")
+    return Mismatch(mismatch.number, compare(config, engine, [small])[1][0] or mismatch.difference, (small,))
+
+
+def _is_possible(golden: GoldenEngine, experiment: Experiment) -> bool:
+    """Whether the physics can serve it: a word less may be a precharge less."""
+    try:
+        golden.perform([experiment])
+    except ExperimentError:
+        return False
+    return True

@@ -1,0 +1,111 @@
+"""From "do this in that cycle" to a program that does so, with loops, jumps and some good or bad ending."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cosim.program import Unit
+from cosim.words import TILE, Operation, encode
+from rtl.config import ChipConfig
+from rtl.isa import MAX_WAIT
+
+__all__ = ["Steering"]
+
+#: What a program ends with, and how often.
+_ENDINGS = {
+    "halt": 60,
+    "forever": 1,
+    "again": 1,
+    "illegal mode": 5,
+    "illegal level": 1,
+    "jump beyond": 1,
+    "loop beyond": 1,
+    "run out": 1,
+}
+_WAITS = (0, 0, 0, 0, 1, 1, 7, 100, MAX_WAIT)
+
+
+class Steering:
+    """Draws what is between and behind the bank writes of a program.
+
+    Parameters
+    ----------
+    config : ChipConfig
+    rng : numpy Generator
+    """
+
+    def __init__(self, config: ChipConfig, rng: np.random.Generator) -> None:
+        self._config, self._rng = config, rng
+
+    def program(self, unit: Unit, script: Sequence[tuple[int, Operation]]) -> tuple[int, ...]:
+        """Words that do the operations of a script, each in its cycle or, if that is taken, in the next free one.
+
+        Loops shift what follows them. A tile's program begins with the precharge that the physics asks for.
+        """
+        steps = [(0, Operation("ARRAY", {"precharge": 1})), (1, Operation("ARRAY"))] if unit.kind is TILE else []
+        last = len(steps) - 1
+        for at, operation in sorted(script, key=lambda step: step[0]):
+            last = max(last + 1, at)
+            steps.append((last, operation))
+        ops = self._spaced(steps)
+        if self._chance(0.25):
+            ops = self._looped(ops)
+        return self._ended(unit, [encode(unit.kind, operation) for operation in ops])
+
+    def _spaced(self, steps: list[tuple[int, Operation]]) -> list[Operation]:
+        """Time passes in the wait of the operation before, or in a NOP."""
+        ops: list[Operation] = []
+        now = 0
+        for at, operation in steps:
+            gap = at - now
+            if gap and ops and ops[-1].wait + gap <= MAX_WAIT and self._chance(0.8):
+                ops[-1] = Operation(ops[-1].mnemonic, ops[-1].fields, ops[-1].wait + gap)
+            elif gap:
+                ops.append(Operation("NOP", {}, min(gap - 1, MAX_WAIT)))
+            ops.append(operation)
+            now = at + 1
+        return ops
+
+    def _looped(self, ops: list[Operation]) -> list[Operation]:
+        """Nested loops around some words, or a jump over one that nobody reaches."""
+        first = self._number(0, len(ops) - 1)
+        if self._chance(0.3):
+            return [*ops[:first], Operation("JUMP", {"target": first + 2}), Operation("NOP", {}, 5), *ops[first:]]
+        last = min(first + self._number(1, 4), len(ops))
+        levels = self._rng.permutation(self._config.loop_levels)[: self._number(1, self._config.loop_levels)]
+        loops = [
+            Operation("LOOP", {"target": first, "count": self._number(0, 3), "level": int(level)}, self._number(0, 2))
+            for level in levels
+        ]
+        return [*ops[:last], *loops, *ops[last:]]
+
+    def _ended(self, unit: Unit, words: list[int]) -> tuple[int, ...]:
+        config, tile = self._config, unit.kind is TILE
+        depth = config.program_depth if tile else config.pad_program_depth
+        words = words[: depth - 2]
+        here, wait = len(words), self._one_of(_WAITS)
+        ending = self._one_of([name for name, share in _ENDINGS.items() for _ in range(share)])
+        if ending == "run out":
+            return (*words, *[encode(unit.kind, Operation("NOP", {}, self._number(0, 1)))] * (depth - here))
+        if ending == "illegal mode":
+            mode = self._one_of([*range(5 if tile else 1, 8), 9, 10, 11, 14])
+            return (*words, mode << 124 | wait << 112 | self._number(0, 1 << 60))
+        last = {
+            "halt": Operation("HALT", {}, wait),
+            "forever": Operation("JUMP", {"target": here}, wait),
+            "again": Operation("JUMP", {"target": self._number(0, here)}, wait),
+            "jump beyond": Operation("JUMP", {"target": self._number(depth, 65_535)}, wait),
+            "illegal level": Operation("LOOP", {"count": 2, "level": self._number(config.loop_levels, 7)}, wait),
+            "loop beyond": Operation("LOOP", {"target": self._number(depth, 65_535), "count": 2}, wait),
+        }[ending]
+        return (*words, encode(unit.kind, last), encode(unit.kind, Operation("HALT")))
+
+    def _chance(self, share: float) -> bool:
+        return bool(self._rng.random() < share)
+
+    def _number(self, low: int, high: int) -> int:
+        return int(self._rng.integers(low, high + 1))
+
+    def _one_of(self, things: Any) -> Any:
+        return things[self._number(0, len(things) - 1)]
