@@ -20,14 +20,14 @@ Fields and values come from `rtl.isa`; timing is that of docs/fabric.md, "Sequen
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cosim.words import Field, Operation, WordError, decode, encode, fields_of, mnemonics, nearest
 from rtl.config import ChipConfig
 from rtl.isa import MAX_WAIT, WORD_BITS, UnitKind
 
-__all__ = ["AssemblyError", "assemble", "check_loops", "disassemble", "program_depth"]
+__all__ = ["AssemblyError", "arguments", "assemble", "check_loops", "disassemble", "program_depth"]
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<at>@\s*\d+)|(?P<name>[A-Za-z_]\w*(?:\[\d+\])?)|(?P<number>-?(?:0[xX][0-9a-fA-F_]+|\d+))|(?P<sign>[:=,]))"
@@ -38,7 +38,19 @@ _FIXED = frozenset({"LOOP", "JUMP", "HALT"})
 
 
 class AssemblyError(ValueError):
-    """A listing cannot be assembled. The message begins with ``name:line:column``."""
+    """A listing cannot be assembled. The message begins with ``name:line:column``.
+
+    Members
+    -------
+    line, column : int
+        Place in the listing, from 1.
+    text : str
+        The message without its place.
+    """
+
+    def __init__(self, name: str, line: int, column: int, text: str) -> None:
+        super().__init__(f"{name}:{line}:{column}: {text}")
+        self.line, self.column, self.text = line, column, text
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,7 @@ class _Assembler:
         self.fixed = True  # no instruction before this point may be stretched
 
     def error(self, token: _Token, message: str) -> AssemblyError:
-        return AssemblyError(f"{self.name}:{token.line}:{token.column}: {message}")
+        return AssemblyError(self.name, token.line, token.column, message)
 
     def run(self, text: str) -> tuple[int, ...]:
         for number, source in enumerate(text.splitlines(), start=1):
@@ -318,7 +330,7 @@ def disassemble(words: Sequence[int], kind: UnitKind) -> str:
         if operation is None:
             text, wait = f"WORD    {word:#034x}", word >> 112 & MAX_WAIT
         else:
-            parts, wait = list(_arguments(kind, operation, labels)), operation.wait
+            parts, wait = list(arguments(kind, operation, labels)), operation.wait
             # The @ of the next instruction gives the wait back, if it may stretch this one.
             followed = address + 1 < len(words) and address + 1 not in labels and operation.mnemonic not in _FIXED
             if wait and not followed:
@@ -336,7 +348,8 @@ def _decoded(kind: UnitKind, word: int) -> Operation | None:
         return None
 
 
-def _arguments(kind: UnitKind, operation: Operation, labels: dict[int, str]) -> Iterable[str]:
+def arguments(kind: UnitKind, operation: Operation, labels: Mapping[int, str]) -> Iterable[str]:
+    """The fields of an operation that are not zero, as a listing has them; `labels` names the targets of jumps."""
     known = fields_of(kind, operation.mnemonic)
     arrays: dict[str, list[int]] = {}
     for name, value in operation.fields.items():

@@ -2,18 +2,33 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+if TYPE_CHECKING:
+    from cosim.experiment import Experiment
+    from cosim.program import Unit
+    from cosim.record import Record
+    from rtl.config import ChipConfig
+
 __all__ = ["main"]
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _INPUT = click.Path(exists=True, path_type=Path)
 _OUTPUT = click.Path(path_type=Path)
+
+
+class Engine(Protocol):
+    """What runs experiments: `RtlEngine`, `GoldenEngine` or `TwinEngine`."""
+
+    def perform(self, experiments: "Sequence[Experiment]") -> "list[Record]": ...
 
 
 class _Group(click.Group):
@@ -23,14 +38,17 @@ class _Group(click.Group):
         from analog_models.chip import AnalogFileError
         from cosim.assembler import AssemblyError
         from cosim.compiler import MappingError
+        from cosim.experiment import ExperimentError
         from cosim.kws.dataset import DatasetError
         from cosim.kws.features import AudioError
         from cosim.kws.synthesiser import SynthesiserError
         from cosim.network import NetworkError
         from cosim.program import ProgramError
+        from cosim.record import RecordError
         from cosim.rtl_engine.agents import ChipError
         from cosim.rtl_engine.build import BuildError
         from cosim.rtl_engine.simulator import SimulationError
+        from cosim.toml_source import TomlError
         from cosim.vectors import VectorError
 
         known = (
@@ -40,11 +58,14 @@ class _Group(click.Group):
             BuildError,
             ChipError,
             DatasetError,
+            ExperimentError,
             MappingError,
             NetworkError,
             ProgramError,
+            RecordError,
             SimulationError,
             SynthesiserError,
+            TomlError,
             VectorError,
         )
         try:
@@ -154,6 +175,147 @@ def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str |
     model, _ = run(load_training_set(data), settings, numbers, device=device, say=click.echo)
     model.save(out)
     click.echo(f"wrote {out}")
+
+
+@main.command()
+@click.argument("experiment", type=_FILE)
+@click.option("--engine", type=click.Choice(["rtl", "golden", "twin"]), help="Default: the first that the file names.")
+@click.option(
+    "--out", "outputs", type=_OUTPUT, multiple=True, help="Write the record: .npz, .json, .csv. Repeatable."
+)
+@click.option(
+    "--timeline", type=click.Path(path_type=Path, allow_dash=True), help="Write what happened when; - prints it."
+)
+@click.option("--waves", type=_OUTPUT, help="Write a waveform trace and a viewer's save file (RTL). [env: WAVES=1]")
+@click.option("--seed", type=click.IntRange(min=0), help="Mismatch and noise, in place of the file's.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+@click.option("--save", type=_OUTPUT, help="Write the experiment itself as one .npz file, to run it elsewhere.")
+def run(
+    experiment: Path,
+    engine: str | None,
+    outputs: tuple[Path, ...],
+    timeline: Path | None,
+    waves: Path | None,
+    seed: int | None,
+    as_json: bool,
+    save: Path | None,
+) -> None:
+    """Run a hand-written experiment: docs/experiments.md.
+
+    Exits with status 1 if the chip reports an error; the record is written all the same.
+    """
+    import json
+
+    from cosim.archive import write_text
+    from cosim.experiment_file import load_experiment
+    from cosim.experiment_report import SUFFIXES, Report
+    from cosim.experiment_timeline import timeline as as_text
+
+    wanted = (*outputs, *(path for path in (timeline, save, waves) if path and str(path) != "-"))
+    for path in wanted:
+        if not path.resolve().parent.is_dir():
+            raise click.ClickException(f"{path}: there is no folder {path.parent}")
+    for path in outputs:
+        if path.suffix not in SUFFIXES:
+            raise click.ClickException(f"{path}: no output format {path.suffix!r}; expected {', '.join(SUFFIXES)}")
+    file = load_experiment(experiment, seed=seed)
+    chosen = engine or file.engines[0]
+    if waves and chosen != "rtl":
+        raise click.UsageError(f"only the RTL has waves, the engine is {chosen}; add --engine rtl")
+    (record,) = _engine(chosen, file.experiment.config, waves).perform([file.experiment])
+    report = Report(file.experiment, record, file.asked)
+    for path in outputs:
+        report.write(path)
+    if save:
+        file.experiment.save(save)
+    if timeline and str(timeline) != "-":
+        write_text(timeline, as_text(file.experiment, record))
+    if as_json:
+        click.echo(json.dumps(report.as_json(), indent=1))
+    else:
+        if timeline and str(timeline) == "-":
+            click.echo(as_text(file.experiment, record))
+        report.print(_console())
+    if record.flagged:
+        raise click.ClickException(record.error_report(file.experiment.config))
+
+
+def _engine(name: str, config: "ChipConfig", waves: Path | None) -> "Engine":
+    """The engine called `name`."""
+    if name == "rtl":
+        from cosim.rtl_engine.engine import RtlEngine
+
+        return RtlEngine(config, waves=waves)
+    if name == "golden":
+        from cosim.golden import GoldenEngine
+
+        return GoldenEngine(config)
+    from cosim.twin import TwinEngine
+
+    return TwinEngine()
+
+
+_UNIT = click.option("--unit", default="TILE", show_default=True, help="Unit of a file without headings, e.g. OLP 1.")
+_PRESET = click.option(
+    "--preset", type=click.Choice(["chip", "small"]), default="chip", show_default=True, help="The chip's sizes."
+)
+_OUT = click.option("--out", type=_OUTPUT, help="Write there instead of printing.")
+
+
+@main.command()
+@click.argument("listing", type=_FILE)
+@_UNIT
+@_PRESET
+@_OUT
+def asm(listing: Path, unit: str, preset: str, out: Path | None) -> None:
+    """Turn assembly into instruction words.
+
+    LISTING holds the program of one unit, or of several under lines like == ILP 0 ==.
+    """
+    from cosim.word_file import assemble_units, format_words
+    from rtl.config import preset as config
+
+    units = assemble_units(_text(listing), config(preset), str(listing), _unit(unit))
+    _print_or_write(format_words(units), out)
+
+
+@main.command()
+@click.argument("words", type=_FILE)
+@_UNIT
+@_PRESET
+@_OUT
+def disasm(words: Path, unit: str, preset: str, out: Path | None) -> None:
+    """Turn instruction words into assembly.
+
+    WORDS is what `duramesh asm` prints, or an .npz file with a program or an experiment.
+    """
+    from cosim.word_file import disassemble_units, read_words
+    from rtl.config import preset as config
+
+    _print_or_write(disassemble_units(read_words(words, config(preset), _unit(unit))), out)
+
+
+def _unit(text: str) -> "Unit":
+    """A unit from ``TILE 3``, or the first of a kind from ``TILE``."""
+    from cosim.program import Unit
+
+    return Unit.parse(text if " " in text.strip() else f"{text} 0")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{path} is no text in UTF-8") from None
+
+
+def _print_or_write(text: str, path: Path | None) -> None:
+    from cosim.archive import write_text
+
+    if path is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(path, text)
 
 
 class _Task:

@@ -15,7 +15,17 @@ __all__ = ["Interval", "Issue", "Timeline", "TimelineError", "intervals", "run"]
 
 
 class TimelineError(ValueError):
-    """A program that the unit would not run to its HALT."""
+    """A program that the unit would not run to its HALT.
+
+    Members
+    -------
+    issues : tuple of Issue
+        What it issues until then.
+    """
+
+    def __init__(self, message: str, issues: "Sequence[Issue]" = ()) -> None:
+        super().__init__(message)
+        self.issues = tuple(issues)
 
 
 @dataclass(frozen=True)
@@ -74,12 +84,13 @@ def run(words: Sequence[int], kind: UnitKind, config: ChipConfig, limit: int) ->
         if pc >= len(words):
             raise TimelineError(
                 f"runs past its last word, {len(words) - 1} (the SRAM holds {program_depth(kind, config)}), "
-                f"in cycle {cycle}; end it with HALT or JUMP"
+                f"in cycle {cycle}; end it with HALT or JUMP",
+                issues,
             )
         try:
             operation = decode(kind, words[pc])
         except WordError as error:
-            raise TimelineError(f"word {pc}, cycle {cycle}: {error}") from None
+            raise TimelineError(f"word {pc}, cycle {cycle}: {error}", issues) from None
         fields, following = operation.fields, pc + 1
         match operation.mnemonic:
             case "HALT":
@@ -89,7 +100,8 @@ def run(words: Sequence[int], kind: UnitKind, config: ChipConfig, limit: int) ->
             case "LOOP":
                 level, count = fields["level"], max(fields["count"], 1)
                 if level >= config.loop_levels:
-                    raise TimelineError(f"word {pc}, cycle {cycle}: loop level {level} does not exist on this chip")
+                    message = f"word {pc}, cycle {cycle}: loop level {level} does not exist on this chip"
+                    raise TimelineError(message, issues)
                 # An idle counter (zero) stands for the first pass.
                 left = (counters[level] or count) - 1
                 counters[level] = left

@@ -1,0 +1,447 @@
+"""Experiments as TOML files: the format of docs/experiments.md, with the place of every mistake."""
+
+import csv
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.config import AnalogConfig
+from analog_models.programming import WeightTargets
+from cosim.assembler import AssemblyError, assemble
+from cosim.experiment import Experiment, ExperimentError
+from cosim.experiment_timeline import stored_results
+from cosim.program import Unit
+from cosim.toml_source import Key, TomlSource
+from cosim.words import ILP, OLP, TILE, nearest
+from rtl.config import PRESETS, ChipConfig, Edge, preset
+
+__all__ = ["ENGINES", "ExperimentFile", "load_experiment"]
+
+ENGINES = ("rtl", "golden", "twin")
+
+_TOP = ("name", "preset", "engine", "cycles", "seed", "frame", "analog", "tile", "ilp", "olp")
+_UNIT = {
+    "tile": ("program", "program_file", "masks", "weights"),
+    "ilp": ("program", "program_file", "vectors"),
+    "olp": ("program", "program_file", "results"),
+}
+_KINDS = {"tile": TILE, "ilp": ILP, "olp": OLP}
+#: Which arrays each way of writing weights takes, see `WeightTargets`.
+_WEIGHTS = {"wp1": ("wp1", "wp2"), "wp2": ("wp1", "wp2"), "balanced": ("balanced",), "four_pcm": ("four_pcm",)}
+
+
+@dataclass(frozen=True)
+class ExperimentFile:
+    """What a file says.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    engines : tuple of str
+        Engines that the experiment is meant for; the first one runs it unless told otherwise.
+    asked : mapping of OLP index to tuple of int
+        Results that the user asks for; of a landing pad left out, all that are stored.
+    """
+
+    experiment: Experiment
+    engines: tuple[str, ...] = ENGINES[:1]
+    asked: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+def load_experiment(path: Path, *, seed: int | None = None) -> ExperimentFile:
+    """Read an experiment from a TOML file, or from an npz file that `Experiment.save` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        Files that it names are looked for beside it.
+    seed : int or None
+        In place of the file's.
+
+    Raises
+    ------
+    ExperimentError, AssemblyError, TomlError
+        With ``file:line:column`` of the mistake.
+    OSError
+        If the file itself cannot be read.
+    """
+    if path.suffix == ".npz":
+        file = ExperimentFile(Experiment.load(path))
+    else:
+        file = _Reader(TomlSource.read(path), path.parent).file(path.stem)
+    return file if seed is None else replace(file, experiment=replace(file.experiment, seed=seed))
+
+
+class _Reader:
+    """Turns the values of a file into an experiment, key by key."""
+
+    def __init__(self, source: TomlSource, folder: Path) -> None:
+        self.source, self.folder = source, folder
+        self.keys: dict[tuple, Key] = {}  # `ExperimentError.part` -> where the file says it
+
+    def error(self, key: Key, message: str) -> ExperimentError:
+        return ExperimentError(f"{self.source.place(*key)}: {message}")
+
+    def file(self, name: str) -> ExperimentFile:
+        values = self.source.values
+        self.known((), values, _TOP)
+        self.config = config = self.preset()
+        units = dict(self.programs())
+        if not units:
+            raise self.error((), "no unit has a program; write one under [tile.N], [ilp.N] or [olp.N]")
+        self.keys["cycles",] = ("cycles",)
+        try:
+            experiment = Experiment(
+                config,
+                units,
+                dict(self.masks()),
+                dict(self.vectors()),
+                dict(self.weights()),
+                analog=self.analog(),
+                seed=self.number(("seed",), 0, 0),
+                frame=self.number(("frame",), 0, 0),
+                cycles=self.number(("cycles",), 100_000, 1),
+                name=self.text(("name",), name),
+            )
+        except ExperimentError as error:
+            if error.part not in self.keys:
+                raise
+            raise self.error(self.keys[error.part], str(error).partition(": ")[2]) from None
+        return ExperimentFile(experiment, self.engines(), self.asked(experiment))
+
+    # ---- values
+
+    def get(self, key: Key) -> Any:
+        value: Any = self.source.values
+        for name in key:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
+
+    def known(self, key: Key, table: Any, names: Sequence[str]) -> None:
+        """Make sure that `table` is one, and has no other names."""
+        if not isinstance(table, dict):
+            raise self.error(key, f"{_dotted(key)} must be a table")
+        for name in table:
+            if name not in names:
+                raise self.error((*key, name), f"unknown key {name!r}{_of(key)}; {nearest(name, names)}")
+
+    def number(self, key: Key, default: int, low: int) -> int:
+        value = self.get(key)
+        if value is None:
+            return default
+        if type(value) is not int or value < low:
+            raise self.error(key, f"{_dotted(key)} must be a whole number, {low} or more, got {value!r}")
+        return value
+
+    def text(self, key: Key, default: str) -> str:
+        value = self.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self.error(key, f"{_dotted(key)} must be a string, got {value!r}")
+        return default if value is None else value
+
+    def choice(self, key: Key, value: Any, choices: Sequence[str]) -> str:
+        if value not in choices:
+            raise self.error(key, f"{_dotted(key)} must be one of {', '.join(choices)}, got {value!r}")
+        return value
+
+    def preset(self) -> ChipConfig:
+        return preset(self.choice(("preset",), self.get(("preset",)) or "chip", tuple(PRESETS)))
+
+    def engines(self) -> tuple[str, ...]:
+        value = self.get(("engine",))
+        if value is None:
+            return ENGINES[:1]
+        if not isinstance(value, list):
+            return (self.choice(("engine",), value, ENGINES),)
+        if not value:
+            raise self.error(("engine",), f"engine names none; expected some of {', '.join(ENGINES)}")
+        return tuple(self.choice(("engine", number), name, ENGINES) for number, name in enumerate(value))
+
+    def analog(self) -> AnalogConfig:
+        presets = {"ideal": AnalogConfig.ideal, "nominal": AnalogConfig.nominal}
+        value = self.get(("analog",))
+        if not isinstance(value, dict):
+            return presets[self.choice(("analog",), value or "ideal", tuple(presets))]()
+        base = presets[self.choice(("analog", "preset"), value.get("preset", "nominal"), tuple(presets))]()
+        return self.changed(base, {name: part for name, part in value.items() if name != "preset"}, ("analog",))
+
+    def changed(self, model: Any, values: dict[str, Any], key: Key) -> Any:
+        """A dataclass with some fields, or fields of its fields, changed."""
+        names = [item.name for item in fields(model)]
+        self.known(key, values, [*names, "preset"] if len(key) == 1 else names)
+        for name, value in values.items():
+            old, here = getattr(model, name), (*key, name)
+            if is_dataclass(old):
+                self.known(here, value, [item.name for item in fields(old)])
+                value = self.changed(old, value, here)
+            elif type(value) is not type(old) and not (isinstance(old, float) and type(value) is int):
+                raise self.error(here, f"{_dotted(here)} must be {type(old).__name__}, like {old!r}, got {value!r}")
+            try:
+                model = replace(model, **{name: value})
+            except ValueError as error:
+                raise self.error(here, str(error)) from None
+        return model
+
+    # ---- units
+
+    def units(self) -> Iterator[tuple[Unit, Key, dict[str, Any]]]:
+        """Every unit that the file has a table for, with its place."""
+        seen: dict[Unit, str] = {}
+        for word, kind in _KINDS.items():
+            tables = self.get((word,))
+            if tables is None:
+                continue
+            if not isinstance(tables, dict):
+                raise self.error((word,), f"{word} must have tables, e.g. [{word}.0]")
+            for name, table in tables.items():
+                key = (word, name)
+                unit = Unit(kind, self.index(key, name))
+                if unit in seen:
+                    raise self.error(key, f"[{_dotted(key)}] is {unit}, which [{word}.{seen[unit]}] is already")
+                seen[unit] = name
+                self.known(key, table, _UNIT[word])
+                yield unit, key, table
+
+    def index(self, key: Key, name: str) -> int:
+        """Index of a unit that is named by its index, square or domain."""
+        plan = self.config.floorplan
+        tile = key[0] == "tile"
+        count = len(plan.tiles) if tile else len(plan.domains)
+        if name.isdecimal() and int(name) < count:
+            return int(name)
+        if tile:
+            row, comma, column = name.partition(",")
+            if comma and row.strip().isdecimal() and column.strip().isdecimal():
+                square = int(row), int(column)
+                if square in plan.tile_index:
+                    return plan.tile_index[square]
+            holes = f", without {', '.join(map(str, sorted(plan.holes)))}" if plan.holes else ""
+            where = f"or squares '0,0' to '{plan.rows - 1},{plan.columns - 1}'{holes}"
+            raise self.error(key, f"there is no tile {name!r}; this chip has tiles 0 to {count - 1}, {where}")
+        if name in plan.domains:
+            return plan.domains.index(name)
+        pads = f"this chip has {key[0]}s 0 to {count - 1}, or {', '.join(plan.domains)}"
+        raise self.error(key, f"there is no landing pad {key[0]}.{name}; {pads}")
+
+    def programs(self) -> Iterator[tuple[Unit, tuple[int, ...]]]:
+        for unit, key, table in self.units():
+            if "program" in table and "program_file" in table:
+                raise self.error((*key, "program_file"), f"{_dotted(key)} has a program and a program_file; drop one")
+            if "program" in table:
+                here = (*key, "program")
+                words = self.assembled(unit, here, self.text(here, ""))
+            elif "program_file" in table:
+                here = (*key, "program_file")
+                path = self.path(here, table["program_file"])
+                words = assemble(self.content(here, path), unit.kind, self.config, str(path))
+            else:
+                continue
+            self.keys["units", unit] = here
+            yield unit, words
+
+    def assembled(self, unit: Unit, key: Key, listing: str) -> tuple[int, ...]:
+        try:
+            return assemble(listing, unit.kind, self.config)
+        except AssemblyError as error:
+            place = self.source.place_within(key, error.line, error.column)
+            name, line, column = place.rsplit(":", 2)
+            raise AssemblyError(name, int(line), int(column), f"{unit}: {error.text}") from None
+
+    def masks(self) -> Iterator[tuple[tuple[int, Edge], NDArray[np.bool_]]]:
+        for unit, key, table in self.units():
+            masks = table.get("masks", {})
+            self.known((*key, "masks"), masks, [str(edge) for edge in Edge])
+            for edge, value in masks.items():
+                here = (*key, "masks", edge)
+                mask = np.zeros(self.config.lanes, np.bool_)
+                if _is_file(value):
+                    mask = self.array(here, value)
+                    if mask.dtype.kind not in "biu" or not np.isin(mask, (0, 1)).all():
+                        raise self.error(here, f"{value} must hold a mask of 0 and 1, got {mask.dtype}")
+                    mask = mask.reshape(-1) != 0
+                else:
+                    mask[list(self.numbers(here, value, self.config.lanes, "lane"))] = True
+                self.keys["masks", (unit.index, Edge(edge))] = here
+                yield (unit.index, Edge(edge)), mask
+
+    def numbers(self, key: Key, value: Any, count: int, what: str) -> Iterator[int]:
+        """Numbers 0 to `count` - 1 from "0-3, 8", 5, or a list of such things."""
+        for part in value if isinstance(value, list) else [value]:
+            if type(part) is int:
+                part = str(part)
+            if not isinstance(part, str):
+                raise self.error(key, f"{part!r} is no {what}; expected numbers or ranges like '0-3, 8'")
+            for piece in part.split(","):
+                low, dash, high = (text.strip() for text in piece.partition("-"))
+                if not low.isdecimal() or not (high.isdecimal() or not dash):
+                    raise self.error(key, f"{piece.strip()!r} is no {what}; expected numbers or ranges like '0-3, 8'")
+                first, last = int(low), int(high or low)
+                if not first <= last < count:
+                    raise self.error(key, f"{what}s {piece.strip()} do not exist: there are 0 to {count - 1}")
+                yield from range(first, last + 1)
+
+    def vectors(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        for unit, key, table in self.units():
+            if "vectors" not in table:
+                continue
+            here = (*key, "vectors")
+            value = table["vectors"]
+            codes = self.array(here, value) if _is_file(value) else self.inline_vectors(here, value)
+            if codes.ndim != 2 or codes.shape[1] != self.config.lanes:
+                expected = f"(vectors, {self.config.lanes})"
+                raise self.error(
+                    here, f"vectors must have the shape {expected}, one code for each lane, got {codes.shape}"
+                )
+            bad = np.argwhere(~((codes >= 0) & (codes <= self.config.max_code) & (codes == np.floor(codes))))
+            if bad.size:
+                vector, lane = bad[0]
+                raise self.error(
+                    here,
+                    f"vector {vector}, lane {lane}: {codes[vector, lane]} is no code; "
+                    f"expected whole numbers, 0 to {self.config.max_code}",
+                )
+            self.keys["vectors", unit.index] = here
+            yield unit.index, codes.astype(np.uint8)
+
+    def inline_vectors(self, key: Key, value: Any) -> NDArray:
+        if not isinstance(value, list):
+            raise self.error(key, "vectors must be a list of vectors, or the name of a .csv or .npy file")
+        rows = []
+        for number, vector in enumerate(value):
+            here = (*key, number)
+            if type(vector) is int:  # the same code on all lanes
+                vector = [vector] * self.config.lanes
+            if not isinstance(vector, list) or not all(type(code) is int for code in vector):
+                raise self.error(here, "a vector is a list of codes, or one code for all lanes")
+            if len(vector) != self.config.lanes:
+                raise self.error(here, f"vector {number} has {len(vector)} codes, this chip's have {self.config.lanes}")
+            rows.append(vector)
+        return np.array(rows, np.int64).reshape(len(rows), self.config.lanes)
+
+    def weights(self) -> Iterator[tuple[int, WeightTargets]]:
+        for unit, key, table in self.units():
+            if "weights" not in table:
+                continue
+            here = (*key, "weights")
+            ways = table["weights"]
+            self.known(here, ways, tuple(_WEIGHTS))
+            if not ways:
+                raise self.error(here, f"weights say nothing; expected one of {', '.join(_WEIGHTS)}")
+            for name in ways:
+                for other in ways:
+                    if other not in _WEIGHTS[name]:
+                        raise self.error((*here, other), f"{name} and {other} exclude each other; drop one")
+            arrays = {name: self.weight_array((*here, name), value) for name, value in ways.items()}
+            self.keys["weights", unit.index] = here
+            if "balanced" in arrays:
+                yield unit.index, WeightTargets.balanced(arrays["balanced"])
+            elif "four_pcm" in arrays:
+                yield unit.index, WeightTargets.four_pcm(arrays["four_pcm"])
+            else:
+                yield unit.index, WeightTargets(**arrays)
+
+    def weight_array(self, key: Key, value: Any) -> NDArray[np.float64]:
+        """(total rows, lanes), bias rows zero unless the array has them."""
+        config = self.config
+        array = np.zeros((config.total_rows, config.lanes))
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            array[: config.lanes] = value
+        else:
+            given = self.array(key, value) if _is_file(value) else self.inline_weights(key, value)
+            shapes = (config.lanes, config.lanes), array.shape
+            if given.shape not in shapes or given.dtype.kind not in "iuf":
+                raise self.error(
+                    key,
+                    f"weights must be numbers of the shape {shapes[0]}, or {shapes[1]} with bias rows, "
+                    f"got {given.dtype} {given.shape}",
+                )
+            array[: len(given)] = given
+        bad = np.argwhere(~(np.abs(array) <= 1))
+        if bad.size:
+            row, column = bad[0]
+            raise self.error(key, f"weight of row {row}, column {column} is {array[row, column]}; expected -1 to 1")
+        return array
+
+    def inline_weights(self, key: Key, value: Any) -> NDArray[np.float64]:
+        try:
+            return np.array(value, np.float64)
+        except (TypeError, ValueError):
+            raise self.error(key, "weights must be a number, rows of numbers, or a .csv or .npy file") from None
+
+    def asked(self, experiment: Experiment) -> dict[int, tuple[int, ...]]:
+        """Results that the file asks for; each must be stored by some window."""
+        asked = {}
+        for unit, key, table in self.units():
+            if "results" not in table:
+                continue
+            here = (*key, "results")
+            slots = tuple(self.numbers(here, table["results"], self.config.olp_vectors, "result"))
+            stored = {result.slot for result in stored_results(experiment) if result.olp == unit.index}
+            for slot in slots:
+                if slot not in stored:
+                    does = f"only {', '.join(map(str, sorted(stored)))}" if stored else "none at all"
+                    raise self.error(
+                        here, f"result {slot} of {unit} is read, but never stored; its program stores {does}"
+                    )
+            asked[unit.index] = slots
+        return asked
+
+    # ---- files
+
+    def path(self, key: Key, name: Any) -> Path:
+        if not isinstance(name, str):
+            raise self.error(key, f"{_dotted(key)} must be the name of a file, got {name!r}")
+        path = self.folder / name
+        if not path.is_file():
+            raise self.error(key, f"there is no file {path}")
+        return path
+
+    def content(self, key: Key, path: Path) -> str:
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise self.error(key, f"{path} cannot be read: {error}") from None
+
+    def array(self, key: Key, name: str) -> NDArray:
+        """Numbers from a .csv (rows, columns) or .npy file."""
+        path = self.path(key, name)
+        if path.suffix == ".csv":
+            return self.table(key, path)
+        try:
+            with path.open("rb") as file:
+                array = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise self.error(key, f"{path} holds no array, or only part of one ({error})") from None
+        if not isinstance(array, np.ndarray):
+            raise self.error(key, f"{path} holds several arrays; save one with numpy.save")
+        return array
+
+    def table(self, key: Key, path: Path) -> NDArray[np.float64]:
+        rows: list[list[float]] = []
+        for number, row in enumerate(csv.reader(self.content(key, path).splitlines()), start=1):
+            if not row:
+                continue
+            try:
+                rows.append([float(cell) for cell in row])
+            except ValueError as error:
+                raise ExperimentError(f"{path}:{number}: {error}; expected numbers with commas between them") from None
+            if len(rows[-1]) != len(rows[0]):
+                raise ExperimentError(f"{path}:{number}: {len(rows[-1])} numbers, the rows above have {len(rows[0])}")
+        return np.array(rows, np.float64).reshape(len(rows), -1 if rows else 0)
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, str) and Path(value).suffix in (".csv", ".npy")
+
+
+def _dotted(key: Key) -> str:
+    return ".".join(map(str, key))
+
+
+def _of(key: Key) -> str:
+    return f" of {_dotted(key)}" if key else ""

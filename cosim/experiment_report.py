@@ -1,0 +1,110 @@
+"""A record for people and for other programs: a table, JSON, CSV, npz."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from cosim.archive import write_text
+from cosim.experiment import Experiment
+from cosim.experiment_timeline import stored_results
+from cosim.record import Record
+
+__all__ = ["SUFFIXES", "Report"]
+
+#: Kinds of file that `Report.write` knows.
+SUFFIXES = (".npz", ".json", ".csv")
+_SHOWN = 10
+
+
+class Report:
+    """A record and the results in it that are worth showing.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    record : Record
+    asked : mapping of OLP index to tuple of int
+        Results to show; of a landing pad left out, all that were stored.
+    """
+
+    def __init__(
+        self, experiment: Experiment, record: Record, asked: Mapping[int, tuple[int, ...]] | None = None
+    ) -> None:
+        self.experiment, self.record = experiment, record
+        last = {(result.olp, result.slot): result.cycle for result in stored_results(experiment)}
+        #: (OLP, result, cycle in which it was stored last, codes)
+        self.results: list[tuple[int, int, int, NDArray[np.uint8]]] = [
+            (olp, slot, cycle, record.results[olp][slot])
+            for (olp, slot), cycle in sorted(last.items())
+            if slot in (asked or {}).get(olp, (slot,))
+        ]
+
+    def print(self, console: Console) -> None:
+        """The results as a table, then how the run went."""
+        config, record = self.experiment.config, self.record
+        table = Table("landing pad", "result", "stored in cycle", "least", "most", "codes", box=None, pad_edge=False)
+        for column in table.columns[1:5]:
+            column.justify = "right"
+        for olp, slot, cycle, codes in self.results:
+            first = " ".join(map(str, codes[:_SHOWN])) + (" ..." if len(codes) > _SHOWN else "")
+            name = f"OLP {olp} ({config.floorplan.domains[olp]})"
+            table.add_row(name, str(slot), str(cycle), str(codes.min()), str(codes.max()), first)
+        if self.results:
+            console.print(table)
+        else:
+            console.print("no result was stored")
+        kinds = [event.kind.name.lower() for event in record.events]
+        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)) or "none"
+        console.print(f"\nanalog events  {counts}")
+        console.print(f"flags          {'errors, see below' if record.flagged else 'none'}")
+        console.print(f"cycles         {record.cycles:,} with {record.engine}{self._speed()}")
+
+    def _speed(self) -> str:
+        speed = self.record.statistics.get("cycles_per_s")
+        return f" ({speed:,.0f} cycles/s with all host transfers)" if speed else ""
+
+    def as_json(self) -> dict[str, Any]:
+        """All but high times and crossing times, which are in the npz file."""
+        experiment, record = self.experiment, self.record
+        return {
+            "name": experiment.name,
+            "engine": record.engine,
+            "seed": experiment.seed,
+            "cycles": record.cycles,
+            "error_cycle": record.error_cycle,
+            "errors": record.error_report(experiment.config) if record.flagged else None,
+            "results": [
+                {"olp": olp, "result": slot, "cycle": cycle, "codes": codes.tolist()}
+                for olp, slot, cycle, codes in self.results
+            ],
+            "events": [
+                {"cycle": event.cycle, "kind": event.kind.name.lower(), "tile": event.tile} for event in record.events
+            ],
+            "statuses": {str(unit): dict(status) for unit, status in record.statuses.items()},
+            "statistics": record.plain_statistics(),
+        }
+
+    def as_csv(self) -> str:
+        """OLP codes: a heading, then one line for each result."""
+        lanes = range(self.experiment.config.lanes)
+        rows = [["olp", "result", "cycle", *(f"lane{lane}" for lane in lanes)]]
+        rows += [[str(n) for n in (olp, slot, cycle, *codes.tolist())] for olp, slot, cycle, codes in self.results]
+        return "".join(",".join(row) + "\n" for row in rows)
+
+    def write(self, path: Path) -> None:
+        """Write a file of the kind that its suffix says, whole or not at all."""
+        match path.suffix:
+            case ".npz":
+                self.record.save(path)
+            case ".json":
+                write_text(path, json.dumps(self.as_json(), indent=1) + "\n")
+            case ".csv":
+                write_text(path, self.as_csv())
+            case suffix:
+                raise ValueError(f"{path}: no output format {suffix!r}; expected {', '.join(SUFFIXES)}")
