@@ -15,7 +15,8 @@ __all__ = ["ACCESS", "Port"]
 
 #: Amaranth's enums are untyped to a type checker.
 _Kind: Any = UnitKind
-_CHIP, _TILE, _ILP, _OLP = (kind.value for kind in (_Kind.CHIP, TILE, ILP, OLP))
+_KINDS = {kind.value: kind for kind in (_Kind.CHIP, TILE, ILP, OLP)}
+_CHIP, _TILE, _ILP, _OLP = _KINDS
 #: (kind, region) -> what the host may do there; the rest of the memory map follows from the sizes.
 ACCESS = {
     (_CHIP, 0): "w",
@@ -102,7 +103,7 @@ class Port:
             return self._error("unmapped address")
         if access not in ACCESS.get((kind, region), ""):
             return self._error("access not allowed")
-        self.seen["host " + {"r": "read", "w": "write"}[access], kind, region] += 1
+        self.seen["host", {"r": "read", "w": "write"}[access], _KINDS[kind].name, f"region {region}"] += 1
         return kind, index, region, offset
 
     def _read(self, address: int) -> int:

@@ -15,7 +15,7 @@ from cosim.golden.mesh import SWITCHES
 from cosim.golden.port import ACCESS
 from cosim.words import ILP, OLP, TILE, mnemonics
 from rtl.config import ChipConfig, Edge
-from rtl.isa import Device, Pattern
+from rtl.isa import Pattern, UnitKind
 
 __all__ = ["Coverage", "bins"]
 
@@ -23,7 +23,7 @@ __all__ = ["Coverage", "bins"]
 def bins(config: ChipConfig) -> dict[str, tuple[str, ...]]:
     """Every bin by its group: what the experiments on this chip have to make happen at least once."""
     kinds = {TILE: 5, ILP: 1, OLP: 1}
-    patterns = [pattern.name for pattern in Pattern if pattern is not Pattern.NONE]
+    patterns = [name for name in Pattern.__members__ if name != "NONE"]
     pads = [site.edge for site in config.floorplan.ilp_sites]
     events = sorted(kind.name.lower() for kind in EventKind)
     groups: dict[str, Iterable[tuple[object, ...]]] = {
@@ -77,7 +77,7 @@ def bins(config: ChipConfig) -> dict[str, tuple[str, ...]]:
             *((f"answered {what}",) for what in ("0", "1 to 510", "511")),
             *((what,) for what in ("is cut short", "window opens", "window closes", "goes on")),
         ],
-        "write": ((f"device {device.value}, {how}",) for device, how in product(Device, ("SET", "RESET"))),
+        "write": ((f"device {device}, {how}",) for device, how in product(range(4), ("SET", "RESET"))),
         "column time": (("0",), ("1 to 511",), ("beyond",)),
         "same cycle": [
             *((f"{one} and {other}",) for one, other in combinations(events, 2)),
@@ -89,23 +89,25 @@ def bins(config: ChipConfig) -> dict[str, tuple[str, ...]]:
             ("share_north alone",),
             ("share_south alone",),
         ),
+        "host": (
+            (how, UnitKind(kind).name, f"region {region}")
+            for (kind, region), allowed in ACCESS.items()
+            for how in ("read", "write")
+            if how[0] in allowed
+        ),
+        "host error": (
+            (what,)
+            for what in (
+                "unknown opcode",
+                "length 0",
+                "early tlast",
+                "late tlast",
+                "unmapped address",
+                "access not allowed",
+            )
+        ),
     }
     return {group: tuple(" / ".join(map(str, (group, *name))) for name in names) for group, names in groups.items()}
-
-
-def port_bins() -> dict[str, tuple[str, ...]]:
-    """The same for packets on the host port."""
-    access = [
-        (how, kind, region)
-        for (kind, region), allowed in ACCESS.items()
-        for how, letter in (("read", "r"), ("write", "w"))
-        if letter in allowed
-    ]
-    errors = ("unknown opcode", "length 0", "early tlast", "late tlast", "unmapped address", "access not allowed")
-    return {
-        "host access": tuple(f"host {how} / {kind} / {region}" for how, kind, region in access),
-        "host error": tuple(f"host error / {what}" for what in errors),
-    }
 
 
 class Coverage:

@@ -47,7 +47,8 @@ class _Draw:
 
     def __init__(self, config: ChipConfig, rng: np.random.Generator) -> None:
         self.config, self.rng = config, rng
-        self.routes, self.steering = Routes(config, rng), Steering(config, rng)
+        self.lawful = self.chance(0.5)  # sets no flag on purpose
+        self.routes, self.steering = Routes(config, rng, lawful=self.lawful), Steering(config, rng, lawful=self.lawful)
         #: When a unit does what: (cycle, operation), in any order.
         self.script: dict[Unit, list[tuple[int, Operation]]] = defaultdict(list)
         #: (first cycle, last cycle, switches) of each tile.
@@ -76,9 +77,9 @@ class _Draw:
         return self.number(0, self.config.domain_count - 1)
 
     def free(self, what: str, index: int, first: int, last: int) -> bool:
-        """Whether a part is free for a while, and then takes it. Now and then it says so where it is not."""
+        """Whether a part is free for a while, and then takes it. To the unlawful it says so where it is not, too."""
         taken = any(first <= end and begin <= last for begin, end in self.busy[what, index])
-        if taken and not self.chance(0.05):
+        if taken and (self.lawful or not self.chance(0.05)):
             return False
         self.busy[what, index].append((first, last))
         return True
@@ -100,11 +101,10 @@ class _Draw:
         length = self.number(60, 900)
         for _ in range(self.number(1, 8)):
             self.one_of(transactions)(self.number(6, length))
-        if self.chance(0.15):
-            for _ in range(self.number(1, 3)):
-                self.noise(self.one_of([TILE, ILP, OLP]))
-        if self.chance(0.25):
-            self.one_of([self.lonely_share, self.change_of_mind, self.any_switches])(self.number(4, length))
+        if not self.lawful:
+            tricks = [self.lonely_share, self.change_of_mind, self.any_switches, self.against_a_pad, self.noise]
+            for _ in range(self.number(0, 2)):
+                self.one_of(tricks)(self.number(5, length))
         self.mesh_words()
         longest = max((last for spans in self.setups.values() for _, last, _ in spans), default=length) + 300
         cycles = self.number(1, longest) if self.chance(0.15) else longest
@@ -178,7 +178,7 @@ class _Draw:
                     self.ramp(tile, when, 4 * self.number(1, 8))
                 case 2:
                     self.program(tile, when, 4 * self.number(1, 4))
-                case _:
+                case _ if self.free("array", tile, when, when + 4):
                     self.do(Unit(TILE, tile), when, "ARRAY", {"precharge": 1})
                     self.do(Unit(TILE, tile), when + 4, "ARRAY", {})
         self.pulse(at)
@@ -232,7 +232,7 @@ class _Draw:
         partner, edge = self.partner.get(tile, (tile, Edge.NORTH))
         if partner != tile and self.chance(0.3) and self.free("array", partner, at, at + length):
             tiles[tile][f"share_{edge}"] = 1
-            back = {f"share_{edge.opposite}": 1} if self.chance(0.9) else {}
+            back = {f"share_{edge.opposite}": 1} if self.lawful or self.chance(0.9) else {}
             tiles[partner] = bank | {"capacitors": self.number(0, 8)} | back
         for index, fields in tiles.items():
             unit = Unit(TILE, index)
@@ -280,7 +280,7 @@ class _Draw:
             return
         unit = Unit(OLP, olp)
         place = {"load_pointer": int(self.chance(0.3)), "pointer": self.number(0, 255)}
-        if not self.chance(0.03):
+        if self.lawful or not self.chance(0.05):
             self.do(unit, at, "COUNT", {"open": 1} | (place if self.chance(0.2) else {}))
         if self.chance(0.15):
             between = {"open": 1, "store": self.number(0, 1), "seven_bits": self.number(0, 1)}
@@ -312,15 +312,24 @@ class _Draw:
         for edge in Edge:
             self.routes.mask(tile, edge)
 
-    def noise(self, kind: Any) -> None:
+    def against_a_pad(self, at: int) -> None:
+        """Drives an edge against its ILP, before the pulse begins or in the middle of it."""
+        domain = self.any_domain()
+        site = self.config.floorplan.ilp_sites[domain]
+        tile = self.config.floorplan.tile_index[site.square]
+        self.do(Unit(ILP, domain), at, "PULSE", {"fire": 1})
+        self.setups[tile].append((at + self.number(-9, 99), at + 200, {f"net_to_{site.edge}": self.number(1, 5)}))
+
+    def noise(self, at: int) -> None:
         """Bank writes without a plan, word after word."""
+        kind = self.one_of([TILE, ILP, OLP])
         unit = Unit(kind, self.any_tile() if kind is TILE else self.any_domain())
-        for at in range(5, 5 + self.number(2, 12)):
+        for cycle in range(at, at + self.number(2, 12)):
             bank = self.one_of({TILE: ["MESH", "BIAS"], ILP: ["PULSE"], OLP: ["COUNT"]}[kind])
             fields = {part.name: part.decode(self.number(0, part.high)) for part in fields_of(kind, bank).values()}
             if bank == "MESH":
                 fields = {name: self.number(0, 6) if self.chance(0.3) else 0 for name in fields}
-            self.do(unit, at, bank, fields)
+            self.do(unit, cycle, bank, fields)
 
     def mesh_words(self) -> None:
         """MESH words: at each change, the switches of all routes that are set up."""

@@ -38,10 +38,12 @@ class Routes:
     ----------
     config : ChipConfig
     rng : numpy Generator
+    lawful : bool
+        No tree contends with itself.
     """
 
-    def __init__(self, config: ChipConfig, rng: np.random.Generator) -> None:
-        self._config, self._rng = config, rng
+    def __init__(self, config: ChipConfig, rng: np.random.Generator, *, lawful: bool) -> None:
+        self._config, self._rng, self._lawful = config, rng, lawful
         plan = config.floorplan
         self.masks: dict[tuple[int, Edge], NDArray[np.bool_]] = {}
         self.beyond: dict[tuple[int, Edge], int] = {}  #: neighbouring tile
@@ -137,7 +139,7 @@ class Routes:
         if edge is Edge.SOUTH and self._chance(0.4):
             self._drive(tree, tile, "south_to_columns")
             tree.sinks.add(("columns", tile))
-        if steps <= 0 or (tile in seen and self._chance(0.97)):
+        if steps <= 0 or (tile in seen and (self._lawful or self._chance(0.97))):
             return
         seen.add(tile)
         self._drive(tree, tile, f"{edge}_to_net")
@@ -150,7 +152,9 @@ class Routes:
                 self._drive(tree, tile, f"net_to_{kind}")
                 tree.sinks.add((kind, tile))
         edges = [edge for edge in Edge if edge is not came]
-        chosen = {self._one_of(edges) for _ in range(self._number(1, 2))}
+        if self._lawful:  # a tile of this tree may drive the edge between the two
+            edges = [edge for edge in edges if self.beyond.get((tile, edge)) not in seen]
+        chosen = {self._one_of(edges) for _ in range(self._number(1, 2)) if edges}
         if self._chance(0.8):
             chosen |= {edge for edge in edges if (tile, edge) in self._olps}
         for edge in sorted(chosen):

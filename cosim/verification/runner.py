@@ -1,6 +1,6 @@
 """Random experiments on the golden model and on another engine, block by block."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, Protocol
@@ -8,14 +8,18 @@ from typing import Any, Protocol
 from cosim.experiment import Experiment, ExperimentError, Record
 from cosim.golden import GoldenEngine
 from cosim.rtl_engine.agents import ChipError
-from cosim.rtl_engine.simulator import SimulationError
+from cosim.rtl_engine.simulator import SimulationError, Simulator
 from cosim.verification.compare import differences
 from cosim.verification.coverage import Coverage, bins
 from cosim.verification.generate import random_experiment
+from cosim.verification.packets import random_packets, verify_port
 from cosim.verification.shrink import shrink
 from rtl.config import ChipConfig
 
-__all__ = ["Engine", "Mismatch", "Verification", "compare", "smallest", "verify"]
+__all__ = ["Engine", "Mismatch", "Verification", "compare", "smallest", "verify", "verify_packets"]
+
+#: Packets of one sequence; the state of the port lives no longer.
+_PACKETS = 250
 
 
 class Engine(Protocol):
@@ -54,8 +58,11 @@ class Verification:
         Number of the next experiment.
     coverage : Coverage
     mismatches : list of Mismatch
-    done, closed_loops, cycles : int
-        Experiments compared; those of them that closed a loop, of which only flags were compared; cycles of programs.
+    done, closed_loops, cycles, packets : int
+        Experiments compared; those of them that closed a loop, of which only flags were compared; cycles of programs;
+        packets on the host port.
+    port_mismatches : list of str
+        Differences in the answers of the host port.
     wall_s : float
     interrupted : bool
         Ctrl-C ended it before all was done.
@@ -68,19 +75,37 @@ class Verification:
     done: int = 0
     closed_loops: int = 0
     cycles: int = 0
+    packets: int = 0
+    port_mismatches: list[str] = field(default_factory=list)
     wall_s: float = 0.0
     interrupted: bool = False
 
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found so far."""
+        return not self.mismatches and not self.port_mismatches
+
+    @classmethod
+    def from_json(cls, config: ChipConfig, values: Mapping[str, Any]) -> "Verification":
+        """Go on where `to_json` left off; mismatches that were found are not kept."""
+        state = cls(values["seed"], values["following"], Coverage(bins(config)))
+        state.coverage.add(values["hits"])
+        state.done, state.packets, state.cycles = values["experiments"], values["packets"], values["cycles"]
+        state.closed_loops, state.wall_s = values["closed_loops"], values["wall_s"]
+        return state
+
     def to_json(self) -> dict[str, Any]:
-        """Numbers as JSON values; `from_json` takes coverage and position from them."""
+        """Everything as JSON values, for a report and for `from_json`."""
         return {
             "seed": self.seed,
             "experiments": self.done,
             "following": self.following,
+            "packets": self.packets,
             "closed_loops": self.closed_loops,
             "cycles": self.cycles,
             "wall_s": self.wall_s,
             "mismatches": [{"number": one.number, "difference": one.difference} for one in self.mismatches],
+            "port_mismatches": self.port_mismatches,
             "coverage": self.coverage.share,
             "holes": self.coverage.holes,
             "hits": dict(sorted(self.coverage.hits.items())),
@@ -168,6 +193,22 @@ def verify(
         if each is not None:
             each(state)
     return state
+
+
+def verify_packets(config: ChipConfig, simulator: Simulator, state: Verification, *, packets: int) -> None:
+    """Send random packets, good and bad, to the host port after a reset, and compare every answer.
+
+    Half of the sequences meet back-pressure on both channels.
+    """
+    began = perf_counter()
+    for number, first in enumerate(range(0, packets, _PACKETS)):
+        chosen = random_packets(config, state.seed + number, min(_PACKETS, packets - first))
+        difference, seen = verify_port(config, simulator, chosen, pause=0.3 * (number % 2))
+        if difference is not None:
+            state.port_mismatches.append(f"seed {state.seed + number}: {difference}")
+        state.coverage.add(seen)
+        state.packets += len(chosen)
+    state.wall_s += perf_counter() - began
 
 
 def _culprits(config: ChipConfig, engine: Engine, session: list[Experiment]) -> tuple[Experiment, ...]:

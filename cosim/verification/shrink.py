@@ -1,7 +1,8 @@
 """Failing experiments made small: fewer units, words, cycles, fields, pulses, as long as they still fail."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from cosim.words import Operation, WordError, decode, encode, fields_of
 
 __all__ = ["shrink", "size"]
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 #: Says of each of several experiments whether it fails.
 Fails = Callable[[Sequence[Experiment]], Sequence[bool]]
 
@@ -62,9 +65,8 @@ def size(experiment: Experiment) -> str:
 
 
 def _fewer_units(experiment: Experiment) -> Iterator[Experiment]:
-    units = list(experiment.units)
-    for some in _chunks(len(units)):
-        yield replace(experiment, units={u: experiment.units[u] for i, u in enumerate(units) if i not in some})
+    for some in _chunks(len(experiment.units)):
+        yield replace(experiment, units=_without(experiment.units, some))
 
 
 def _fewer_cycles(experiment: Experiment) -> Iterator[Experiment]:
@@ -75,15 +77,16 @@ def _fewer_cycles(experiment: Experiment) -> Iterator[Experiment]:
 
 
 def _plainer_surroundings(experiment: Experiment) -> Iterator[Experiment]:
-    for name in ("weights", "masks", "vectors"):
-        things = getattr(experiment, name)
-        for some in _chunks(len(things)):
-            yield replace(experiment, **{name: {key: things[key] for i, key in enumerate(things) if i not in some}})
+    for some in _chunks(len(experiment.weights)):
+        yield replace(experiment, weights=_without(experiment.weights, some))
+    for some in _chunks(len(experiment.masks)):
+        yield replace(experiment, masks=_without(experiment.masks, some))
+    for some in _chunks(len(experiment.vectors)):
+        yield replace(experiment, vectors=_without(experiment.vectors, some))
     if experiment.analog != AnalogConfig.ideal():
         yield replace(experiment, analog=AnalogConfig.ideal())
-    for name in ("seed", "frame"):
-        if getattr(experiment, name):
-            yield replace(experiment, **{name: 0})
+    if experiment.seed or experiment.frame:
+        yield replace(experiment, seed=0, frame=0)
 
 
 def _fewer_words(experiment: Experiment) -> Iterator[Experiment]:
@@ -145,6 +148,10 @@ def _fewer_pulses(experiment: Experiment) -> Iterator[Experiment]:
                 yield replace(experiment, vectors={**experiment.vectors, ilp: fewer})
         if len(codes) > 1:
             yield replace(experiment, vectors={**experiment.vectors, ilp: codes[: len(codes) // 2]})
+
+
+def _without(things: Mapping[Key, Value], some: range) -> dict[Key, Value]:
+    return {key: value for i, (key, value) in enumerate(things.items()) if i not in some}
 
 
 def _with(experiment: Experiment, unit: Unit, words: tuple[int, ...]) -> Experiment:

@@ -14,7 +14,7 @@ __all__ = ["Steering"]
 
 #: What a program ends with, and how often.
 _ENDINGS = {
-    "halt": 60,
+    "halt": 40,
     "forever": 1,
     "again": 1,
     "illegal mode": 5,
@@ -33,10 +33,12 @@ class Steering:
     ----------
     config : ChipConfig
     rng : numpy Generator
+    lawful : bool
+        Nothing illegal, and loops only around a NOP: what is in a script once happens once.
     """
 
-    def __init__(self, config: ChipConfig, rng: np.random.Generator) -> None:
-        self._config, self._rng = config, rng
+    def __init__(self, config: ChipConfig, rng: np.random.Generator, *, lawful: bool) -> None:
+        self._config, self._rng, self._lawful = config, rng, lawful
 
     def program(self, unit: Unit, script: Sequence[tuple[int, Operation]]) -> tuple[int, ...]:
         """Words that do the operations of a script, each in its cycle or, if that is taken, in the next free one.
@@ -73,6 +75,8 @@ class Steering:
         if self._chance(0.3):
             return [*ops[:first], Operation("JUMP", {"target": first + 2}), Operation("NOP", {}, 5), *ops[first:]]
         last = min(first + self._number(1, 4), len(ops))
+        if self._lawful:
+            ops, last = [*ops[:first], Operation("NOP", {}, self._number(0, 3)), *ops[first:]], first + 1
         levels = self._rng.permutation(self._config.loop_levels)[: self._number(1, self._config.loop_levels)]
         loops = [
             Operation("LOOP", {"target": first, "count": self._number(0, 3), "level": int(level)}, self._number(0, 2))
@@ -86,6 +90,8 @@ class Steering:
         words = words[: depth - 2]
         here, wait = len(words), self._one_of(_WAITS)
         ending = self._one_of([name for name, share in _ENDINGS.items() for _ in range(share)])
+        if self._lawful:
+            ending = "forever" if ending in ("forever", "again") else "halt"
         if ending == "run out":
             return (*words, *[encode(unit.kind, Operation("NOP", {}, self._number(0, 1)))] * (depth - here))
         if ending == "illegal mode":

@@ -1,0 +1,125 @@
+"""What the command `duramesh verify` does."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from cosim.assembler import disassemble
+from cosim.experiment import Experiment
+from cosim.rtl_engine.build import build
+from cosim.rtl_engine.engine import RtlEngine
+from cosim.verification.coverage import Coverage, bins
+from cosim.verification.runner import Mismatch, Verification, compare, smallest, verify, verify_packets
+from rtl.config import preset
+
+__all__ = ["StateError", "listing", "replay", "run"]
+
+_FORMAT = "duramesh verification"
+
+
+class StateError(ValueError):
+    """A file does not hold a verification that could go on."""
+
+
+def run(
+    name: str,
+    *,
+    experiments: int,
+    packets: int,
+    seed: int,
+    block: int,
+    weights: float,
+    json_file: Path | None,
+    resume: bool,
+    folder: Path | None,
+    detail: bool,
+    console: Console,
+    advance: Callable[[str, int, int], None],
+) -> bool:
+    """Random experiments and packets on the chip called `name`; whether the RTL agrees with the golden model.
+
+    Raises
+    ------
+    StateError
+        If it is to resume what is not there, or was another verification.
+    """
+    config = preset(name)
+    state = _load(json_file, name, seed) if resume else Verification(seed, 0, Coverage(bins(config)))
+    simulator = build(config)
+    engine = RtlEngine(config)
+    goal = state.done + experiments
+
+    def keep(state: Verification) -> None:
+        advance(f"{len(state.mismatches)} mismatches", state.done, goal)
+        if json_file is not None:
+            values = {"format": _FORMAT, "preset": name, **state.to_json()}
+            json_file.write_text(json.dumps(values, indent=1) + "\n")
+
+    advance("packets on the host port", 0, packets)
+    verify_packets(config, simulator, state, packets=packets)
+    keep(state)
+    verify(config, engine, experiments=experiments, block=block, weights=weights, state=state, each=keep)
+
+    for found in state.port_mismatches:
+        console.print(f"[red]host port[/], {found}")
+    for mismatch in state.mismatches:
+        small = smallest(config, engine, mismatch, lambda size: advance(f"shrinking: {size}", state.done, goal))
+        _report(small, seed, folder, console)
+    console.print(state.coverage.table(detail))
+    if holes := state.coverage.holes:
+        console.print(f"{len(holes)} holes: {', '.join(holes)}", soft_wrap=True)
+    rate = state.cycles / state.wall_s if state.wall_s else 0
+    console.print(
+        f"{state.done} experiments on {name} (seed {state.seed}, {state.closed_loops} with closed loops), "
+        f"{state.cycles:,} program cycles, {state.packets} packets in {state.wall_s:.0f} s ({rate:,.0f} cycles/s)\n"
+        f"{len(state.mismatches) + len(state.port_mismatches)} mismatches, coverage {state.coverage.share:.1%}"
+        + ("; interrupted, --resume goes on" if state.interrupted else ""),
+        soft_wrap=True,
+    )
+    return state.passed
+
+
+def _load(json_file: Path | None, name: str, seed: int) -> Verification:
+    if json_file is None or not json_file.is_file():
+        raise StateError("there is nothing to resume: --resume goes on with the file that --json names")
+    try:
+        values = json.loads(json_file.read_text())
+        known = values["format"], values["preset"], values["seed"]
+        state = Verification.from_json(preset(name), values)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateError(f"{json_file} is no verification ({type(error).__name__}: {error}); start a new one") from None
+    if known != (_FORMAT, name, seed):
+        raise StateError(f"{json_file} is a verification of {known[1]} with seed {known[2]}; resume it with the same")
+    return state
+
+
+def _report(mismatch: Mismatch, seed: int, folder: Path | None, console: Console) -> None:
+    last = mismatch.session[-1]
+    console.print(f"[red]{last.name}[/]: {mismatch.difference}", soft_wrap=True)
+    console.print(listing(last), markup=False)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        many = len(mismatch.session) > 1
+        for index, experiment in enumerate(mismatch.session):
+            part = f"-{index:03}" if many else ""
+            path = folder / f"{seed}-{mismatch.number}{part}.npz"
+            experiment.save(path)
+        console.print(f"saved as {path}" + (", with the session before it" if many else ""), soft_wrap=True)
+
+
+def listing(experiment: Experiment) -> str:
+    """Assembly of every unit, each under a line ``== UNIT ==``."""
+    programs = (f"== {unit} ==\n{disassemble(words, unit.kind)}" for unit, words in experiment.units.items())
+    return "\n".join([f"# {experiment.name}: {experiment.cycles} cycles", *programs])
+
+
+def replay(paths: Sequence[Path], console: Console) -> bool:
+    """Perform saved experiments in one session, in this order; whether the RTL agrees with the golden model."""
+    experiments = [Experiment.load(path) for path in paths]
+    config = experiments[0].config
+    _, found = compare(config, RtlEngine(config), experiments)
+    for path, difference in zip(paths, found, strict=True):
+        console.print(f"{path}: {difference or 'no difference'}", soft_wrap=True)
+    return not any(found)
