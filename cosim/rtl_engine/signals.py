@@ -30,7 +30,8 @@ def read_bits(handle: Any) -> Bits:
 
 def write_bits(handle: Any, bits: NDArray[Any]) -> None:
     """Give a cocotb handle the value `bits`, which has one entry for each bit of the signal."""
-    handle.value = bits_to_string(bits)
+    # As a number: cocotb looks at every character of a text.
+    handle.value = int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
 
 
 def from_planes(planes: Bits) -> NDArray[np.uint16]:
@@ -41,4 +42,5 @@ def from_planes(planes: Bits) -> NDArray[np.uint16]:
 
 def to_planes(numbers: NDArray[Any], planes: int) -> Bits:
     """Inverse of `from_planes`: (lanes,) numbers -> (planes, lanes)."""
-    return (numbers >> np.arange(planes)[:, None] & 1).astype(np.uint8)
+    masks = np.uint32(1) << np.arange(planes, dtype=np.uint32)
+    return (numbers.astype(np.uint32) & masks[:, None]).astype(bool).view(np.uint8)
