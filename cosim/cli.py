@@ -50,6 +50,7 @@ class _Group(click.Group):
         from cosim.rtl_engine.simulator import SimulationError
         from cosim.toml_source import TomlError
         from cosim.vectors import VectorError
+        from cosim.verification.command import StateError
 
         known = (
             AnalogFileError,
@@ -64,6 +65,7 @@ class _Group(click.Group):
             ProgramError,
             RecordError,
             SimulationError,
+            StateError,
             SynthesiserError,
             TomlError,
             VectorError,
@@ -180,9 +182,7 @@ def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str |
 @main.command()
 @click.argument("experiment", type=_FILE)
 @click.option("--engine", type=click.Choice(["rtl", "golden", "twin"]), help="Default: the first that the file names.")
-@click.option(
-    "--out", "outputs", type=_OUTPUT, multiple=True, help="Write the record: .npz, .json, .csv. Repeatable."
-)
+@click.option("--out", "outputs", type=_OUTPUT, multiple=True, help="Write the record: .npz, .json, .csv. Repeatable.")
 @click.option(
     "--timeline", type=click.Path(path_type=Path, allow_dash=True), help="Write what happened when; - prints it."
 )
@@ -318,6 +318,64 @@ def _print_or_write(text: str, path: Path | None) -> None:
         write_text(path, text)
 
 
+@main.command()
+@click.argument("saved", nargs=-1, type=_FILE)
+@click.option("--experiments", type=click.IntRange(min=0), default=100, show_default=True, help="How many (more).")
+@click.option("--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which ones.")
+@click.option("--preset", type=click.Choice(["chip", "small"]), default="chip", show_default=True)
+@click.option("--block", type=click.IntRange(min=1), default=20, show_default=True, help="Experiments of one session.")
+@click.option(
+    "--weights", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share that programs weights."
+)
+@click.option("--json", "json_file", type=_OUTPUT, help="Write the results there, after each block.")
+@click.option("--resume", is_flag=True, help="Go on where the file that --json names left off.")
+@click.option("--save", "folder", type=_OUTPUT, help="Folder for failing experiments, made small.")
+@click.option("--detail", is_flag=True, help="Print the hits of every bin.")
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    saved: tuple[Path, ...],
+    experiments: int,
+    packets: int,
+    seed: int,
+    preset: str,
+    block: int,
+    weights: float,
+    json_file: Path | None,
+    resume: bool,
+    folder: Path | None,
+    detail: bool,
+) -> None:
+    """Compare the RTL with the golden model on random experiments, or on SAVED ones."""
+    from cosim.verification.command import replay, run
+
+    if saved:
+        ctx.exit(0 if replay(saved, _console()) else 1)
+    with _progress() as bar:
+        say = _Task(bar)
+
+        def advance(text: str, done: int, total: int) -> None:
+            say.describe(text)
+            say.advance(done, total)
+
+        passed = run(
+            preset,
+            experiments=experiments,
+            packets=packets,
+            seed=seed,
+            block=block,
+            weights=weights,
+            json_file=json_file,
+            resume=resume,
+            folder=folder,
+            detail=detail,
+            console=_console(),
+            advance=advance,
+        )
+    ctx.exit(0 if passed else 1)
+
+
 class _Task:
     """What is being done, and how much of it: a bar on a terminal, lines elsewhere."""
 
@@ -329,6 +387,10 @@ class _Task:
         self._bar.update(self._task, description=text, completed=0, total=None)
         if not self._bar.console.is_terminal:
             self._bar.console.print(f"{text} ...")
+
+    def describe(self, text: str) -> None:
+        """Change the words, not the bar."""
+        self._bar.update(self._task, description=text)
 
     def advance(self, done: int, total: int) -> None:
         self._bar.update(self._task, completed=done, total=total)

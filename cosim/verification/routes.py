@@ -134,11 +134,9 @@ class Routes:
     def _enter(self, tree: Tree, tile: int, edge: Edge, steps: int, seen: set[int]) -> None:
         """Go on in a tile that the pulses reach across `edge`."""
         if edge is Edge.WEST and self._chance(0.3):
-            self._drive(tree, tile, "west_to_rows")
-            tree.sinks.add(("rows", tile))
+            self._end(tree, tile, "west_to_rows")
         if edge is Edge.SOUTH and self._chance(0.4):
-            self._drive(tree, tile, "south_to_columns")
-            tree.sinks.add(("columns", tile))
+            self._end(tree, tile, "south_to_columns")
         if steps <= 0 or (tile in seen and (self._lawful or self._chance(0.97))):
             return
         seen.add(tile)
@@ -149,8 +147,7 @@ class Routes:
         """Go on from a tile's net: to rows, columns, landing pads, neighbours."""
         for kind in ("rows", "columns"):
             if self._chance(0.3):
-                self._drive(tree, tile, f"net_to_{kind}")
-                tree.sinks.add((kind, tile))
+                self._end(tree, tile, f"net_to_{kind}")
         edges = [edge for edge in Edge if edge is not came]
         if self._lawful:  # a tile of this tree may drive the edge between the two
             edges = [edge for edge in edges if self.beyond.get((tile, edge)) not in seen]
@@ -160,6 +157,13 @@ class Routes:
         for edge in sorted(chosen):
             self._drive(tree, tile, f"net_to_{edge}")
             self._cross(tree, tile, edge, steps - 1, seen)
+
+    def _end(self, tree: Tree, tile: int, switch: str) -> None:
+        """A branch ends in rows or columns, which the lawful drive from one side only."""
+        sink = (SWITCHES[switch][1], tile)
+        if not (self._lawful and sink in tree.sinks):
+            self._drive(tree, tile, switch)
+            tree.sinks.add(sink)
 
     def _cross(self, tree: Tree, tile: int, edge: Edge, steps: int, seen: set[int]) -> None:
         """Go on behind an edge: in a landing pad, in the neighbour, or nowhere."""

@@ -47,7 +47,8 @@ class Steering:
         """
         steps = [(0, Operation("ARRAY", {"precharge": 1})), (1, Operation("ARRAY"))] if unit.kind is TILE else []
         last = len(steps) - 1
-        for at, operation in sorted(script, key=lambda step: step[0]):
+        # ARRAY comes first, so that the two tiles of a pair share in the same cycle.
+        for at, operation in sorted(script, key=lambda step: (step[0], step[1].mnemonic != "ARRAY")):
             last = max(last + 1, at)
             steps.append((last, operation))
         ops = self._spaced(steps)
