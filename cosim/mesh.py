@@ -41,7 +41,8 @@ class Place(NamedTuple):
     """Something that carries one vector.
 
     `kind` is "net", "rows", "columns" (IN-to-col) or "outputs" (OUT-from-col) of tile `tile`; "toward", what leaves the
-    tile across `edge`, to the neighbour or landing pad there; or "ilp", where `tile` is the index of the landing pad.
+    tile across `edge`, to the neighbour or landing pad there; "nothing", what a tile hears across an edge that leads
+    nowhere; or "ilp", where `tile` is the index of the landing pad.
     """
 
     kind: str
@@ -72,13 +73,13 @@ class Mesh:
         net, rows, columns = (Place(kind, tile) for kind in ("net", "rows", "columns"))
         for edge in Edge:
             yield Arc(net, Place("toward", tile, edge), tile, f"net_to_{edge}")
-            behind = self.behind(tile, edge)
-            if behind is not None:
-                yield Arc(behind, net, tile, f"{edge}_to_net")
-                if edge is Edge.WEST:
-                    yield Arc(behind, rows, tile, "west_to_rows")
-                if edge is Edge.SOUTH:
-                    yield Arc(behind, columns, tile, "south_to_columns")
+            # A switch towards an edge with nothing behind it brings no pulse, but it is a driver.
+            behind = self.behind(tile, edge) or Place("nothing", tile, edge)
+            yield Arc(behind, net, tile, f"{edge}_to_net")
+            if edge is Edge.WEST:
+                yield Arc(behind, rows, tile, "west_to_rows")
+            if edge is Edge.SOUTH:
+                yield Arc(behind, columns, tile, "south_to_columns")
         yield Arc(net, rows, tile, "net_to_rows")
         yield Arc(net, columns, tile, "net_to_columns")
         yield Arc(Place("outputs", tile), net, tile, "columns_to_net")
@@ -224,6 +225,8 @@ class MeshState:
     def _trace(self, place: Place, lanes: Lanes, way: tuple[Place, ...]) -> list[tuple[Place, Lanes]]:
         if place.kind in ("ilp", "outputs"):
             return [(place, lanes)]
+        if place.kind == "nothing":
+            return []
         if place in way:
             ring = " -> ".join(self.mesh.name(step) for step in (*way[way.index(place) :], place)[::-1])
             raise IllegalRouteError(f"closed ring of borderguards, {describe_lanes(lanes)}: {ring}")

@@ -160,7 +160,7 @@ class _Scanner:
         double = self.take("[[")
         if not double:
             self.take("[")
-        table = self.resolved(self.keys())
+        table = self.resolved(self.keys(), start)
         if double:
             self.counts[table] = self.counts.get(table, -1) + 1
             self.spans.setdefault(table, (start, self.at))
@@ -169,11 +169,12 @@ class _Scanner:
         self.spans[table] = (start, self.at)
         return table
 
-    def resolved(self, names: Key) -> Key:
+    def resolved(self, names: Key, start: int) -> Key:
         """A heading's names with the number of the last element behind each array of tables among them."""
         table: Key = ()
         for name in names[:-1]:
             table = (*table, name)
+            self.spans.setdefault(table, (start, self.at))  # a table that only its parts have headings for
             if table in self.counts:
                 table = (*table, self.counts[table])
         return (*table, names[-1])
