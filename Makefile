@@ -14,7 +14,7 @@ AUDIO  := --audio "$(SPEECH_COMMANDS)"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv kws sim test verilog docs lint clean
+.PHONY: help venv kws sim test long verify verilog docs lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,16 +42,23 @@ kws: $(VENV)/.runtime ## classify spoken words on the simulated chip
 	@$(BIN)/duramesh kws $(AUDIO) --report $(REPORT) $(ARGS)
 
 sim: $(VENV)/.dev ## run every co-simulation of the RTL
-	@$(BIN)/python -m pytest -m cosimulation
+	@$(BIN)/python -m pytest -m "cosimulation and not long"
 
-test: $(VENV)/.dev ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+test: $(VENV)/.dev ## run all tests that take less than a minute
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+
+long: $(VENV)/.dev ## run the tests that take minutes
+	@$(BIN)/python -m pytest -m long
+
+verify: $(VENV)/.runtime ## compare the RTL with the golden model on 500 random experiments
+	@$(BIN)/duramesh verify --experiments 500 --packets 1000 --json $(BUILD)/verify.json --save $(BUILD)/failing $(ARGS)
 
 verilog: $(VENV)/.runtime ## write the chip's Verilog to build/verilog
 	@$(BIN)/python -m rtl.verilog --out $(BUILD)/verilog
 
 docs: $(VENV)/.runtime ## regenerate the pages that come from the code
 	@$(BIN)/python -m rtl.docs
+	@$(BIN)/python -m tests.cosim.directed.catalogue
 
 lint: $(VENV)/.dev ## check style and types
 	@$(BIN)/ruff check .

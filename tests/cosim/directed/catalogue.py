@@ -1,0 +1,100 @@
+"""All directed experiments, and the page about them: ``python -m tests.cosim.directed.catalogue``."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from cosim.floorplan import routes_svg
+from tests.cosim.directed import mesh, power, programming, tiles
+from tests.cosim.directed.script import Case
+
+PAGE = Path("docs/directed.md")
+PICTURES = Path("docs/images/directed")
+
+#: In the order of one session on the chip.
+BUILDERS: tuple[Callable[[], Case], ...] = (
+    partial(mesh.pass_and_block, at_entry=True),
+    partial(mesh.pass_and_block, at_entry=False),
+    mesh.multicast,
+    mesh.into_rows_and_out_of_columns,
+    mesh.into_columns,
+    mesh.pass_over,
+    mesh.concatenation,
+    tiles.tile_to_tile,
+    tiles.vertical_pair,
+    tiles.two_pcm,
+    tiles.four_pcm,
+    *(partial(tiles.asymmetry_balance, asymmetry) for asymmetry in tiles.ASYMMETRIES),
+    tiles.activations,
+    tiles.bias_rows,
+    tiles.capacitor_select,
+    programming.programming_round,
+    partial(power.power_test, frames=34),
+)
+
+_HEAD = """# Directed experiments
+
+Every transaction that the papers describe, written as programs of local controllers and landing pads and run at full
+size: 34 tiles, 512 wires. Each has an expectation computed by hand, in integers, without any engine; RTL, golden model
+and twin all have to meet it, code for code (`tests/cosim/test_directed_chip.py`). The experiments are built in
+`tests/cosim/directed/`, where one of them is twenty lines to copy; pictures and this page come from them
+(`python -m tests.cosim.directed.catalogue`).
+
+How to read a picture: a colour is the vector of one source. Dashed lines carry some of the 512 lanes, the pattern of
+the switch that chose them stands beside it. A bar across a line's end is a shut borderguard, grey lines are switches
+that are on while nothing passes them. In a tile, the bar on the left are its rows, the bar at the bottom its columns;
+two plates between tiles are shared capacitors. `cosim.floorplan.draw_routes` draws the same of any experiment.
+"""
+
+_TAIL = """
+## Beyond one picture
+
+- **Asymmetry balance with asymmetric circuits.** The same program with a mismatch of the G+ and G- read paths (gains
+  of 1 ± e/2): gone on the capacitors, within rounding of float64, and within one code behind the ramp, while the same
+  MAC from WP1 alone is tens of codes off. With a gain difference between charging and discharging, or a fixed charge
+  per phase, the balanced result is as far off as the plain one: these are left to the calibration.
+- **Power test.** `make test` runs 34 frames, so that both pointers wrap; `make long` 1,000.
+- **Programming in a closed loop.** `tests/cosim/test_directed_programming.py` repeats the round above with noisy
+  devices, live: the host reads 512 weights through ramp and landing pad, computes the next pulses, loads them and
+  starts again.
+"""
+
+
+def cases() -> list[Case]:
+    """Every case, with the first paragraph of its builder's docstring as `about`."""
+    return [replace(builder(), about=_about(builder)) for builder in BUILDERS]
+
+
+def _about(builder: Callable[[], Case]) -> str:
+    text = inspect.getdoc(getattr(builder, "func", builder)) or ""
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def pictures(every: list[Case]) -> dict[Path, str]:
+    """The text of every picture, by its path."""
+    return {PICTURES / f"{case.slug}.svg": routes_svg(case.experiment, case.steps) for case in every if case.steps}
+
+
+def page(every: list[Case]) -> str:
+    """The page, as Markdown."""
+    parts = [_HEAD]
+    for case in every:
+        if case.steps:
+            picture = (PICTURES / f"{case.slug}.svg").relative_to(PAGE.parent)
+            title = case.name[0].upper() + case.name[1:]
+            parts.append(f"## {title}\n\n{case.about}\n\n![Routes: {case.name}]({picture.as_posix()})\n")
+    return "\n".join(parts) + _TAIL
+
+
+def write(root: Path = Path()) -> None:
+    every = cases()
+    (root / PICTURES).mkdir(parents=True, exist_ok=True)
+    for path, text in pictures(every).items():
+        (root / path).write_text(text, encoding="utf-8")
+    (root / PAGE).write_text(page(every), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
