@@ -44,12 +44,14 @@ def stored_results(experiment: Experiment) -> list[StoredResult]:
     return sorted(found, key=lambda result: (result.cycle, result.olp))
 
 
-def _issues(unit: Unit, words: tuple[int, ...], experiment: Experiment) -> tuple[tuple[Issue, ...], str]:
-    """What a unit issues until it is stopped, and why it comes to an end that no program should have."""
+def _issues(
+    unit: Unit, words: tuple[int, ...], experiment: Experiment
+) -> tuple[tuple[Issue, ...], TimelineError | None]:
+    """What a unit issues until it is stopped, and where it leaves its program, if it does."""
     try:
-        return run(words, unit.kind, experiment.config, experiment.cycles + 1).issues, ""
+        return run(words, unit.kind, experiment.config, experiment.cycles + 1).issues, None
     except TimelineError as error:
-        return error.issues, str(error)
+        return error.issues, error
 
 
 def _stores(olp: int, issues: tuple[Issue, ...], config: ChipConfig) -> Iterator[StoredResult]:
@@ -75,7 +77,7 @@ def timeline(experiment: Experiment, record: Record) -> str:
             values = ", ".join(arguments(unit.kind, Operation(issue.bank, issue.fields), {}))
             lines.append((issue.cycle, 0, f"{unit!s:<8} {issue.bank:<9} {values or 'all off'}"))
         if problem:
-            lines.append((issues[-1].cycle if issues else 0, 1, f"{unit!s:<8} leaves its program: {problem}"))
+            lines.append((problem.cycle, 1, f"{unit!s:<8} leaves its program: {problem}"))
     for event in record.events:
         lines.append((event.cycle, 2, f"{Unit(TILE, event.tile)!s:<8} {_event(event, record)}"))
     for result in stored_results(experiment):

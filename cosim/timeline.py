@@ -19,13 +19,15 @@ class TimelineError(ValueError):
 
     Members
     -------
+    cycle : int
+        When it leaves its program.
     issues : tuple of Issue
         What it issues until then.
     """
 
-    def __init__(self, message: str, issues: "Sequence[Issue]" = ()) -> None:
+    def __init__(self, message: str, cycle: int, issues: "Sequence[Issue]") -> None:
         super().__init__(message)
-        self.issues = tuple(issues)
+        self.cycle, self.issues = cycle, tuple(issues)
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,13 @@ def run(words: Sequence[int], kind: UnitKind, config: ChipConfig, limit: int) ->
             raise TimelineError(
                 f"runs past its last word, {len(words) - 1} (the SRAM holds {program_depth(kind, config)}), "
                 f"in cycle {cycle}; end it with HALT or JUMP",
+                cycle,
                 issues,
             )
         try:
             operation = decode(kind, words[pc])
         except WordError as error:
-            raise TimelineError(f"word {pc}, cycle {cycle}: {error}", issues) from None
+            raise TimelineError(f"word {pc}, cycle {cycle}: {error}", cycle, issues) from None
         fields, following = operation.fields, pc + 1
         match operation.mnemonic:
             case "HALT":
@@ -101,7 +104,7 @@ def run(words: Sequence[int], kind: UnitKind, config: ChipConfig, limit: int) ->
                 level, count = fields["level"], max(fields["count"], 1)
                 if level >= config.loop_levels:
                     message = f"word {pc}, cycle {cycle}: loop level {level} does not exist on this chip"
-                    raise TimelineError(message, issues)
+                    raise TimelineError(message, cycle, issues)
                 # An idle counter (zero) stands for the first pass.
                 left = (counters[level] or count) - 1
                 counters[level] = left

@@ -73,7 +73,7 @@ def parse_words(text: str, config: ChipConfig, name: str, unit: Unit | None = No
         if match["address"] is not None and int(match["address"]) != len(words):
             column = match.start("address") + 1
             raise AssemblyError(
-                name, number, column, f"address {match['address']} out of turn, expected {len(words):04}"
+                name, number, column, f"address {match['address']} is out of turn, expected {len(words):04}"
             )
         depth = program_depth(unit.kind, config)
         if len(words) == depth:
@@ -109,7 +109,10 @@ def read_words(path: Path, config: ChipConfig, unit: Unit) -> dict[Unit, tuple[i
         If it holds none.
     """
     if path.suffix != ".npz":
-        return parse_words(path.read_text(encoding="utf-8"), config, str(path), unit)
+        try:
+            return parse_words(path.read_text(encoding="utf-8"), config, str(path), unit)
+        except UnicodeDecodeError:
+            raise AssemblyError(str(path), 1, 1, "this is no text in UTF-8; expected words or an .npz file") from None
     try:
         return dict(Experiment.load(path).units)
     except ValueError:
