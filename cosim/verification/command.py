@@ -17,6 +17,8 @@ from rtl.config import preset
 __all__ = ["StateError", "listing", "replay", "run"]
 
 _FORMAT = "duramesh verification"
+#: Holes that are printed by name.
+_HOLES = 30
 
 
 class StateError(ValueError):
@@ -55,6 +57,7 @@ def run(
         advance(f"{len(state.mismatches)} mismatches", state.done, goal)
         if json_file is not None:
             values = {"format": _FORMAT, "preset": name, **state.to_json()}
+            json_file.parent.mkdir(parents=True, exist_ok=True)
             json_file.write_text(json.dumps(values, indent=1) + "\n")
 
     advance("packets on the host port", 0, packets)
@@ -69,11 +72,12 @@ def run(
         _report(small, seed, folder, console)
     console.print(state.coverage.table(detail))
     if holes := state.coverage.holes:
-        console.print(f"{len(holes)} holes: {', '.join(holes)}", soft_wrap=True)
+        more = f", and {len(holes) - _HOLES} more (--detail)" if len(holes) > _HOLES else ""
+        console.print(f"{len(holes)} holes: {', '.join(holes[:_HOLES])}{more}", soft_wrap=True)
     rate = state.cycles / state.wall_s if state.wall_s else 0
     console.print(
         f"{state.done} experiments on {name} (seed {state.seed}, {state.closed_loops} with closed loops), "
-        f"{state.cycles:,} program cycles, {state.packets} packets in {state.wall_s:.0f} s ({rate:,.0f} cycles/s)\n"
+        f"{state.cycles:,} program cycles, {state.packets} packets in {state.wall_s:.0f} s\n"
         f"{len(state.mismatches) + len(state.port_mismatches)} mismatches, coverage {state.coverage.share:.1%}"
         + ("; interrupted, --resume goes on" if state.interrupted else ""),
         soft_wrap=True,

@@ -176,7 +176,7 @@ class Routes:
         """Turn a switch on, with the chance `everything` on all lanes."""
         pattern = Pattern.ALL.value if self._chance(everything) else self._number(1, Pattern.CUSTOM.value)
         tree.switches[tile][switch] = pattern
-        if pattern == Pattern.CUSTOM.value:
+        if pattern == Pattern.CUSTOM.value and self._chance(0.9):  # else the mask is empty after reset, or another's
             self.mask(tile, SWITCHES[switch][2])
 
     def mask(self, tile: int, edge: Edge) -> None:

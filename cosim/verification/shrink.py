@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -43,18 +44,19 @@ def shrink(
     again = True
     while again and sessions > 0:
         again = False
-        for step in (_fewer_units, _fewer_cycles, _plainer_surroundings, _fewer_words, _plainer_words, _fewer_pulses):
-            candidates = list(step(experiment))
-            while candidates and sessions > 0:
-                batch, candidates = candidates[:_BATCH], candidates[_BATCH:]
+        for step in (_fewer_cycles, _fewer_units, _plainer_surroundings, _fewer_words, _plainer_words, _fewer_pulses):
+            at = 0  # what came before does not fail: try it again only when all else is done
+            while (batch := list(islice(step(experiment), at, at + _BATCH))) and sessions > 0:
                 sessions -= 1
-                chosen = next((one for one, failed in zip(batch, fails(batch), strict=True) if failed), None)
+                first = next((i for i, failed in enumerate(fails(batch)) if failed), len(batch))
+                at += first
                 # What failed in the company of others has to fail alone, too.
-                if chosen is not None and (chosen is batch[0] or fails([chosen])[0]):
-                    experiment, again = chosen, True
-                    candidates = list(step(experiment))
+                if first == 0 or (first < len(batch) and fails([batch[first]])[0]):
+                    experiment, again = batch[first], True
                     if progress is not None:
                         progress(size(experiment))
+                elif first < len(batch):
+                    at += 1
     return experiment
 
 
