@@ -183,7 +183,9 @@ class _Run:
             if banks["ARRAY"]:
                 self._faults(cycle)
             if banks["MESH"]:
-                self.closed_loop |= self.mesh.closed_loop()
+                if self.mesh.closed_loop():
+                    self.closed_loop = True
+                    self.seen["mesh", "closed loop"] += 1
                 self._contend(cycle + 2, self.mesh.inner_contention(), "switches of one tile")
                 checks.add(cycle + 1)
                 changes.append(cycle + 1)

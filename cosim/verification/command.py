@@ -74,7 +74,6 @@ def run(
     if holes := state.coverage.holes:
         more = f", and {len(holes) - _HOLES} more (--detail)" if len(holes) > _HOLES else ""
         console.print(f"{len(holes)} holes: {', '.join(holes[:_HOLES])}{more}", soft_wrap=True)
-    rate = state.cycles / state.wall_s if state.wall_s else 0
     console.print(
         f"{state.done} experiments on {name} (seed {state.seed}, {state.closed_loops} with closed loops), "
         f"{state.cycles:,} program cycles, {state.packets} packets in {state.wall_s:.0f} s\n"

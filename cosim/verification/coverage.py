@@ -67,6 +67,7 @@ def bins(config: ChipConfig) -> dict[str, tuple[str, ...]]:
             *((edge, "two tiles") for edge in Edge),
             *((edge, "tile and ILP") for edge in sorted(set(pads))),
         ],
+        "mesh": (("closed loop",),),
         "integration": [
             *((f"wp1 {wp1}, wp2 {wp2}",) for wp1, wp2 in product(range(2), repeat=2)),
             *((f"{count} capacitors",) for count in range(9)),

@@ -105,6 +105,8 @@ class _Draw:
             tricks = [self.lonely_share, self.change_of_mind, self.any_switches, self.against_a_pad, self.noise]
             for _ in range(self.number(0, 2)):
                 self.one_of(tricks)(self.number(5, length))
+            if self.chance(0.03):
+                self.ring(self.number(5, length))
         self.mesh_words()
         longest = max((last for spans in self.setups.values() for _, last, _ in spans), default=length) + 300
         cycles = self.number(1, longest) if self.chance(0.15) else longest
@@ -308,9 +310,25 @@ class _Draw:
         """Switches without a plan."""
         tile = self.any_tile()
         bits = {name: self.number(0, 6) for name in SWITCHES if self.chance(0.3)}
+        if self.chance(0.3):
+            bits |= {name: self.number(1, 6) for name in ("net_to_south", "columns_to_south")}
         self.setups[tile].append((at, at + self.number(1, 60), bits))
         for edge in Edge:
             self.routes.mask(tile, edge)
+
+    def ring(self, at: int) -> None:
+        """Four tiles that pass pulses round: a closed loop."""
+        beyond, corners = self.routes.beyond, []
+        for tile in range(self.config.tile_count):
+            corner = [tile]
+            for edge in (Edge.EAST, Edge.SOUTH, Edge.WEST):
+                corner.append(beyond.get((corner[-1], edge), -1))
+            if -1 not in corner and beyond.get((corner[-1], Edge.NORTH)) == tile:
+                corners.append(corner)
+        last, edges = at + self.number(1, 200), (Edge.EAST, Edge.SOUTH, Edge.WEST, Edge.NORTH)
+        for i, tile in enumerate(self.one_of(corners)):
+            bits = {f"{edges[i - 1].opposite}_to_net": 1, f"net_to_{edges[i]}": self.one_of([1, 1, 2, 5])}
+            self.setups[tile].append((at, last, bits))
 
     def against_a_pad(self, at: int) -> None:
         """Drives an edge against its ILP, before the pulse begins or in the middle of it."""

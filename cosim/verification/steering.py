@@ -15,13 +15,13 @@ __all__ = ["Steering"]
 #: What a program ends with, and how often.
 _ENDINGS = {
     "halt": 40,
-    "forever": 1,
-    "again": 1,
-    "illegal mode": 5,
-    "illegal level": 1,
-    "jump beyond": 1,
-    "loop beyond": 1,
-    "run out": 1,
+    "forever": 2,
+    "again": 2,
+    "illegal mode": 12,
+    "illegal level": 2,
+    "jump beyond": 2,
+    "loop beyond": 2,
+    "run out": 2,
 }
 _WAITS = (0, 0, 0, 0, 1, 1, 7, 100, MAX_WAIT)
 
