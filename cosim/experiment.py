@@ -6,6 +6,7 @@ some units, masks, vectors, weights, and nothing else. Every engine (RTL, golden
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,15 @@ from cosim.archive import (
 from cosim.assembler import program_depth
 from cosim.program import Unit
 from cosim.record import STATUS_FIELDS, Record
-from cosim.words import TILE
+from cosim.words import TILE, WordError, decode
 from rtl.config import ChipConfig, Edge
 from rtl.isa import WORD_BITS
 
 __all__ = ["STATUS_FIELDS", "Experiment", "ExperimentError", "Record", "Recorder"]
 
 _FORMAT, _VERSION = "duramesh experiment", 1
+#: Of a column, docs/physics.md.
+_CAPACITORS = 8
 
 
 class ExperimentError(ValueError):
@@ -104,6 +107,9 @@ class Experiment:
         """(part, what is wrong with it), see `ExperimentError.part`."""
         if self.cycles < 1:
             yield ("cycles",), f"a run has at least 1 cycle, got {self.cycles}"
+        for name, bits in (("seed", 64), ("frame", 63)):
+            if not 0 <= getattr(self, name) < 1 << bits:
+                yield (name,), f"{name} must be 0 to 2**{bits} - 1, got {getattr(self, name)}"
         checks: dict[str, Callable[[Any, Any], Iterator[str]]] = {
             "units": self._unit_problems,
             "masks": self._mask_problems,
@@ -123,6 +129,11 @@ class Experiment:
             yield f"program of {unit} has {len(words)} words; expected 1 to {depth}, what its SRAM holds"
         if not all(0 <= word < 1 << WORD_BITS for word in words):
             yield f"program of {unit} has a word of more than {WORD_BITS} bits"
+        for address, word in enumerate(words if unit.kind is TILE else ()):
+            with suppress(WordError):
+                count = decode(TILE, word).fields.get("capacitors", 0)
+                if count > _CAPACITORS:
+                    yield f"word {address} of {unit} connects {count} capacitors, a column has {_CAPACITORS}"
 
     def _mask_problems(self, place: tuple[int, Edge], mask: NDArray) -> Iterator[str]:
         tile, edge = place

@@ -1,8 +1,6 @@
 """Experiments as TOML files: the format of docs/experiments.md, with the place of every mistake."""
 
-import csv
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,8 @@ from cosim.experiment import Experiment, ExperimentError
 from cosim.experiment_timeline import stored_results
 from cosim.program import Unit
 from cosim.toml_source import Key, TomlSource
-from cosim.words import ILP, OLP, TILE, nearest
+from cosim.toml_values import TomlValues, dotted, is_array_file
+from cosim.words import ILP, OLP, TILE
 from rtl.config import PRESETS, ChipConfig, Edge, preset
 
 __all__ = ["ENGINES", "ExperimentFile", "load_experiment"]
@@ -77,15 +76,12 @@ def load_experiment(path: Path, *, seed: int | None = None) -> ExperimentFile:
     return file if seed is None else replace(file, experiment=replace(file.experiment, seed=seed))
 
 
-class _Reader:
+class _Reader(TomlValues):
     """Turns the values of a file into an experiment, key by key."""
 
     def __init__(self, source: TomlSource, folder: Path) -> None:
-        self.source, self.folder = source, folder
+        super().__init__(source, folder)
         self.keys: dict[tuple, Key] = {}  # `ExperimentError.part` -> where the file says it
-
-    def error(self, key: Key, message: str) -> ExperimentError:
-        return ExperimentError(f"{self.source.place(*key)}: {message}")
 
     def file(self, name: str) -> ExperimentFile:
         values = self.source.values
@@ -94,7 +90,7 @@ class _Reader:
         units = dict(self.programs())
         if not units:
             raise self.error((), "no unit has a program; write one under [tile.N], [ilp.N] or [olp.N]")
-        self.keys["cycles",] = ("cycles",)
+        self.keys |= {(name,): (name,) for name in ("cycles", "seed", "frame")}
         try:
             experiment = Experiment(
                 config,
@@ -114,40 +110,7 @@ class _Reader:
             raise self.error(self.keys[error.part], str(error).partition(": ")[2]) from None
         return ExperimentFile(experiment, self.engines(), self.asked(experiment))
 
-    # ---- values
-
-    def get(self, key: Key) -> Any:
-        value: Any = self.source.values
-        for name in key:
-            value = value.get(name) if isinstance(value, dict) else None
-        return value
-
-    def known(self, key: Key, table: Any, names: Sequence[str]) -> None:
-        """Make sure that `table` is one, and has no other names."""
-        if not isinstance(table, dict):
-            raise self.error(key, f"{_dotted(key)} must be a table")
-        for name in table:
-            if name not in names:
-                raise self.error((*key, name), f"unknown key {name!r}{_of(key)}; {nearest(name, names)}")
-
-    def number(self, key: Key, default: int, low: int) -> int:
-        value = self.get(key)
-        if value is None:
-            return default
-        if type(value) is not int or value < low:
-            raise self.error(key, f"{_dotted(key)} must be a whole number, {low} or more, got {value!r}")
-        return value
-
-    def text(self, key: Key, default: str) -> str:
-        value = self.get(key)
-        if value is not None and not isinstance(value, str):
-            raise self.error(key, f"{_dotted(key)} must be a string, got {value!r}")
-        return default if value is None else value
-
-    def choice(self, key: Key, value: Any, choices: Sequence[str]) -> str:
-        if value not in choices:
-            raise self.error(key, f"{_dotted(key)} must be one of {', '.join(choices)}, got {value!r}")
-        return value
+    # ---- the whole
 
     def preset(self) -> ChipConfig:
         return preset(self.choice(("preset",), self.get(("preset",)) or "chip", tuple(PRESETS)))
@@ -180,7 +143,7 @@ class _Reader:
                 self.known(here, value, [item.name for item in fields(old)])
                 value = self.changed(old, value, here)
             elif type(value) is not type(old) and not (isinstance(old, float) and type(value) is int):
-                raise self.error(here, f"{_dotted(here)} must be {type(old).__name__}, like {old!r}, got {value!r}")
+                raise self.error(here, f"{dotted(here)} must be {type(old).__name__}, like {old!r}, got {value!r}")
             try:
                 model = replace(model, **{name: value})
             except ValueError as error:
@@ -202,7 +165,7 @@ class _Reader:
                 key = (word, name)
                 unit = Unit(kind, self.index(key, name))
                 if unit in seen:
-                    raise self.error(key, f"[{_dotted(key)}] is {unit}, which [{word}.{seen[unit]}] is already")
+                    raise self.error(key, f"[{dotted(key)}] is {unit}, which [{word}.{seen[unit]}] is already")
                 seen[unit] = name
                 self.known(key, table, _UNIT[word])
                 yield unit, key, table
@@ -231,7 +194,7 @@ class _Reader:
     def programs(self) -> Iterator[tuple[Unit, tuple[int, ...]]]:
         for unit, key, table in self.units():
             if "program" in table and "program_file" in table:
-                raise self.error((*key, "program_file"), f"{_dotted(key)} has a program and a program_file; drop one")
+                raise self.error((*key, "program_file"), f"{dotted(key)} has a program and a program_file; drop one")
             if "program" in table:
                 here = (*key, "program")
                 words = self.assembled(unit, here, self.text(here, ""))
@@ -259,7 +222,7 @@ class _Reader:
             for edge, value in masks.items():
                 here = (*key, "masks", edge)
                 mask = np.zeros(self.config.lanes, np.bool_)
-                if _is_file(value):
+                if is_array_file(value):
                     mask = self.array(here, value)
                     if mask.dtype.kind not in "biu" or not np.isin(mask, (0, 1)).all():
                         raise self.error(here, f"{value} must hold a mask of 0 and 1, got {mask.dtype}")
@@ -269,29 +232,13 @@ class _Reader:
                 self.keys["masks", (unit.index, Edge(edge))] = here
                 yield (unit.index, Edge(edge)), mask
 
-    def numbers(self, key: Key, value: Any, count: int, what: str) -> Iterator[int]:
-        """Numbers 0 to `count` - 1 from "0-3, 8", 5, or a list of such things."""
-        for part in value if isinstance(value, list) else [value]:
-            if type(part) is int:
-                part = str(part)
-            if not isinstance(part, str):
-                raise self.error(key, f"{part!r} is no {what}; expected numbers or ranges like '0-3, 8'")
-            for piece in part.split(","):
-                low, dash, high = (text.strip() for text in piece.partition("-"))
-                if not low.isdecimal() or not (high.isdecimal() or not dash):
-                    raise self.error(key, f"{piece.strip()!r} is no {what}; expected numbers or ranges like '0-3, 8'")
-                first, last = int(low), int(high or low)
-                if not first <= last < count:
-                    raise self.error(key, f"{what}s {piece.strip()} do not exist: there are 0 to {count - 1}")
-                yield from range(first, last + 1)
-
     def vectors(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         for unit, key, table in self.units():
             if "vectors" not in table:
                 continue
             here = (*key, "vectors")
             value = table["vectors"]
-            codes = self.array(here, value) if _is_file(value) else self.inline_vectors(here, value)
+            codes = self.array(here, value) if is_array_file(value) else self.inline_vectors(here, value)
             if codes.ndim != 2 or codes.shape[1] != self.config.lanes:
                 expected = f"(vectors, {self.config.lanes})"
                 raise self.error(
@@ -352,7 +299,7 @@ class _Reader:
         if isinstance(value, int | float) and not isinstance(value, bool):
             array[: config.lanes] = value
         else:
-            given = self.array(key, value) if _is_file(value) else self.inline_weights(key, value)
+            given = self.array(key, value) if is_array_file(value) else self.inline_weights(key, value)
             shapes = (config.lanes, config.lanes), array.shape
             if given.shape not in shapes or given.dtype.kind not in "iuf":
                 raise self.error(
@@ -390,58 +337,3 @@ class _Reader:
                     )
             asked[unit.index] = slots
         return asked
-
-    # ---- files
-
-    def path(self, key: Key, name: Any) -> Path:
-        if not isinstance(name, str):
-            raise self.error(key, f"{_dotted(key)} must be the name of a file, got {name!r}")
-        path = self.folder / name
-        if not path.is_file():
-            raise self.error(key, f"there is no file {path}")
-        return path
-
-    def content(self, key: Key, path: Path) -> str:
-        try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise self.error(key, f"{path} cannot be read: {error}") from None
-
-    def array(self, key: Key, name: str) -> NDArray:
-        """Numbers from a .csv (rows, columns) or .npy file."""
-        path = self.path(key, name)
-        if path.suffix == ".csv":
-            return self.table(key, path)
-        try:
-            with path.open("rb") as file:
-                array = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise self.error(key, f"{path} holds no array, or only part of one ({error})") from None
-        if not isinstance(array, np.ndarray):
-            raise self.error(key, f"{path} holds several arrays; save one with numpy.save")
-        return array
-
-    def table(self, key: Key, path: Path) -> NDArray[np.float64]:
-        rows: list[list[float]] = []
-        for number, row in enumerate(csv.reader(self.content(key, path).splitlines()), start=1):
-            if not row:
-                continue
-            try:
-                rows.append([float(cell) for cell in row])
-            except ValueError as error:
-                raise ExperimentError(f"{path}:{number}: {error}; expected numbers with commas between them") from None
-            if len(rows[-1]) != len(rows[0]):
-                raise ExperimentError(f"{path}:{number}: {len(rows[-1])} numbers, the rows above have {len(rows[0])}")
-        return np.array(rows, np.float64).reshape(len(rows), -1 if rows else 0)
-
-
-def _is_file(value: Any) -> bool:
-    return isinstance(value, str) and Path(value).suffix in (".csv", ".npy")
-
-
-def _dotted(key: Key) -> str:
-    return ".".join(map(str, key))
-
-
-def _of(key: Key) -> str:
-    return f" of {_dotted(key)}" if key else ""

@@ -19,6 +19,7 @@ from rtl.config import Edge, preset
 
 SMALL = preset("small")
 HALT = (encode(TILE, Operation("HALT")),)
+NINE = encode(TILE, Operation("ARRAY", {"capacitors": 9}))
 WEIGHTS = np.random.default_rng(0).uniform(-1, 1, (SMALL.total_rows, SMALL.lanes))
 
 
@@ -109,6 +110,9 @@ def test_a_record_is_no_experiment(tmp_path: Path) -> None:
     ("change", "part", "message"),
     [
         ({"cycles": 0}, ("cycles",), "at least 1 cycle, got 0"),
+        ({"seed": 1 << 64}, ("seed",), r"seed must be 0 to 2\*\*64 - 1, got 18446744073709551616"),
+        ({"frame": -1}, ("frame",), r"frame must be 0 to 2\*\*63 - 1, got -1"),
+        ({"units": {Unit(TILE, 0): (*HALT, NINE)}}, ("units", Unit(TILE, 0)), "word 1 of TILE 0 connects 9 capacitors"),
         ({"units": {Unit(TILE, 4): HALT}}, ("units", Unit(TILE, 4)), "TILE 4 does not exist: this chip has 4"),
         ({"units": {Unit(ILP, 0): HALT * 65}}, ("units", Unit(ILP, 0)), "has 65 words; expected 1 to 64"),
         ({"units": {Unit(ILP, 0): ()}}, ("units", Unit(ILP, 0)), "has 0 words; expected 1 to 64"),

@@ -151,6 +151,8 @@ SMALL_HALT = f'preset = "small"\n{HALT}'
         ("engine = []\n" + HALT, "1:10", "engine names none"),
         ("cycles = 0\n" + HALT, "1:10", "cycles must be a whole number, 1 or more, got 0"),
         ("seed = -1\n" + HALT, "1:8", "seed must be a whole number, 0 or more"),
+        (f"seed = {1 << 62}{'0' * 9}\n" + HALT, "1:8", r"seed must be 0 to 2\*\*64 - 1"),
+        ('[tile.0]\nprogram = "ARRAY capacitors=9"', "2:11", "word 0 of TILE 0 connects 9 capacitors, a column has 8"),
         ("cycles = 1.5\n" + HALT, "1:10", "cycles must be a whole number"),
         ("name = 1\n" + HALT, "1:8", "name must be a string"),
         ('analog = "real"\n' + HALT, "1:10", "analog must be one of ideal, nominal"),

@@ -1,0 +1,143 @@
+"""Values of a TOML file, each checked as it is read; mistakes carry the place where they are made."""
+
+import csv
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.experiment import ExperimentError
+from cosim.toml_source import Key, TomlSource
+from cosim.words import nearest
+
+__all__ = ["TomlValues", "dotted", "is_array_file"]
+
+
+class TomlValues:
+    """Values of a file by their key path.
+
+    Parameters
+    ----------
+    source : TomlSource
+    folder : Path
+        Where the files lie that it names.
+
+    Raises
+    ------
+    ExperimentError
+        From every method, with ``file:line:column``, if the value is not what it should be.
+    """
+
+    def __init__(self, source: TomlSource, folder: Path) -> None:
+        self.source, self.folder = source, folder
+
+    def error(self, key: Key, message: str) -> ExperimentError:
+        """What to raise about a value."""
+        return ExperimentError(f"{self.source.place(*key)}: {message}")
+
+    def get(self, key: Key) -> Any:
+        value: Any = self.source.values
+        for name in key:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
+
+    def known(self, key: Key, table: Any, names: Sequence[str]) -> None:
+        """Make sure that `table` is one, and has no other names."""
+        if not isinstance(table, dict):
+            raise self.error(key, f"{dotted(key)} must be a table")
+        for name in table:
+            if name not in names:
+                raise self.error((*key, name), f"unknown key {name!r}{_of(key)}; {nearest(name, names)}")
+
+    def number(self, key: Key, default: int, low: int) -> int:
+        value = self.get(key)
+        if value is None:
+            return default
+        if type(value) is not int or value < low:
+            raise self.error(key, f"{dotted(key)} must be a whole number, {low} or more, got {value!r}")
+        return value
+
+    def text(self, key: Key, default: str) -> str:
+        value = self.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self.error(key, f"{dotted(key)} must be a string, got {value!r}")
+        return default if value is None else value
+
+    def choice(self, key: Key, value: Any, choices: Sequence[str]) -> str:
+        if value not in choices:
+            raise self.error(key, f"{dotted(key)} must be one of {', '.join(choices)}, got {value!r}")
+        return value
+
+    def numbers(self, key: Key, value: Any, count: int, what: str) -> Iterator[int]:
+        """Numbers 0 to `count` - 1 from "0-3, 8", 5, or a list of such things."""
+        for part in value if isinstance(value, list) else [value]:
+            if type(part) is int:
+                part = str(part)
+            if not isinstance(part, str):
+                raise self.error(key, f"{part!r} is no {what}; expected numbers or ranges like '0-3, 8'")
+            for piece in part.split(","):
+                low, dash, high = (text.strip() for text in piece.partition("-"))
+                if not low.isdecimal() or not (high.isdecimal() or not dash):
+                    raise self.error(key, f"{piece.strip()!r} is no {what}; expected numbers or ranges like '0-3, 8'")
+                first, last = int(low), int(high or low)
+                if not first <= last < count:
+                    raise self.error(key, f"{what}s {piece.strip()} do not exist: there are 0 to {count - 1}")
+                yield from range(first, last + 1)
+
+    def path(self, key: Key, name: Any) -> Path:
+        if not isinstance(name, str):
+            raise self.error(key, f"{dotted(key)} must be the name of a file, got {name!r}")
+        path = self.folder / name
+        if not path.is_file():
+            raise self.error(key, f"there is no file {path}")
+        return path
+
+    def content(self, key: Key, path: Path) -> str:
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise self.error(key, f"{path} cannot be read: {error}") from None
+
+    def array(self, key: Key, name: str) -> NDArray:
+        """Numbers from a .csv (rows, columns) or .npy file."""
+        path = self.path(key, name)
+        if path.suffix == ".csv":
+            return self.table(key, path)
+        try:
+            with path.open("rb") as file:
+                array = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise self.error(key, f"{path} holds no array, or only part of one ({error})") from None
+        if not isinstance(array, np.ndarray):
+            raise self.error(key, f"{path} holds several arrays; save one with numpy.save")
+        return array
+
+    def table(self, key: Key, path: Path) -> NDArray[np.float64]:
+        rows: list[list[float]] = []
+        for number, row in enumerate(csv.reader(self.content(key, path).splitlines()), start=1):
+            if not row:
+                continue
+            try:
+                rows.append([float(cell) for cell in row])
+            except ValueError as error:
+                raise ExperimentError(f"{path}:{number}: {error}; expected numbers with commas between them") from None
+            if len(rows[-1]) != len(rows[0]):
+                raise ExperimentError(f"{path}:{number}: {len(rows[-1])} numbers, the rows above have {len(rows[0])}")
+        return np.array(rows, np.float64).reshape(len(rows), -1 if rows else 0)
+
+
+def is_array_file(value: Any) -> bool:
+    """Whether a value names a file with numbers."""
+    return isinstance(value, str) and Path(value).suffix in (".csv", ".npy")
+
+
+def dotted(key: Key) -> str:
+    """A key path as one writes it."""
+    return ".".join(map(str, key))
+
+
+def _of(key: Key) -> str:
+    return f" of {dotted(key)}" if key else ""
