@@ -1,17 +1,26 @@
-"""All directed experiments, and the page about them: ``python -m tests.cosim.directed.catalogue``."""
+"""All directed experiments, and the page about them.
+
+``python -m tests.cosim.directed.catalogue`` writes docs/directed.md and its pictures; with a FOLDER behind it, every
+experiment as a file for `duramesh run`.
+"""
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from cosim.assembler import disassemble
 from cosim.floorplan import routes_svg
+from rtl.isa import UnitKind
 from tests.cosim.directed import mesh, power, programming, tiles
 from tests.cosim.directed.script import Case
 
 PAGE = Path("docs/directed.md")
 PICTURES = Path("docs/images/directed")
+#: Words of the programs that the page shows.
+_LONGEST = 75
 
 #: In the order of one session on the chip.
 BUILDERS: tuple[Callable[[], Case], ...] = (
@@ -39,8 +48,16 @@ _HEAD = """# Directed experiments
 Every transaction that the papers describe, written as programs of local controllers and landing pads and run at full
 size: 34 tiles, 512 wires. Each has an expectation computed by hand, in integers, without any engine; RTL, golden model
 and twin all have to meet it, code for code (`tests/cosim/test_directed_chip.py`). The experiments are built in
-`tests/cosim/directed/`, where one of them is twenty lines to copy; pictures and this page come from them
-(`python -m tests.cosim.directed.catalogue`).
+`tests/cosim/directed/`, most of them in twenty lines; this page and its pictures come from them (`make docs`).
+
+`python -m tests.cosim.directed.catalogue FOLDER` writes each as a file that `duramesh run` takes, on any engine, with
+timeline and waveform:
+
+```sh
+duramesh run FOLDER/pass-over.npz --engine golden --timeline -
+```
+
+In the formulas below, x and W are inputs in ns and weights in [-1, 1], and every quotient is rounded half up, once.
 
 How to read a picture: a colour is the vector of one source. Dashed lines carry some of the 512 lanes, the pattern of
 the switch that chose them stands beside it. A bar across a line's end is a shut borderguard, grey lines are switches
@@ -63,13 +80,12 @@ _TAIL = """
 
 
 def cases() -> list[Case]:
-    """Every case, with the first paragraph of its builder's docstring as `about`."""
+    """Every case, with its builder's docstring as `about`."""
     return [replace(builder(), about=_about(builder)) for builder in BUILDERS]
 
 
 def _about(builder: Callable[[], Case]) -> str:
-    text = inspect.getdoc(getattr(builder, "func", builder)) or ""
-    return " ".join(text.split("\n\n")[0].split())
+    return inspect.getdoc(getattr(builder, "func", builder)) or ""
 
 
 def pictures(every: list[Case]) -> dict[Path, str]:
@@ -84,11 +100,27 @@ def page(every: list[Case]) -> str:
         if case.steps:
             picture = (PICTURES / f"{case.slug}.svg").relative_to(PAGE.parent)
             title = case.name[0].upper() + case.name[1:]
-            parts.append(f"## {title}\n\n{case.about}\n\n![Routes: {case.name}]({picture.as_posix()})\n")
+            image = f"![Routes: {case.name}]({picture.as_posix()})"
+            parts.append(f"## {title}\n\n{case.about}\n\n{image}\n{_programs(case)}")
     return "\n".join(parts) + _TAIL
 
 
-def write(root: Path = Path()) -> None:
+def _programs(case: Case) -> str:
+    """The listings, folded away; none if they are long. Units with the same program have it once."""
+    units: dict[tuple[UnitKind, tuple[int, ...]], list[int]] = {}
+    for unit, words in case.experiment.units.items():
+        units.setdefault((unit.kind, words), []).append(unit.index)
+    if sum(len(words) for _, words in units) > _LONGEST:
+        return ""
+    listings = []
+    for (kind, words), indices in sorted(units.items(), key=lambda item: (item[0][0].value, item[1])):
+        listings.append(f"== {kind.name} {', '.join(map(str, indices))} ==\n{disassemble(words, kind)}")
+    listing = "\n".join(listings)
+    return f"\n<details><summary>Programs</summary>\n\n```text\n{listing}```\n\n</details>\n"
+
+
+def write_page(root: Path = Path()) -> None:
+    """The page and its pictures, in the repository at `root`."""
     every = cases()
     (root / PICTURES).mkdir(parents=True, exist_ok=True)
     for path, text in pictures(every).items():
@@ -96,5 +128,15 @@ def write(root: Path = Path()) -> None:
     (root / PAGE).write_text(page(every), encoding="utf-8")
 
 
+def save_experiments(folder: Path) -> None:
+    """Every experiment as FOLDER/NAME.npz."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for case in cases():
+        case.experiment.save(folder / f"{case.slug}.npz")
+
+
 if __name__ == "__main__":
-    write()
+    if sys.argv[1:]:
+        save_experiments(Path(sys.argv[1]))
+    else:
+        write_page()

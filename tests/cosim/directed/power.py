@@ -65,7 +65,9 @@ def tree() -> Way:
 
 
 def power_test(frames: int) -> Case:
-    """`frames` frames of 600 cycles, ended by the host's stop."""
+    """32 vectors that loop for ever over the ILP's pointer, into the rows of all 34 tiles; six tiles are read in each
+    frame of 600 cycles. No unit halts: the local controllers JUMP back to the frame's begin until the host stops them.
+    """
     random = np.random.default_rng(21)
     codes = random_codes(random, CHIP.ilp_vectors, unit=15)
     sites: Mapping[Square, tuple[str, Edge]] = {

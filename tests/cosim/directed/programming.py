@@ -78,7 +78,11 @@ def vectors(plus: np.ndarray, minus: np.ndarray, reset_plus: np.ndarray, reset_m
 
 
 def programming_round() -> Case:
-    """SET pulses on both devices, RESET of some of them, two reads: with ideal devices, all of it can be foretold."""
+    """One round of closed-loop programming of a row: partial SET pulses on G+, then on G-; RESET of some columns of
+    each; then the row is read twice.
+
+    With ideal devices all of it can be foretold: codes are 128 + 127.5 (G+ - G-) in units of g_max.
+    """
     random = np.random.default_rng(31)
     plus, minus = random.integers(0, 256, (2, LANES))
     reset_plus, reset_minus = 255 * (random.random((2, LANES)) < 0.2)

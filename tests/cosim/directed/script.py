@@ -85,22 +85,25 @@ def pad(name: str) -> Unit:
     return Unit({"ILP": ILP, "OLP": OLP}[kind], PLAN.domains.index(domain))
 
 
-def along(*stops: Square | str, lanes: str = "all") -> Way:
-    """Switches for a way over the nets of neighbouring tiles.
+def along(*stops: Square | str) -> Way:
+    """Switches for a way of all lanes over the nets of neighbouring tiles.
 
-    ``along("ILP SW", (4, 0), (5, 0), "OLP SW")``. The first stop may be an ILP or "columns" (OUT-from-col of the next
-    one), the last an OLP, "rows" or "columns" (IN-to-row, IN-to-col of the one before). `lanes` is the pattern of the
-    first switch; the others pass all.
+    ``along("ILP SW", (4, 0), (5, 0), "OLP SW")``. The first stop may be an ILP, "columns" (OUT-from-col of the next
+    one) or "straight" (the same, past the net to the tile in the south); the last an OLP, "rows" or "columns"
+    (IN-to-row, IN-to-col of the one before).
     """
     way: Way = {}
     squares = [stop for stop in stops if not isinstance(stop, str)]
     first, last = stops[0], stops[-1]
 
     def switch(square: Square, name: str) -> None:
-        pattern = "all" if any(way.values()) else lanes
-        way.setdefault(square, {})[name] = pattern
+        way.setdefault(square, {})[name] = "all"
 
-    if isinstance(first, str):
+    if first == "straight":
+        switch(squares[0], "columns_to_south")
+        switch(squares[1], "north_to_net")
+        del squares[0]
+    elif isinstance(first, str):
         name = first if first == "columns" else PLAN.ilp_sites[pad(first).index].edge
         switch(squares[0], f"{name}_to_net")
     for here, there in pairwise(squares):
@@ -114,13 +117,22 @@ def along(*stops: Square | str, lanes: str = "all") -> Way:
 
 
 class Script:
-    """Collects the instructions of every unit, and what the host loads."""
+    """Collects the instructions of every unit, and what the host loads.
+
+    Members
+    -------
+    issues : dict of Unit to {cycle: instruction}
+    vectors : dict of Unit to list of (lanes,) codes
+        What each ILP sends, in order.
+    weights, masks : as of `Experiment`
+    steps : int
+        Length so far.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.issues: dict[Unit, dict[int, str]] = {}
         self.vectors: dict[Unit, list[Codes]] = {}
-        self.counted: dict[str, int] = {}
         self.weights: dict[int, WeightTargets] = {}
         self.masks: dict[tuple[int, Edge], NDArray[np.bool_]] = {}
         self.steps = 0

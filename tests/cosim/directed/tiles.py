@@ -26,11 +26,14 @@ from tests.cosim.directed.script import (
 #: The tile at the ILP in the south-west, the way of its outputs to the OLP there, and the one of its inputs.
 HERE = (4, 0)
 IN: Way = {HERE: {"west_to_rows": "all"}}
-OUT: Way = {HERE: {"columns_to_south": "all"}, (5, 0): {"north_to_net": "all", "net_to_west": "all"}}
+OUT: Way = along("straight", HERE, (5, 0), "OLP SW")
 
 
 def tile_to_tile() -> Case:
-    """The outputs of one tile are the inputs of another, while a copy of them goes to an OLP."""
+    """While the first tile's columns answer, the second tile integrates their pulses, and an OLP counts a copy of them.
+
+    Hidden codes are max(0, x W1 / 10), rounded and at most 255; the second tile gives 128 + hidden W2 / 30.
+    """
     script = Script("tile to tile")
     there = (4, 1)
     random = np.random.default_rng(11)
@@ -53,7 +56,11 @@ def tile_to_tile() -> Case:
 
 
 def vertical_pair() -> Case:
-    """Two tiles share their capacitors: 1,024 rows on WP1, and with WP2 on top of it 2,048."""
+    """Two tiles share their capacitors: 1,024 rows on WP1 of both, and with WP2 on top of it 2,048. The southern tile
+    reads after each.
+
+    Codes are 128 + (sum over two, then four, vectors and matrices) / 40: ten capacitors, slope 4.
+    """
     script = Script("vertical pair")
     north, south = (2, 0), (3, 0)
     random = np.random.default_rng(12)
@@ -85,7 +92,9 @@ def vertical_pair() -> Case:
 
 
 def two_pcm() -> Case:
-    """Two devices per weight: one vector times WP1, then another times WP2, on the same capacitors."""
+    """Two devices per weight: one vector times WP1, then another times WP2, on the same capacitors. Codes are
+    128 + (x1 W1 + x2 W2) / 30.
+    """
     script = Script("2-PCM")
     random = np.random.default_rng(13)
     codes, first, second = random_codes(random, 2), random_weights(random), random_weights(random)
@@ -101,7 +110,7 @@ def two_pcm() -> Case:
 
 
 def four_pcm() -> Case:
-    """Four devices per weight: the rows read both pairs at once."""
+    """Four devices per weight: the rows read both pairs at once. Codes are 128 + 2 x W / 48."""
     script = Script("4-PCM")
     random = np.random.default_rng(14)
     codes, weights = random_codes(random), random_weights(random)
@@ -124,9 +133,10 @@ ASYMMETRIES: dict[str, dict[str, Any]] = {
 
 
 def asymmetry_balance(asymmetry: str) -> Case:
-    """W on WP1 and -W on WP2; signed inputs in four steps; then the same MAC from WP1 alone, also in four steps.
+    """W on WP1 and -W on WP2; signed inputs in four steps; then the same MAC from WP1 alone, also in four steps. Both
+    give 128 + 2 x W / 48.
 
-    With an asymmetry, the expected results still are those without; `test_directed_chip` says how far they are off.
+    The program runs four times: with ideal column circuits, and with one asymmetry each (see below).
     """
     script = Script("asymmetry balance")
     random = np.random.default_rng(15)
@@ -161,7 +171,10 @@ def asymmetry_balance(asymmetry: str) -> Case:
 
 
 def activations() -> Case:
-    """One MAC, read four times: the enable window makes it linear, a ReLU, a hard sigmoid, or nothing."""
+    """One MAC, read four times. With y = 128 + x W / 30, the enable window that opens with the pulses makes it y; one
+    that opens 128 cycles later a ReLU, max(0, y - 128); one of 64 cycles a hard sigmoid, min(max(0, y - 96), 64); one
+    of a single cycle a comparison.
+    """
     script = Script("activations")
     random = np.random.default_rng(16)
     codes, weights = random_codes(random), random_weights(random)
@@ -183,7 +196,9 @@ def activations() -> Case:
 
 
 def bias_rows() -> Case:
-    """Eight rows that the local controller drives: added while the inputs integrate, taken off again alone."""
+    """Eight rows that the local controller drives, for 0 to 255 ns: added while the inputs integrate, then taken off
+    again while the inputs are silent. Codes are 128 + (x W + b B) / 24, then 128 + x W / 24.
+    """
     script = Script("bias rows")
     random = np.random.default_rng(17)
     codes, weights = random_codes(random), random_weights(random)
@@ -205,7 +220,9 @@ def bias_rows() -> Case:
 
 
 def capacitor_select() -> Case:
-    """The same MAC on 0 to 8 capacitors: the gain goes with 1/C; without any, the node goes to a rail."""
+    """The same MAC on 0 to 8 capacitors: codes are 128 + x W / (6 C). Without any, the node goes to a rail: 255 or 0,
+    and 128 where no charge came.
+    """
     script = Script("capacitor select")
     random = np.random.default_rng(18)
     codes, weights = random_codes(random, top=100), random_weights(random)
