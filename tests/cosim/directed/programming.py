@@ -24,13 +24,13 @@ ZERO, CODES_PER_WEIGHT = 128, PROBE_NS / 2
 _TILE = """
         @0    MESH    west_to_net=all, net_to_columns=all
         @16   WRITE   write, row={row}, device=wp1_plus, return_line=150
-        @280  WRITE   row={row}, device=wp1_plus, return_line=150
+        @280  WRITE
         @316  WRITE   write, row={row}, device=wp1_minus, return_line=150
-        @580  WRITE   row={row}, device=wp1_minus, return_line=150
+        @580  WRITE
         @616  WRITE   write, row={row}, device=wp1_plus, reset, return_line=250
-        @880  WRITE   row={row}, device=wp1_plus, reset, return_line=250
+        @880  WRITE
         @916  WRITE   write, row={row}, device=wp1_minus, reset, return_line=250
-        @1180 WRITE   row={row}, device=wp1_minus, reset, return_line=250
+        @1180 WRITE
         @1199 MESH    west_to_rows=all, columns_to_south=all
 read:   @2    ARRAY   precharge, capacitors=1
         @14   ARRAY   capacitors=1

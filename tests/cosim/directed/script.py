@@ -194,7 +194,7 @@ class Script:
     def write(self, step: int, square: Square, controls: str) -> None:
         """One device of a row, in all columns that pulse."""
         self.issue(step, 16, tile(square), f"WRITE write, {controls}")
-        self.issue(step, 280, tile(square), f"WRITE {controls}")
+        self.issue(step, 280, tile(square), "WRITE")
 
     def listing(self, unit: Unit) -> str:
         """The unit's assembly."""
