@@ -51,7 +51,7 @@ long: $(VENV)/.dev ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m long
 
 verify: $(VENV)/.runtime ## compare the RTL with the golden model on 500 random experiments
-	@$(BIN)/duramesh verify --experiments 500 --packets 1000 --json $(BUILD)/verify.json --save $(BUILD)/failing $(ARGS)
+	@$(BIN)/duramesh verify --experiments 500 --packets 1000 --complete --json $(BUILD)/verify.json --save $(BUILD)/failing $(ARGS)
 
 verilog: $(VENV)/.runtime ## write the chip's Verilog to build/verilog
 	@$(BIN)/python -m rtl.verilog --out $(BUILD)/verilog

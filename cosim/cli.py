@@ -332,6 +332,7 @@ def _print_or_write(text: str, path: Path | None) -> None:
 @click.option("--resume", is_flag=True, help="Go on where the file that --json names left off.")
 @click.option("--save", "folder", type=_OUTPUT, help="Folder for failing experiments, made small.")
 @click.option("--detail", is_flag=True, help="Print the hits of every bin.")
+@click.option("--complete", is_flag=True, help="Fail if a bin of the coverage has no hit.")
 @click.pass_context
 def verify(
     ctx: click.Context,
@@ -346,8 +347,12 @@ def verify(
     resume: bool,
     folder: Path | None,
     detail: bool,
+    complete: bool,
 ) -> None:
-    """Compare the RTL with the golden model on random experiments, or on SAVED ones."""
+    """Compare the RTL with the golden model on random experiments, or on SAVED ones.
+
+    Exits with status 1 if they differ.
+    """
     from cosim.verification.command import replay, run
 
     if saved:
@@ -359,7 +364,7 @@ def verify(
             say.describe(text)
             say.advance(done, total)
 
-        passed = run(
+        state = run(
             preset,
             experiments=experiments,
             packets=packets,
@@ -373,7 +378,9 @@ def verify(
             console=_console(),
             advance=advance,
         )
-    ctx.exit(0 if passed else 1)
+    if state.interrupted:
+        ctx.exit(130)
+    ctx.exit(0 if state.passed and not (complete and state.coverage.holes) else 1)
 
 
 class _Task:

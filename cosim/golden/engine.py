@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop
 from itertools import combinations
 from time import perf_counter
 
@@ -162,39 +162,35 @@ class _Run:
                 continue
             self._pass(now, cycle - now)
             now = cycle
-            banks = {"MESH": False, "ARRAY": False, "PULSE": False}  # which of them take force in this cycle
-            events, changes = [], []
+            taken: set[str] = set()  # banks that take force in this cycle
+            events: list[TileEvent] = []
+            fired = False
             for unit, issue in in_force.get(cycle, ()):
+                taken.add(issue.bank)
                 match issue.bank:
                     case "MESH":
                         self.mesh.write(unit.index, issue.fields)
-                        banks["MESH"] = True
                     case "PULSE":
-                        pad = self.ilps[unit.index]
-                        if pad.write(cycle, issue.fields):
-                            banks["PULSE"] = True
-                            changes += pad.pulse.changes
+                        if self.ilps[unit.index].write(cycle, issue.fields):
+                            fired = True
+                            agenda += self.ilps[unit.index].pulse.changes
                     case "COUNT":
                         self._count(cycle, unit, issue)
                     case bank:
-                        banks["ARRAY"] |= bank == "ARRAY"
                         events += self.tiles[unit.index].write(cycle, bank, issue.fields)
-            changes += self._serve(cycle, events)
-            if banks["ARRAY"]:
+            if events:
+                agenda += self._serve(cycle, events)
+            if "ARRAY" in taken:
                 self._faults(cycle)
-            if banks["MESH"]:
-                if self.mesh.closed_loop():
-                    self.closed_loop = True
-                    self.seen["mesh", "closed loop"] += 1
-                self._contend(cycle + 2, self.mesh.inner_contention(), "switches of one tile")
+            if "MESH" in taken:
+                self._judge_switches(cycle)
                 checks.add(cycle + 1)
-                changes.append(cycle + 1)
-            if banks["PULSE"] or cycle in checks:
+                agenda.append(cycle + 1)
+            if fired or cycle in checks:
                 sending = [domain for domain, pad in enumerate(self.ilps) if pad.sending(cycle)]
                 self._contend(cycle + 1, self.mesh.edge_contention(sending))
             self.mesh.resolve(self._sources(cycle))
-            for change in changes:
-                heappush(agenda, change)
+            heapify(agenda)
 
     def _pass(self, now: int, cycles: int) -> None:
         """`cycles` go by from `now` on, in which nothing changes."""
@@ -223,8 +219,6 @@ class _Run:
 
     def _serve(self, cycle: int, events: list[TileEvent]) -> list[int]:
         """The physics serves the events of a cycle; cycles in which comparators change."""
-        if not events:
-            return []
         kinds = Counter(event.kind.name.lower() for event in events)
         for one, other in combinations(sorted(kinds), 2):
             self.seen["same cycle", f"{one} and {other}"] += 1
@@ -242,6 +236,13 @@ class _Run:
             for fault in tile.faults(cycle, north, south):
                 self.seen["fault", fault] += 1
                 self._flag(Unit(TILE, tile.tile), "fault", cycle + 1)
+
+    def _judge_switches(self, cycle: int) -> None:
+        """New switches are in force: rings, and what the switches of one tile drive twice."""
+        if self.mesh.closed_loop():
+            self.closed_loop = True
+            self.seen["mesh", "closed loop"] += 1
+        self._contend(cycle + 2, self.mesh.inner_contention(), "switches of one tile")
 
     def _contend(self, cycle: int, found: Mapping[int, set[str]], drivers: str = "") -> None:
         """Contention that sets its flags in `cycle`; `drivers`, if not those of the two sides of an edge."""

@@ -81,13 +81,8 @@ class AnalogBoundary:
                     controls = TileControls(ramp_start=fields["ramp_start"], ramp_slope=fields["ramp_slope"])
                     events.append(TileEvent(self.tile, EventKind.RAMP, cycle, controls))
                 elif self.pulse and self.pulse.start < cycle < self.pulse.end:
-                    change = int(fields["output_enable"]) - int(before["output_enable"])
-                    how = (
-                        "is cut short"
-                        if not fields["ramp"]
-                        else ("window closes", "goes on", "window opens")[change + 1]
-                    )
-                    self.seen["ramp", how] += 1
+                    window = ("closes", "stays", "opens")[fields["output_enable"] - before["output_enable"] + 1]
+                    self.seen["ramp", f"window {window}" if fields["ramp"] else "is cut short"] += 1
                 if not fields["ramp"]:
                     self.pulse = None
             case "WRITE":

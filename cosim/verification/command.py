@@ -39,8 +39,8 @@ def run(
     detail: bool,
     console: Console,
     advance: Callable[[str, int, int], None],
-) -> bool:
-    """Random experiments and packets on the chip called `name`; whether the RTL agrees with the golden model.
+) -> Verification:
+    """Random experiments and packets on the chip called `name`: prints what they found.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def run(
         + ("; interrupted, --resume goes on" if state.interrupted else ""),
         soft_wrap=True,
     )
-    return state.passed
+    return state
 
 
 def _load(json_file: Path | None, name: str, seed: int) -> Verification:

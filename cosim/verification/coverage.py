@@ -76,7 +76,7 @@ def bins(config: ChipConfig) -> dict[str, tuple[str, ...]]:
         "row time": (("0",), ("1 to 511",), ("beyond",)),
         "ramp": [
             *((f"answered {what}",) for what in ("0", "1 to 510", "511")),
-            *((what,) for what in ("is cut short", "window opens", "window closes", "goes on")),
+            *((what,) for what in ("is cut short", "window opens", "window closes", "window stays")),
         ],
         "write": ((f"device {device}, {how}",) for device, how in product(range(4), ("SET", "RESET"))),
         "column time": (("0",), ("1 to 511",), ("beyond",)),
