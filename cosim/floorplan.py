@@ -68,8 +68,7 @@ def draw_routes(experiment: Experiment, path: Path, cycles: Sequence[int] | Mapp
 def routes_svg(experiment: Experiment, cycles: Sequence[int] | Mapping[int, str] | None = None) -> str:
     """The text of the picture that `draw_routes` writes."""
     routes = Routes(experiment)
-    if cycles is None:
-        cycles = routes.steps() or [0]
+    cycles = cycles or routes.steps() or [0]
     captions = cycles if isinstance(cycles, Mapping) else dict.fromkeys(cycles, "")
     snapshots = [routes.at(cycle) for cycle in captions]
     sources = sorted({source for shot in snapshots for source in shot.sources}, key=lambda place: place[:2])
@@ -327,18 +326,13 @@ class _Panel(_Floorplan):
             self.text(where, pattern, 8, colour, "start" if upright else "middle")
 
     def draw_shut_exits(self, tile: int, shift: float, colour: str) -> None:
-        """A bar at each shut edge behind which a tile or landing pad waits for the vector on this tile's net."""
-        square = self.plan.tiles[tile]
+        """A bar at each shut edge behind which another tile waits for the vector on this tile's net."""
+        state, square = self.snapshot.state, self.plan.tiles[tile]
         for arc in self.mesh.out_of[Place("net", tile)]:
-            place = arc.target
-            if place.edge is None or self.snapshot.state.driven(arc) is not None:
-                continue
-            waiting = [
-                onward for onward in self.mesh.out_of.get(place, ()) if self.snapshot.state.driven(onward) is not None
-            ]
-            taken = [onward for onward in waiting if self.snapshot.state.drivers(place)]
-            if waiting and not taken:
-                self.draw_bar(self.edge(square, place.edge, shift), self.centre(square), colour)
+            edge = arc.target.edge
+            waiting = any(state.driven(onward) is not None for onward in self.mesh.out_of.get(arc.target, ()))
+            if edge is not None and waiting and not state.drivers(arc.target):
+                self.draw_bar(self.edge(square, edge, shift), self.centre(square), colour)
 
     def draw_bar(self, at: Point, origin: Point, colour: str) -> None:
         """A shut borderguard, across a line that comes from `origin`."""
