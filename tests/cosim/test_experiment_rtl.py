@@ -1,5 +1,12 @@
 """Experiments on the RTL: a session of several, the cycle of the stop, flags, events and crossings."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,7 +16,7 @@ from analog_models.programming import WeightTargets
 from cosim.assembler import assemble
 from cosim.experiment import Experiment, ExperimentError
 from cosim.program import Unit
-from cosim.rtl_engine.engine import RtlEngine
+from cosim.rtl_engine.engine import RtlEngine, RunInterrupted
 from cosim.twin import TwinEngine
 from cosim.words import ILP, OLP, TILE
 from rtl.config import Edge, preset
@@ -55,16 +62,16 @@ def test_stop_takes_force_in_its_cycle(engine: RtlEngine) -> None:
         assert [record.statuses[unit]["running"] for record in records] == [0] * len(cycles)
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3, 4, 17])
-def test_last_write_is_that_of_the_stops_cycle(engine: RtlEngine, stop: int) -> None:
+def test_last_write_is_that_of_the_stops_cycle(engine: RtlEngine) -> None:
     """Contention that issues in the cycle of the stop is flagged, one cycle later it is not."""
     clash = "MESH west_to_net=all, north_to_net=all; HALT"
-    early = units(tile_0=f"NOP wait={stop - 1}; {clash}")
-    late = units(tile_0=f"NOP wait={stop}; {clash}")
-    flagged, clean = engine.perform([experiment(stop, units=early), experiment(stop, units=late)])
-    assert flagged.statuses[Unit(TILE, 0)]["contention"] == 1
-    assert flagged.error_cycle == stop + 4
-    assert (clean.error_cycle, clean.statuses[Unit(TILE, 0)]["contention"]) == (None, 0)
+    stops = (1, 2, 3, 4, 17)
+    early = [experiment(stop, units=units(tile_0=f"NOP wait={stop - 1}; {clash}")) for stop in stops]
+    late = [experiment(stop, units=units(tile_0=f"NOP wait={stop}; {clash}")) for stop in stops]
+    records = engine.perform(early + late)
+    assert [record.error_cycle for record in records] == [*(stop + 4 for stop in stops), *[None] * len(stops)]
+    flags = [record.statuses[Unit(TILE, 0)]["contention"] for record in records]
+    assert flags == [1] * len(stops) + [0] * len(stops)
 
 
 def test_stop_after_the_last_halt_changes_nothing(engine: RtlEngine) -> None:
@@ -188,3 +195,33 @@ def test_twin_agrees(engine: RtlEngine) -> None:
     session = [multiply(1, analog=noisy), experiment(units=units(**ROUTE)), multiply(2, analog=noisy, cycles=420)]
     for ours, theirs in zip(engine.perform(session), TwinEngine().perform(session), strict=True):
         assert ours.difference(theirs) is None
+
+
+def test_interrupted_session_keeps_what_is_done(engine: RtlEngine) -> None:
+    session = [experiment(units=units(**ROUTE))] * 400
+    with pytest.raises(RunInterrupted) as caught:
+        engine.perform(session, progress=lambda *_: signal.raise_signal(signal.SIGINT))
+    records = caught.value.results
+    assert 0 < len(records) < 400
+    assert all(record.cycles == 2 for record in records)
+
+
+def test_ctrl_c_ends_the_command_in_order(engine: RtlEngine, tmp_path: Path) -> None:
+    """No traceback, no output, no simulator left behind."""
+    (tmp_path / "e.toml").write_text('preset = "small"\ncycles = 1000000000\n[tile.0]\nprogram = "again: JUMP again"\n')
+    command = [sys.executable, "-m", "cosim.cli", "run", "e.toml", "--out=e.npz"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not (logs := list(tmp_path.glob("duramesh-*/sim.log"))) or "running" not in logs[0].read_text():
+            assert time.monotonic() < deadline, "the simulator does not start"
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert errors.strip() == "Aborted!"
+    assert [path.name for path in tmp_path.iterdir()] == ["e.toml"], "the session's folder is gone, too"
