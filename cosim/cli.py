@@ -182,6 +182,7 @@ def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str |
 @main.command()
 @click.argument("experiment", type=_FILE)
 @click.option("--engine", type=click.Choice(["rtl", "golden", "twin"]), help="Default: the first that the file names.")
+@click.option("--against", type=click.Choice(["rtl", "golden", "twin"]), help="Run this engine as well, and compare.")
 @click.option("--out", "outputs", type=_OUTPUT, multiple=True, help="Write the record: .npz, .json, .csv. Repeatable.")
 @click.option(
     "--timeline", type=click.Path(path_type=Path, allow_dash=True), help="Write what happened when; - prints it."
@@ -193,6 +194,7 @@ def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str |
 def run(
     experiment: Path,
     engine: str | None,
+    against: str | None,
     outputs: tuple[Path, ...],
     timeline: Path | None,
     waves: Path | None,
@@ -202,7 +204,7 @@ def run(
 ) -> None:
     """Run a hand-written experiment: docs/experiments.md.
 
-    Exits with status 1 if the chip reports an error; the record is written all the same.
+    Exits with status 1 if the chip reports an error, or two engines differ; the record is written all the same.
     """
     import json
 
@@ -236,6 +238,12 @@ def run(
         if timeline and str(timeline) == "-":
             click.echo(as_text(file.experiment, record))
         report.print(_console())
+    if against:
+        (other,) = _engine(against, file.experiment.config, None).perform([file.experiment])
+        if difference := record.difference(other):
+            raise click.ClickException(f"{chosen} and {against} differ: {difference}")
+        if not as_json:
+            click.echo(f"{against:<14} agrees: the same events, codes, flags and cycles")
     if record.flagged:
         raise click.ClickException(record.error_report(file.experiment.config))
 

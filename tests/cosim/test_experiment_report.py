@@ -79,6 +79,30 @@ def test_nothing_stored(tmp_path: Path) -> None:
     assert run(tmp_path / "e.toml", "--engine=twin").output.startswith("no result was stored\n")
 
 
+# ---- two engines
+
+
+def test_engines_that_agree() -> None:
+    result = run(EXAMPLES / "mac.toml", "--engine=twin", "--against=golden")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == "golden         agrees: the same events, codes, flags and cycles"
+
+
+def test_engines_that_differ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    perform = TwinEngine.perform
+
+    def off_by_one(self: TwinEngine, experiments: list) -> list[Record]:
+        (record,) = perform(self, experiments)
+        record.results[0][1, 3] += 1
+        return [record]
+
+    monkeypatch.setattr(TwinEngine, "perform", off_by_one)
+    result = run(PASS_OVER, "--engine=golden", "--against=twin", f"--out={tmp_path / 'r.npz'}")
+    assert result.exit_code == 1
+    assert "golden and twin differ: OLP 0, result 1, lane 3: 142 (golden), 143 (twin)" in result.output
+    assert (tmp_path / "r.npz").is_file()
+
+
 # ---- the timeline
 
 PASSED = """\

@@ -93,11 +93,12 @@ def test_experiments_of_a_session_share_only_the_srams(engine: RtlEngine) -> Non
     count = {"olp_0": "@10 COUNT open; @300 COUNT open, store; @600 COUNT store; HALT"}
     routed = experiment(units=units(**ROUTE, **send, **count), vectors={0: codes})
     masked = units(tile_0="MESH west_to_net=all, net_to_south=custom; HALT", tile_2=ROUTE["tile_2"], **send, **count)
-    first, second, third, fourth = engine.perform(
+    first, second, third, unmasked, fourth = engine.perform(
         [
             routed,
             experiment(units=units(**send, **count)),  # no route: nothing arrives, the vectors are still there
             experiment(units=masked, masks={(0, Edge.SOUTH): mask}),
+            experiment(units=masked),  # the reset has cleared the mask
             experiment(units=units(**ROUTE)),  # nothing stored: the results of before
         ]
     )
@@ -106,7 +107,8 @@ def test_experiments_of_a_session_share_only_the_srams(engine: RtlEngine) -> Non
     assert not first.results[1].any()
     assert not second.results[0].any()
     np.testing.assert_array_equal(third.results[0][:2], codes * mask)
-    np.testing.assert_array_equal(fourth.results[0], third.results[0])
+    assert not unmasked.results[0][:2].any()
+    np.testing.assert_array_equal(fourth.results[0], unmasked.results[0])
     assert first.statuses[Unit(OLP, 0)]["pointer"] == 2
     assert first.statuses[Unit(ILP, 0)]["pointer"] == 1
     assert fourth.statuses[Unit(OLP, 0)]["pointer"] == 0
