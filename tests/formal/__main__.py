@@ -58,10 +58,9 @@ def main(
     outcomes = {}
     for proof, outcome in run_all(chosen, jobs, timeout, keep):
         outcomes[proof.name] = outcome
-        bench = proof.bench()
-        claimed = len(bench.covers) if proof.mode == "cover" else sum(map(bool, bench.claims.values()))
         title = proof.name.rpartition("-")[0]
-        table.add_row(title, proof.mode, str(proof.depth), str(claimed), f"{outcome.seconds:.1f}", outcome.result)
+        numbers = str(proof.depth), str(outcome.claims), f"{outcome.seconds:.1f}"
+        table.add_row(title, proof.mode, *numbers, outcome.result)
         print(f"{outcome.result:8} {proof.name} ({outcome.seconds:.1f} s) {outcome.why}", file=sys.stderr, flush=True)
         if first_failure and outcome.result != "pass":
             break

@@ -200,11 +200,14 @@ class Outcome:
     seconds : float
     why : str
         Claims that failed, covers that were not reached, or the end of the log.
+    claims : int
+        How many there are, invariants not counted; in mode `cover`, how many covers.
     """
 
     result: str
     seconds: float
     why: str = ""
+    claims: int = 0
 
 
 @dataclass(frozen=True)
@@ -255,15 +258,16 @@ class Proof:
             command = [sys.executable, "-c", sby, "-f", "-j", "1", "proof.sby"]
             done = subprocess.run(command, cwd=folder, env=_tools(), capture_output=True, text=True)
             log = done.stdout + done.stderr
+        claims = len(bench.covers) if self.mode == "cover" else sum(map(bool, bench.claims.values()))
         seconds = time.monotonic() - started
         if done.returncode == 0:
-            return Outcome("pass", seconds)
+            return Outcome("pass", seconds, "", claims)
         if "(TIMEOUT" in log:
-            return Outcome("TIMEOUT", seconds, f"not decided in {timeout:.0f} s")
+            return Outcome("TIMEOUT", seconds, f"not decided in {timeout:.0f} s", claims)
         failed = re.findall(r"Assert failed in \w+: (\w+)|[Uu]nreached cover statement at \w+: (\w+)", log)
         if failed:
-            return Outcome("FAIL", seconds, ", ".join(dict.fromkeys(a or b for a, b in failed)))
-        return Outcome("ERROR", seconds, "\n".join(log.splitlines()[-20:]))
+            return Outcome("FAIL", seconds, ", ".join(dict.fromkeys(a or b for a, b in failed)), claims)
+        return Outcome("ERROR", seconds, "\n".join(log.splitlines()[-20:]), claims)
 
     def _script(self, timeout: float) -> str:
         return f"""

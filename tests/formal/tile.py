@@ -65,7 +65,7 @@ def whole(bench: Bench) -> None:
     for edge in EDGES:
         wires = getattr(dut, edge).ours
         brought = reduce(or_, (heard[s.split("_to_")[0]] & enables[s] for s in DRIVERS[edge]))
-        bench.claim(f"{edge}_data", "a route stays, a level stays.", wires.data == brought)
+        bench.claim(f"{edge}_data", "a route stays, a level stays", wires.data == brought)
         bench.claim(f"{edge}_silent", "drivers are OR-ed.", ~(wires.data & ~wires.enable).any())
         bench.claim(f"{edge}_enable", "drivers are OR-ed.", wires.enable == driven(enables, edge))
     rows = reduce(or_, (heard[s.split("_to_")[0]] & enables[s] for s in DRIVERS["rows"]))
