@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
-    from cosim.experiment import Experiment
+    from cosim.experiment import Experiment, Record
     from cosim.program import Unit
-    from cosim.record import Record
     from rtl.config import ChipConfig
 
 __all__ = ["main"]
@@ -38,17 +37,16 @@ class _Group(click.Group):
         from analog_models.chip import AnalogFileError
         from cosim.assembler import AssemblyError
         from cosim.compiler import MappingError
-        from cosim.experiment import ExperimentError
+        from cosim.experiment import ExperimentError, RecordError
+        from cosim.experiment.toml_source import TomlError
         from cosim.kws.dataset import DatasetError
         from cosim.kws.features import AudioError
         from cosim.kws.synthesiser import SynthesiserError
         from cosim.network import NetworkError
         from cosim.program import ProgramError
-        from cosim.record import RecordError
         from cosim.rtl_engine.agents import ChipError
         from cosim.rtl_engine.build import BuildError
         from cosim.rtl_engine.simulator import SimulationError
-        from cosim.toml_source import TomlError
         from cosim.vectors import VectorError
         from cosim.verification.command import StateError
 
@@ -209,9 +207,9 @@ def run(
     import json
 
     from cosim.archive import write_text
-    from cosim.experiment_file import load_experiment
-    from cosim.experiment_report import SUFFIXES, Report
-    from cosim.experiment_timeline import timeline as as_text
+    from cosim.experiment.file import load_experiment
+    from cosim.experiment.report import SUFFIXES, Report
+    from cosim.experiment.timeline import timeline as as_text
 
     wanted = (*outputs, *(path for path in (timeline, save, waves) if path and str(path) != "-"))
     for path in wanted:

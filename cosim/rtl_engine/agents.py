@@ -27,8 +27,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from analog_models.events import EventKind, TileControls, TileEvent
 from cosim.archive import words_to_beats
+from cosim.experiment import complaints, describe_unit
 from cosim.program import Unit
-from cosim.record import complaints, describe_unit
 from cosim.rtl_engine.signals import bits_to_string, from_planes, read_bits, to_planes, write_bits
 from cosim.vectors import pack_codes, pack_mask, unpack_codes
 from cosim.words import Operation, encode

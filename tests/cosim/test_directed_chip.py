@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from analog_models.events import EventKind
+from cosim.experiment import Record
 from cosim.golden import GoldenEngine
-from cosim.record import Record
 from cosim.rtl_engine import RtlEngine
 from cosim.twin import TwinEngine
 from tests.cosim.directed.catalogue import BUILDERS, PAGE, PICTURES, cases, page, pictures

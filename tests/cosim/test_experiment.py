@@ -12,8 +12,8 @@ from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.programming import WeightTargets
 from cosim.experiment import Experiment, ExperimentError
+from cosim.experiment.record import STATUS_FIELDS, Record, RecordError
 from cosim.program import Unit
-from cosim.record import STATUS_FIELDS, Record, RecordError
 from cosim.words import ILP, OLP, TILE, Operation, encode
 from rtl.config import Edge, preset
 

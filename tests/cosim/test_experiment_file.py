@@ -9,13 +9,12 @@ import pytest
 
 from analog_models.config import AnalogConfig
 from cosim.assembler import AssemblyError, assemble
-from cosim.experiment import Experiment, ExperimentError
-from cosim.experiment_file import ENGINES, ExperimentFile, load_experiment
+from cosim.experiment import Experiment, ExperimentError, Record
+from cosim.experiment.file import ENGINES, ExperimentFile, load_experiment
+from cosim.experiment.toml_source import TomlError
 from cosim.golden import GoldenEngine
 from cosim.program import Unit
-from cosim.record import Record
 from cosim.rtl_engine.engine import RtlEngine
-from cosim.toml_source import TomlError
 from cosim.twin import TwinEngine
 from cosim.words import ILP, OLP, TILE
 from rtl.config import Edge, preset

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cosim.cli import main
-from cosim.experiment_file import load_experiment
-from cosim.experiment_timeline import StoredResult, describe_codes, stored_results, timeline
-from cosim.record import Record
+from cosim.experiment import Record
+from cosim.experiment.file import load_experiment
+from cosim.experiment.timeline import StoredResult, describe_codes, stored_results, timeline
 from cosim.twin import TwinEngine
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

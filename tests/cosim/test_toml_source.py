@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.toml_source import TomlError, TomlSource
+from cosim.experiment.toml_source import TomlError, TomlSource
 
 TEXT = '''# a comment with "quotes" and [brackets]
 name = "one \\"two\\" # three"   # four

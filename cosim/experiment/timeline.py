@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from analog_models.events import EventKind, TileEvent
 from cosim.assembler import arguments
-from cosim.experiment import Experiment
+from cosim.experiment.experiment import Experiment
+from cosim.experiment.record import Record
 from cosim.program import Unit
-from cosim.record import Record
 from cosim.timeline import Issue, TimelineError, run
 from cosim.words import OLP, TILE, Operation
 from rtl.config import ChipConfig

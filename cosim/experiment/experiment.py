@@ -30,12 +30,11 @@ from cosim.archive import (
 )
 from cosim.assembler import program_depth
 from cosim.program import Unit
-from cosim.record import STATUS_FIELDS, Record
 from cosim.words import TILE, WordError, decode
 from rtl.config import ChipConfig, Edge
 from rtl.isa import WORD_BITS
 
-__all__ = ["STATUS_FIELDS", "Experiment", "ExperimentError", "Record", "Recorder"]
+__all__ = ["Experiment", "ExperimentError", "Recorder"]
 
 _FORMAT, _VERSION = "duramesh experiment", 1
 #: Of a column, docs/physics.md.

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cosim.archive import write_text
-from cosim.experiment import Experiment
-from cosim.experiment_timeline import stored_results
-from cosim.record import Record
+from cosim.experiment.experiment import Experiment
+from cosim.experiment.record import Record
+from cosim.experiment.timeline import stored_results
 
 __all__ = ["SUFFIXES", "Report"]
 

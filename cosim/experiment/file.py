@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
 from cosim.assembler import AssemblyError, assemble
-from cosim.experiment import Experiment, ExperimentError
-from cosim.experiment_timeline import stored_results
+from cosim.experiment.experiment import Experiment, ExperimentError
+from cosim.experiment.timeline import stored_results
+from cosim.experiment.toml_source import Key, TomlSource
+from cosim.experiment.toml_values import TomlValues, dotted, is_array_file
 from cosim.program import Unit
-from cosim.toml_source import Key, TomlSource
-from cosim.toml_values import TomlValues, dotted, is_array_file
 from cosim.words import ILP, OLP, TILE
 from rtl.config import PRESETS, ChipConfig, Edge, preset
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.experiment import ExperimentError
-from cosim.toml_source import Key, TomlSource
+from cosim.experiment.experiment import ExperimentError
+from cosim.experiment.toml_source import Key, TomlSource
 from cosim.words import nearest
 
 __all__ = ["TomlValues", "dotted", "is_array_file"]
