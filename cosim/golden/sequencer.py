@@ -58,6 +58,7 @@ def walk(words: Sequence[int], kind: UnitKind, config: ChipConfig, stop: int, se
     `seen` counts what happened, for functional coverage.
     """
     counters = [0] * config.loop_levels
+    owners: dict[int, int] = {}  # the LOOP word that counted last at each level, for coverage
     issues: list[Issue] = []
     at, cycle = 0, 0
     while cycle <= stop:
@@ -74,7 +75,7 @@ def walk(words: Sequence[int], kind: UnitKind, config: ChipConfig, stop: int, se
                 following = fields["target"]
                 seen["jump", "self" if following == at else "back" if following < at else "ahead"] += 1
             case "LOOP" if fields["level"] < config.loop_levels:
-                following = _loop(counters, fields, at, seen)
+                following = _loop(counters, owners, fields, at, seen)
             case "LOOP" | "MODE":
                 seen["illegal", kind.name, "LOOP level" if mnemonic == "LOOP" else f"mode {fields['mode']}"] += 1
                 return _illegal(issues, cycle + 1, stop, seen)
@@ -89,10 +90,13 @@ def walk(words: Sequence[int], kind: UnitKind, config: ChipConfig, stop: int, se
     return Walk(tuple(issues), stop + 1, None)
 
 
-def _loop(counters: list[int], fields: Mapping[str, int], at: int, seen: Counter[tuple]) -> int:
+def _loop(counters: list[int], owners: dict[int, int], fields: Mapping[str, int], at: int, seen: Counter[tuple]) -> int:
     """Word that follows a LOOP in word `at`; an idle counter (zero) stands for the first pass."""
     level, count = fields["level"], max(fields["count"], 1)
     first = counters[level] == 0
+    if not first and owners.get(level) != at:
+        seen["loop", "counts on for another"] += 1
+    owners[level] = at
     counters[level] = (counters[level] or count) - 1
     if first:
         seen["loop", f"count {min(fields['count'], 2)}"] += 1

@@ -40,6 +40,7 @@ def bins(config: ChipConfig) -> dict[str, tuple[str, ...]]:
             *((f"count {count}",) for count in range(3)),
             *((f"level {level}",) for level in range(config.loop_levels)),
             *((f"depth {depth + 1}",) for depth in range(config.loop_levels)),
+            ("counts on for another",),
         ],
         "end": (("halt",), ("illegal",), ("stop",)),
         "illegal": [

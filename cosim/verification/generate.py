@@ -109,7 +109,7 @@ class _Draw:
                 self.ring(self.number(5, length))
         self.mesh_words()
         longest = max((last for spans in self.setups.values() for _, last, _ in spans), default=length) + 300
-        cycles = self.number(1, longest) if self.chance(0.15) else longest
+        cycles = self.number(1, self.one_of([12, longest, longest, longest])) if self.chance(0.15) else longest
         if self.chance(0.05):
             cycles += MAX_WAIT
         tiles = [unit.index for unit in self.script if unit.kind is TILE]

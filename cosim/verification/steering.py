@@ -17,6 +17,7 @@ _ENDINGS = {
     "halt": 40,
     "forever": 2,
     "again": 2,
+    "leftovers": 2,
     "illegal mode": 12,
     "illegal level": 2,
     "jump beyond": 2,
@@ -28,6 +29,8 @@ _WAITS = (0, 0, 0, 0, 1, 1, 7, 100, MAX_WAIT)
 
 class Steering:
     """Draws what is between and behind the bank writes of a program.
+
+    `leftovers` go on in what an earlier experiment left in the SRAM.
 
     Parameters
     ----------
@@ -78,7 +81,8 @@ class Steering:
         last = min(first + self._number(1, 4), len(ops))
         if self._lawful:
             ops, last = [*ops[:first], Operation("NOP", {}, self._number(0, 3)), *ops[first:]], first + 1
-        levels = self._rng.permutation(self._config.loop_levels)[: self._number(1, self._config.loop_levels)]
+        depth, shared = self._number(1, self._config.loop_levels), not self._lawful and self._chance(0.2)
+        levels = self._rng.choice(self._config.loop_levels, depth, replace=shared)  # a shared level counts for both
         loops = [
             Operation("LOOP", {"target": first, "count": self._number(0, 3), "level": int(level)}, self._number(0, 2))
             for level in levels
@@ -92,7 +96,7 @@ class Steering:
         here, wait = len(words), self._one_of(_WAITS)
         ending = self._one_of([name for name, share in _ENDINGS.items() for _ in range(share)])
         if self._lawful:
-            ending = "forever" if ending in ("forever", "again") else "halt"
+            ending = "forever" if ending == "forever" else "halt"
         if ending == "run out":
             return (*words, *[encode(unit.kind, Operation("NOP", {}, self._number(0, 1)))] * (depth - here))
         if ending == "illegal mode":
@@ -101,6 +105,7 @@ class Steering:
         last = {
             "halt": Operation("HALT", {}, wait),
             "forever": Operation("JUMP", {"target": here}, wait),
+            "leftovers": Operation("JUMP", {"target": self._number(0, depth - 1)}, wait),
             "again": Operation("JUMP", {"target": self._number(0, here)}, wait),
             "jump beyond": Operation("JUMP", {"target": self._number(depth, 65_535)}, wait),
             "illegal level": Operation("LOOP", {"count": 2, "level": self._number(config.loop_levels, 7)}, wait),
