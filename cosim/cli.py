@@ -34,44 +34,52 @@ class _Group(click.Group):
     """Turns the project's own errors into one clear line and exit status 1; anything else is a bug and shows itself."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from analog_models.chip import AnalogFileError
-        from cosim.assembler import AssemblyError
-        from cosim.compiler import MappingError
-        from cosim.experiment import ExperimentError, RecordError
-        from cosim.experiment.toml_source import TomlError
-        from cosim.kws.dataset import DatasetError
-        from cosim.kws.features import AudioError
-        from cosim.kws.synthesiser import SynthesiserError
-        from cosim.network import NetworkError
-        from cosim.program import ProgramError
-        from cosim.rtl_engine.agents import ChipError
-        from cosim.rtl_engine.build import BuildError
-        from cosim.rtl_engine.simulator import SimulationError
-        from cosim.vectors import VectorError
-        from cosim.verification.command import StateError
-
-        known = (
-            AnalogFileError,
-            AssemblyError,
-            AudioError,
-            BuildError,
-            ChipError,
-            DatasetError,
-            ExperimentError,
-            MappingError,
-            NetworkError,
-            ProgramError,
-            RecordError,
-            SimulationError,
-            StateError,
-            SynthesiserError,
-            TomlError,
-            VectorError,
-        )
         try:
             return super().invoke(ctx)
-        except known as error:
-            raise click.ClickException(str(error)) from error
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            if isinstance(error, _own_errors()):
+                raise click.ClickException(str(error)) from error
+            raise
+
+
+def _own_errors() -> tuple[type[Exception], ...]:
+    """Errors of the project, whose messages are for the user. They are imported when one may be at hand, not before."""
+    from analog_models.chip import AnalogFileError
+    from cosim.assembler import AssemblyError
+    from cosim.compiler import MappingError
+    from cosim.experiment import ExperimentError, RecordError
+    from cosim.experiment.toml_source import TomlError
+    from cosim.kws.dataset import DatasetError
+    from cosim.kws.features import AudioError
+    from cosim.kws.synthesiser import SynthesiserError
+    from cosim.network import NetworkError
+    from cosim.program import ProgramError
+    from cosim.rtl_engine.agents import ChipError
+    from cosim.rtl_engine.build import BuildError
+    from cosim.rtl_engine.simulator import SimulationError
+    from cosim.vectors import VectorError
+    from cosim.verification.command import StateError
+
+    return (
+        AnalogFileError,
+        AssemblyError,
+        AudioError,
+        BuildError,
+        ChipError,
+        DatasetError,
+        ExperimentError,
+        MappingError,
+        NetworkError,
+        ProgramError,
+        RecordError,
+        SimulationError,
+        StateError,
+        SynthesiserError,
+        TomlError,
+        VectorError,
+    )
 
 
 @click.group(cls=_Group)
@@ -222,7 +230,8 @@ def run(
     chosen = engine or file.engines[0]
     if waves and chosen != "rtl":
         raise click.UsageError(f"only the RTL has waves, the engine is {chosen}; add --engine rtl")
-    (record,) = _engine(chosen, file.experiment.config, waves).perform([file.experiment])
+    runner = _engine(chosen, file.experiment.config, waves)
+    (record,) = runner.perform([file.experiment])
     report = Report(file.experiment, record, file.asked)
     for path in outputs:
         report.write(path)
@@ -236,6 +245,8 @@ def run(
         if timeline and str(timeline) == "-":
             click.echo(as_text(file.experiment, record))
         report.print(_console())
+        if traced := getattr(runner, "waves", None):
+            click.echo(f"waves          {traced}")
     if against:
         (other,) = _engine(against, file.experiment.config, None).perform([file.experiment])
         if difference := record.difference(other):
