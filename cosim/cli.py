@@ -21,6 +21,8 @@ __all__ = ["main"]
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _INPUT = click.Path(exists=True, path_type=Path)
+#: Mismatches that an error message lists.
+_SHOWN = 10
 _OUTPUT = click.Path(path_type=Path)
 
 
@@ -210,7 +212,8 @@ def run(
 ) -> None:
     """Run a hand-written experiment: docs/experiments.md.
 
-    Exits with status 1 if the chip reports an error, or two engines differ; the record is written all the same.
+    Exits with status 1 if the chip reports an error, results are not as expected, or two engines differ; the record is
+    written all the same.
     """
     import json
 
@@ -255,6 +258,9 @@ def run(
             click.echo(f"{against:<14} agrees: the same events, codes, flags and cycles")
     if record.flagged:
         raise click.ClickException(record.error_report(file.experiment.config))
+    if mismatches := list(report.mismatches()):
+        more = f"\n  ... {len(mismatches) - _SHOWN} more" if len(mismatches) > _SHOWN else ""
+        raise click.ClickException("results are not as expected:\n  " + "\n  ".join(mismatches[:_SHOWN]) + more)
 
 
 def _engine(name: str, config: "ChipConfig", waves: Path | None) -> "Engine":

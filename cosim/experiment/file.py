@@ -12,6 +12,7 @@ from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
 from cosim.assembler import AssemblyError, assemble
 from cosim.experiment.experiment import Experiment, ExperimentError
+from cosim.experiment.report import Asked
 from cosim.experiment.timeline import stored_results
 from cosim.experiment.toml_source import Key, TomlSource
 from cosim.experiment.toml_values import TomlValues, dotted, is_array_file
@@ -27,7 +28,7 @@ _TOP = ("name", "preset", "engine", "cycles", "seed", "frame", "analog", "tile",
 _UNIT = {
     "tile": ("program", "program_file", "masks", "weights"),
     "ilp": ("program", "program_file", "vectors"),
-    "olp": ("program", "program_file", "results"),
+    "olp": ("program", "program_file", "results", "expect", "within"),
 }
 _KINDS = {"tile": TILE, "ilp": ILP, "olp": OLP}
 #: Which arrays each way of writing weights takes, see `WeightTargets`.
@@ -43,13 +44,13 @@ class ExperimentFile:
     experiment : Experiment
     engines : tuple of str
         Engines that the experiment is meant for; the first one runs it unless told otherwise.
-    asked : mapping of OLP index to tuple of int
-        Results that the user asks for; of a landing pad left out, all that are stored.
+    asked : mapping of OLP index to Asked
+        Of a landing pad left out, all results that are stored.
     """
 
     experiment: Experiment
     engines: tuple[str, ...] = ENGINES[:1]
-    asked: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    asked: Mapping[int, Asked] = field(default_factory=dict)
 
 
 def load_experiment(path: Path, *, seed: int | None = None) -> ExperimentFile:
@@ -108,7 +109,7 @@ class _Reader(TomlValues):
             if error.part not in self.keys:
                 raise
             raise self.error(self.keys[error.part], str(error).partition(": ")[2]) from None
-        return ExperimentFile(experiment, self.engines(), self.asked(experiment))
+        return ExperimentFile(experiment, self.engines(), self.results(experiment))
 
     # ---- the whole
 
@@ -234,26 +235,22 @@ class _Reader(TomlValues):
 
     def vectors(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         for unit, key, table in self.units():
-            if "vectors" not in table:
-                continue
-            here = (*key, "vectors")
-            value = table["vectors"]
-            codes = self.array(here, value) if is_array_file(value) else self.inline_vectors(here, value)
-            if codes.ndim != 2 or codes.shape[1] != self.config.lanes:
-                expected = f"(vectors, {self.config.lanes})"
-                raise self.error(
-                    here, f"vectors must have the shape {expected}, one code for each lane, got {codes.shape}"
-                )
-            bad = np.argwhere(~((codes >= 0) & (codes <= self.config.max_code) & (codes == np.floor(codes))))
-            if bad.size:
-                vector, lane = bad[0]
-                raise self.error(
-                    here,
-                    f"vector {vector}, lane {lane}: {codes[vector, lane]} is no code; "
-                    f"expected whole numbers, 0 to {self.config.max_code}",
-                )
-            self.keys["vectors", unit.index] = here
-            yield unit.index, codes.astype(np.uint8)
+            if "vectors" in table:
+                self.keys["vectors", unit.index] = (*key, "vectors")
+                yield unit.index, self.codes((*key, "vectors"), table["vectors"])
+
+    def codes(self, key: Key, value: Any) -> NDArray[np.uint8]:
+        """Vectors of codes, (vectors, lanes)."""
+        codes = self.array(key, value) if is_array_file(value) else self.inline_vectors(key, value)
+        if codes.ndim != 2 or codes.shape[1] != self.config.lanes:
+            expected = f"(vectors, {self.config.lanes}), one code for each lane"
+            raise self.error(key, f"vectors must have the shape {expected}, got {codes.shape}")
+        bad = np.argwhere(~((codes >= 0) & (codes <= self.config.max_code) & (codes == np.floor(codes))))
+        if bad.size:
+            vector, lane = bad[0]
+            what = f"vector {vector}, lane {lane}: {codes[vector, lane]} is no code"
+            raise self.error(key, f"{what}; expected whole numbers, 0 to {self.config.max_code}")
+        return codes.astype(np.uint8)
 
     def inline_vectors(self, key: Key, value: Any) -> NDArray:
         if not isinstance(value, list):
@@ -320,20 +317,25 @@ class _Reader(TomlValues):
         except (TypeError, ValueError):
             raise self.error(key, "weights must be a number, rows of numbers, or a .csv or .npy file") from None
 
-    def asked(self, experiment: Experiment) -> dict[int, tuple[int, ...]]:
-        """Results that the file asks for; each must be stored by some window."""
-        asked = {}
+    def results(self, experiment: Experiment) -> dict[int, Asked]:
+        """What the file asks of the landing pads' results; each must be stored by some window."""
+        found = {}
         for unit, key, table in self.units():
-            if "results" not in table:
+            if "within" in table and "expect" not in table:
+                raise self.error((*key, "within"), "within needs expect: the codes that results may be so far off")
+            if "results" not in table and "expect" not in table:
                 continue
-            here = (*key, "results")
-            slots = tuple(self.numbers(here, table["results"], self.config.olp_vectors, "result"))
+            codes = self.codes((*key, "expect"), table["expect"]) if "expect" in table else None
+            here = (*key, "results" if "results" in table else "expect")
+            named = table.get("results", [*range(0 if codes is None else len(codes))])
+            slots = tuple(self.numbers(here, named, self.config.olp_vectors, "result"))
+            if codes is not None and len(codes) != len(slots):
+                raise self.error((*key, "expect"), f"expect has {len(codes)} vectors for {len(slots)} results")
             stored = {result.slot for result in stored_results(experiment) if result.olp == unit.index}
             for slot in slots:
                 if slot not in stored:
                     does = f"only {', '.join(map(str, sorted(stored)))}" if stored else "none at all"
-                    raise self.error(
-                        here, f"result {slot} of {unit} is read, but never stored; its program stores {does}"
-                    )
-            asked[unit.index] = slots
-        return asked
+                    message = f"result {slot} of {unit} is read, but never stored; its program stores {does}"
+                    raise self.error(here, message)
+            found[unit.index] = Asked(slots, codes, self.number((*key, "within"), 0, 0))
+        return found

@@ -1,7 +1,8 @@
 """A record for people and for other programs: a table, JSON, CSV, npz."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,30 @@ from cosim.experiment.experiment import Experiment
 from cosim.experiment.record import Record
 from cosim.experiment.timeline import stored_results
 
-__all__ = ["SUFFIXES", "Report"]
+__all__ = ["SUFFIXES", "Asked", "Report"]
 
 #: Kinds of file that `Report.write` knows.
 SUFFIXES = (".npz", ".json", ".csv")
 _SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks of the results of a landing pad.
+
+    Parameters
+    ----------
+    slots : tuple of int
+        Results to show.
+    codes : uint8 (slots, lanes) or None
+        What they should be.
+    within : int
+        How far each code may be off.
+    """
+
+    slots: tuple[int, ...]
+    codes: NDArray[np.uint8] | None = None
+    within: int = 0
 
 
 class Report:
@@ -29,21 +49,30 @@ class Report:
     ----------
     experiment : Experiment
     record : Record
-    asked : mapping of OLP index to tuple of int
-        Results to show; of a landing pad left out, all that were stored.
+    asked : mapping of OLP index to Asked
+        Of a landing pad left out, all results that were stored are shown.
     """
 
-    def __init__(
-        self, experiment: Experiment, record: Record, asked: Mapping[int, tuple[int, ...]] | None = None
-    ) -> None:
-        self.experiment, self.record = experiment, record
+    def __init__(self, experiment: Experiment, record: Record, asked: Mapping[int, Asked] | None = None) -> None:
+        self.experiment, self.record, self.asked = experiment, record, asked or {}
         last = {(result.olp, result.slot): result.cycle for result in stored_results(experiment)}
         #: (OLP, result, cycle in which it was stored last, codes)
         self.results: list[tuple[int, int, int, NDArray[np.uint8]]] = [
             (olp, slot, cycle, record.results[olp][slot])
             for (olp, slot), cycle in sorted(last.items())
-            if slot in (asked or {}).get(olp, (slot,))
+            if olp not in self.asked or slot in self.asked[olp].slots
         ]
+
+    def mismatches(self) -> Iterator[str]:
+        """Results that are not as expected, lane by lane, in words."""
+        for olp, asked in self.asked.items():
+            if asked.codes is None:
+                continue
+            for slot, wanted in zip(asked.slots, asked.codes, strict=True):
+                codes = self.record.results[olp][slot]
+                for lane in np.flatnonzero(np.abs(codes.astype(int) - wanted) > asked.within):
+                    near = f" within {asked.within}" if asked.within else ""
+                    yield f"OLP {olp}, result {slot}, lane {lane}: {codes[lane]}, expected {wanted[lane]}{near}"
 
     def print(self, console: Console) -> None:
         """The results as a table, then how the run went."""
@@ -63,6 +92,8 @@ class Report:
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)) or "none"
         console.print(f"\nanalog events  {counts}")
         console.print(f"flags          {'errors, see below' if record.flagged else 'none'}")
+        if any(asked.codes is not None for asked in self.asked.values()):
+            console.print(f"results        {'not ' if any(self.mismatches()) else ''}as expected")
         console.print(f"cycles         {record.cycles:,} with {record.engine}{self._speed()}")
 
     def _speed(self) -> str:
@@ -79,6 +110,7 @@ class Report:
             "cycles": record.cycles,
             "error_cycle": record.error_cycle,
             "errors": record.error_report(experiment.config) if record.flagged else None,
+            "mismatches": list(self.mismatches()),
             "results": [
                 {"olp": olp, "result": slot, "cycle": cycle, "codes": codes.tolist()}
                 for olp, slot, cycle, codes in self.results

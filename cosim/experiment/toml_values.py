@@ -113,6 +113,8 @@ class TomlValues:
             raise self.error(key, f"{path} holds no array, or only part of one ({error})") from None
         if not isinstance(array, np.ndarray):
             raise self.error(key, f"{path} holds several arrays; save one with numpy.save")
+        if array.dtype.kind not in "biuf":
+            raise self.error(key, f"{path} holds {array.dtype}; expected numbers")
         return array
 
     def table(self, key: Key, path: Path) -> NDArray[np.float64]:

@@ -84,10 +84,13 @@ def test_every_key(load, tmp_path: Path) -> None:
         [olp.1]
         program = "COUNT open, load_pointer, pointer=2\\nCOUNT store, open\\nCOUNT store\\nHALT"
         results = "2-3"
-        """
+        expect = [7, "codes"]
+        within = 3
+        """.replace('"codes"', str(codes[0].tolist()))
     )
     assert file.engines == ("twin", "rtl")
-    assert file.asked == {1: (2, 3)}
+    assert (list(file.asked), file.asked[1].slots, file.asked[1].within) == ([1], (2, 3), 3)
+    np.testing.assert_array_equal(file.asked[1].codes, [[7] * SMALL.lanes, codes[0]])
     experiment = file.experiment
     assert experiment.config == SMALL
     assert (experiment.name, experiment.seed, experiment.frame, experiment.cycles) == ("all of it", 3, 4, 500)
@@ -193,6 +196,10 @@ SMALL_HALT = f'preset = "small"\n{HALT}'
         (SMALL_HALT + "[ilp.0]\nvectors = [1, 'a']", "5:15", "a vector is a list of codes"),
         (SMALL_HALT + "[ilp.0]\nvectors = [1,2,3,4,5,6,7,8,9]", "5:11", "9 vectors, its SRAM holds 8"),
         (SMALL_HALT + "[olp.0]\nprogram = 'HALT'\nresults = 0", "6:11", "result 0 of OLP 0 .* never stored; .* none"),
+        (SMALL_HALT + "[olp.0]\nprogram = 'HALT'\nexpect = [1]", "6:10", "result 0 of OLP 0 .* never stored"),
+        (SMALL_HALT + "[olp.0]\nresults = [0, 1]\nexpect = [1]", "6:10", "expect has 1 vectors for 2 results"),
+        (SMALL_HALT + "[olp.0]\nresults = 0\nwithin = 1", "6:10", "within needs expect"),
+        (SMALL_HALT + "[olp.0]\nexpect = [1]\nwithin = -1", "5:10", "never stored"),
         (SMALL_HALT + "[olp.0]\nprogram = 'HALT'\nresults = 8", "6:11", "results 8 do not exist: there are 0 to 7"),
     ],
 )
@@ -234,6 +241,12 @@ def test_mistakes_in_csv_files(load, tmp_path: Path, content: str, message: str)
     (tmp_path / "v.csv").write_text(content)
     with pytest.raises(ExperimentError, match=message):
         load(SMALL_HALT + '[ilp.0]\nvectors = "v.csv"\n')
+
+
+def test_an_array_of_text_is_refused(load, tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", np.full((16, 16), "a"))
+    with pytest.raises(ExperimentError, match=r"my_test\.toml:4:15: .*w\.npy holds <U1; expected numbers"):
+        load(SMALL_HALT + 'weights.wp1 = "w.npy"\n')
 
 
 def test_a_truncated_array_is_refused(load, tmp_path: Path) -> None:

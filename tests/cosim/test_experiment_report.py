@@ -66,12 +66,40 @@ def test_saved_experiment_gives_the_same_record(tmp_path: Path) -> None:
     assert "crossing time" in str(first.difference(Record.load(tmp_path / "c.npz")))
 
 
+def changed(path: Path, *changes: tuple[str, str]) -> Path:
+    """The pass-over example, changed, as a file of its own."""
+    text = PASS_OVER.read_text()
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path.write_text(text)
+    return path
+
+
 def test_results_that_are_asked_for_are_shown(tmp_path: Path) -> None:
-    text = PASS_OVER.read_text().replace('results = "0-1"', "results = 1")
-    (tmp_path / "e.toml").write_text(text)
-    assert [
-        item["result"] for item in json.loads(run(tmp_path / "e.toml", "--engine=twin", "--json").output)["results"]
-    ] == [1]
+    path = changed(tmp_path / "e.toml", ("expect = [[1, ", "results = 1 # [[1, "))
+    shown = json.loads(run(path, "--engine=twin", "--json").output)["results"]
+    assert [item["result"] for item in shown] == [1]
+
+
+def test_results_as_expected() -> None:
+    result = run(PASS_OVER, "--engine=twin")
+    assert (result.exit_code, "results        as expected" in result.output) == (0, True), result.output
+
+
+def test_results_that_are_not_as_expected(tmp_path: Path) -> None:
+    path = changed(tmp_path / "e.toml", ("expect = [[1, 2,", "within = 1\nexpect = [[3, 3,"), (", 142]", ", 140]"))
+    result = run(path, "--engine=twin", f"--out={tmp_path / 'r.json'}")
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert "results        not as expected" in lines
+    at = lines.index("Error: results are not as expected:")
+    assert lines[at + 1 : at + 3] == [
+        "  OLP 0, result 0, lane 0: 1, expected 3 within 1",
+        "  OLP 0, result 1, lane 0: 142, expected 140 within 1",
+    ]
+    assert lines[-1] == "  ... 7 more"
+    assert len(json.loads((tmp_path / "r.json").read_text())["mismatches"]) == 17
 
 
 def test_nothing_stored(tmp_path: Path) -> None:
