@@ -101,7 +101,7 @@ class Record:
         What crossed the analog boundary comes first, in the order of time, then codes, flags and pointers, and cycles:
         the first difference is the one that the others follow from.
         """
-        return next(_differences(self, other), None)
+        return next(_Comparison(self, other).differences(), None)
 
     def plain_statistics(self) -> dict[str, Any]:
         """The statistics that are numbers or text."""
@@ -153,51 +153,69 @@ class Record:
             raise RecordError(f"{path} is damaged: {type(error).__name__}: {error}") from None
 
 
-def _differences(ours: Record, theirs: Record) -> Iterator[str]:
-    def said(mine: object, other: object) -> str:
-        return f"{mine} ({ours.engine}), {other} ({theirs.engine})"
+@dataclass(frozen=True)
+class _Comparison:
+    """Every difference of two records, in words."""
 
-    def lanes(where: str, mine: NDArray, other: NDArray) -> Iterator[str]:
-        if mine.shape != other.shape:
-            yield f"{where}: shape {said(mine.shape, other.shape)}"
-            return
-        for at in np.argwhere(mine != other):
-            yield f"{where} {at[-1]}: {said(mine[tuple(at)], other[tuple(at)])}"
+    ours: Record
+    theirs: Record
 
-    for mine, other in zip_longest(ours.events, theirs.events):
-        if mine is None or other is None or _event_order(mine) != _event_order(other):
-            first = min((event for event in (mine, other) if event is not None), key=_event_order)
-            has = ("there" if event is first else "missing" for event in (mine, other))
-            yield f"{_event_name(first)}: {said(*has)}"
-            return
-        for name in _FIELDS[mine.kind]:
-            before, after = _event_field(mine, name), _event_field(other, name)
-            if before != after:
-                yield f"{_event_name(mine)}, {name}: {said(before, after)}"
-        for name, wire in (("row_time", "row"), ("column_time", "column")):
-            before, after = getattr(mine, name), getattr(other, name)
-            if before is not None and after is not None:
-                yield from lanes(f"{_event_name(mine)}, high time of {wire}", before, after)
-        key = (mine.cycle, mine.tile)
-        if key in ours.crossings and key in theirs.crossings:
-            where = f"{_event_name(mine)}, crossing time of column"
-            yield from lanes(where, ours.crossings[key], theirs.crossings[key])
-    for cycle, tile in sorted(ours.crossings.keys() ^ theirs.crossings.keys()):
-        answered = ("yes" if (cycle, tile) in record.crossings else "no" for record in (ours, theirs))
-        yield f"{Unit(TILE, tile)}, ramp of cycle {cycle}, answered: {said(*answered)}"
-    for olp in sorted(ours.results.keys() & theirs.results.keys()):
-        codes = ours.results[olp], theirs.results[olp]
-        for slot, (stored, expected) in enumerate(zip(*codes, strict=True)):
-            yield from lanes(f"{Unit(OLP, olp)}, result {slot}, lane", stored, expected)
-    for unit in sorted(ours.statuses.keys() & theirs.statuses.keys(), key=_unit_order):
-        for name in STATUS_FIELDS:
-            flags = ours.statuses[unit][name], theirs.statuses[unit][name]
-            if flags[0] != flags[1]:
-                yield f"{unit}, {name}: {said(*(map(_places, flags) if name == 'contention' else flags))}"
-    if ours.error_cycle != theirs.error_cycle:
-        yield f"first cycle with an error: {said(ours.error_cycle, theirs.error_cycle)}"
-    if ours.cycles != theirs.cycles:
-        yield f"cycles that the chip was busy: {said(ours.cycles, theirs.cycles)}"
+    def said(self, ours: object, theirs: object) -> str:
+        return f"{ours} ({self.ours.engine}), {theirs} ({self.theirs.engine})"
+
+    def differences(self) -> Iterator[str]:
+        ours, theirs = self.ours, self.theirs
+        yield from self.events()
+        yield from self.answers()
+        for olp in sorted(ours.results.keys() & theirs.results.keys()):
+            for slot, codes in enumerate(zip(ours.results[olp], theirs.results[olp], strict=True)):
+                yield from self.lanes(f"{Unit(OLP, olp)}, result {slot}, lane", *codes)
+        yield from self.statuses()
+        if ours.error_cycle != theirs.error_cycle:
+            yield f"first cycle with an error: {self.said(ours.error_cycle, theirs.error_cycle)}"
+        if ours.cycles != theirs.cycles:
+            yield f"cycles that the chip was busy: {self.said(ours.cycles, theirs.cycles)}"
+
+    def events(self) -> Iterator[str]:
+        for ours, theirs in zip_longest(self.ours.events, self.theirs.events):
+            if ours is None or theirs is None or _event_order(ours) != _event_order(theirs):
+                first = min((event for event in (ours, theirs) if event is not None), key=_event_order)
+                has = ("there" if event is first else "missing" for event in (ours, theirs))
+                yield f"{_event_name(first)}: {self.said(*has)}"
+                return  # from here on, events no longer correspond
+            name = _event_name(ours)
+            for part in _FIELDS[ours.kind]:
+                before, after = _event_field(ours, part), _event_field(theirs, part)
+                if before != after:
+                    yield f"{name}, {part}: {self.said(before, after)}"
+            if ours.kind is EventKind.INTEGRATE:
+                yield from self.lanes(f"{name}, high time of row", ours.row_time, theirs.row_time)
+            if ours.kind is EventKind.WRITE:
+                yield from self.lanes(f"{name}, high time of column", ours.column_time, theirs.column_time)
+            key = (ours.cycle, ours.tile)
+            if ours.kind is EventKind.RAMP and key in self.ours.crossings and key in self.theirs.crossings:
+                times = self.ours.crossings[key], self.theirs.crossings[key]
+                yield from self.lanes(f"{name}, crossing time of column", *times)
+
+    def answers(self) -> Iterator[str]:
+        for cycle, tile in sorted(self.ours.crossings.keys() ^ self.theirs.crossings.keys()):
+            answered = ("yes" if (cycle, tile) in record.crossings else "no" for record in (self.ours, self.theirs))
+            yield f"{Unit(TILE, tile)}, ramp of cycle {cycle}, answered: {self.said(*answered)}"
+
+    def statuses(self) -> Iterator[str]:
+        ours, theirs = self.ours.statuses, self.theirs.statuses
+        for unit in sorted(ours.keys() & theirs.keys(), key=_unit_order):
+            for name in STATUS_FIELDS:
+                values = ours[unit][name], theirs[unit][name]
+                if values[0] != values[1]:
+                    yield f"{unit}, {name}: {self.said(*(map(_places, values) if name == 'contention' else values))}"
+
+    def lanes(self, where: str, ours: NDArray | None, theirs: NDArray | None) -> Iterator[str]:
+        if np.shape(ours) != np.shape(theirs):
+            yield f"{where}: shape {self.said(np.shape(ours), np.shape(theirs))}"
+        elif ours is not None and theirs is not None:
+            for at in map(tuple, np.argwhere(ours != theirs)):
+                yield f"{where} {at[-1]}: {self.said(ours[at], theirs[at])}"
 
 
 def _places(contention: int) -> str:

@@ -60,11 +60,12 @@ class Job:
         return ProgramJob(folder) if (folder / "program.npz").is_file() else SessionJob(folder)
 
     def _prepare(self, options: Options) -> None:
-        """An empty folder for the job; what an earlier one left there is removed."""
+        """A folder for the job, without what an earlier one left there."""
         for name in ("experiments", "done"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        inputs = (*self.folder.glob("*.npz"), *self.folder.glob("*/*.npz"))
-        for old in (*inputs, self.statistics, self.error, self.log):
+        inputs = (self.folder / f"{name}.npz" for name in ("program", "analog", "inputs"))
+        items = (path for name in ("experiments", "done") for path in (self.folder / name).glob("*.npz"))
+        for old in (*inputs, *items, self.statistics, self.error, self.log):
             old.unlink(missing_ok=True)
         (self.folder / "options.json").write_text(json.dumps(asdict(options)))
 
@@ -88,7 +89,7 @@ class Job:
         return self.folder / "done" / f"{number:06d}.npz"
 
     def _results(self) -> list[Path]:
-        return sorted(path for path in (self.folder / "done").glob("*.npz") if not path.name.startswith("."))
+        return sorted((self.folder / "done").glob("*.npz"))
 
     def tell(self, statistics: dict[str, Any]) -> None:
         """Store the statistics of all that is done, `done` among them."""
