@@ -210,12 +210,13 @@ class _Comparison:
                 if values[0] != values[1]:
                     yield f"{unit}, {name}: {self.said(*(map(_places, values) if name == 'contention' else values))}"
 
-    def lanes(self, where: str, ours: NDArray | None, theirs: NDArray | None) -> Iterator[str]:
-        if np.shape(ours) != np.shape(theirs):
-            yield f"{where}: shape {self.said(np.shape(ours), np.shape(theirs))}"
-        elif ours is not None and theirs is not None:
-            for at in map(tuple, np.argwhere(ours != theirs)):
-                yield f"{where} {at[-1]}: {self.said(ours[at], theirs[at])}"
+    def lanes(self, where: str, *arrays: NDArray | None) -> Iterator[str]:
+        ours, theirs = (np.asarray(array) for array in arrays)
+        if ours.shape != theirs.shape:
+            yield f"{where}: shape {self.said(ours.shape, theirs.shape)}"
+            return
+        for at in map(tuple, np.argwhere(ours != theirs)):
+            yield f"{where} {at[-1]}: {self.said(ours[at], theirs[at])}"
 
 
 def _places(contention: int) -> str:
