@@ -97,10 +97,9 @@ def _event(event: TileEvent, record: Record) -> str:
         case EventKind.INTEGRATE:
             controls = event.controls
             assert controls is not None
-            on = [
-                level for level in ("wp1", "wp2", "discharge", "share_north", "share_south") if getattr(controls, level)
-            ]
-            return f"{name:<9} {', '.join([*on, f'{controls.capacitors} capacitors'])}; {_high('rows', event.row_time)}"
+            on = [level for level in _LEVELS if getattr(controls, level)]
+            on.append(f"{controls.capacitors} capacitor{'s' * (controls.capacitors != 1)}")
+            return f"{name:<9} {', '.join(on)}; {_high('rows', event.row_time)}"
         case EventKind.RAMP:
             times = record.crossings.get((event.cycle, event.tile))
             return f"{name:<9} {'no answer' if times is None else 'crossing times ' + describe_codes(times)}"

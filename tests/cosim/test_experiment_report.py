@@ -148,7 +148,7 @@ PASSED = """\
     305  TILE 0   ARRAY     wp1, capacitors=1
     305  OLP 0    COUNT     store
     306  TILE 0   MESH      columns_to_south=all
-    307  TILE 0   integrate wp1, 1 capacitors; 16 rows high for 16-255 ns
+    307  TILE 0   integrate wp1, 1 capacitor; 16 rows high for 16-255 ns
     307  OLP 0    result 0  0-255: 1 2 3 5 8 13 21 34 ...
     320  TILE 0   READOUT   ramp, ramp_start=60, ramp_slope=128, output_enable
     322  TILE 0   ramp      crossing times all 142
