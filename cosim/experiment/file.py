@@ -13,7 +13,7 @@ from analog_models.programming import WeightTargets
 from cosim.assembler import AssemblyError, assemble
 from cosim.experiment.experiment import Experiment, ExperimentError
 from cosim.experiment.report import Asked
-from cosim.experiment.timeline import stored_results
+from cosim.experiment.timeline import sent_vectors, stored_results
 from cosim.experiment.toml_source import Key, TomlSource
 from cosim.experiment.toml_values import TomlValues, dotted, is_array_file
 from cosim.program import Unit
@@ -109,6 +109,7 @@ class _Reader(TomlValues):
             if error.part not in self.keys:
                 raise
             raise self.error(self.keys[error.part], str(error).partition(": ")[2]) from None
+        self.check_sent(experiment)
         return ExperimentFile(experiment, self.engines(), self.results(experiment))
 
     # ---- the whole
@@ -251,6 +252,15 @@ class _Reader(TomlValues):
             what = f"vector {vector}, lane {lane}: {codes[vector, lane]} is no code"
             raise self.error(key, f"{what}; expected whole numbers, 0 to {self.config.max_code}")
         return codes.astype(np.uint8)
+
+    def check_sent(self, experiment: Experiment) -> None:
+        """Every vector that a program sends must be written; what the SRAM holds otherwise is nobody's intention."""
+        for (ilp, vector), cycle in sent_vectors(experiment).items():
+            written = len(experiment.vectors.get(ilp, ()))
+            if vector >= written:
+                unit = Unit(ILP, ilp)
+                what = f"{unit} sends vector {vector} in cycle {cycle}, but the file writes {written or 'none'}"
+                raise self.error(self.keys["units", unit], f"{what}; add it to vectors, e.g. 0 for an empty one")
 
     def inline_vectors(self, key: Key, value: Any) -> NDArray:
         if not isinstance(value, list):

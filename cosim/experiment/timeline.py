@@ -1,4 +1,4 @@
-"""What an experiment's words do, in the order of cycles: results that get stored, and the whole run as text.
+"""What an experiment's words do, in the order of cycles: vectors sent, results stored, and the whole run as text.
 
 Programs steer without looking at data, so this needs no engine; what the physics did comes from the record.
 """
@@ -15,10 +15,10 @@ from cosim.experiment.experiment import Experiment
 from cosim.experiment.record import Record
 from cosim.program import Unit
 from cosim.timeline import Issue, TimelineError, run
-from cosim.words import OLP, TILE, Operation
+from cosim.words import ILP, OLP, TILE, Operation
 from rtl.config import ChipConfig
 
-__all__ = ["StoredResult", "describe_codes", "stored_results", "timeline"]
+__all__ = ["StoredResult", "describe_codes", "sent_vectors", "stored_results", "timeline"]
 
 #: Codes that a line shows.
 _SHOWN = 8
@@ -63,6 +63,21 @@ def _stores(olp: int, issues: tuple[Issue, ...], config: ChipConfig) -> Iterator
             yield StoredResult(olp, pointer, issue.in_force)
             pointer, is_open = (pointer + 1) % config.olp_vectors, False
         is_open |= bool(issue.fields["open"])
+
+
+def sent_vectors(experiment: Experiment) -> dict[tuple[int, int], int]:
+    """(ILP, vector) of everything that the programs send, with the cycle in which its `fire` issues first."""
+    found: dict[tuple[int, int], int] = {}
+    depth = experiment.config.ilp_vectors
+    for unit, words in experiment.units.items():
+        pointer = 0
+        for issue in _issues(unit, words, experiment)[0] if unit.kind is ILP else ():
+            if issue.fields["load_pointer"]:
+                pointer = issue.fields["pointer"] % depth
+            if issue.fields["fire"]:
+                found.setdefault((unit.index, pointer), issue.cycle)
+                pointer = (pointer + issue.fields["advance"]) % depth
+    return found
 
 
 def timeline(experiment: Experiment, record: Record) -> str:

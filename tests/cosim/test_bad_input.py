@@ -149,6 +149,10 @@ def test_physics_without_an_answer(bench: Bench, engine: str) -> None:
             pad("olp", "COUNT open\nCOUNT store\n") + "results = [0, 1]\n",
         ),
         (
+            r"e\.toml:3:11: ILP 0 sends vector 1 in cycle 5, but the file writes 1; add it to vectors, e.g. 0 for an",
+            pad("ilp", "PULSE fire, advance=1\n@5 PULSE fire\n") + "vectors = [7]\n",
+        ),
+        (
             r"e\.toml:6:12: vector 0 has 15 codes, this chip's have 16",
             pad("ilp", "HALT\n") + f"vectors = [{[1] * 15}]\n",
         ),
@@ -165,7 +169,20 @@ def test_physics_without_an_answer(bench: Bench, engine: str) -> None:
         (r"e\.toml:2:10: cycles must be a whole number, 1 or more, got 0", "cycles = 0\n" + tile("HALT\n")),
         (r"e\.toml:2:8: not valid TOML: Invalid value", "seed = ?\n"),
     ],
-    ids=["jump", "nesting", "level", "wait", "length", "result", "vector", "NaN", "tile", "cycles", "syntax"],
+    ids=[
+        "jump",
+        "nesting",
+        "level",
+        "wait",
+        "length",
+        "result",
+        "unwritten",
+        "vector",
+        "NaN",
+        "tile",
+        "cycles",
+        "syntax",
+    ],
 )
 def test_refused_before_it_runs(bench: Bench, message: str, text: str) -> None:
     bench.refused(message, text)

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from cosim.cli import main
 from cosim.experiment import Record
 from cosim.experiment.file import load_experiment
-from cosim.experiment.timeline import StoredResult, describe_codes, stored_results, timeline
+from cosim.experiment.timeline import StoredResult, describe_codes, sent_vectors, stored_results, timeline
 from cosim.twin import TwinEngine
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -201,6 +201,26 @@ def test_stored_results_follow_the_pointer(tmp_path: Path) -> None:
     )
     found = stored_results(load_experiment(tmp_path / "e.toml").experiment)
     assert found == [StoredResult(1, 7, 12), StoredResult(1, 0, 22)]
+
+
+def test_sent_vectors_follow_the_pointer(tmp_path: Path) -> None:
+    """A pointer that wraps both ways, a load without a fire, and a vector sent twice."""
+    (tmp_path / "e.toml").write_text(
+        """
+        preset = "small"
+        [ilp.1]
+        vectors = [0, 1, 2, 3, 4, 5, 6, 7]
+        program = '''
+        @0    PULSE fire, advance=-1
+        @10   PULSE fire, advance=2
+        @20   PULSE fire, load_pointer, pointer=12
+        @30   PULSE load_pointer, pointer=7
+        @40   PULSE fire
+              HALT
+        '''
+        """
+    )
+    assert sent_vectors(load_experiment(tmp_path / "e.toml").experiment) == {(1, 0): 0, (1, 7): 10, (1, 4): 20}
 
 
 def test_codes_in_a_few_words() -> None:
