@@ -15,6 +15,7 @@ negative results are seen too. Nothing but output-landing-pad codes enters the f
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +24,7 @@ from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.programming import ProgrammingReport, WeightTargets
 from analog_models.programming import program as program_weights
+from cosim.archive import ArchiveError, read_archive, replacing, write_archive
 from cosim.compiler import LayerOptions, MappingOptions, compile_network
 from cosim.network import Activation, FeedForwardNetwork
 from cosim.program import LayerPlan, Mode, Program
@@ -35,6 +37,9 @@ Array = NDArray[np.float64]
 Say = Callable[[str], None]
 Advance = Callable[[int, int], None]
 
+_FORMAT, _VERSION = "duramesh calibration", 1
+#: Arrays of a LayerCalibration.
+_MEASURED = ("slopes", "offsets", "residual_slopes", "residual_offsets")
 #: Share of the largest programmable weight that nominal weights may use; the rest is room for the slopes.
 _HEADROOM = 0.9
 #: Outputs beyond this share of the full scale do not enter a fit: near the ends codes saturate.
@@ -75,6 +80,61 @@ class CalibratedChip:
     analog: AnalogChip
     programming: ProgrammingReport
     layers: tuple[LayerCalibration, ...] = field(default=())
+
+    def save(self, folder: Path) -> None:
+        """Write the chip into a folder: `program.npz`, `analog.npz`, and how it came about, `calibration.npz`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.program.save(folder / "program.npz")
+        with replacing(folder / "analog.npz") as part:
+            self.analog.save(part)
+        report = self.programming
+        arrays = {
+            f"{name} {tile} {pair}": values
+            for name in ("errors", "targets")
+            for (tile, pair), values in getattr(report, name).items()
+        }
+        for index, layer in enumerate(self.layers):
+            arrays |= {f"{name} {index}": getattr(layer, name) for name in _MEASURED}
+        meta = {
+            "iterations": [[tile, pair, count] for (tile, pair), count in report.iterations.items()],
+            "unfinished": report.unfinished,
+            "enable_offsets": [layer.enable_offset for layer in self.layers],
+        }
+        write_archive(folder / "calibration.npz", _FORMAT, _VERSION, meta, arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> "CalibratedChip":
+        """Read what `save` wrote: it gives the same codes, in any process.
+
+        Raises
+        ------
+        ArchiveError, ProgramError, AnalogFileError
+            If a file is damaged, or of another version.
+        FileNotFoundError
+            If one is missing.
+        """
+        path = folder / "calibration.npz"
+        meta, arrays = read_archive(path, _FORMAT, _VERSION)
+        report: dict[str, dict[tuple[int, int], NDArray[np.float32]]] = {"errors": {}, "targets": {}}
+        try:
+            for key, values in arrays.items():
+                name, *numbers = key.split()
+                if name in report:
+                    report[name][int(numbers[0]), int(numbers[1])] = values
+            programming = ProgrammingReport(
+                **report,
+                iterations={(tile, pair): count for tile, pair, count in meta["iterations"]},
+                unfinished=meta["unfinished"],
+            )
+            layers = tuple(
+                LayerCalibration(**{name: arrays[f"{name} {index}"] for name in _MEASURED}, enable_offset=offset)
+                for index, offset in enumerate(meta["enable_offsets"])
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArchiveError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+        if not (folder / "program.npz").is_file():
+            raise FileNotFoundError(f"{folder / 'program.npz'} is missing")
+        return cls(Program.load(folder / "program.npz"), AnalogChip.load(folder / "analog.npz"), programming, layers)
 
 
 def calibrate(

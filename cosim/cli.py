@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
+    from cosim.checked import Engine as ProgramEngine
     from cosim.experiment import Experiment, Record
     from cosim.program import Unit
     from rtl.config import ChipConfig
@@ -50,6 +51,8 @@ def _own_errors() -> tuple[type[Exception], ...]:
     """Errors of the project, whose messages are for the user. They are imported when one may be at hand, not before."""
     from analog_models.chip import AnalogFileError
     from cosim.assembler import AssemblyError
+    from cosim.checked import EngineDifference
+    from cosim.checkpoint import CheckpointError
     from cosim.compiler import MappingError
     from cosim.experiment import ExperimentError, RecordError
     from cosim.experiment.toml_source import TomlError
@@ -69,8 +72,10 @@ def _own_errors() -> tuple[type[Exception], ...]:
         AssemblyError,
         AudioError,
         BuildError,
+        CheckpointError,
         ChipError,
         DatasetError,
+        EngineDifference,
         ExperimentError,
         MappingError,
         NetworkError,
@@ -92,7 +97,11 @@ def main() -> None:
 
 @main.group(invoke_without_command=True)
 @click.option(
-    "--engine", type=click.Choice(["rtl", "twin"]), default="rtl", show_default=True, help="What runs the chip."
+    "--engine",
+    type=click.Choice(["rtl", "twin", "both"]),
+    default="rtl",
+    show_default=True,
+    help="What runs the chip; both: the RTL, every code compared with the twin's.",
 )
 @click.option("--audio", type=_FOLDER, help="Speech Commands or its test archive. Default: synthesised speech.")
 @click.option(
@@ -108,6 +117,8 @@ def main() -> None:
 @click.option("--json", "json_file", type=_OUTPUT, help="Write the results there.")
 @click.option("--report", type=_OUTPUT, help="Folder for the pictures.")
 @click.option("--waves", type=_OUTPUT, help="Write a waveform trace and a viewer's save file. [env: WAVES=1]")
+@click.option("--checkpoint", type=_OUTPUT, help="Keep results in this folder as they come, and go on from there.")
+@click.option("--chunk", type=click.IntRange(min=1), default=256, show_default=True, help="Clips kept at once.")
 @click.pass_context
 def kws(
     ctx: click.Context,
@@ -121,39 +132,83 @@ def kws(
     json_file: Path | None,
     report: Path | None,
     waves: Path | None,
+    checkpoint: Path | None,
+    chunk: int,
 ) -> None:
-    """Classify spoken words on the simulated chip."""
+    """Classify spoken words on the simulated chip.
+
+    With --checkpoint, a run that was interrupted or killed goes on when the same command is given again.
+    """
     if ctx.invoked_subcommand is not None:
         return
+    from contextlib import ExitStack
+
     from analog_models.config import AnalogConfig
+    from cosim.calibration import CalibratedChip
+    from cosim.checked import CheckedEngine
+    from cosim.checkpoint import Checkpoint, ResumableEngine
     from cosim.kws.model import CHECKPOINT, KwsModel
-    from cosim.kws.workload import calibration_clips, classify, load_clips, prepare_chip
+    from cosim.kws.workload import calibration_clips, classify, describe_run, load_clips, prepare_chip
     from cosim.rtl_engine.engine import RtlEngine
     from cosim.twin import TwinEngine
 
-    if waves is None and os.environ.get("WAVES", "0") not in ("", "0"):
+    if waves and engine == "twin":
+        raise click.UsageError("only the RTL has waves, the engine is twin; add --engine rtl")
+    if waves is None and engine != "twin" and os.environ.get("WAVES", "0") not in ("", "0"):
         waves = (report or Path()) / "waves"
+    if waves and checkpoint:
+        raise click.UsageError("a run with --checkpoint is simulated in parts, of which only the last had waves")
     console = _console()
+    notes: list[str] = []
     network = KwsModel.load(model or CHECKPOINT)
-    with _progress() as bar:
-        say = _Task(bar)
-        say("reading the clips" if audio else "speaking the clips")
-        chosen = load_clips(audio, clips, seed)
-        say("reading the calibration clips" if audio or features else "speaking the calibration clips")
-        calibration = calibration_clips(audio, features)
-        analog = AnalogConfig.ideal() if ideal else AnalogConfig()
-        chip = prepare_chip(network, calibration, analog=analog, seed=seed, say=say, advance=say.advance)
-    runner = TwinEngine() if engine == "twin" else RtlEngine(waves=waves)  # the first time, it builds the simulator
-    with _progress() as bar:
-        say = _Task(bar)
-        say(f"classifying {len(chosen)} clips")
-        outcome = classify(network, chosen, chip, runner, seed=seed, progress=say.advance)
-    console.print(f"programmed: {chip.programming}")
-    console.print(f"calibrated: with {len(calibration)} clips, {calibration.source}\n")
+    analog = AnalogConfig.ideal() if ideal else AnalogConfig()
+    with ExitStack() as stack:
+        with _progress() as bar:
+            say = _Task(bar)
+
+            def make() -> CalibratedChip:
+                say("reading the calibration clips" if audio or features else "speaking the calibration clips")
+                inputs = calibration_clips(audio, features)
+                notes.append(f"calibrated: with {len(inputs)} clips, {inputs.source}")
+                return prepare_chip(network, inputs, analog=analog, seed=seed, say=say, advance=say.advance)
+
+            say("reading the clips" if audio else "speaking the clips")
+            chosen = load_clips(audio, clips, seed)
+            if checkpoint:
+                run = describe_run(
+                    network, chosen, engine=engine, analog=analog, seed=seed, audio=audio, features=features
+                )
+                kept = stack.enter_context(Checkpoint(checkpoint, run))
+                chip = kept.chip(make)
+            else:
+                chip = make()
+        # The first time, this builds the simulator.
+        runner: ProgramEngine = TwinEngine() if engine == "twin" else RtlEngine(waves=waves)
+        traced = getattr(runner, "waves", None)
+        if engine == "both":
+            runner = CheckedEngine(runner, TwinEngine(), chosen.names)
+        if checkpoint:
+            runner = ResumableEngine(runner, kept, chunk=chunk)
+        with _progress() as bar:
+            say = _Task(bar)
+            say(f"classifying {len(chosen)} clips")
+            try:
+                outcome = classify(network, chosen, chip, runner, seed=seed, progress=say.advance)
+            except KeyboardInterrupt:
+                bar.stop()
+                kept_in = f"; what is done is kept in {checkpoint}, the same command goes on" if checkpoint else ""
+                click.echo(f"interrupted{kept_in}", err=True)
+                ctx.exit(130)
+    notes.insert(0, f"programmed: {chip.programming}")
+    if isinstance(runner, ResumableEngine) and runner.found:
+        notes.append(f"resumed:    {runner.found} of {len(chosen)} clips were done in {checkpoint}")
+    if engine == "both":
+        notes.append(f"compared:   {outcome.compared_codes:,} codes of both engines, all identical")
+    console.print("\n".join(notes) + "\n", soft_wrap=True)
     outcome.print(console)
     files = outcome.write(report) if report else {}
-    if isinstance(runner, RtlEngine) and runner.waves:
-        files["waves"] = str(runner.waves)
+    if traced:
+        files["waves"] = str(traced)
     if json_file:
         outcome.write_json(json_file, files)
         files["json"] = str(json_file)

@@ -163,6 +163,19 @@ class LayerPlan:
         """Outputs in units of the layer's full scale, from OLP codes."""
         return (codes.astype(np.float64) - self.code_zero) / self.code_scale
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "LayerPlan":
+        """Inverse of `dataclasses.asdict`, after JSON has made lists and text of what it does not know."""
+        return cls(
+            **{
+                **fields,
+                "activation": Activation(fields["activation"]),
+                "mode": Mode(fields["mode"]),
+                "tiles": tuple(fields["tiles"]),
+                "bias_durations": tuple(fields["bias_durations"]),
+            }
+        )
+
 
 @dataclass(frozen=True)
 class Program:
@@ -412,18 +425,6 @@ class Program:
                 masks[int(tile), Edge(edge)] = array
             elif kind == "wp1":
                 targets[int(rest)] = WeightTargets(array, arrays[f"wp2 {rest}"])
-        layers = [
-            LayerPlan(
-                **{
-                    **layer,
-                    "activation": Activation(layer["activation"]),
-                    "mode": Mode(layer["mode"]),
-                    "tiles": tuple(layer["tiles"]),
-                    "bias_durations": tuple(layer["bias_durations"]),
-                }
-            )
-            for layer in meta["layers"]
-        ]
         return cls(
             config=config_from_json(meta["config"]),
             frame_cycles=meta["frame_cycles"],
@@ -431,7 +432,7 @@ class Program:
             units=units,
             inputs=tuple(InputSlot(**slot) for slot in meta["inputs"]),
             outputs=tuple(OutputSlot(**slot) for slot in meta["outputs"]),
-            layers=tuple(layers),
+            layers=tuple(LayerPlan.from_json(layer) for layer in meta["layers"]),
             targets=targets,
             origins={Unit.parse(unit): cycles for unit, cycles in meta["origins"].items()},
             masks=masks,

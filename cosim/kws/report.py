@@ -45,6 +45,7 @@ class KwsReport:
     layers : layer name -> (chip, software fed with the chip's own layer input, software end to end), each (N, width),
         in units of the layer's full scale.
     frame_ns, cycles, wall_s, parts_s : timing of the frame and of the run.
+    compared_codes : codes that a second engine has given as well; 0 if none ran.
     """
 
     engine: str
@@ -61,6 +62,7 @@ class KwsReport:
     cycles: int
     wall_s: float
     parts_s: Mapping[str, float]
+    compared_codes: int = 0
 
     @property
     def chip_accuracy(self) -> float:
@@ -93,6 +95,7 @@ class KwsReport:
             "parts_s": dict(self.parts_s),
             "cycles_per_s": self.cycles / self.wall_s,
             "frames_per_s": len(self.clips) / self.wall_s,
+            "compared_codes": self.compared_codes,
             "words": list(self.words),
             "predictions": self.predictions.tolist(),
             "labels": self.labels.tolist(),

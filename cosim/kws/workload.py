@@ -3,25 +3,32 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from cosim.calibration import CalibratedChip, calibrate
+from cosim.checked import Engine
+from cosim.checkpoint import code_digest
 from cosim.compiler import MappingOptions
 from cosim.kws.dataset import DatasetError, clip_features, find_clips, load_training_set
 from cosim.kws.features import mfcc
 from cosim.kws.model import KwsModel, quantise
 from cosim.kws.report import KwsReport
 from cosim.kws.synthesiser import synthesise
-from cosim.program import Program
-from cosim.results import Results
+from cosim.rtl_engine.cache import digest
 from rtl.config import ChipConfig, preset
 
-__all__ = ["CALIBRATION_CLIPS", "ClipSet", "Engine", "calibration_clips", "classify", "load_clips", "prepare_chip"]
+__all__ = [
+    "CALIBRATION_CLIPS",
+    "ClipSet",
+    "calibration_clips",
+    "classify",
+    "describe_run",
+    "load_clips",
+    "prepare_chip",
+]
 
 #: "1,000 inputs taken from the validation dataset": Nature 620, 768 (2023), Methods.
 CALIBRATION_CLIPS = 1000
@@ -29,20 +36,6 @@ CALIBRATION_CLIPS = 1000
 SYNTHESISED_CLIPS = 60
 
 Say = Callable[[str], None]
-
-
-class Engine(Protocol):
-    """What runs a program; the RTL engine and the twin both do."""
-
-    def run(
-        self,
-        program: Program,
-        chip: AnalogChip,
-        inputs: ArrayLike,
-        *,
-        first_frame: int = 0,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Results: ...
 
 
 @dataclass(frozen=True)
@@ -156,6 +149,37 @@ def prepare_chip(
     )
 
 
+def describe_run(
+    model: KwsModel,
+    clips: ClipSet,
+    *,
+    engine: str,
+    analog: AnalogConfig,
+    seed: int,
+    audio: Path | None = None,
+    features: Path | None = None,
+) -> dict[str, str]:
+    """Everything that determines the codes of a run, before its chip exists: what a `Checkpoint` is told.
+
+    The calibration clips are only named, by the arguments of `calibration_clips`: what came of them is the chip.
+    """
+    arrays = [*model.network.to_arrays().values(), model.rows, model.mean, model.spread, np.array(model.limit)]
+    calibration = "synthesised clips"
+    if features is not None:
+        calibration = f"features {features.name}"
+    elif audio is not None and (audio / "validation_list.txt").is_file():
+        calibration = f"validation split of {audio.name}"
+    return {
+        "engine": engine,
+        "seed": str(seed),
+        "analog part": "ideal" if analog == AnalogConfig.ideal() else digest([analog.to_json()]),
+        "model": digest(part for array in arrays for part in (str(array.shape), np.ascontiguousarray(array).tobytes())),
+        "clips": f"{len(clips)} ({digest([*clips.names, quantise(model.prepare(clips.features)).tobytes()])})",
+        "calibration": calibration,
+        "code": code_digest(),
+    }
+
+
 def classify(
     model: KwsModel,
     clips: ClipSet,
@@ -198,6 +222,7 @@ def classify(
         cycles=int(statistics["cycles"]),
         wall_s=float(statistics["wall_s"]),
         parts_s={key.removesuffix("_s"): float(statistics[key]) for key in _PARTS if key in statistics},
+        compared_codes=int(statistics.get("compared_codes", 0)),
     )
 
 

@@ -3,6 +3,7 @@ or a session experiment by experiment.
 """
 
 import gc
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -60,7 +61,10 @@ async def _run_program(dut: Any, job: ProgramJob) -> None:
         await host.load_masks(tile, {edge: mask})
 
     pads = {slot.olp for slot in program.outputs}
+    parent = os.getppid()
     for first in range(0, len(codes), program.frames_per_run):
+        if os.getppid() != parent:
+            raise RuntimeError("the process that started this run is gone")  # killed: nobody would read the rest
         group = codes[first : first + program.frames_per_run]
         analog.first_frame = options.first_frame + first
         for ilp, image in program.ilp_image(group).items():
