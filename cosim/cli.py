@@ -461,6 +461,47 @@ def verify(
     ctx.exit(0 if state.passed and not (complete and state.coverage.holes) else 1)
 
 
+@main.command()
+@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds; medians are shown.")
+@click.option("--quick", is_flag=True, help="Two rounds on small chips: whether it works, not how fast it is.")
+@click.option("--rebuild", is_flag=True, help="Build the simulator anew, to see how long that takes.")
+@click.option("--json", "json_file", type=_OUTPUT, help="Write the results there.")
+@click.option("--plot", "picture", type=_OUTPUT, help="Draw how speed scales: .png, .svg, .pdf.")
+@click.option("--report", type=_OUTPUT, help="Folder for both: benchmark.json, benchmark.png.")
+def bench(
+    repeats: int,
+    quick: bool,
+    rebuild: bool,
+    json_file: Path | None,
+    picture: Path | None,
+    report: Path | None,
+) -> None:
+    """Measure RTL, bare model, twin and numpy on the same work: docs/benchmarks.md."""
+    from cosim.benchmark.report import plot, print_benchmark, write_json
+    from cosim.benchmark.suite import Plan, measure
+
+    if picture and picture.suffix not in (".png", ".svg", ".pdf"):
+        raise click.ClickException(f"{picture}: no picture format {picture.suffix!r}; expected .png, .svg or .pdf")
+    plan = Plan.quick() if quick else Plan.full(repeats)
+    with _progress() as bar:
+        say = _Task(bar)
+
+        def advance(text: str, done: int, total: int) -> None:
+            say.describe(text)
+            say.advance(done, total)
+
+        result = measure(plan, advance, rebuild=rebuild)
+    print_benchmark(result, _console())
+    if report:
+        json_file = json_file or report / "benchmark.json"
+        picture = picture or report / "benchmark.png"
+    if json_file:
+        write_json(result, json_file)
+        click.echo(f"json: {json_file}")
+    if picture:
+        click.echo(f"plot: {plot(result, picture)}")
+
+
 class _Task:
     """What is being done, and how much of it: a bar on a terminal, lines elsewhere."""
 

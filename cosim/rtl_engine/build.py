@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -22,7 +22,7 @@ from rich.console import Console
 from rtl.config import ChipConfig, preset
 from rtl.isa import RAMP_LATENCY
 
-from .cache import cached, digest
+from .cache import Effort, cached, digest
 from .simulator import Simulator
 
 __all__ = ["BENCH_DEPTH", "BuildError", "build", "compile_simulator"]
@@ -122,7 +122,12 @@ def build(config: ChipConfig | None = None, waves: bool = False, quiet: bool = F
     reporter = Reporter(quiet)
     sources, parameters = bench_sources(config, reporter)
     control = [sources[-1].with_name("chip.vlt"), Path(str(files(__package__) / "bench.vlt"))]
-    return compile_simulator([*control, *sources], top="bench", parameters=parameters, waves=waves, reporter=reporter)
+    simulator = compile_simulator(
+        [*control, *sources], top="bench", parameters=parameters, waves=waves, reporter=reporter
+    )
+    verilog = Effort.of(sources[-1].parent)
+    effort = simulator.effort + verilog if simulator.effort and verilog else None
+    return replace(simulator, effort=effort)
 
 
 def bench_sources(config: ChipConfig, reporter: Reporter) -> tuple[list[Path], dict[str, int]]:
@@ -220,7 +225,7 @@ def compile_simulator(
         shutil.rmtree(objects)
 
     entry = cached("simulators", key, make, lambda: reporter.say("(waiting for another process)"))
-    return Simulator((str(entry / "simulator"),), top, trace)
+    return Simulator((str(entry / "simulator"),), top, trace, effort=Effort.of(entry))
 
 
 def _trace_flags(trace: str | None) -> list[str]:

@@ -1,21 +1,51 @@
 """Things that take long to make and depend only on their inputs: made once, kept under a hash, shared by processes."""
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import platformdirs
 from filelock import FileLock, Timeout
 
-__all__ = ["cache_dir", "cached", "digest"]
+__all__ = ["Effort", "cache_dir", "cached", "digest"]
 
 #: Entries that nobody used for so long are removed when a new one is made.
 KEEP_DAYS = 60
+_EFFORT = "effort.json"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What it took to make something: wall time, and CPU time of this process and those that it waited for."""
+
+    wall_s: float
+    cpu_s: float
+
+    @classmethod
+    def now(cls) -> "Effort":
+        """A reading of both clocks; the difference of two readings is what lay between them."""
+        return cls(time.monotonic(), sum(os.times()[:4]))
+
+    def __sub__(self, other: "Effort") -> "Effort":
+        return Effort(self.wall_s - other.wall_s, self.cpu_s - other.cpu_s)
+
+    def __add__(self, other: "Effort") -> "Effort":
+        return Effort(self.wall_s + other.wall_s, self.cpu_s + other.cpu_s)
+
+    @classmethod
+    def of(cls, entry: Path) -> "Effort | None":
+        """What it took to make an entry of the cache; None for one that was made before this was noted."""
+        try:
+            return cls(**json.loads((entry / _EFFORT).read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
 
 
 def cache_dir() -> Path:
@@ -63,8 +93,10 @@ def cached(kind: str, key: str, make: Callable[[Path], None], waiting: Callable[
             if not entry.is_dir():
                 _remove_unused(parent)
                 scratch = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=parent))
+                began = Effort.now()
                 try:
                     make(scratch)
+                    (scratch / _EFFORT).write_text(json.dumps(asdict(Effort.now() - began)))
                     scratch.chmod(0o755)
                     scratch.rename(entry)
                 finally:

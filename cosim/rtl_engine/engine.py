@@ -20,6 +20,7 @@ from cosim.program import Program, ProgramError
 from cosim.results import Results
 from cosim.rtl_engine.agents import ChipError
 from cosim.rtl_engine.build import build
+from cosim.rtl_engine.cache import Effort
 from cosim.rtl_engine.icarus import build_icarus
 from cosim.rtl_engine.job import Job, Options, ProgramJob, SessionJob
 from cosim.rtl_engine.simulator import SimulationError, tail
@@ -91,6 +92,11 @@ class RtlEngine:
         self.waves = waves and waves.resolve().with_suffix(f".{self._simulator.trace_format}")
         self._pause = pause
 
+    @property
+    def build_effort(self) -> Effort | None:
+        """What building the simulator took, from Amaranth on, whenever that was; None if that was not noted."""
+        return self._simulator.effort
+
     def run(
         self,
         program: Program,
@@ -126,7 +132,8 @@ class RtlEngine:
             `statistics` has `frames`, `cycles` (since reset, with all host transfers), `events` (analog ones); `wall_s`
             from reset to the last result and its parts `simulator_s`, `analog_s` (the physics), `host_s` (Python that
             carries vectors and events); `cycles_per_s` and `frames_per_s` over `wall_s`; and beside it `startup_s`,
-            which starting and ending the process took. With `bare`, also `bare_cycles` and `bare_s` of the last group.
+            which starting and ending the process took; `cpu_s`, the process's CPU time over `wall_s`. With `bare`, also
+            `bare_cycles`, `bare_s` and `bare_cpu_s` of the last group.
 
         Raises
         ------

@@ -11,6 +11,8 @@ import cocotb_tools.config
 from cocotb_tools.check_results import get_results
 from find_libpython import find_libpython
 
+from .cache import Effort
+
 __all__ = ["CLOCK_PERIOD_PS", "SimulationError", "Simulator"]
 
 #: Period of the clock that the simulator's main program drives: 1 GHz.
@@ -36,12 +38,15 @@ class Simulator:
         "fst" or "vcd" if it can write waveforms.
     has_clock : bool
         Whether its main program can drive `clk`.
+    effort : Effort or None
+        What building it took, whenever that was; None if that was not noted.
     """
 
     command: tuple[str, ...]
     top: str
     trace_format: str | None = None
     has_clock: bool = True
+    effort: Effort | None = None
 
     def start(
         self,

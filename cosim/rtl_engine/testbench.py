@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import cocotb
@@ -49,7 +49,7 @@ async def _run_program(dut: Any, job: ProgramJob) -> None:
     program, chip, codes = job.load()
     options = job.options
     gc.freeze()  # none of what is imported and loaded by now goes away; do not search it again and again
-    started = perf_counter()
+    started, cpu_started = perf_counter(), process_time()
 
     host = HostPort(dut, program.config, options.pause)
     analog = AnalogAgent(dut, program.config, chip, program.locate)
@@ -78,23 +78,27 @@ async def _run_program(dut: Any, job: ProgramJob) -> None:
             "frames": first + len(group),
             "cycles": int(dut.cycle.value),
             "events": analog.events,
+            "cpu_s": process_time() - cpu_started,
             **_shares(started, host, analog),
         }
         if options.bare:
-            paused = perf_counter()
-            statistics |= {"bare_cycles": cycles, "bare_s": await _again_bare(dut, host, cycles)}
+            paused, cpu_paused = perf_counter(), process_time()
+            statistics |= {"bare_cycles": cycles, **await _again_bare(dut, host, cycles)}
             started += perf_counter() - paused
+            cpu_started += process_time() - cpu_paused
         job.keep(first, program.olp_codes(results, len(group)), statistics)
 
 
-async def _again_bare(dut: Any, host: HostPort, cycles: int) -> float:
-    """Run the loaded program once more in the bare loop; its wall time in s."""
+async def _again_bare(dut: Any, host: HostPort, cycles: int) -> dict[str, float]:
+    """Run the loaded program once more in the bare loop: its wall and CPU time in s."""
     await host.start()
     await RisingEdge(dut.busy)
+    began = process_time()
     seconds = await run_bare(dut, cycles)
+    spent = process_time() - began
     if dut.busy.value:
         await host.stop()
-    return seconds
+    return {"bare_s": seconds, "bare_cpu_s": spent}
 
 
 async def _results(host: HostPort, program: Program, olp: int, frames: int) -> NDArray[np.uint8]:

@@ -137,7 +137,7 @@ def test_parts_make_the_run(work, results):
     assert joined.first_frame == FIRST
     assert joined.statistics["frames"] == 10
     assert joined.statistics["wall_s"] == pytest.approx(sum(part.statistics["wall_s"] for part in parts))
-    with pytest.raises(ResultsError, match="from frame 44 on does not continue one .* up to frame 42"):
+    with pytest.raises(ResultsError, match=r"from frame 44 on does not continue one .* up to frame 42"):
         Results.joined([parts[0], parts[2]])
     with pytest.raises(ResultsError, match="no parts"):
         Results.joined([])

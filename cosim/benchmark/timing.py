@@ -1,0 +1,130 @@
+"""Taking times: samples in processes of their own, with a known number of threads, in turns.
+
+Machines are noisy, and noise comes in bursts. So every case is sampled once a round, round after round: a burst hits
+all of them alike, and the median of the rounds forgets it. A sample has wall time and CPU time; of one thread, CPU time
+is what the wall time would be if it had its core for itself.
+"""
+
+import math
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any, ParamSpec, TypeVar
+
+__all__ = ["Sample", "Series", "Worker", "sample"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measurement: `items` were done in so many seconds."""
+
+    items: int
+    wall_s: float
+    cpu_s: float
+
+
+@dataclass
+class Series:
+    """The samples of one case.
+
+    Parameters
+    ----------
+    threads : int
+        With one thread rates are over CPU time, with several over wall time.
+    """
+
+    threads: int = 1
+    samples: list[Sample] = field(default_factory=list)
+
+    def rates(self) -> list[float]:
+        """Items a second, in the order of the rounds."""
+        return [s.items / (s.cpu_s if self.threads == 1 else s.wall_s) for s in self.samples]
+
+    @property
+    def per_s(self) -> float:
+        """Items a second, median."""
+        return median(self.rates())
+
+    @property
+    def wall_per_s(self) -> float:
+        """Items a second of wall time, median."""
+        return median(s.items / s.wall_s for s in self.samples)
+
+    @property
+    def spread(self) -> float:
+        """Distance between the fastest and the slowest round, as a share of the median."""
+        return (max(self.rates()) - min(self.rates())) / self.per_s
+
+    def over(self, other: "Series") -> float:
+        """This case's time for an item over another's: the median of the rounds' ratios."""
+        return median(b / a for a, b in zip(self.rates(), other.rates(), strict=True))
+
+    def to_json(self) -> dict[str, Any]:
+        """Medians, spread, and all samples."""
+        return {
+            "per_s": self.per_s,
+            "wall_per_s": self.wall_per_s,
+            "spread": self.spread,
+            "samples": [[s.items, s.wall_s, s.cpu_s] for s in self.samples],
+        }
+
+
+def sample(work: Callable[[], object], items: int, calls: int) -> Sample:
+    """Time so many calls of `work`, which does `items` a call."""
+    wall, cpu = perf_counter(), process_time()
+    for _ in range(calls):
+        work()
+    return Sample(items * calls, perf_counter() - wall, process_time() - cpu)
+
+
+def calls_for(work: Callable[[], object], items: int, least_s: float) -> int:
+    """How many calls of `work` take about `least_s`; it is called once to warm up and once to see."""
+    work()
+    return max(1, math.ceil(least_s / max(sample(work, items, 1).cpu_s, 1e-6)))
+
+
+class Worker:
+    """A process that measures, with a fixed number of threads for numpy's products; a context manager.
+
+    Parameters
+    ----------
+    threads : int
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self._environment = dict.fromkeys(_THREADS, str(threads))
+        self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def call(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """Call a function of a module in the process, and wait for it."""
+        with _environment(self._environment):  # the first call starts the process
+            return self._pool.submit(function, *args, **kwargs).result()
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
