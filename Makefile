@@ -14,7 +14,7 @@ AUDIO  := --audio "$(SPEECH_COMMANDS)"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv kws sim test long verify verilog docs lint clean
+.PHONY: help venv kws sim bench test long verify verilog docs lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ kws: $(VENV)/.runtime ## classify spoken words on the simulated chip
 
 sim: $(VENV)/.dev ## run every co-simulation of the RTL
 	@$(BIN)/python -m pytest -m "cosimulation and not long"
+
+bench: $(VENV)/.runtime ## measure RTL, bare model, twin and numpy on the same work
+	@$(BIN)/duramesh bench --report reports/benchmark $(ARGS)
 
 test: $(VENV)/.dev ## run all tests that take less than a minute
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"

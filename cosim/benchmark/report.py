@@ -102,7 +102,7 @@ def plot(result: Benchmark, path: Path) -> Path:
     figure = Figure(figsize=(12, 7), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     for axes, (key, axis, unit) in zip(figure.subplots(2, 3).ravel(), _PANELS, strict=True):
-        _panel(axes, scaling[key], log=key != "threads")
+        _panel(axes, scaling[key], log=key in ("batch", "lanes"))
         axes.set_xlabel(axis)
         axes.set_ylabel(unit)
     machine = result.machine
@@ -118,6 +118,8 @@ def _panel(axes, curves: Mapping[str, Mapping[int, float]], *, log: bool) -> Non
     if log:
         axes.set_xscale("log")
         axes.set_yscale("log")
+    else:
+        axes.set_ylim(0, 1.1 * max(max(values.values()) for values in curves.values()))
     xs = sorted({x for values in curves.values() for x in values})
     axes.set_xticks(xs, [f"{x:,}" for x in xs])
     axes.minorticks_off()
