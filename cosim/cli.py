@@ -61,6 +61,7 @@ def _own_errors() -> tuple[type[Exception], ...]:
     from cosim.rtl_engine.agents import ChipError
     from cosim.rtl_engine.build import BuildError
     from cosim.rtl_engine.simulator import SimulationError
+    from cosim.schedule import ScheduleError
     from cosim.vectors import VectorError
     from cosim.verification.command import StateError
 
@@ -76,6 +77,7 @@ def _own_errors() -> tuple[type[Exception], ...]:
         NetworkError,
         ProgramError,
         RecordError,
+        ScheduleError,
         SimulationError,
         StateError,
         SynthesiserError,
@@ -195,6 +197,7 @@ def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str |
 @click.option(
     "--timeline", type=click.Path(path_type=Path, allow_dash=True), help="Write what happened when; - prints it."
 )
+@click.option("--routes", type=_OUTPUT, help="Draw what moves where, step by step, on the floorplan (SVG).")
 @click.option("--waves", type=_OUTPUT, help="Write a waveform trace and a viewer's save file (RTL). [env: WAVES=1]")
 @click.option("--seed", type=click.IntRange(min=0), help="Mismatch and noise, in place of the file's.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
@@ -205,6 +208,7 @@ def run(
     against: str | None,
     outputs: tuple[Path, ...],
     timeline: Path | None,
+    routes: Path | None,
     waves: Path | None,
     seed: int | None,
     as_json: bool,
@@ -221,14 +225,17 @@ def run(
     from cosim.experiment.file import load_experiment
     from cosim.experiment.report import SUFFIXES, Report
     from cosim.experiment.timeline import timeline as as_text
+    from cosim.floorplan import draw_routes
 
-    wanted = (*outputs, *(path for path in (timeline, save, waves) if path and str(path) != "-"))
+    wanted = (*outputs, *(path for path in (timeline, save, routes, waves) if path and str(path) != "-"))
     for path in wanted:
         if not path.resolve().parent.is_dir():
             raise click.ClickException(f"{path}: there is no folder {path.parent}")
     for path in outputs:
         if path.suffix not in SUFFIXES:
             raise click.ClickException(f"{path}: no output format {path.suffix!r}; expected {', '.join(SUFFIXES)}")
+    if routes and routes.suffix != ".svg":
+        raise click.ClickException(f"{routes}: pictures of routes are SVG files, end the name in .svg")
     file = load_experiment(experiment, seed=seed)
     chosen = engine or file.engines[0]
     if waves and chosen != "rtl":
@@ -240,6 +247,8 @@ def run(
         report.write(path)
     if save:
         file.experiment.save(save)
+    if routes:
+        draw_routes(file.experiment, routes)
     if timeline and str(timeline) != "-":
         write_text(timeline, as_text(file.experiment, record))
     if as_json:
