@@ -70,6 +70,7 @@ class OutputLandingPad:
         self.depth, self.seen = depth, seen
         self.pointer, self.open, self.illegal, self.fresh = 0, False, False, False
         self._before = np.zeros(lanes, np.bool_)
+        self._fell = np.zeros(lanes, np.bool_)  # in an earlier window
         self.count = np.zeros(lanes, np.int64)
         self.fallen = np.zeros(lanes, np.bool_)
 
@@ -109,6 +110,8 @@ class OutputLandingPad:
 
     def _codes(self, seven_bits: int) -> NDArray[np.uint8]:
         codes = np.minimum(self.count, 255).astype(np.uint8) >> np.uint8(seven_bits)
+        self.seen["olp", "counts again what fell before"] += int((self._fell & (self.count > 1)).any())
+        self._fell |= self.fallen
         for name, some in (
             ("0", self.count == 0),
             ("1 to 254", (self.count > 0) & (self.count < 255)),

@@ -19,6 +19,8 @@ __all__ = ["StateError", "listing", "replay", "run"]
 _FORMAT = "duramesh verification"
 #: Holes that are printed by name.
 _HOLES = 30
+#: Mismatches that are made small; they often have one cause.
+_SHRUNK = 2
 
 
 class StateError(ValueError):
@@ -68,8 +70,11 @@ def run(
     for found in state.port_mismatches:
         console.print(f"[red]host port[/], {found}")
     for mismatch in state.mismatches:
+        _report(mismatch, seed, folder, console)
+    for mismatch in state.mismatches[:_SHRUNK]:
         small = smallest(config, engine, mismatch, lambda size: advance(f"shrinking: {size}", state.done, goal))
-        _report(small, seed, folder, console)
+        if small is not mismatch:
+            _report(small, seed, folder, console, listed=True)
     console.print(state.coverage.table(detail))
     if holes := state.coverage.holes:
         more = f", and {len(holes) - _HOLES} more (--detail)" if len(holes) > _HOLES else ""
@@ -98,11 +103,12 @@ def _load(json_file: Path | None, name: str, seed: int) -> Verification:
     return state
 
 
-def _report(mismatch: Mismatch, seed: int, folder: Path | None, console: Console) -> None:
-    last = mismatch.session[-1]
-    console.print(f"[red]{last.name}[/]: {mismatch.difference}", soft_wrap=True)
-    console.print(listing(last), markup=False)
-    if folder is not None:
+def _report(mismatch: Mismatch, seed: int, folder: Path | None, console: Console, *, listed: bool = False) -> None:
+    """Print a mismatch and save its session; the shrunk one takes the place of the big one."""
+    console.print(f"[red]random {seed}/{mismatch.number}[/]: {mismatch.difference}", soft_wrap=True)
+    if listed:
+        console.print(listing(mismatch.session[-1]), markup=False)
+    if folder is not None and mismatch.session:
         folder.mkdir(parents=True, exist_ok=True)
         many = len(mismatch.session) > 1
         for index, experiment in enumerate(mismatch.session):

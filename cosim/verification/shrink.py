@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from time import monotonic
 from typing import TypeVar
 
 import numpy as np
@@ -24,7 +25,7 @@ _BATCH = 24
 
 
 def shrink(
-    experiment: Experiment, fails: Fails, *, sessions: int = 200, progress: Callable[[str], None] | None = None
+    experiment: Experiment, fails: Fails, *, seconds: float = 90, progress: Callable[[str], None] | None = None
 ) -> Experiment:
     """The smallest experiment found that still fails.
 
@@ -36,18 +37,17 @@ def shrink(
         It fails.
     fails : callable (experiments) -> bools
         Tries several experiments, in one session where that is cheaper.
-    sessions : int
-        Calls of `fails` at most.
+    seconds : float
+        Wall time after which the smallest so far will do.
     progress : callable (text), optional
         Told about every step.
     """
-    again = True
-    while again and sessions > 0:
+    again, end = True, monotonic() + seconds
+    while again and monotonic() < end:
         again = False
         for step in (_fewer_cycles, _fewer_units, _plainer_surroundings, _fewer_words, _plainer_words, _fewer_pulses):
             at = 0  # what came before does not fail: try it again only when all else is done
-            while (batch := list(islice(step(experiment), at, at + _BATCH))) and sessions > 0:
-                sessions -= 1
+            while (batch := list(islice(step(experiment), at, at + _BATCH))) and monotonic() < end:
                 first = next((i for i, failed in enumerate(fails(batch)) if failed), len(batch))
                 at += first
                 # What failed in the company of others has to fail alone, too.

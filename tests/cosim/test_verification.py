@@ -220,6 +220,9 @@ def test_a_verification_goes_on_where_it_was() -> None:
     verify(SMALL, engine, experiments=4, seed=5, weights=0, block=4, state=part)
     assert part.coverage.hits == whole.coverage.hits
     assert (part.done, part.following, part.cycles) == (12, 12, whole.cycles)
+    part.mismatches.append(Mismatch(3, "something", ()))
+    again = Verification.from_json(SMALL, part.to_json())
+    assert not again.passed  # a mismatch is not forgotten
 
 
 def test_an_interrupt_keeps_what_was_finished() -> None:
