@@ -179,13 +179,13 @@ def test_sizes_must_agree(random_network: Networks) -> None:
     [((16, 4), False), ((50, 16, 4), False), ((32, 16, 16, 4), False), ((32, 16, 16, 4), True)],
 )
 def test_the_rtl_gives_the_same_codes(
-    widths: tuple[int, ...], overlapped: bool, random_network: Networks, random_inputs: Inputs
+    widths: tuple[int, ...], overlapped: bool, tool: str, random_network: Networks, random_inputs: Inputs
 ) -> None:
     """Bit for bit, with all noise, over several runs, the last one not full."""
     engine = twin(random_network(*widths), analog=AnalogConfig(), seed=4, overlapped=overlapped)
     inputs = random_inputs(2 * engine.program.frames_per_run + 1, widths[0])
     ours = engine.run(inputs, first_frame=7)
-    theirs = RtlEngine(SMALL).run(engine.program, engine.chip, inputs, first_frame=7)
+    theirs = RtlEngine(SMALL, tool=tool).run(engine.program, engine.chip, inputs, first_frame=7)
     assert set(theirs.codes) == set(ours.codes)
     for name, codes in ours.codes.items():
         np.testing.assert_array_equal(theirs.codes[name], codes)
