@@ -182,11 +182,13 @@ def verify(
         chosen = [random_experiment(config, state.seed, number, weights=weights) for number in numbers]
         try:
             expected, found = compare(config, engine, chosen)
-            mismatches = [
-                Mismatch(numbers[i], text, _culprits(config, engine, chosen[: i + 1]))
-                for i, text in enumerate(found)
-                if text is not None
-            ]
+            mismatches: list[Mismatch] = []
+            for i, text in enumerate(found):
+                if text is not None:
+                    session = _culprits(config, engine, chosen[: i + 1])
+                    # One that does not fail alone, behind one that failed, may only show what that left in the SRAMs.
+                    if len(session) == 1 or not mismatches:
+                        mismatches.append(Mismatch(numbers[i], text, session))
         except KeyboardInterrupt:
             state.interrupted = True
             break
