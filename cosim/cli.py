@@ -353,7 +353,9 @@ def _print_or_write(text: str, path: Path | None) -> None:
 @main.command()
 @click.argument("saved", nargs=-1, type=_FILE)
 @click.option("--experiments", type=click.IntRange(min=0), default=100, show_default=True, help="How many (more).")
-@click.option("--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port.")
+@click.option(
+    "--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port; not with --resume."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which ones.")
 @click.option("--preset", type=click.Choice(["chip", "small"]), default="chip", show_default=True)
 @click.option("--block", type=click.IntRange(min=1), default=20, show_default=True, help="Experiments of one session.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cosim.archive import write_text
 from cosim.assembler import disassemble
 from cosim.experiment import Experiment
 from cosim.rtl_engine.build import build
@@ -60,15 +61,16 @@ def run(
         if json_file is not None:
             values = {"format": _FORMAT, "preset": name, **state.to_json()}
             json_file.parent.mkdir(parents=True, exist_ok=True)
-            json_file.write_text(json.dumps(values, indent=1) + "\n")
+            write_text(json_file, json.dumps(values, indent=1) + "\n")
 
-    advance("packets on the host port", 0, packets)
-    verify_packets(config, simulator, state, packets=packets)
-    keep(state)
+    if not resume:
+        advance("packets on the host port", 0, packets)
+        verify_packets(config, simulator, state, packets=packets)
+        keep(state)
     verify(config, engine, experiments=experiments, block=block, weights=weights, state=state, each=keep)
 
     for found in state.port_mismatches:
-        console.print(f"[red]host port[/], {found}")
+        console.print(f"host port, {found}", markup=False, soft_wrap=True)
     for mismatch in state.mismatches:
         _report(mismatch, seed, folder, console)
     for mismatch in state.mismatches[:_SHRUNK]:
@@ -105,7 +107,7 @@ def _load(json_file: Path | None, name: str, seed: int) -> Verification:
 
 def _report(mismatch: Mismatch, seed: int, folder: Path | None, console: Console, *, listed: bool = False) -> None:
     """Print a mismatch and save its session; the shrunk one takes the place of the big one."""
-    console.print(f"[red]random {seed}/{mismatch.number}[/]: {mismatch.difference}", soft_wrap=True)
+    console.print(f"random {seed}/{mismatch.number}: {mismatch.difference}", markup=False, soft_wrap=True)
     if listed:
         console.print(listing(mismatch.session[-1]), markup=False)
     if folder is not None and mismatch.session:
