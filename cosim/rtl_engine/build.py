@@ -182,7 +182,8 @@ def compile_simulator(
         f"+define+RAMP_LATENCY={RAMP_LATENCY}",
         *("--top-module", top),
         *_trace_flags(trace),
-        *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
+        # `-rdynamic`: Python calls `bare_run` of the main program.
+        *("-LDFLAGS", f"-rdynamic -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
     ]
     main_program = Path(str(files(__package__) / "main.cpp"))
     key = digest(

@@ -11,13 +11,14 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 from numpy.typing import NDArray
 
 from analog_models.events import TileEvent
 from cosim.experiment import STATUS_FIELDS, Experiment, ExperimentError, Record, Recorder
 from cosim.program import Program
 from cosim.rtl_engine.agents import CYCLE_NS, AnalogAgent, ErrorMonitor, HostPort, reset
+from cosim.rtl_engine.bare import run_bare
 from cosim.rtl_engine.job import Job, ProgramJob, SessionJob
 from rtl.isa import CONTROL_LATENCY
 
@@ -65,7 +66,7 @@ async def _run_program(dut: Any, job: ProgramJob) -> None:
         for ilp, image in program.ilp_image(group).items():
             await host.load_vectors(ilp, image)
         last = None if len(group) == program.frames_per_run else _end_of_frame(program, len(group) - 1)
-        await host.run(stop_in=last)
+        cycles = await host.run(stop_in=last)
         await host.check(monitor)
         results = {olp: await _results(host, program, olp, len(group)) for olp in sorted(pads)}
         statistics = {
@@ -75,7 +76,21 @@ async def _run_program(dut: Any, job: ProgramJob) -> None:
             "events": analog.events,
             **_shares(started, host, analog),
         }
+        if options.bare:
+            paused = perf_counter()
+            statistics |= {"bare_cycles": cycles, "bare_s": await _again_bare(dut, host, cycles)}
+            started += perf_counter() - paused
         job.keep(first, program.olp_codes(results, len(group)), statistics)
+
+
+async def _again_bare(dut: Any, host: HostPort, cycles: int) -> float:
+    """Run the loaded program once more in the bare loop; its wall time in s."""
+    await host.start()
+    await RisingEdge(dut.busy)
+    seconds = await run_bare(dut, cycles)
+    if dut.busy.value:
+        await host.stop()
+    return seconds
 
 
 async def _results(host: HostPort, program: Program, olp: int, frames: int) -> NDArray[np.uint8]:
