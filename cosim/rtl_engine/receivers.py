@@ -8,6 +8,7 @@ import cocotb
 import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import NextTimeStep, ReadOnly, RisingEdge
+from numpy.typing import NDArray
 
 from analog_models.chip import AnalogChip
 from analog_models.transport import MAX_MOVE, Reception
@@ -30,6 +31,8 @@ class ReceiverAgent:
     ----------
     dut : cocotb handle of `bench`
     config : ChipConfig
+    chip : AnalogChip
+        Its `pad_receiver` draws the errors.
     locate : callable (Unit, cycle) -> (frame, cycle within it)
         As for `AnalogAgent`.
 
@@ -45,26 +48,31 @@ class ReceiverAgent:
         self,
         dut: Any,
         config: ChipConfig,
+        chip: AnalogChip,
         locate: Callable[[Unit, int], tuple[int, int]] = lambda unit, cycle: (0, cycle),
     ) -> None:
-        self._dut = dut
-        self._locate = locate
+        self._dut, self._chip, self._locate = dut, chip, locate
         self._shells = [getattr(dut.chip, f"receiver_{domain}") for domain in config.floorplan.domains]
         self._tasks: list[Task[None]] = []
         self.first_frame = 0
         self.seconds = 0.0
 
-    def attach(self, chip: AnalogChip) -> None:
-        """Take the errors from `chip` from now on; between two runs."""
+    def start(self) -> None:
+        """Serve from now on; before the program starts."""
+        active = self._chip.config.transport.active
+        for olp, shell in enumerate(self._shells):
+            shell.enabled.value = int(active)  # an earlier agent may have left it on
+            if active:
+                self._tasks.append(cocotb.start_soon(self._serve(olp)))
+
+    def stop(self) -> None:
+        """Serve no longer."""
         for task in self._tasks:
             task.cancel()
-        active = chip.config.transport.active
-        for shell in self._shells:
-            shell.enabled.value = int(active)
-        self._tasks = [cocotb.start_soon(self._serve(olp, chip)) for olp in range(len(self._shells)) if active]
+        self._tasks.clear()
 
-    async def _serve(self, olp: int, chip: AnalogChip) -> None:
-        shell, receiver = self._shells[olp], chip.pad_receiver(olp)
+    async def _serve(self, olp: int) -> None:
+        shell, receiver = self._shells[olp], self._chip.pad_receiver(olp)
         opens, clk = shell.opens, self._dut.clk
         while True:
             await RisingEdge(opens)
@@ -82,7 +90,7 @@ class ReceiverAgent:
                 await RisingEdge(clk)  # another window may open in the next cycle
 
 
-def setting_bits(reception: Reception) -> np.ndarray:
+def setting_bits(reception: Reception) -> NDArray[np.uint8]:
     """One frame's reception as the signal `setting` of the shell, lowest bit first."""
     moves, slips = reception.moves[0], reception.slips[0]
     stride = -(-len(moves) // 32) * 32
