@@ -55,9 +55,11 @@ class TransportConfig:
     """
 
     skew_ns: float = constant(
-        1.25, "ns", f"{ASSUMPTION}: largest fall-less-rise delay of a wire, fixed; with the others within Fig. 2d's 3 ns"
+        1.25,
+        "ns",
+        f"{ASSUMPTION}: largest of a wire, fixed; all together stay within the 3 ns of Fig. 2d",
     )
-    jitter_ns: float = constant(1.2, "ns", f"{ASSUMPTION}: largest, per wire and event; one cycle of the sampling clock")
+    jitter_ns: float = constant(1.2, "ns", f"{ASSUMPTION}: largest of a wire and event, about one cycle")
     rate_mismatch: float = constant(
         0.01, "1", f"{ASSUMPTION}: largest, per OLP; the growth from 3 to 5 ns between 50 and 250 ns in Fig. 2d"
     )
@@ -68,8 +70,8 @@ class TransportConfig:
                 raise ValueError(f"TransportConfig.{name} must not be negative, got {getattr(self, name)}")
         if not self.skew_ns + self.jitter_ns < MAX_MOVE + 0.5:
             raise ValueError(
-                f"TransportConfig: skew_ns + jitter_ns must be below {MAX_MOVE + 0.5}, because a receiver moves a pulse's "
-                f"end by {MAX_MOVE} cycles at most; got {self.skew_ns} + {self.jitter_ns}"
+                f"TransportConfig: skew_ns + jitter_ns must be below {MAX_MOVE + 0.5}, because a receiver moves the end "
+                f"of a pulse by {MAX_MOVE} cycles at most; got {self.skew_ns} + {self.jitter_ns}"
             )
         if self.rate_mismatch > MAX_RATE:
             raise ValueError(f"TransportConfig.rate_mismatch must be at most {MAX_RATE}, got {self.rate_mismatch}")

@@ -103,7 +103,7 @@ def analog_stub(config: ChipConfig) -> str:
 def receiver(config: ChipConfig) -> str:
     """The module `wire_receiver`, as the chip instances it."""
     return (
-        "// Before a landing pad's counters: wires. The shell of the same name that adds transport errors is simulation.\n"
+        "// Before a landing pad's counters: wires. A shell of the same name adds transport errors in simulation.\n"
         f"{_declared(WireReceiver(config.lanes))}  assign data = wires;\nendmodule\n"
     )
 

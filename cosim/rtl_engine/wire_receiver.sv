@@ -27,55 +27,59 @@ module wire_receiver #(
   reg [6*STRIDE+10*SLIPS:0] setting;
   initial enabled = 1'b0;
 
+  // A register: what depends on a signal of the test bench without one is evaluated anew at every call.
+  reg active;
+  initial active = 1'b0;
+  always @(posedge clk) active <= enabled;
+
   reg [6*STRIDE+10*SLIPS:0] current;
-  wire [LANES-1:0] longer1 = current[0*STRIDE+:LANES];
-  wire [LANES-1:0] longer2 = current[1*STRIDE+:LANES];
-  wire [LANES-1:0] longer3 = current[2*STRIDE+:LANES];
-  wire [LANES-1:0] shorter1 = current[3*STRIDE+:LANES];
-  wire [LANES-1:0] shorter2 = current[4*STRIDE+:LANES];
-  wire [LANES-1:0] shorter3 = current[5*STRIDE+:LANES];
   wire missed = current[6*STRIDE+10*SLIPS];
 
-  // The clock: `delay` cycles behind the wires.
+  // The clock: the sample is `delay` cycles behind the wires.
   reg [LANES-1:0] wires1, wires2, wires3;
   reg [1:0] delay;
-  reg [LANES-1:0] sampled;
+  reg [LANES-1:0] sample;
   always @*
-    if (enabled)
+    if (active)
       case (delay)
-        2'd0: sampled = wires;
-        2'd1: sampled = wires1;
-        2'd2: sampled = wires2;
-        default: sampled = wires3;
+        2'd0: sample = wires;
+        2'd1: sample = wires1;
+        2'd2: sample = wires2;
+        default: sample = wires3;
       endcase
-    else sampled = {LANES{1'b0}};
 
   // The wire: a pulse becomes longer as the OR of itself and its delayed copies, shorter as their AND.
-  reg [LANES-1:0] sampled1, sampled2, sampled3;
+  reg [LANES-1:0] sample1, sample2, sample3;
+  function automatic [LANES-1:0] moved(input [6*STRIDE+10*SLIPS:0] planes, input [LANES-1:0] now, input [LANES-1:0] before1,
+                                       input [LANES-1:0] before2, input [LANES-1:0] before3);
+    /* verilator no_inline_task */
+    moved = (now | before1 & planes[0+:LANES] | before2 & planes[STRIDE+:LANES] | before3 & planes[2*STRIDE+:LANES])
+        & (before1 | ~planes[3*STRIDE+:LANES])
+        & (before2 | ~planes[4*STRIDE+:LANES])
+        & (before3 | ~planes[5*STRIDE+:LANES]);
+  endfunction
   always @*
-    if (enabled)
-      data = (sampled | (sampled1 & longer1) | (sampled2 & longer2) | (sampled3 & longer3))
-          & (sampled1 | ~shorter1) & (sampled2 | ~shorter2) & (sampled3 | ~shorter3);
+    if (active) data = moved(current, sample, sample1, sample2, sample3);
     else data = wires;
 
   // Number of the sample that leaves the delay line in this cycle; sample 0 is the first with a wire high.
   reg risen;
   reg [9:0] elapsed;
   reg [1:0] done;  // slips so far
-  wire [9:0] sample = elapsed - {8'd0, delay};
+  wire [9:0] number = elapsed - {8'd0, delay};
   wire [9:0] slip = current[6*STRIDE+10*done+:10];
-  wire slips = (done != SLIPS) & (slip != NO_SLIP) & (missed ? sample + 10'd1 == slip : sample == slip);
+  wire slips = (done != SLIPS) & (slip != NO_SLIP) & (missed ? number + 10'd1 == slip : number == slip);
 
   always @(posedge clk)
-    if (enabled)
+    if (active)
       if (opens) begin
         current <= setting;
         wires1 <= 0;
         wires2 <= 0;
         wires3 <= 0;
-        sampled1 <= 0;
-        sampled2 <= 0;
-        sampled3 <= 0;
+        sample1 <= 0;
+        sample2 <= 0;
+        sample3 <= 0;
         delay <= setting[6*STRIDE+10*SLIPS] ? 2'd3 : 2'd0;
         risen <= 1'b0;
         elapsed <= 0;
@@ -84,9 +88,9 @@ module wire_receiver #(
         wires1 <= wires;
         wires2 <= wires1;
         wires3 <= wires2;
-        sampled1 <= sampled;
-        sampled2 <= sampled1;
-        sampled3 <= sampled2;
+        sample1 <= sample;
+        sample2 <= sample1;
+        sample3 <= sample2;
         if (risen | (|wires)) begin
           risen <= 1'b1;
           if (~&elapsed) elapsed <= elapsed + 1'b1;
