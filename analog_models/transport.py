@@ -70,8 +70,8 @@ class TransportConfig:
                 raise ValueError(f"TransportConfig.{name} must not be negative, got {getattr(self, name)}")
         if not self.skew_ns + self.jitter_ns < MAX_MOVE + 0.5:
             raise ValueError(
-                f"TransportConfig: skew_ns + jitter_ns must be below {MAX_MOVE + 0.5}, because a receiver moves the end "
-                f"of a pulse by {MAX_MOVE} cycles at most; got {self.skew_ns} + {self.jitter_ns}"
+                f"TransportConfig: skew_ns + jitter_ns must be below {MAX_MOVE + 0.5}, because a receiver moves a "
+                f"pulse's end by {MAX_MOVE} cycles at most; got {self.skew_ns} + {self.jitter_ns}"
             )
         if self.rate_mismatch > MAX_RATE:
             raise ValueError(f"TransportConfig.rate_mismatch must be at most {MAX_RATE}, got {self.rate_mismatch}")

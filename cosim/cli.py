@@ -430,7 +430,7 @@ def transport(vectors: int, seed: int, engine: str, json_file: Path | None, repo
     from cosim.twin import TwinEngine
 
     console = _console()
-    runner = TwinEngine() if engine == "twin" else RtlEngine()
+    runner = TwinEngine() if engine == "twin" else RtlEngine()  # the first time, it builds the simulator
     with _progress() as bar:
         say = _Task(bar)
         say("sending vectors")

@@ -236,18 +236,11 @@ class TransportReport:
             axes.step(range(last + 1), steps, where="post", label=f"0-{longest} ns")
         for bound, what in ((PAPER_BOUND_NS[50], "0-50 ns"), (PAPER_BOUND_NS[250], "all ranges")):
             axes.axvline(bound, color="black", linestyle="--", linewidth=0.8)
-            axes.annotate(
-                f"largest in the paper,\n{what}",
-                (bound, 0.12),
-                ha="right",
-                fontsize=8,
-                xytext=(-4, 0),
-                textcoords="offset points",
-            )
+            text = f"largest in the paper,\n{what}"
+            axes.annotate(text, (bound, 0.12), (-4, 0), textcoords="offset points", ha="right", fontsize=8)
         axes.set(xlabel="absolute error of a duration (ns)", ylabel="share of samples", xlim=(0, last), ylim=(0, 1.02))
-        axes.set_title(
-            f"ILP {self.source} to all OLPs, {self.engine} engine: errors modelled, not measured", fontsize=10
-        )
+        title = f"ILP {self.source} to all OLPs, {self.engine} engine: errors modelled, not measured"
+        axes.set_title(title, fontsize=10)
         axes.legend(title="modelled wires", loc="center", bbox_to_anchor=(0.67, 0.5))
         path = folder / "transport.png"
         figure.savefig(path)

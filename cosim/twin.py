@@ -355,12 +355,13 @@ class _Batch:
 
 def first_pulse(spans: Sequence[Span]) -> Times:
     """Length of the first pulse of each wire, (frames, lanes); spans that touch or overlap are one pulse."""
-    count = end = np.int64(0)
+    count: Times = np.zeros((), np.int64)
+    end = count
     for start, stop in spans:
         counted = (stop > start) & ((count == 0) | (start <= end))
         count = count + np.where(counted, stop - np.where(count == 0, start, end), 0)
         end = np.where(counted, stop, end)
-    return np.asarray(count)
+    return count
 
 
 def received(spans: Sequence[Span], reception: Reception, window_end: int) -> list[Span]:

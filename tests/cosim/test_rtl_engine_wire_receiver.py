@@ -26,10 +26,8 @@ WINDOWS = 60
 @pytest.mark.cosimulation
 def test_wire_receiver_shell(tmp_path: Path) -> None:
     control = tmp_path / "ports.vlt"
-    public = [f'public_flat_rw -module "wire_receiver" -var "{name}"' for name in ("clk", "wires", "opens")]
-    control.write_text(
-        "`verilator_config\n" + "\n".join([*public, 'public_flat_rd -module "wire_receiver" -var "data"'])
-    )
+    public = [f'public_flat_rw -module "wire_receiver" -var "{name}"' for name in ("clk", "wires", "opens", "data")]
+    control.write_text("`verilator_config\n" + "\n".join(public) + "\n")
     package = Path(compile_simulator.__code__.co_filename).parent
     simulator = compile_simulator(
         [control, package / "bench.vlt", package / "wire_receiver.sv"], top="wire_receiver", parameters={"LANES": LANES}

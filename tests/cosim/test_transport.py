@@ -89,7 +89,7 @@ def test_rtl_and_twin_hear_the_same(small_engine: RtlEngine, longest: int) -> No
     program = multicast_program(SMALL, longest)
     sent = np.random.default_rng(longest).integers(0, longest + 1, (20, SMALL.lanes), dtype=np.int16)
     errors = []
-    for seed in range(4):
+    for seed in range(2):
         codes = assert_same_codes(program, MODELLED, sent, small_engine, seed=seed)
         errors += [heard - sent for heard in codes.values()]
     assert np.unique(errors).size > 4
