@@ -8,6 +8,7 @@ overlap, so they contend; then the units' programs get loops, jumps and bad endi
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
+from analog_models.transport import TransportConfig
 from cosim.experiment import Experiment
 from cosim.golden.mesh import SWITCHES
 from cosim.program import Unit
@@ -119,7 +121,7 @@ class _Draw:
             cycles += MAX_WAIT
         tiles = [unit.index for unit in self.script if unit.kind is TILE]
         programmed = tiles[: self.number(1, 2)] if self.chance(weights) else []
-        return Experiment(
+        experiment = Experiment(
             config,
             {unit: self.steering.program(unit, script) for unit, script in self.script.items()},
             masks=self.routes.masks,
@@ -133,6 +135,9 @@ class _Draw:
             cycles=cycles,
             name=name,
         )
+        if self.chance(0.25):
+            return replace(experiment, analog=replace(experiment.analog, transport=TransportConfig()))
+        return experiment
 
     def some_vectors(self) -> NDArray[np.uint8]:
         lanes, rng = self.config.lanes, self.rng

@@ -12,6 +12,7 @@ from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileEvent
 from analog_models.programming import program as write_weights
+from analog_models.transport import PadReceiver, TransportConfig
 from cosim.assembler import assemble
 from cosim.compiler import MappingOptions, compile_network
 from cosim.network import Activation, FeedForwardNetwork, Layer
@@ -207,6 +208,9 @@ class Recorder:
         self.events += events
         ramps = [event for event in events if event.kind is EventKind.RAMP]
         return {event.tile: np.tile(crossings(event.tile, event.cycle), (len(frames), 1)) for event in ramps}
+
+    def pad_receiver(self, olp: int) -> PadReceiver:
+        return PadReceiver.of(TransportConfig.ideal(), seed=0, chip=0, olp=olp, wires=SMALL.lanes)
 
 
 def crossings(tile: int, cycle: int) -> NDArray[np.uint16]:
