@@ -112,7 +112,7 @@ def test_networks_hear_the_same(small_engine: RtlEngine, random_network, random_
 @pytest.mark.xdist_group("chip")
 def test_full_chip_within_the_papers_bounds() -> None:
     engine = RtlEngine()
-    rtl, twin = (measure_transport(runner, vectors=32, seed=1) for runner in (engine, TwinEngine()))
+    rtl, twin = (measure_transport(runner, vectors=8, seed=1) for runner in (engine, TwinEngine()))
     assert rtl.counts == twin.counts
     for longest in RANGES_NS:
         assert set(rtl.max_error_ns(longest, "ideal").values()) == {0}
