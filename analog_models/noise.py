@@ -1,7 +1,7 @@
 """Random numbers by key instead of by call order, so that two engines draw the same noise.
 
 A draw is named by (seed, chip, tile, frame, cycle, kind). The name is the key and counter of a Philox generator, and
-each Gaussian takes exactly one 32-bit word of it: whatever the batch size and the order of calls, a frame gets the same
+each number takes exactly one 32-bit word of it: whatever the batch size and the order of calls, a frame gets the same
 bits.
 
 Source
@@ -24,13 +24,17 @@ _BLOCK = 8
 
 
 class Draw(IntEnum):
-    """What a random number is for. 0-3 are those of `EventKind`; the rest belong to no event of a frame."""
+    """What a random number is for. 0-8 belong to an event of a frame, 0-3 are those of `EventKind`; the rest do not."""
 
     PRECHARGE = 0
     READ = 1
     COMPARATOR = 2
     WRITE = 3
     WRITE_DRIFT = 4
+    ROWS = 5
+    COLUMNS = 6
+    PAD = 7
+    PAD_PHASE = 8
     MISMATCH = 16
     SET_TIME = 17
     PULSE = 18
@@ -38,10 +42,14 @@ class Draw(IntEnum):
     RELAXATION = 20
     DRIFT = 21
     RESET = 22
+    ROW_SKEW = 23
+    COLUMN_SKEW = 24
+    PAD_SKEW = 25
+    PAD_RATE = 26
 
 
 class KeyedNoise:
-    """Standard Gaussians of one tile.
+    """Random numbers of one tile, or of one landing pad.
 
     Parameters
     ----------
@@ -71,8 +79,8 @@ class KeyedNoise:
         words = self._generator.random_raw(count // 2)
         return words.astype("<u8", copy=False).view("<u4")
 
-    def gaussians(self, frames: ArrayLike, cycle: int, kind: int, count: int) -> NDArray[np.float64]:
-        """Gaussians of mean 0 and variance 1, within +-6.2.
+    def uniforms(self, frames: ArrayLike, cycle: int, kind: int, count: int) -> NDArray[np.float64]:
+        """Uniform numbers, above 0 and below 1.
 
         Parameters
         ----------
@@ -104,4 +112,9 @@ class KeyedNoise:
             words[start:stop] = run.reshape(-1, stride)
         uniform = np.add(words[:, :count], 0.5, dtype=np.float64)
         uniform *= 2.0**-32
+        return uniform
+
+    def gaussians(self, frames: ArrayLike, cycle: int, kind: int, count: int) -> NDArray[np.float64]:
+        """Gaussians of mean 0 and variance 1, within +-6.2; parameters and shape are those of `uniforms`."""
+        uniform = self.uniforms(frames, cycle, kind, count)
         return ndtri(uniform, out=uniform)

@@ -11,6 +11,7 @@ from analog_models.crossbar import DEVICES, MAX_ROW_TIME, CellArray
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import PATH_UNITS, Columns
+from analog_models.transport import Receiver
 
 __all__ = ["Tile", "settle"]
 
@@ -39,6 +40,8 @@ class Tile:
     rows : int
         Word lines, bias rows included.
     columns : int
+    bias_rows : int
+        How many of the rows, the last ones, hear no wire of the mesh and have no transport error.
 
     Members
     -------
@@ -56,12 +59,17 @@ class Tile:
     Integration on a per-column capacitor and readout by a shared ramp: Nature 620, 768 (2023), Methods.
     """
 
-    def __init__(self, config: AnalogConfig, noise: KeyedNoise, index: int, rows: int, columns: int) -> None:
+    def __init__(
+        self, config: AnalogConfig, noise: KeyedNoise, index: int, rows: int, columns: int, bias_rows: int = 0
+    ) -> None:
         self.config = config
         self.index = index
         self.noise = noise
         self.shape = (rows, columns)
         self.columns = Columns.drawn(config.periphery, noise, columns)
+        wires = rows - bias_rows
+        self._row_receiver = Receiver(config.transport, noise, Draw.ROW_SKEW, Draw.ROWS, wires)
+        self._column_receiver = Receiver(config.transport, noise, Draw.COLUMN_SKEW, Draw.COLUMNS, columns)
         self._cells: CellArray | None = None
         self.controls: TileControls | None = None
         self.capacitors = 0
@@ -205,6 +213,8 @@ class Tile:
     def move_charge(self, frames: Frames, cycle: int, controls: TileControls, row_time: NDArray[np.integer]) -> None:
         """First half of an integration: charge leaves the mirror. `settle` turns it into voltage.
 
+        `row_time` is what arrived at the tile's edge; the rows' transport errors are added here.
+
         Raises
         ------
         ValueError
@@ -230,6 +240,7 @@ class Tile:
         periphery = self.config.periphery
         charge = sigma = None
         if self.programmed:
+            times = self._row_receiver.received(frames, cycle, times, MAX_ROW_TIME)
             charge, sigma = self.cells.sums(times, controls.wp1, controls.wp2)
         else:
             charge = np.zeros((len(frames), self.shape[1]))
@@ -300,6 +311,7 @@ class Tile:
             raise ValueError(
                 f"tile {self.index}, cycle {cycle}: column_time has shape {times.shape}, expected {(1, columns)}"
             )
+        times = self._column_receiver.received(frames, cycle, times, MAX_ROW_TIME)
         pcm = self.config.pcm
         volts = return_line * _RETURN_LINE_LSB_V
         melts = volts >= pcm.melt_v

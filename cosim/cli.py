@@ -64,6 +64,7 @@ def _own_errors() -> tuple[type[Exception], ...]:
     from cosim.rtl_engine.agents import ChipError
     from cosim.rtl_engine.build import BuildError
     from cosim.rtl_engine.simulator import SimulationError
+    from cosim.schedule import ScheduleError
     from cosim.vectors import VectorError
     from cosim.verification.command import StateError
 
@@ -81,6 +82,7 @@ def _own_errors() -> tuple[type[Exception], ...]:
         NetworkError,
         ProgramError,
         RecordError,
+        ScheduleError,
         SimulationError,
         StateError,
         SynthesiserError,
@@ -250,6 +252,7 @@ def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str |
 @click.option(
     "--timeline", type=click.Path(path_type=Path, allow_dash=True), help="Write what happened when; - prints it."
 )
+@click.option("--routes", type=_OUTPUT, help="Draw what moves where, step by step, on the floorplan (SVG).")
 @click.option("--waves", type=_OUTPUT, help="Write a waveform trace and a viewer's save file (RTL). [env: WAVES=1]")
 @click.option("--seed", type=click.IntRange(min=0), help="Mismatch and noise, in place of the file's.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
@@ -260,6 +263,7 @@ def run(
     against: str | None,
     outputs: tuple[Path, ...],
     timeline: Path | None,
+    routes: Path | None,
     waves: Path | None,
     seed: int | None,
     as_json: bool,
@@ -276,14 +280,17 @@ def run(
     from cosim.experiment.file import load_experiment
     from cosim.experiment.report import SUFFIXES, Report
     from cosim.experiment.timeline import timeline as as_text
+    from cosim.floorplan import draw_routes
 
-    wanted = (*outputs, *(path for path in (timeline, save, waves) if path and str(path) != "-"))
+    wanted = (*outputs, *(path for path in (timeline, save, routes, waves) if path and str(path) != "-"))
     for path in wanted:
         if not path.resolve().parent.is_dir():
             raise click.ClickException(f"{path}: there is no folder {path.parent}")
     for path in outputs:
         if path.suffix not in SUFFIXES:
             raise click.ClickException(f"{path}: no output format {path.suffix!r}; expected {', '.join(SUFFIXES)}")
+    if routes and routes.suffix != ".svg":
+        raise click.ClickException(f"{routes}: pictures of routes are SVG files, end the name in .svg")
     file = load_experiment(experiment, seed=seed)
     chosen = engine or file.engines[0]
     if waves and chosen != "rtl":
@@ -295,6 +302,8 @@ def run(
         report.write(path)
     if save:
         file.experiment.save(save)
+    if routes:
+        draw_routes(file.experiment, routes)
     if timeline and str(timeline) != "-":
         write_text(timeline, as_text(file.experiment, record))
     if as_json:
@@ -399,7 +408,9 @@ def _print_or_write(text: str, path: Path | None) -> None:
 @main.command()
 @click.argument("saved", nargs=-1, type=_FILE)
 @click.option("--experiments", type=click.IntRange(min=0), default=100, show_default=True, help="How many (more).")
-@click.option("--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port.")
+@click.option(
+    "--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port; not with --resume."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which ones.")
 @click.option("--preset", type=click.Choice(["chip", "small"]), default="chip", show_default=True)
 @click.option("--block", type=click.IntRange(min=1), default=20, show_default=True, help="Experiments of one session.")
@@ -500,6 +511,35 @@ def bench(
         click.echo(f"json: {json_file}")
     if picture:
         click.echo(f"plot: {plot(result, picture)}")
+
+
+@main.command()
+@click.option("--vectors", type=click.IntRange(min=1), default=2048, show_default=True, help="Vectors of each range.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which vectors, and which chip.")
+@click.option(
+    "--engine", type=click.Choice(["rtl", "twin"]), default="rtl", show_default=True, help="What runs the chip."
+)
+@click.option("--json", "json_file", type=_OUTPUT, help="Write the results there.")
+@click.option("--report", type=_OUTPUT, help="Folder for the picture.")
+def transport(vectors: int, seed: int, engine: str, json_file: Path | None, report: Path | None) -> None:
+    """Send durations from one landing pad to all others: errors of ideal and of modelled (not measured) wires."""
+    from cosim.rtl_engine.engine import RtlEngine
+    from cosim.transport import measure_transport
+    from cosim.twin import TwinEngine
+
+    console = _console()
+    runner = TwinEngine() if engine == "twin" else RtlEngine()  # the first time, it builds the simulator
+    with _progress() as bar:
+        say = _Task(bar)
+        say("sending vectors")
+        outcome = measure_transport(runner, vectors=vectors, seed=seed, progress=say.advance)
+    outcome.print(console)
+    files = outcome.write(report) if report else {}
+    if json_file:
+        outcome.write_json(json_file, files)
+        files["json"] = str(json_file)
+    for what, path in files.items():
+        console.print(f"[bold]{what.replace('_', ' ')}[/]: {path}", soft_wrap=True)
 
 
 class _Task:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
+from analog_models.transport import NO_SLIP, SLIPS, Reception
 from cosim.checker import check_mesh, check_sharing
 from cosim.experiment import STATUS_FIELDS, Experiment, ExperimentError, Record, Recorder
 from cosim.mesh import IllegalRouteError
@@ -43,6 +44,7 @@ from rtl.memory_map import MemoryMap
 __all__ = ["TwinEngine", "make_chip"]
 
 Times = NDArray[np.int64]
+Span = tuple[Times, Times]
 
 #: Longest high time that a tile's counters hold, ns.
 _MAX_TIME = 511
@@ -300,7 +302,7 @@ class _Batch:
         for tile, crossings in (self.physics.serve(self.frames, analog) if analog else {}).items():
             self.crossings[ramps[tile]] = crossings.astype(np.int64)
 
-    def _spans(self, link: Link) -> Iterator[tuple[Times, Times]]:
+    def _spans(self, link: Link) -> Iterator[Span]:
         """Spans (start, stop) in which each lane of a link is high, (frames, lanes) each; empty where stop <= start."""
         source = link.source
         low, high = link.start, link.stop
@@ -342,16 +344,76 @@ class _Batch:
 
     def _counted(self, event: Count) -> NDArray[np.uint8]:
         """High time up to the first falling edge."""
-        count = np.zeros((len(self.frames), self.lanes), np.int64)
-        end = np.zeros_like(count)
-        for link in event.links:
-            for start, stop in self._spans(link):
-                # A span goes on where the last one ended (the route changed, the wire stayed high), or is the first.
-                counted = (stop > start) & ((count == 0) | (start == end))
-                count += np.where(counted, stop - start, 0)
-                end = np.where(counted, stop, end)
-        codes = np.minimum(count, self.config.max_code).astype(np.uint8)
+        spans = [span for link in event.links for span in self._spans(link)]
+        receiver = self.physics.pad_receiver(event.olp)
+        if receiver.config.active:
+            spans = received(spans, receiver.reception(self.frames, event.start), event.cycle)
+        codes = np.minimum(first_pulse(spans), self.config.max_code).astype(np.uint8)
+        codes = np.broadcast_to(codes, (len(self.frames), self.lanes))
         return codes >> np.uint8(event.seven_bits)
+
+
+def first_pulse(spans: Sequence[Span]) -> Times:
+    """Length of the first pulse of each wire, (frames, lanes); spans that touch or overlap are one pulse."""
+    count: Times = np.zeros((), np.int64)
+    end = count
+    for start, stop in spans:
+        counted = (stop > start) & ((count == 0) | (start <= end))
+        count = count + np.where(counted, stop - np.where(count == 0, start, end), 0)
+        end = np.where(counted, stop, end)
+    return count
+
+
+def received(spans: Sequence[Span], reception: Reception, window_end: int) -> list[Span]:
+    """What a landing pad's receiver makes of the pulses on its wires: docs/fabric.md, "Receivers".
+
+    Parameters
+    ----------
+    spans : sequence of (start, stop)
+        First cycle and first cycle after each pulse, (frames, lanes) each, empty where stop <= start; in the order of
+        time on every lane, and within the window.
+    reception : Reception
+    window_end : int
+        First cycle after the window.
+
+    Returns
+    -------
+    list of (start, stop)
+        The same for the counters; spans may touch or overlap.
+    """
+    if not spans:
+        return []
+    never = np.iinfo(np.int64).max
+    first_rise = np.min([np.where(stop > start, start, never).min(axis=1) for start, stop in spans], axis=0)
+    first_rise = np.where(first_rise == never, 0, first_rise)  # nothing rises in this frame: any number will do
+    # A slip is at a sample; every edge behind it comes a cycle later or, if the sample is missed, a cycle earlier.
+    slips = np.where(reception.slips == NO_SLIP, never, first_rise[:, None] + reception.slips)
+    late, step = (SLIPS, -1) if reception.missed else (0, 1)
+
+    def arrival(edge: Times) -> Times:
+        return edge + late + step * sum((edge > slip[:, None]).astype(np.int64) for slip in slips.T)
+
+    heard = [(arrival(start), np.where(stop > start, arrival(stop), arrival(start))) for start, stop in spans]
+    heard = _coalesced(heard)
+    moves = reception.moves.astype(np.int64)
+    moved = []
+    for start, stop in heard:
+        begin, end = start + np.maximum(-moves, 0), stop + np.maximum(moves, 0)
+        there = (stop > start) & (end > begin)
+        moved.append((np.where(there, begin, 0), np.where(there, np.minimum(end, window_end), 0)))
+    return moved
+
+
+def _coalesced(spans: list[Span]) -> list[Span]:
+    """Spans that touch as one, in the place of the first of them; the others become empty."""
+    done: list[Span] = []
+    for start, stop in spans:
+        for index, (first, last) in enumerate(done):
+            joins = (stop > start) & (last > first) & (last == start)
+            done[index] = first, np.where(joins, stop, last)
+            stop = np.where(joins, start, stop)
+        done.append((start, stop))
+    return done
 
 
 def _controls(event: Integrate) -> TileControls:

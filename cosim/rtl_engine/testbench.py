@@ -21,6 +21,7 @@ from cosim.program import Program
 from cosim.rtl_engine.agents import CYCLE_NS, AnalogAgent, ErrorMonitor, HostPort, reset
 from cosim.rtl_engine.bare import run_bare
 from cosim.rtl_engine.job import Job, ProgramJob, SessionJob
+from cosim.rtl_engine.receivers import ReceiverAgent
 from rtl.isa import CONTROL_LATENCY
 
 #: Cycles after the last unit's halt in which the last writes take force and flags rise, before anything is read.
@@ -53,9 +54,11 @@ async def _run_program(dut: Any, job: ProgramJob) -> None:
 
     host = HostPort(dut, program.config, options.pause)
     analog = AnalogAgent(dut, program.config, chip, program.locate)
+    receivers = ReceiverAgent(dut, program.config, chip, program.locate)
     monitor = ErrorMonitor(dut)
     await reset(dut)
     analog.start()
+    receivers.start()
     await host.load_programs(program.units)
     for (tile, edge), mask in program.masks.items():
         await host.load_masks(tile, {edge: mask})
@@ -66,7 +69,7 @@ async def _run_program(dut: Any, job: ProgramJob) -> None:
         if os.getppid() != parent:
             raise RuntimeError("the process that started this run is gone")  # killed: nobody would read the rest
         group = codes[first : first + program.frames_per_run]
-        analog.first_frame = options.first_frame + first
+        analog.first_frame = receivers.first_frame = options.first_frame + first
         for ilp, image in program.ilp_image(group).items():
             await host.load_vectors(ilp, image)
         last = None if len(group) == program.frames_per_run else _end_of_frame(program, len(group) - 1)
@@ -79,7 +82,7 @@ async def _run_program(dut: Any, job: ProgramJob) -> None:
             "cycles": int(dut.cycle.value),
             "events": analog.events,
             "cpu_s": process_time() - cpu_started,
-            **_shares(started, host, analog),
+            **_shares(started, host, analog, receivers),
         }
         if options.bare:
             paused, cpu_paused = perf_counter(), process_time()
@@ -117,10 +120,10 @@ def _end_of_frame(program: Program, frame: int) -> int:
     return begun + program.frame_cycles + 2 * CONTROL_LATENCY
 
 
-def _shares(started: float, host: HostPort, analog: AnalogAgent) -> dict[str, float]:
+def _shares(started: float, host: HostPort, analog: AnalogAgent, receivers: ReceiverAgent) -> dict[str, float]:
     """Wall time since `started`, and what each part of the co-simulation took of it."""
     wall = perf_counter() - started
-    carried = host.seconds + analog.overhead
+    carried = host.seconds + analog.overhead + receivers.seconds
     return {
         "wall_s": wall,
         "analog_s": analog.seconds,
@@ -144,13 +147,16 @@ async def _run_session(dut: Any, job: SessionJob) -> None:
 
 async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
     config = experiment.config
-    physics = _Patient(Recorder(experiment.make_chip(), experiment.name))
+    chip = experiment.make_chip()
+    physics = _Patient(Recorder(chip, experiment.name))
     started = perf_counter()
     host = HostPort(dut, config, pause)
     analog = AnalogAgent(dut, config, physics)
-    analog.first_frame = experiment.frame
+    receivers = ReceiverAgent(dut, config, chip)
+    analog.first_frame = receivers.first_frame = experiment.frame
     await reset(dut)
     serving = analog.start()
+    receivers.start()
     await host.load_programs(experiment.units)
     for (tile, edge), mask in experiment.masks.items():
         await host.load_masks(tile, {edge: mask})
@@ -164,11 +170,12 @@ async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
     statuses = await host.unit_statuses()
     results = {olp: await host.read_vectors(olp, config.olp_vectors) for olp in range(config.domain_count)}
     serving.cancel()
+    receivers.stop()
     monitor.stop()
     if physics.error:
         raise physics.error
     session_cycles = int(dut.cycle.value)
-    shares = _shares(started, host, analog)
+    shares = _shares(started, host, analog, receivers)
     return Record(
         engine="rtl",
         cycles=busy,

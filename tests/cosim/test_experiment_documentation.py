@@ -55,3 +55,13 @@ def test_the_mistake_of_the_page(first: Path) -> None:
     result = CliRunner().invoke(main, ["run", str(first)])
     (message,) = re.findall(r"`(first\.toml:\d+:\d+: .*) \.\.\.`", PAGE)
     assert message in result.output
+
+
+def test_routes_are_drawn(first: Path) -> None:
+    picture = first.with_suffix(".svg")
+    result = CliRunner().invoke(main, ["run", str(first), "--engine", "golden", "--routes", str(picture)])
+    assert result.exit_code == 0, result.output
+    assert "ILP W" in picture.read_text()
+    wrong = CliRunner().invoke(main, ["run", str(first), "--engine", "golden", "--routes", str(first) + ".png"])
+    assert wrong.exit_code == 1
+    assert "end the name in .svg" in wrong.output

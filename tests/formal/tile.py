@@ -34,10 +34,9 @@ class FreeMacro(wiring.Component):
 @proof(prove=2, cover=10)
 def whole(bench: Bench) -> None:
     """Sequencer, banks, masks, mesh, gate and status together, under any program."""
-    macro: list[FreeMacro] = []
-    dut = Tile(TINY, analog=lambda lanes, rows: macro.append(FreeMacro(bench, lanes, rows)) or macro[0])
+    analog = FreeMacro(bench, TINY.lanes, TINY.bias_rows)
+    dut = Tile(TINY, analog=lambda lanes, bias_rows: analog)
     inside = bench.put(dut)
-    analog = macro[0]
     issue, bank, payload = (inside.signal(f"controller.sequencer.{name}") for name in ("issue", "bank", "payload"))
 
     def latest(mode: Mode, layout: type[data.Struct]) -> data.View:
