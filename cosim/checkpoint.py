@@ -13,6 +13,7 @@ one run.
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -138,8 +139,9 @@ class ResumableEngine:
 
     Parameters
     ----------
-    engine : Engine
-        What runs the frames that are missing.
+    make : callable
+        Makes the engine that runs frames that are missing; not called if there are none, for a simulator may take
+        minutes to build.
     checkpoint : Checkpoint
         Entered, and with its chip made.
     chunk : int
@@ -151,11 +153,16 @@ class ResumableEngine:
         Frames that the last `run` found done.
     """
 
-    def __init__(self, engine: Engine, checkpoint: Checkpoint, *, chunk: int = CHUNK) -> None:
+    def __init__(self, make: Callable[[], Engine], checkpoint: Checkpoint, *, chunk: int = CHUNK) -> None:
         if chunk < 1:
             raise ValueError(f"chunk must be at least 1, got {chunk}")
-        self.engine, self.checkpoint, self.chunk = engine, checkpoint, chunk
+        self._make, self.checkpoint, self.chunk = make, checkpoint, chunk
         self.found = 0
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the frames that are missing."""
+        return self._make()
 
     def run(
         self,

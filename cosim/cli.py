@@ -162,6 +162,7 @@ def kws(
         raise click.UsageError("a run with --checkpoint is simulated in parts, of which only the last had waves")
     console = _console()
     notes: list[str] = []
+    traces: list[str] = []
     network = KwsModel.load(model or CHECKPOINT)
     analog = AnalogConfig.ideal() if ideal else AnalogConfig()
     with ExitStack() as stack:
@@ -184,13 +185,22 @@ def kws(
                 chip = kept.chip(make)
             else:
                 chip = make()
-        # The first time, this builds the simulator.
-        runner: ProgramEngine = TwinEngine() if engine == "twin" else RtlEngine(waves=waves)
-        traced = getattr(runner, "waves", None)
-        if engine == "both":
-            runner = CheckedEngine(runner, TwinEngine(), chosen.names)
-        if checkpoint:
-            runner = ResumableEngine(runner, kept, chunk=chunk)
+
+        def start() -> ProgramEngine:
+            if engine == "twin":
+                return TwinEngine()
+            rtl = RtlEngine(waves=waves)  # the first time, it builds the simulator
+            if rtl.waves:
+                traces.append(str(rtl.waves))
+            return CheckedEngine(rtl, TwinEngine(), chosen.names) if engine == "both" else rtl
+
+        def start_later() -> ProgramEngine:
+            bar.stop()  # a build has a display of its own
+            made = start()
+            bar.start()
+            return made
+
+        runner = ResumableEngine(start_later, kept, chunk=chunk) if checkpoint else start()
         with _progress() as bar:
             say = _Task(bar)
             say(f"classifying {len(chosen)} clips")
@@ -209,8 +219,8 @@ def kws(
     console.print("\n".join(notes) + "\n", soft_wrap=True)
     outcome.print(console)
     files = outcome.write(report) if report else {}
-    if traced:
-        files["waves"] = str(traced)
+    if traces:
+        files["waves"] = traces[0]
     if json_file:
         outcome.write_json(json_file, files)
         files["json"] = str(json_file)

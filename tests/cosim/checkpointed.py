@@ -64,7 +64,7 @@ def resumable(folder: Path, engine: Any, chunk: int = CHUNK) -> Iterator[Callabl
     """A function inputs -> Results that keeps what is done in `folder`."""
     with Checkpoint(folder, RUN) as checkpoint:
         chip = checkpoint.chip(make)
-        runner = ResumableEngine(engine, checkpoint, chunk=chunk)
+        runner = ResumableEngine(lambda: engine, checkpoint, chunk=chunk)
         yield lambda values: runner.run(chip.program, chip.analog, values)
 
 

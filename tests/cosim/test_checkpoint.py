@@ -40,7 +40,7 @@ def test_first_run_and_finished_run(tmp_path, whole):
     engine, calls = Counted(TwinEngine()), []
     with Checkpoint(tmp_path / "new" / "folder", RUN) as checkpoint:
         chip = checkpoint.chip(make)
-        runner = ResumableEngine(engine, checkpoint, chunk=CHUNK)
+        runner = ResumableEngine(lambda: engine, checkpoint, chunk=CHUNK)
         results = runner.run(
             chip.program, chip.analog, inputs(30), progress=lambda done, total: calls.append((done, total))
         )
@@ -56,6 +56,8 @@ def test_first_run_and_finished_run(tmp_path, whole):
         assert calls[-1] == (30, 30)
         assert whole.difference(again) is None
         assert again.statistics == results.statistics
+        finished = ResumableEngine(lambda: pytest.fail("an engine for nothing"), checkpoint)
+        assert whole.difference(finished.run(chip.program, chip.analog, inputs(30))) is None
 
 
 def test_resumed_run_makes_no_chip(tmp_path):
@@ -74,9 +76,7 @@ def test_another_run_is_refused(tmp_path):
         pass
     before = (tmp_path / "checkpoint.json").read_bytes()
     with (
-        pytest.raises(
-            CheckpointError, match="another run: seed is 3 there and 4 here; ideal is unset there"
-        ),
+        pytest.raises(CheckpointError, match="another run: seed is 3 there and 4 here; ideal is unset there"),
         Checkpoint(tmp_path, RUN | {"seed": "4", "ideal": "yes"}),
     ):
         pass
@@ -95,7 +95,7 @@ def test_folders_that_are_no_checkpoint(tmp_path):
     with pytest.raises(CheckpointError, match=r"checkpoint\.json is no checkpoint of this version"):
         Checkpoint(tmp_path, RUN).__enter__()
     with pytest.raises(ValueError, match="chunk must be at least 1"):
-        ResumableEngine(TwinEngine(), Checkpoint(tmp_path, RUN), chunk=0)
+        ResumableEngine(TwinEngine, Checkpoint(tmp_path, RUN), chunk=0)
 
 
 def test_two_processes_do_not_share_a_folder(tmp_path):
