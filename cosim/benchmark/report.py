@@ -30,7 +30,7 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
     console.print(f"[bold]machine[/]  {machine['cpu']}, {machine['cores']} cores, load {machine['load']:.1f}")
     console.print(f"         {machine['system']}, Python {machine['python']}, {versions}", soft_wrap=True)
-    console.print(f"         {machine['compiler']}; {machine['blas']}\n", soft_wrap=True)
+    console.print(f"         {machine['compiler']}; {machine['blas']}; aihwkit {machine['aihwkit']}\n", soft_wrap=True)
 
     rates = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     for heading in ("one thread", "per second", "spread", "by the clock", "what"):
@@ -102,7 +102,7 @@ def plot(result: Benchmark, path: Path) -> Path:
     figure = Figure(figsize=(12, 7), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     for axes, (key, axis, unit) in zip(figure.subplots(2, 3).ravel(), _PANELS, strict=True):
-        _panel(axes, scaling[key], log=key in ("batch", "lanes"))
+        _panel(axes, scaling[key], log=key in ("batch", "lanes", "rtl lanes"))
         axes.set_xlabel(axis)
         axes.set_ylabel(unit)
     machine = result.machine

@@ -9,7 +9,7 @@ from typing import Any
 
 from cosim.benchmark.machine import describe_machine
 from cosim.benchmark.timing import Sample, Series, Worker
-from cosim.benchmark.work import Case, frames_peak_mib, has_aihwkit, kws_work, mac_work, random_inputs, take
+from cosim.benchmark.work import Case, aihwkit_problem, frames_peak_mib, kws_work, mac_work, random_inputs, take
 from cosim.rtl_engine.build import build
 from cosim.rtl_engine.cache import Effort
 from cosim.rtl_engine.engine import RtlEngine
@@ -78,10 +78,10 @@ class Plan:
             groups=1,
         )
 
-    def cases(self) -> Iterator[Case]:
+    def cases(self, *, aihwkit: bool = False) -> Iterator[Case]:
         """What is measured in one thread."""
         lanes, batch = self.lanes[-1], self.batches[-1]
-        for work in ("twin mvm", "products", "products64", "numpy mvm", *(["aihwkit mvm"] if has_aihwkit() else [])):
+        for work in ("twin mvm", "products", "products64", "numpy mvm", *(["aihwkit mvm"] if aihwkit else [])):
             yield from (Case(work, size, lanes) for size in self.batches)
             yield from (Case(work, batch, size) for size in self.lanes[:-1])
         yield from (Case("twin mvm", batch, lanes, count) for count in self.tiles if count > 1)
@@ -203,7 +203,7 @@ class Benchmark:
                 case.work: {n: self.threaded[case, n].wall_per_s / one[case] for n in plan.threads}
                 for case in plan.threaded()
             },
-            "rtl lanes": {"rtl": {r.lanes: r.cycles.per_s for r in self.rtl.values() if r.tiles == main.tiles}},
+            "rtl lanes": {"rtl": {r.lanes: r.cycles.per_s for c, r in self.rtl.items() if not c.single}},
             "rtl tiles": {"rtl": {r.tiles: r.cycles.per_s for r in self.rtl.values() if r.lanes == main.lanes}},
         }
 
@@ -229,7 +229,10 @@ def measure(plan: Plan, advance: Advance = lambda what, done, total: None, *, re
     rtl = {case: _rtl(case, plan) for case in plan.rtl}
     if effort:
         rtl[plan.rtl[0]][0].build = effort
-    cases = list(plan.cases())
+    with Worker() as fresh:
+        problem = fresh.call(aihwkit_problem)
+    result.machine["aihwkit"] = "measured" if problem is None else f"not measured: {problem}"
+    cases = list(plan.cases(aihwkit=problem is None))
     total = plan.repeats * (len(rtl) + len(cases) + len(plan.threads) * len(plan.threaded())) + 1
     done = 0
 

@@ -22,7 +22,7 @@ from cosim.program import Program
 from cosim.twin import TwinEngine, make_chip
 from rtl.config import ChipConfig, preset
 
-__all__ = ["Case", "frames_peak_mib", "has_aihwkit", "kws_work", "mac_work", "random_inputs", "take"]
+__all__ = ["Case", "aihwkit_problem", "frames_peak_mib", "kws_work", "mac_work", "random_inputs", "take"]
 
 #: Types in which the twin computes the means and the variances of its sums.
 MEAN, VARIANCE = np.float64, np.float32
@@ -131,9 +131,15 @@ def _numpy_mvm(case: Case) -> Callable[[], object]:
     return lambda: inputs @ weights
 
 
-def has_aihwkit() -> bool:
-    """Whether aihwkit can be imported; nothing of ours needs it."""
-    return find_spec("aihwkit") is not None
+def aihwkit_problem() -> str | None:
+    """Why aihwkit is not measured, or None if it can be. Nothing of ours needs it, so no problem of its is an error."""
+    if find_spec("aihwkit") is None:
+        return "not installed"
+    try:
+        _aihwkit_mvm(Case("aihwkit mvm", 1, 16))()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def _aihwkit_mvm(case: Case) -> Callable[[], object]:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from cosim.benchmark.machine import describe_machine, peak_mib
 from cosim.benchmark.suite import Plan
 from cosim.benchmark.timing import Sample, Series, Worker, calls_for, sample
-from cosim.benchmark.work import Case, _prepared, kws_work, random_inputs, take
+from cosim.benchmark.work import Case, _prepared, aihwkit_problem, kws_work, random_inputs, take
 from cosim.cli import main
 from cosim.rtl_engine.cache import Effort, cached
 from cosim.rtl_engine.engine import RtlEngine
@@ -118,6 +118,17 @@ def test_full_plan_has_the_documented_cases():
     assert plan.threads[0] == 1
     assert plan.threads[-1] == describe_machine()["cores"]
     assert str(plan.rtl[0]) == "chip, keyword spotting"
+
+
+def test_aihwkit_is_measured_only_where_it_works(tmp_path, monkeypatch):
+    assert not any(case.work.startswith("aihwkit") for case in Plan.quick().cases())
+    assert Case("aihwkit mvm", 8, 16) in Plan.quick().cases(aihwkit=True)
+    (tmp_path / "aihwkit").mkdir()
+    (tmp_path / "aihwkit" / "__init__.py").write_text("raise ImportError('built for another torch')")
+    monkeypatch.syspath_prepend(tmp_path)
+    problem = aihwkit_problem()
+    assert problem is not None
+    assert "Error" in problem
 
 
 # ---- machine, builds

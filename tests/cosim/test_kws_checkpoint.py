@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,22 +129,23 @@ def test_waves_and_checkpoint_exclude_each_other(options, tmp_path):
 def test_both_engines(options, tmp_path, monkeypatch):
     """All codes identical; with one of the twin's wrong, an error that says where, and nothing kept as compared."""
     folder = tmp_path / "run"
-    arguments = options("--engine", "both", "--clips", 20, "--json", tmp_path / "out.json")
+    arguments = options("--engine", "both", "--clips", 5, "--json", tmp_path / "out.json")
     result = invoke([*arguments, "--checkpoint", str(folder)])
     assert result.exit_code == 0, result.output
-    codes = 20 * (30 + 12)
+    codes = 5 * (30 + 12)
     assert f"{codes} codes of both engines, all identical" in result.output
     report = json.loads((tmp_path / "out.json").read_text())
     assert report["engine"] == "rtl"
     assert report["compared_codes"] == codes
 
     (tmp_path / "out.json").unlink()
+    shutil.copytree(folder, tmp_path / "other", ignore=shutil.ignore_patterns("results"))  # the same chip
     right = TwinEngine.run
 
     def wrong(self: TwinEngine, program: Any, chip: Any, inputs: Any, **rest: Any) -> Results:
         results = right(self, program, chip, inputs, **rest)
-        if rest.get("first_frame", 0) == 0 and results.frames == 20:  # the run, not the calibration
-            results.codes["layer0"][17, 4] ^= 8
+        if rest.get("first_frame", 0) == 0 and results.frames == 5:  # the run, not the calibration
+            results.codes["layer0"][3, 4] ^= 8
         return results
 
     monkeypatch.setattr(TwinEngine, "run", wrong)
@@ -151,8 +153,8 @@ def test_both_engines(options, tmp_path, monkeypatch):
     assert result.exit_code == 1
     said = " ".join(result.output.split())
     assert re.search(
-        r"Error: rtl and twin differ: clip '[^']+', frame 17, layer0 \(tile \d+\), column 4: "
-        r"\d+ \(rtl\), \d+ \(twin\); 1 of 840 codes differ",
+        r"Error: rtl and twin differ: clip '[^']+', frame 3, layer0 \(tile \d+\), column 4: "
+        r"\d+ \(rtl\), \d+ \(twin\); 1 of 210 codes differ",
         said,
     )
     assert not (tmp_path / "out.json").exists()
