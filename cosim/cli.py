@@ -186,7 +186,7 @@ def kws(
             else:
                 chip = make()
 
-        def start() -> ProgramEngine:
+        def start() -> "ProgramEngine":
             if engine == "twin":
                 return TwinEngine()
             rtl = RtlEngine(waves=waves)  # the first time, it builds the simulator
@@ -194,7 +194,7 @@ def kws(
                 traces.append(str(rtl.waves))
             return CheckedEngine(rtl, TwinEngine(), chosen.names) if engine == "both" else rtl
 
-        def start_later() -> ProgramEngine:
+        def start_later() -> "ProgramEngine":
             bar.stop()  # a build has a display of its own
             made = start()
             bar.start()

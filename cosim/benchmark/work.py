@@ -143,22 +143,22 @@ def aihwkit_problem() -> str | None:
 
 
 def _aihwkit_mvm(case: Case) -> Callable[[], object]:
-    import torch
     from aihwkit.nn import AnalogLinear
     from aihwkit.simulator.configs import InferenceRPUConfig, WeightNoiseType
+    from torch import from_numpy, no_grad, set_num_threads
 
-    torch.set_num_threads(1)
+    set_num_threads(1)
     config = InferenceRPUConfig()
     config.forward.w_noise = 0.0175
     config.forward.w_noise_type = WeightNoiseType.PCM_READ
     config.forward.ir_drop = 1.0
     layer = AnalogLinear(case.lanes, case.lanes, bias=False, rpu_config=config)
-    layer.set_weights(torch.from_numpy(_weights(case).T.astype(np.float32)))
+    layer.set_weights(from_numpy(_weights(case).T.astype(np.float32)))
     layer.eval()
-    inputs = torch.from_numpy(_inputs(case).astype(np.float32) / 255)
+    inputs = from_numpy(_inputs(case).astype(np.float32) / 255)
 
     def work() -> object:
-        with torch.no_grad():
+        with no_grad():
             return layer(inputs)
 
     return work
