@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.capacitors import Frames
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.noise import KeyedNoise
-from analog_models.tile import Frames, Tile, settle
+from analog_models.tile import Tile, connect
 
 __all__ = ["AnalogChip", "AnalogFileError"]
 
@@ -123,13 +124,14 @@ class AnalogChip:
                 for event in batch:
                     self.tile(event.tile).precharge(frames, cycle)
             elif kind is EventKind.INTEGRATE:
+                moves = {}
                 for event in batch:
                     times = _needed(event, event.row_time, "row_time")
-                    self.tile(event.tile).move_charge(frames, cycle, _controls(event), times)
+                    moved = self.tile(event.tile).latch(frames, cycle, _controls(event), times)
+                    if moved:
+                        moves[event.tile] = moved
                 for members in {self._sharing(event.tile) for event in batch}:
-                    for index in members:
-                        self.tile(index).wait(frames, cycle)  # a partner that only lends its capacitors
-                    settle([self.tile(index) for index in members])
+                    connect([self.tile(index) for index in members], frames, cycle, moves)
             elif kind is EventKind.RAMP:
                 for event in batch:
                     if event.tile in codes:

@@ -1,0 +1,349 @@
+"""The capacitors of a tile, or of two tiles that share them, from one observation to the next.
+
+Between two observations (a ramp, a change of the connected capacitors or of sharing) charge only adds up. A `Node` keeps
+it as exact integers, so that it makes no difference in how many products it was summed: phases that read the same
+pulses are merged into one matrix product, and voltages are formed when somebody looks.
+
+Saturation breaks the sum: it is judged at the end of each phase. Merged phases show where a column *may* have come near
+a rail on the way, and those few columns are walked through phase by phase.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.crossbar import MAX_PHASES, Pairs, squared
+from analog_models.noise import Draw
+from analog_models.phases import Group, Move, Phase, grouped
+
+if TYPE_CHECKING:
+    from analog_models.tile import Tile
+
+__all__ = ["Frames", "Node", "blocks"]
+
+Array = NDArray[np.float64]
+Frames = NDArray[np.int64]
+#: (B, columns), or a number that holds for all.
+Level = Array | float
+#: Index arrays, one entry for each capacitor: frame and column.
+Spots = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+#: Phases that wait for evaluation at most: their pulses take memory.
+_WAITING = 16
+#: Share of the capacitors near a rail from which on merging is not worth while.
+_FEW = 0.01
+#: By how much a voltage from merged phases may be off besides: rounding, generously.
+_GUARD_MV = 1e-6
+#: Frames worked on at once between products: 128 x 512 float64 stay in the cache.
+_BLOCK = 128
+
+
+class Node:
+    """Connected capacitors of every column of one tile, or of two, for a batch of B frames.
+
+    Parameters
+    ----------
+    tiles : tuple of Tile
+        One, or a northern and a southern one.
+    frames : (B,) int64
+    cycle : int
+        From here on it floats.
+    capacitors : tuple of int
+        Connected ones, for each tile; empty if nobody knows yet.
+    start_mv : (B, columns) float64 or 0
+        Voltage in `cycle`, relative to the precharge level.
+    fresh : bool
+        Just precharged: the first look adds the precharge's kT/C noise.
+
+    Members
+    -------
+    now : int
+        Cycle of the last event.
+    """
+
+    def __init__(
+        self,
+        tiles: "tuple[Tile, ...]",
+        frames: Frames,
+        cycle: int,
+        capacitors: tuple[int, ...] = (),
+        start_mv: Level = 0.0,
+        *,
+        fresh: bool = False,
+    ) -> None:
+        self.tiles, self.frames, self.capacitors = tiles, frames, capacitors
+        self.now = cycle
+        self._periphery = periphery = tiles[0].config.periphery
+        self._columns = tiles[0].shape[1]
+        farads = sum(capacitors) * periphery.capacitor_ff
+        # mV for one signal unit and for one phase's injected charge, (columns,) for each tile; none without capacitors.
+        mv_per_fc = 1e3 / farads if farads else 0.0
+        self._scales_mv = [tile.columns.gain * (tile.signal_fc * mv_per_fc) for tile in tiles]
+        self._offsets_mv = [tile.columns.offset_fc * mv_per_fc for tile in tiles]
+        self._begin(cycle, start_mv)
+        if fresh:
+            self._key = cycle, Draw.PRECHARGE
+            self._undrawn_mv2 = periphery.reset_noise_mv(farads) ** 2
+
+    def _begin(self, cycle: int, start_mv: Level) -> None:
+        """Nothing has happened since `cycle`."""
+        self.cycle, self._start_mv = cycle, start_mv
+        #: Names the one Gaussian per column that the next look draws.
+        self._key: tuple[int, Draw] | None = None
+        self._undrawn_mv2 = 0.0
+        self._waiting: list[Phase] = []
+        # Of each tile: signal and variance in whole units, and phases, each of which injects its charge.
+        self._signals: list[Level] = [0.0] * len(self.tiles)
+        self._variances: list[Level] = [0.0] * len(self.tiles)
+        self._counts = [0] * len(self.tiles)
+        # What the rails have taken, and the noise that was forgotten there.
+        self._lost_mv: Level = 0.0
+        self._forgotten_mv2: Level = 0.0
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing is known but that it was precharged."""
+        return not self.capacitors
+
+    # Charge ---------------------------------------------------------------------------------------------------------
+
+    def add(self, cycle: int, moves: tuple[Move, ...]) -> None:
+        """A phase ends in `cycle`, in one tile or in both. The pulses are read later: do not change them."""
+        self.now = cycle
+        if self._key is None:
+            self._key = cycle, Draw.READ
+        if not any(self.capacitors):
+            self._pull_to_rail(cycle, moves)
+            return
+        self._waiting.append(Phase(cycle, moves))
+        if len(self._waiting) >= _WAITING:
+            self.settle()
+            if max(self._counts) > MAX_PHASES - _WAITING:
+                self.observe(cycle)  # or sums could leave the exact integers
+
+    def settle(self) -> None:
+        """Turn waiting phases into charge; when and how often this happens makes no difference."""
+        phases, self._waiting = self._waiting, []
+        if phases:
+            self._merge(phases)
+
+    def _merge(self, phases: Sequence[Phase]) -> None:
+        groups = grouped(phases, [tile.array for tile in self.tiles])
+        for group in groups:
+            group.compute()
+        passing, ending = self._near_rails(phases, groups)
+        if len(passing[0]) > _FEW * len(self.frames) * self._columns:
+            for phase in phases:
+                self._merge([phase])
+            return
+        walked = self._walk(phases, passing)
+        for group in groups:
+            self._signals[group.member] = _sum(self._signals[group.member], group.sums)
+        for (member, pairs), squares in _squares(groups).items():
+            spread = self.tiles[member].cells.spread(squares, pairs)
+            self._variances[member] = _sum(self._variances[member], spread)
+        for phase in phases:
+            for move in phase.moves:
+                self._counts[move.member] += 1
+        if len(ending[0]):
+            free = self._free_mv(self._shift_mv(phases[-1].cycle, self._counts), ending)
+            self._put(ending, *self._judged(free, self._variance_mv2(ending), *self._losses(ending)))
+        if len(passing[0]):
+            self._put(passing, *walked)
+
+    def _pull_to_rail(self, cycle: int, moves: tuple[Move, ...]) -> None:
+        """Without any capacitor the node goes where its charge points to."""
+        moved: Level = 0.0
+        for group in grouped([Phase(cycle, moves)], [tile.array for tile in self.tiles]):
+            group.compute()
+            tile = self.tiles[group.member]
+            moved = moved + group.sums * (tile.columns.gain * tile.signal_fc)
+        for move in moves:
+            moved = moved + self.tiles[move.member].columns.offset_fc
+        low, high = self._periphery.rails_mv
+        start = self.voltage_mv(cycle)
+        self._begin(cycle, np.where(moved == 0, start, np.where(np.greater(moved, 0), high, low)))
+
+    # Voltage --------------------------------------------------------------------------------------------------------
+
+    def _shift_mv(self, cycle: int, counts: Sequence[int]) -> Array:
+        """What droop and `counts` injected charges add between `self.cycle` and `cycle`: (columns,)."""
+        droop = self._periphery.droop_mv(cycle - self.cycle)
+        return sum((count * offset for count, offset in zip(counts, self._offsets_mv, strict=True)), droop)
+
+    def _free_mv(self, shift: Array, at: "slice | Spots", signals: Sequence[Level] | None = None) -> Array:
+        """Voltage if nothing had been lost at a rail: of a block of frames (b, columns), or of single capacitors (n,).
+
+        `signals` are those of `at`, where they are not the node's own.
+        """
+        columns = _columns(at)
+        level: Level = _part(self._start_mv, at)
+        for member, signal in enumerate(self._signals if signals is None else signals):
+            units = _part(signal, at) if signals is None else signal
+            if np.ndim(units):
+                level = level + units * self._scales_mv[member][columns]
+        return level + shift[columns]
+
+    def _variance_mv2(self, at: "slice | Spots", variances: Sequence[Level] | None = None) -> Level:
+        """Variance of the noise that the next look draws, were nothing forgotten; arguments as above."""
+        columns = _columns(at)
+        total: Level = self._undrawn_mv2
+        for member, variance in enumerate(self._variances if variances is None else variances):
+            units = _part(variance, at) if variances is None else variance
+            if np.ndim(units):
+                factor = self._scales_mv[member] * self.tiles[member].cells.sigma_units
+                total = total + units * (factor * factor)[columns]
+        return total
+
+    def voltage_mv(self, cycle: int) -> Array:
+        """What a look in `cycle` would see: (B, columns). It changes nothing; `observe` does."""
+        self.settle()
+        seen = np.empty((len(self.frames), self._columns))
+        shift, droop = self._shift_mv(cycle, self._counts), self._periphery.droop_mv(cycle - self.cycle)
+        for part in blocks(len(self.frames)):
+            v_mv = self._free_mv(shift, part) - _part(self._lost_mv, part)
+            v_mv = self._periphery.stopped_mv(v_mv, droop)
+            variance = self._variance_mv2(part)
+            if np.any(variance):
+                assert self._key is not None
+                sigma = np.sqrt(variance - _part(self._forgotten_mv2, part))
+                v_mv = v_mv + sigma * self.tiles[0].noise.gaussians(self.frames[part], *self._key, self._columns)
+            seen[part] = v_mv
+        return seen
+
+    def observe(self, cycle: int) -> Array:
+        """Look at the node in `cycle`: (B, columns). From here on charge and noise begin anew."""
+        seen = self.voltage_mv(cycle)
+        self.now = cycle
+        self._begin(cycle, seen)
+        return seen
+
+    # Saturation -----------------------------------------------------------------------------------------------------
+
+    def _judged(self, free_mv: Array, variance: Level, lost_mv: Level, forgotten: Level) -> tuple[Array, Array]:
+        """At the end of a phase: what the rails have taken by now, and the noise that was forgotten there."""
+        v_mv = free_mv - lost_mv
+        inside = np.clip(v_mv, *self._periphery.rails_mv)
+        outside = inside != v_mv
+        return np.where(outside, free_mv - inside, lost_mv), np.where(outside, variance, forgotten)
+
+    def _losses(self, spots: Spots) -> tuple[Level, Level]:
+        return _part(self._lost_mv, spots), _part(self._forgotten_mv2, spots)
+
+    def _put(self, spots: Spots, lost_mv: Array, forgotten: Array) -> None:
+        for name, values in (("_lost_mv", lost_mv), ("_forgotten_mv2", forgotten)):
+            if not np.ndim(getattr(self, name)):
+                setattr(self, name, np.zeros((len(self.frames), self._columns)))
+            getattr(self, name)[spots] = values
+
+    def _walk(self, phases: Sequence[Phase], spots: Spots) -> tuple[Array, Array]:
+        """Judge single capacitors at the end of every phase: what they lose and forget, (n,) each."""
+        frames, columns = spots
+        signals = [_part(signal, spots) for signal in self._signals]
+        variances = [_part(variance, spots) for variance in self._variances]
+        counts = list(self._counts)
+        losses = self._losses(spots)
+        for phase in phases if len(frames) else ():
+            for member, read, times in phase.moves:
+                counts[member] += 1
+                cells = self.tiles[member].array
+                if cells is None:
+                    continue
+                pulses = times[frames]
+                signals[member] = signals[member] + cells.charge_of(pulses, (read,), columns)
+                if cells.noisy:
+                    pairs = ((read.wp1, read.wp2),)
+                    variances[member] = variances[member] + cells.spread_of(pulses, pairs, columns)
+            free = self._free_mv(self._shift_mv(phase.cycle, counts), spots, signals)
+            losses = self._judged(free, self._variance_mv2(spots, variances), *losses)
+        return losses  # type: ignore[return-value]
+
+    def _near_rails(self, phases: Sequence[Phase], groups: Sequence[Group]) -> tuple[Spots, Spots]:
+        """Capacitors that may have been outside the rails at the end of a phase before the last, and only of the last.
+
+        By the end of a phase a group is taken to have moved an even share of its sum, and the largest possible error
+        of that is allowed for: first with the extremes of each column, then frame by frame for the columns in doubt.
+        """
+        low, high = self._periphery.rails_mv
+        counts, steps = list(self._counts), []
+        for number, phase in enumerate(phases):
+            for move in phase.moves:
+                counts[move.member] += 1
+            shares = [(group, share) for group in groups if (share := group.share(number))]
+            slacks = [
+                (group, slack * np.abs(self._scales_mv[group.member]))
+                for group in groups
+                if (slack := group.slack(number)) is not None
+            ]
+            steps.append((self._shift_mv(phase.cycle, counts), shares, slacks))
+
+        before = self._before(slice(None))
+        start_top, start_bottom = (before.max(axis=0), before.min(axis=0)) if np.ndim(before) else (before, before)
+        moved = {group: self._scales_mv[group.member] * _extremes(group.sums) for group in groups}
+        doubtful = np.zeros(self._columns, bool)
+        for shift, shares, slacks in steps:
+            spare = sum((slack * group.norms.max() for group, slack in slacks), _GUARD_MV)
+            top, bottom = shift + start_top + spare, shift + start_bottom - spare
+            for group, share in shares:
+                highest, lowest = moved[group]
+                top = top + share * highest
+                bottom = bottom + share * lowest
+            doubtful |= (top > high) | (bottom < low)
+        suspects = np.flatnonzero(doubtful)
+        passing = np.zeros((len(self.frames), len(suspects)), bool)
+        ending = passing
+        if suspects.size:
+            before = self._before((slice(None), suspects))
+            moved = {g: g.sums[:, suspects] * self._scales_mv[g.member][suspects] for g in groups}
+            for shift, shares, slacks in steps:
+                passing = passing | ending
+                v_mv = before + shift[suspects]
+                for group, share in shares:
+                    v_mv = v_mv + share * moved[group]
+                spare = sum((np.multiply.outer(group.norms, slack[suspects]) for group, slack in slacks), _GUARD_MV)
+                ending = np.broadcast_to((v_mv + spare > high) | (v_mv - spare < low), passing.shape)
+        found = (np.nonzero(passing), np.nonzero(ending & ~passing))
+        return tuple((frames, suspects[columns]) for frames, columns in found)  # type: ignore[return-value]
+
+    def _before(self, at: "slice | tuple[slice, NDArray]") -> Level:
+        """Voltage before the phases that are being merged, shifts apart: (B, columns of `at`), or a number."""
+        level: Level = 0.0 + _part(self._start_mv, at)
+        for member, signal in enumerate(self._signals):
+            if np.ndim(signal):
+                level = level + _part(signal, at) * self._scales_mv[member][_columns(at)]
+        return level - _part(self._lost_mv, at)
+
+
+def _extremes(sums: Array) -> Array:
+    """Largest and smallest sum of each column: (2, columns)."""
+    return np.stack([sums.max(axis=0), sums.min(axis=0)])
+
+
+def blocks(frames: int) -> Iterator[slice]:
+    """Frames 0 to `frames` - 1 in blocks that fit into the cache."""
+    for start in range(0, frames, _BLOCK):
+        yield slice(start, min(start + _BLOCK, frames))
+
+
+def _squares(groups: Sequence[Group]) -> dict[tuple[int, Pairs], NDArray[np.float32]]:
+    """Squared pulses, added up where they go through the same devices of the same tile."""
+    found: dict[tuple[int, Pairs], NDArray[np.float32]] = {}
+    for group in groups:
+        if group.cells.noisy:
+            key, squares = (group.member, group.pairs), squared(group.times)
+            found[key] = found[key] + squares if key in found else squares
+    return found
+
+
+def _sum(level: Level, more: Array) -> Array:
+    return level + more if isinstance(level, np.ndarray) else more
+
+
+def _part(level: Level, at: slice | Spots) -> Level:
+    return level[at] if isinstance(level, np.ndarray) else level
+
+
+def _columns(at: "slice | tuple") -> NDArray[np.intp] | slice:
+    return slice(None) if isinstance(at, slice) else at[1]

@@ -1,0 +1,94 @@
+"""Integration phases of one or two tiles, and their merging: phases that read the same pulses share one product."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.crossbar import CellArray, Pairs, Read
+
+__all__ = ["Group", "Move", "Phase", "grouped"]
+
+Array = NDArray[np.float64]
+
+
+class Move(NamedTuple):
+    """Charge that tile number `member` of a node moves in a phase: read as `read` for `times`, (B, rows) ns."""
+
+    member: int
+    read: Read
+    times: NDArray[np.integer]
+
+
+class Phase(NamedTuple):
+    """Integrations of a node that end in `cycle`."""
+
+    cycle: int
+    moves: tuple[Move, ...]
+
+
+@dataclass(eq=False)
+class Group:
+    """Phases in which one tile reads the same pulses.
+
+    Members
+    -------
+    phases : list of int
+        Which of the merged phases, ascending.
+    reads : tuple of Read
+        How each of them reads.
+    sums : (B, columns) float64
+        Signal units of all of them together, exact.
+    """
+
+    member: int
+    times: NDArray[np.integer]
+    cells: CellArray
+    phases: list[int] = field(default_factory=list)
+    reads: tuple[Read, ...] = ()
+
+    def compute(self) -> None:
+        """The one product."""
+        times = self.times.astype(np.float64)
+        self.sums = self.cells.charge(times, self.reads)
+        #: Euclidean norm of each frame's pulses, (B,); nobody asks for it when nothing was merged.
+        self.norms = np.sqrt(np.einsum("br,br->b", times, times)) if len(self.phases) > 1 else np.zeros(len(times))
+
+    @property
+    def pairs(self) -> Pairs:
+        return tuple(sorted((read.wp1, read.wp2) for read in self.reads))
+
+    def share(self, phase: int) -> float:
+        """Share of the phases that have come by the end of a phase."""
+        return sum(number <= phase for number in self.phases) / len(self.phases)
+
+    def slack(self, phase: int) -> Array | None:
+        """Largest error of taking even shares of `sums` for what came by the end of a phase.
+
+        (columns,) signal units, to be multiplied by `norms`; None if all has come, or nothing yet.
+        """
+        done = sum(number <= phase for number in self.phases)
+        return self.cells.deviations(self.reads)[done - 1] if 0 < done < len(self.phases) else None
+
+
+def grouped(phases: Sequence[Phase], arrays: Sequence[CellArray | None]) -> list[Group]:
+    """Group the moves of phases by tile and pulses; a tile without array moves nothing that a product could tell."""
+    groups: list[Group] = []
+    for number, phase in enumerate(phases):
+        for member, read, times in phase.moves:
+            cells = arrays[member]
+            if cells is None:
+                continue
+            group = next((g for g in groups if g.member == member and _same(g.times, times)), None)
+            if group is None:
+                group = Group(member, times, cells)
+                groups.append(group)
+            group.phases.append(number)
+            group.reads += (read,)
+    return groups
+
+
+def _same(a: NDArray, b: NDArray) -> bool:
+    return a is b or np.array_equal(a, b)
