@@ -203,13 +203,16 @@ class Node:
         seen = np.empty((len(self.frames), self._columns))
         shift, droop = self._shift_mv(cycle, self._counts), self._periphery.droop_mv(cycle - self.cycle)
         for part in blocks(len(self.frames)):
-            v_mv = self._free_mv(shift, part) - _part(self._lost_mv, part)
+            v_mv = self._free_mv(shift, part)
+            if np.ndim(self._lost_mv):
+                v_mv = v_mv - _part(self._lost_mv, part)
             v_mv = self._periphery.stopped_mv(v_mv, droop)
             variance = self._variance_mv2(part)
-            if np.any(variance):
-                assert self._key is not None
-                sigma = np.sqrt(variance - _part(self._forgotten_mv2, part))
-                v_mv = v_mv + sigma * self.tiles[0].noise.gaussians(self.frames[part], *self._key, self._columns)
+            if np.ndim(self._forgotten_mv2):
+                variance = variance - _part(self._forgotten_mv2, part)
+            if self._key and (np.ndim(variance) or variance):
+                z = self.tiles[0].noise.gaussians(self.frames[part], *self._key, self._columns)
+                v_mv = v_mv + np.sqrt(variance) * z
             seen[part] = v_mv
         return seen
 
@@ -267,45 +270,42 @@ class Node:
         of that is allowed for: first with the extremes of each column, then frame by frame for the columns in doubt.
         """
         low, high = self._periphery.rails_mv
-        counts, steps = list(self._counts), []
+        scales = [self._scales_mv[group.member] for group in groups]
+        # Everything at the end of each phase: (phases, columns), or a number for each phase.
+        shift, spare = self._shifts(phases), np.full((len(phases), 1), _GUARD_MV)
+        shares = [group.shares(len(phases)) for group in groups]
+        slacks = [group.slacks(len(phases)) * scale for group, scale in zip(groups, scales, strict=True)]
+        before = self._before(slice(None))
+        top = shift + (before.max(axis=0) if np.ndim(before) else before)
+        bottom = shift + (before.min(axis=0) if np.ndim(before) else before)
+        for group, scale, share, slack in zip(groups, scales, shares, slacks, strict=True):
+            top += np.multiply.outer(share, group.sums.max(axis=0) * scale)
+            bottom += np.multiply.outer(share, group.sums.min(axis=0) * scale)
+            spare = spare + slack * group.norms.max(initial=0)
+        suspects = np.flatnonzero(((top + spare > high) | (bottom - spare < low)).any(axis=0))
+
+        passing = ending = np.zeros((len(self.frames), len(suspects)), bool)
+        if suspects.size:
+            level = self._before((slice(None), suspects))
+            moved = [group.sums[:, suspects] * scale[suspects] for group, scale in zip(groups, scales, strict=True)]
+            for number in range(len(phases)):
+                passing = passing | ending
+                v_mv, spares = level + shift[number, suspects], _GUARD_MV
+                for group, part, share, slack in zip(groups, moved, shares, slacks, strict=True):
+                    v_mv = v_mv + share[number] * part
+                    spares = spares + np.multiply.outer(group.norms, slack[number, suspects])
+                ending = np.broadcast_to((v_mv + spares > high) | (v_mv - spares < low), passing.shape)
+        found = (np.nonzero(passing), np.nonzero(ending & ~passing))
+        return tuple((frames, suspects[columns]) for frames, columns in found)  # type: ignore[return-value]
+
+    def _shifts(self, phases: Sequence[Phase]) -> Array:
+        """`_shift_mv` at the end of each of the phases that are being merged: (phases, columns)."""
+        counts, shifts = list(self._counts), np.empty((len(phases), self._columns))
         for number, phase in enumerate(phases):
             for move in phase.moves:
                 counts[move.member] += 1
-            shares = [(group, share) for group in groups if (share := group.share(number))]
-            slacks = [
-                (group, slack * np.abs(self._scales_mv[group.member]))
-                for group in groups
-                if (slack := group.slack(number)) is not None
-            ]
-            steps.append((self._shift_mv(phase.cycle, counts), shares, slacks))
-
-        before = self._before(slice(None))
-        start_top, start_bottom = (before.max(axis=0), before.min(axis=0)) if np.ndim(before) else (before, before)
-        moved = {group: self._scales_mv[group.member] * _extremes(group.sums) for group in groups}
-        doubtful = np.zeros(self._columns, bool)
-        for shift, shares, slacks in steps:
-            spare = sum((slack * group.norms.max() for group, slack in slacks), _GUARD_MV)
-            top, bottom = shift + start_top + spare, shift + start_bottom - spare
-            for group, share in shares:
-                highest, lowest = moved[group]
-                top = top + share * highest
-                bottom = bottom + share * lowest
-            doubtful |= (top > high) | (bottom < low)
-        suspects = np.flatnonzero(doubtful)
-        passing = np.zeros((len(self.frames), len(suspects)), bool)
-        ending = passing
-        if suspects.size:
-            before = self._before((slice(None), suspects))
-            moved = {g: g.sums[:, suspects] * self._scales_mv[g.member][suspects] for g in groups}
-            for shift, shares, slacks in steps:
-                passing = passing | ending
-                v_mv = before + shift[suspects]
-                for group, share in shares:
-                    v_mv = v_mv + share * moved[group]
-                spare = sum((np.multiply.outer(group.norms, slack[suspects]) for group, slack in slacks), _GUARD_MV)
-                ending = np.broadcast_to((v_mv + spare > high) | (v_mv - spare < low), passing.shape)
-        found = (np.nonzero(passing), np.nonzero(ending & ~passing))
-        return tuple((frames, suspects[columns]) for frames, columns in found)  # type: ignore[return-value]
+            shifts[number] = self._shift_mv(phase.cycle, counts)
+        return shifts
 
     def _before(self, at: "slice | tuple[slice, NDArray]") -> Level:
         """Voltage before the phases that are being merged, shifts apart: (B, columns of `at`), or a number."""
@@ -314,11 +314,6 @@ class Node:
             if np.ndim(signal):
                 level = level + _part(signal, at) * self._scales_mv[member][_columns(at)]
         return level - _part(self._lost_mv, at)
-
-
-def _extremes(sums: Array) -> Array:
-    """Largest and smallest sum of each column: (2, columns)."""
-    return np.stack([sums.max(axis=0), sums.min(axis=0)])
 
 
 def blocks(frames: int) -> Iterator[slice]:

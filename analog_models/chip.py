@@ -131,7 +131,7 @@ class AnalogChip:
                     if moved:
                         moves[event.tile] = moved
                 for members in {self._sharing(event.tile) for event in batch}:
-                    connect([self.tile(index) for index in members], frames, cycle, moves)
+                    connect(tuple([self.tile(index) for index in members]), frames, cycle, moves)
             elif kind is EventKind.RAMP:
                 for event in batch:
                     if event.tile in codes:

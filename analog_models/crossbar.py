@@ -101,7 +101,8 @@ class CellArray:
         self.exponent = np.zeros(self.shape, np.uint16)
         self.sigma_units = SIGNAL_UNITS * (_SQUARE_NS2 / _VARIANCE_UNITS) ** 0.5
         self._units = np.zeros(self.shape, np.int32)  # as read now
-        self._stale = np.zeros(rows, bool)
+        self._stale = np.zeros(rows, bool)  # rows that have been written since
+        self._touched = False  # any of them
         self._signals: dict[tuple[Read, ...], Array] = {}
         self._deviations: dict[tuple[Read, ...], Array] = {}
         self._variances: dict[Pairs, NDArray[np.float32]] = {}
@@ -159,7 +160,7 @@ class CellArray:
 
     def touch(self, rows: NDArray[np.integer] | slice = slice(None)) -> None:
         """Derive these rows anew before the next read."""
-        self._stale[rows] = True
+        self._stale[rows] = self._touched = True
 
     def read_us(self, rows: Sequence[int] | NDArray | slice = slice(None)) -> Array:
         """Mean conductance in uS that a read sees now: drifted, behind the IR drop. (4, rows, columns)."""
@@ -175,8 +176,9 @@ class CellArray:
 
     def _refresh(self) -> None:
         """Bring what is derived up to date with what was written."""
-        if not self._stale.any():
+        if not self._touched:
             return
+        self._touched = False
         rows = np.flatnonzero(self._stale)
         self._units[:, rows] = self._read_units(rows)
         self._deviations.clear()
@@ -220,17 +222,17 @@ class CellArray:
         return self._signals[reads]
 
     def deviations(self, reads: tuple[Read, ...]) -> Array:
-        """How far the first 1, 2, ... of these phases are from their even share of the sum: (phases - 1, columns).
+        """How far the first 0, 1, ... of these phases are from their even share of the sum: (phases + 1, columns).
 
         Euclidean norms over the rows, in signal units: by Cauchy-Schwarz, a column's sum over the first *k* of *n*
-        phases with pulses *t* differs from *k/n* of all by |t| times entry *k - 1* at most.
+        phases with pulses *t* differs from *k/n* of all by |t| times entry *k* at most.
         """
         total = self.signal(reads)
         if reads not in self._deviations:
-            part, norms = np.zeros_like(total), np.empty((len(reads) - 1, len(total)))
+            part, norms = np.zeros_like(total), np.zeros((len(reads) + 1, len(total)))
             for count, read in enumerate(reads[:-1], 1):
                 part += self._signal_of(read, slice(None))
-                norms[count - 1] = np.linalg.norm(part - total * (count / len(reads)), axis=1)
+                norms[count] = np.linalg.norm(part - total * (count / len(reads)), axis=1)
             _keep(self._deviations, reads, norms)
         return self._deviations[reads]
 

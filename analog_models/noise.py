@@ -111,12 +111,16 @@ class KeyedNoise:
         stride = -(-count // _BLOCK) * _BLOCK
         blocks = stride // _BLOCK
         # A run of consecutive frames is one stretch of the counter: one call of the generator.
-        ends = [*(np.flatnonzero(numbers[1:] - numbers[:-1] != 1) + 1).tolist(), len(numbers)]
-        runs, start = [], 0
-        for end in ends:
-            runs.append(self._words(int(numbers[start]) * blocks if end else 0, (end - start) * stride, cycle, kind))
-            start = end
-        halves = runs[0] if len(runs) == 1 else np.concatenate(runs)
+        ends = [len(numbers)]
+        if len(numbers) > 1:
+            ends[:0] = (np.flatnonzero(numbers[1:] - numbers[:-1] != 1) + 1).tolist()
+        starts = [0, *ends[:-1]]
+        runs = [
+            self._words(int(numbers[start]) * blocks, (end - start) * stride, cycle, kind)
+            for start, end in zip(starts, ends, strict=True)
+            if end > start
+        ]
+        halves = runs[0] if len(runs) == 1 else np.concatenate(runs or [np.zeros(0, np.uint16)])
         halves = halves.reshape(-1, stride, 2)[:, :count]
         table = half_gaussians()
         z = table.take(halves[..., 0])

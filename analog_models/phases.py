@@ -60,17 +60,25 @@ class Group:
     def pairs(self) -> Pairs:
         return tuple(sorted((read.wp1, read.wp2) for read in self.reads))
 
-    def share(self, phase: int) -> float:
-        """Share of the phases that have come by the end of a phase."""
-        return sum(number <= phase for number in self.phases) / len(self.phases)
+    def _done(self, count: int) -> NDArray[np.intp]:
+        """How many of the group's phases have come by the end of each of `count` phases."""
+        done = np.zeros(count, np.intp)
+        for number in self.phases:
+            done[number:] += 1
+        return done
 
-    def slack(self, phase: int) -> Array | None:
-        """Largest error of taking even shares of `sums` for what came by the end of a phase.
+    def shares(self, count: int) -> Array:
+        """The same as shares of all of them: (count,)."""
+        return self._done(count) / len(self.phases)
 
-        (columns,) signal units, to be multiplied by `norms`; None if all has come, or nothing yet.
+    def slacks(self, count: int) -> Array:
+        """Largest error of taking these shares of `sums` for what has come, to be multiplied by `norms`.
+
+        (count, columns), signal units; nothing where none or all have come, (count, 1) if that is everywhere.
         """
-        done = sum(number <= phase for number in self.phases)
-        return self.cells.deviations(self.reads)[done - 1] if 0 < done < len(self.phases) else None
+        if len(self.phases) == 1:
+            return np.zeros((count, 1))
+        return self.cells.deviations(self.reads)[self._done(count)]
 
 
 def grouped(phases: Sequence[Phase], arrays: Sequence[CellArray | None]) -> list[Group]:
@@ -81,14 +89,13 @@ def grouped(phases: Sequence[Phase], arrays: Sequence[CellArray | None]) -> list
             cells = arrays[member]
             if cells is None:
                 continue
-            group = next((g for g in groups if g.member == member and _same(g.times, times)), None)
+            mine = [group for group in groups if group.member == member]
+            group = next((g for g in mine if g.times is times), None) or next(
+                (g for g in mine if np.array_equal(g.times, times)), None
+            )
             if group is None:
                 group = Group(member, times, cells)
                 groups.append(group)
             group.phases.append(number)
             group.reads += (read,)
     return groups
-
-
-def _same(a: NDArray, b: NDArray) -> bool:
-    return a is b or np.array_equal(a, b)

@@ -254,7 +254,7 @@ class Tile:
             High time of every row, bias rows last. It is read later: do not change it.
         """
         moved = self.latch(frames, cycle, controls, row_time)
-        connect([self], frames, cycle, {self.index: moved} if moved else {})
+        connect((self,), frames, cycle, {self.index: moved} if moved else {})
 
     def ramp(self, frames: Frames, cycle: int, controls: TileControls) -> NDArray[np.uint16]:
         """Read the capacitors without disturbing them: (B, columns) whole cycles that each comparator stays high."""
@@ -327,36 +327,40 @@ class Tile:
 
 
 def connect(
-    tiles: Sequence[Tile], frames: Frames, cycle: int, moves: Mapping[int, tuple[Read, NDArray[np.integer]]]
+    tiles: tuple[Tile, ...], frames: Frames, cycle: int, moves: Mapping[int, tuple[Read, NDArray[np.integer]]]
 ) -> None:
     """Second half of an integration: connect the capacitors of these tiles as latched, and move charge onto them.
 
     Parameters
     ----------
-    tiles : sequence of Tile
+    tiles : tuple of Tile
         One, or a northern and a southern one that share.
     frames : (B,) int64
     cycle : int
     moves : mapping of tile index to what `Tile.latch` gave
         A tile that is not in it only lends its capacitors.
     """
-    nodes = list(dict.fromkeys(tile._checked(frames, cycle) for tile in tiles))
-    node, wanted = nodes[0], tuple(tile.capacitors for tile in tiles)
-    if len(nodes) > 1 or node.tiles != tuple(tiles) or node.capacitors != wanted:
+    nodes = [tile._checked(frames, cycle) for tile in tiles]
+    node = nodes[0]
+    if not (
+        node.tiles == tiles
+        and node.capacitors == tuple([tile.capacitors for tile in tiles])
+        and all(other is node for other in nodes)
+    ):
         node = _joined(tiles, nodes, frames, cycle)
         for tile in tiles:
             tile._node = node
-    charge = tuple(Move(member, *moves[tile.index]) for member, tile in enumerate(tiles) if tile.index in moves)
+    charge = tuple([Move(member, *moves[tile.index]) for member, tile in enumerate(tiles) if tile.index in moves])
     if charge:
         node.add(cycle, charge)
     node.now = cycle
 
 
-def _joined(tiles: Sequence[Tile], nodes: Sequence[Node], frames: Frames, cycle: int) -> Node:
+def _joined(tiles: tuple[Tile, ...], nodes: Sequence[Node], frames: Frames, cycle: int) -> Node:
     """The node that these tiles make from `cycle` on. To form it is an observation, unless all was just precharged."""
     capacitors = tuple(tile.capacitors for tile in tiles)
     if all(node.untouched and node.cycle == nodes[0].cycle for node in nodes):
-        return Node(tuple(tiles), frames, nodes[0].cycle, capacitors, fresh=True)
+        return Node(tiles, frames, nodes[0].cycle, capacitors, fresh=True)
     charge: Level = 0.0
     for tile in tiles:
         node = tile.node
@@ -367,4 +371,4 @@ def _joined(tiles: Sequence[Tile], nodes: Sequence[Node], frames: Frames, cycle:
         charge = charge + tile.capacitors * v_mv
     # Without any capacitor the wires keep the first one's voltage.
     start_mv = charge / sum(capacitors) if any(capacitors) else tiles[0].node.observe(cycle)
-    return Node(tuple(tiles), frames, cycle, capacitors, start_mv)
+    return Node(tiles, frames, cycle, capacitors, start_mv)
