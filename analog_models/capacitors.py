@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.crossbar import MAX_PHASES, Pairs, squared
+from analog_models.crossbar import MAX_PHASES, Pairs, Rows, squared
 from analog_models.noise import Draw
-from analog_models.phases import Group, Move, Phase, grouped
+from analog_models.phases import Group, Phase, grouped
 
 if TYPE_CHECKING:
     from analog_models.tile import Tile
@@ -109,19 +109,18 @@ class Node:
 
     # Charge ---------------------------------------------------------------------------------------------------------
 
-    def add(self, cycle: int, moves: tuple[Move, ...]) -> None:
-        """A phase ends in `cycle`, in one tile or in both. The pulses are read later: do not change them."""
-        self.now = cycle
+    def add(self, phase: Phase) -> None:
+        """A phase ends, in one tile or in both. Its pulses are read later: do not change them."""
         if self._key is None:
-            self._key = cycle, Draw.READ
+            self._key = phase.cycle, Draw.READ
         if not any(self.capacitors):
-            self._pull_to_rail(cycle, moves)
+            self._pull_to_rail(phase)
             return
-        self._waiting.append(Phase(cycle, moves))
+        self._waiting.append(phase)
         if len(self._waiting) >= _WAITING:
             self.settle()
             if max(self._counts) > MAX_PHASES - _WAITING:
-                self.observe(cycle)  # or sums could leave the exact integers
+                self.observe(phase.cycle)  # or sums could leave the exact integers
 
     def settle(self) -> None:
         """Turn waiting phases into charge; when and how often this happens makes no difference."""
@@ -133,38 +132,38 @@ class Node:
         groups = grouped(phases, [tile.array for tile in self.tiles])
         for group in groups:
             group.compute()
-        passing, ending = self._near_rails(phases, groups)
+        passing, ends_near = self._near_rails(phases, groups)
         if len(passing[0]) > _FEW * len(self.frames) * self._columns:
             for phase in phases:
                 self._merge([phase])
             return
-        walked = self._walk(phases, passing)
+        if len(passing[0]):
+            self._walk(phases[:-1], passing)
         for group in groups:
             self._signals[group.member] = _sum(self._signals[group.member], group.sums)
-        for (member, pairs), squares in _squares(groups).items():
-            spread = self.tiles[member].cells.spread(squares, pairs)
+        for (member, pairs, rows), squares in _squares(groups).items():
+            spread = self.tiles[member].cells.spread(squares, pairs, rows)
             self._variances[member] = _sum(self._variances[member], spread)
         for phase in phases:
-            for move in phase.moves:
-                self._counts[move.member] += 1
-        if len(ending[0]):
-            free = self._free_mv(self._shift_mv(phases[-1].cycle, self._counts), ending)
-            self._put(ending, *self._judged(free, self._variance_mv2(ending), *self._losses(ending)))
-        if len(passing[0]):
-            self._put(passing, *walked)
+            for member in phase.members:
+                self._counts[member] += 1
+        if ends_near or len(passing[0]):
+            shift = self._shift_mv(phases[-1].cycle, self._counts)
+            for part in blocks(len(self.frames)):
+                self._judge(part, self._free_mv(shift, part), self._variance_mv2(part))
 
-    def _pull_to_rail(self, cycle: int, moves: tuple[Move, ...]) -> None:
+    def _pull_to_rail(self, phase: Phase) -> None:
         """Without any capacitor the node goes where its charge points to."""
         moved: Level = 0.0
-        for group in grouped([Phase(cycle, moves)], [tile.array for tile in self.tiles]):
+        for group in grouped([phase], [tile.array for tile in self.tiles]):
             group.compute()
             tile = self.tiles[group.member]
             moved = moved + group.sums * (tile.columns.gain * tile.signal_fc)
-        for move in moves:
-            moved = moved + self.tiles[move.member].columns.offset_fc
+        for member in phase.members:
+            moved = moved + self.tiles[member].columns.offset_fc
         low, high = self._periphery.rails_mv
-        start = self.voltage_mv(cycle)
-        self._begin(cycle, np.where(moved == 0, start, np.where(np.greater(moved, 0), high, low)))
+        start = self.voltage_mv(phase.cycle)
+        self._begin(phase.cycle, np.where(moved == 0, start, np.where(np.greater(moved, 0), high, low)))
 
     # Voltage --------------------------------------------------------------------------------------------------------
 
@@ -225,46 +224,40 @@ class Node:
 
     # Saturation -----------------------------------------------------------------------------------------------------
 
-    def _judged(self, free_mv: Array, variance: Level, lost_mv: Level, forgotten: Level) -> tuple[Array, Array]:
-        """At the end of a phase: what the rails have taken by now, and the noise that was forgotten there."""
+    def _judge(self, at: "slice | Spots", free_mv: Array, variance: Level) -> None:
+        """At the end of a phase: the rails take what is beyond them, and noise that led there is forgotten."""
+        lost_mv, forgotten = _part(self._lost_mv, at), _part(self._forgotten_mv2, at)
         v_mv = free_mv - lost_mv
         inside = np.clip(v_mv, *self._periphery.rails_mv)
         outside = inside != v_mv
-        return np.where(outside, free_mv - inside, lost_mv), np.where(outside, variance, forgotten)
+        if not outside.any():
+            return
+        if not np.ndim(self._lost_mv):
+            self._lost_mv, self._forgotten_mv2 = (np.zeros((len(self.frames), self._columns)) for _ in range(2))
+        self._lost_mv[at] = np.where(outside, free_mv - inside, lost_mv)  # type: ignore[index]
+        self._forgotten_mv2[at] = np.where(outside, variance, forgotten)  # type: ignore[index]
 
-    def _losses(self, spots: Spots) -> tuple[Level, Level]:
-        return _part(self._lost_mv, spots), _part(self._forgotten_mv2, spots)
-
-    def _put(self, spots: Spots, lost_mv: Array, forgotten: Array) -> None:
-        for name, values in (("_lost_mv", lost_mv), ("_forgotten_mv2", forgotten)):
-            if not np.ndim(getattr(self, name)):
-                setattr(self, name, np.zeros((len(self.frames), self._columns)))
-            getattr(self, name)[spots] = values
-
-    def _walk(self, phases: Sequence[Phase], spots: Spots) -> tuple[Array, Array]:
-        """Judge single capacitors at the end of every phase: what they lose and forget, (n,) each."""
+    def _walk(self, phases: Sequence[Phase], spots: Spots) -> None:
+        """Judge single capacitors at the end of each of these phases, which have not been summed up yet."""
         frames, columns = spots
         signals = [_part(signal, spots) for signal in self._signals]
         variances = [_part(variance, spots) for variance in self._variances]
         counts = list(self._counts)
-        losses = self._losses(spots)
-        for phase in phases if len(frames) else ():
-            for member, read, times in phase.moves:
-                counts[member] += 1
+        for phase in phases:
+            for member, read, rows, times in phase.moves:
                 cells = self.tiles[member].array
                 if cells is None:
                     continue
-                pulses = times[frames]
-                signals[member] = signals[member] + cells.charge_of(pulses, (read,), columns)
+                signals[member] = signals[member] + cells.charge_of(times[frames], read, rows, columns)
                 if cells.noisy:
-                    pairs = ((read.wp1, read.wp2),)
-                    variances[member] = variances[member] + cells.spread_of(pulses, pairs, columns)
+                    variances[member] = variances[member] + cells.spread_of(times[frames], read, rows, columns)
+            for member in phase.members:
+                counts[member] += 1
             free = self._free_mv(self._shift_mv(phase.cycle, counts), spots, signals)
-            losses = self._judged(free, self._variance_mv2(spots, variances), *losses)
-        return losses  # type: ignore[return-value]
+            self._judge(spots, free, self._variance_mv2(spots, variances))
 
-    def _near_rails(self, phases: Sequence[Phase], groups: Sequence[Group]) -> tuple[Spots, Spots]:
-        """Capacitors that may have been outside the rails at the end of a phase before the last, and only of the last.
+    def _near_rails(self, phases: Sequence[Phase], groups: Sequence[Group]) -> tuple[Spots, bool]:
+        """Capacitors that may have been outside the rails at the end of a phase before the last; if any may then.
 
         By the end of a phase a group is taken to have moved an even share of its sum, and the largest possible error
         of that is allowed for: first with the extremes of each column, then frame by frame for the columns in doubt.
@@ -282,32 +275,36 @@ class Node:
             top += np.multiply.outer(share, group.sums.max(axis=0) * scale)
             bottom += np.multiply.outer(share, group.sums.min(axis=0) * scale)
             spare = spare + slack * group.norms.max(initial=0)
-        suspects = np.flatnonzero(((top + spare > high) | (bottom - spare < low)).any(axis=0))
+        doubt = (top + spare > high) | (bottom - spare < low)
 
-        passing = ending = np.zeros((len(self.frames), len(suspects)), bool)
-        if suspects.size:
-            level = self._before((slice(None), suspects))
-            moved = [group.sums[:, suspects] * scale[suspects] for group, scale in zip(groups, scales, strict=True)]
-            for number in range(len(phases)):
-                passing = passing | ending
-                v_mv, spares = level + shift[number, suspects], _GUARD_MV
-                for group, part, share, slack in zip(groups, moved, shares, slacks, strict=True):
-                    v_mv = v_mv + share[number] * part
-                    spares = spares + np.multiply.outer(group.norms, slack[number, suspects])
-                ending = np.broadcast_to((v_mv + spares > high) | (v_mv - spares < low), passing.shape)
-        found = (np.nonzero(passing), np.nonzero(ending & ~passing))
-        return tuple((frames, suspects[columns]) for frames, columns in found)  # type: ignore[return-value]
+        suspects, numbers = np.flatnonzero(doubt[:-1].any(axis=0)), np.flatnonzero(doubt[:-1].any(axis=1))
+        near = np.zeros((len(self.frames), len(suspects)), bool)
+        for part in blocks(len(self.frames)) if suspects.size else ():
+            level = self._before((part, suspects))
+            moved = [g.sums[part].take(suspects, axis=1) * s[suspects] for g, s in zip(groups, scales, strict=True)]
+            for number in range(numbers[-1] + 1):
+                spare = _GUARD_MV
+                for group, sums, share, slack in zip(groups, moved, shares, slacks, strict=True):
+                    step = share[number] - (share[number - 1] if number else 0)
+                    if step:
+                        level = level + step * sums
+                    if 0 < share[number] < 1:
+                        spare = spare + slack[number, suspects] * group.norms[part].max()
+                room = shift[number, suspects]
+                near[part] |= (level > high - spare - room) | (level < low + spare - room)
+        frames, columns = np.nonzero(near)
+        return (frames, suspects[columns]), bool(doubt[-1].any())
 
     def _shifts(self, phases: Sequence[Phase]) -> Array:
         """`_shift_mv` at the end of each of the phases that are being merged: (phases, columns)."""
         counts, shifts = list(self._counts), np.empty((len(phases), self._columns))
         for number, phase in enumerate(phases):
-            for move in phase.moves:
-                counts[move.member] += 1
+            for member in phase.members:
+                counts[member] += 1
             shifts[number] = self._shift_mv(phase.cycle, counts)
         return shifts
 
-    def _before(self, at: "slice | tuple[slice, NDArray]") -> Level:
+    def _before(self, at: "slice | tuple[slice, NDArray[np.intp]]") -> Level:
         """Voltage before the phases that are being merged, shifts apart: (B, columns of `at`), or a number."""
         level: Level = 0.0 + _part(self._start_mv, at)
         for member, signal in enumerate(self._signals):
@@ -322,18 +319,21 @@ def blocks(frames: int) -> Iterator[slice]:
         yield slice(start, min(start + _BLOCK, frames))
 
 
-def _squares(groups: Sequence[Group]) -> dict[tuple[int, Pairs], NDArray[np.float32]]:
+def _squares(groups: Sequence[Group]) -> dict[tuple[int, Pairs, Rows], NDArray[np.float32]]:
     """Squared pulses, added up where they go through the same devices of the same tile."""
-    found: dict[tuple[int, Pairs], NDArray[np.float32]] = {}
+    found: dict[tuple[int, Pairs, Rows], NDArray[np.float32]] = {}
     for group in groups:
         if group.cells.noisy:
-            key, squares = (group.member, group.pairs), squared(group.times)
+            key, squares = (group.member, group.pairs, group.rows), squared(group.times)
             found[key] = found[key] + squares if key in found else squares
     return found
 
 
 def _sum(level: Level, more: Array) -> Array:
-    return level + more if isinstance(level, np.ndarray) else more
+    if not isinstance(level, np.ndarray):
+        return more
+    level += more
+    return level
 
 
 def _part(level: Level, at: slice | Spots) -> Level:

@@ -85,7 +85,7 @@ class AnalogChip:
             if index < 0:
                 raise ValueError(f"tile index must not be negative, got {index}")
             noise = KeyedNoise(self.seed, self.chip, index)
-            self._tiles[index] = Tile(self.config, noise, index, self.total_rows, self.column_count)
+            self._tiles[index] = Tile(self.config, noise, index, self.rows, self.bias_rows, self.column_count)
         return self._tiles[index]
 
     def set_age(self, age_s: float) -> None:
@@ -124,14 +124,14 @@ class AnalogChip:
                 for event in batch:
                     self.tile(event.tile).precharge(frames, cycle)
             elif kind is EventKind.INTEGRATE:
-                moves = {}
+                pulses = {}
                 for event in batch:
                     times = _needed(event, event.row_time, "row_time")
                     moved = self.tile(event.tile).latch(frames, cycle, _controls(event), times)
-                    if moved:
-                        moves[event.tile] = moved
+                    if moved is not None:
+                        pulses[event.tile] = moved
                 for members in {self._sharing(event.tile) for event in batch}:
-                    connect(tuple([self.tile(index) for index in members]), frames, cycle, moves)
+                    connect(tuple([self.tile(index) for index in members]), frames, cycle, pulses)
             elif kind is EventKind.RAMP:
                 for event in batch:
                     if event.tile in codes:

@@ -26,10 +26,13 @@ __all__ = [
     "CellArray",
     "Pairs",
     "Read",
+    "Rows",
     "squared",
 ]
 
 Array = NDArray[np.float64]
+#: Word lines: the first one, and the one after the last.
+Rows = tuple[int, int]
 #: Pairs of devices, (wp1, wp2), that each of several reads goes through.
 Pairs = tuple[tuple[bool, bool], ...]
 
@@ -104,7 +107,7 @@ class CellArray:
         self._stale = np.zeros(rows, bool)  # rows that have been written since
         self._touched = False  # any of them
         self._signals: dict[tuple[Read, ...], Array] = {}
-        self._deviations: dict[tuple[Read, ...], Array] = {}
+        self._deviations: dict[tuple[tuple[Read, ...], Rows], Array] = {}
         self._variances: dict[Pairs, NDArray[np.float32]] = {}
 
     @property
@@ -221,20 +224,22 @@ class CellArray:
             _keep(self._signals, reads, np.ascontiguousarray(total))
         return self._signals[reads]
 
-    def deviations(self, reads: tuple[Read, ...]) -> Array:
+    def deviations(self, reads: tuple[Read, ...], rows: Rows) -> Array:
         """How far the first 0, 1, ... of these phases are from their even share of the sum: (phases + 1, columns).
 
-        Euclidean norms over the rows, in signal units: by Cauchy-Schwarz, a column's sum over the first *k* of *n*
+        Euclidean norms over `rows`, in signal units: by Cauchy-Schwarz, a column's sum over the first *k* of *n*
         phases with pulses *t* differs from *k/n* of all by |t| times entry *k* at most.
         """
-        total = self.signal(reads)
-        if reads not in self._deviations:
-            part, norms = np.zeros_like(total), np.zeros((len(reads) + 1, len(total)))
+        self._refresh()
+        if (reads, rows) not in self._deviations:
+            within = slice(*rows)
+            total = self.signal(reads)[:, within]
+            part, norms = np.zeros(total.shape), np.zeros((len(reads) + 1, len(total)))
             for count, read in enumerate(reads[:-1], 1):
-                part += self._signal_of(read, slice(None))
+                part += self._signal_of(read, within)
                 norms[count] = np.linalg.norm(part - total * (count / len(reads)), axis=1)
-            _keep(self._deviations, reads, norms)
-        return self._deviations[reads]
+            _keep(self._deviations, (reads, rows), norms)
+        return self._deviations[reads, rows]
 
     def variance(self, pairs: Pairs) -> NDArray[np.float32]:
         """Variance of the sum of one read of each of these pairs: (columns, rows) whole variance units."""
@@ -246,21 +251,23 @@ class CellArray:
 
     # Sums -----------------------------------------------------------------------------------------------------------
 
-    def charge(self, times: Array, reads: tuple[Read, ...]) -> Array:
+    def charge(self, times: Array, reads: tuple[Read, ...], rows: Rows) -> Array:
         """Exact column sums of the same pulses in all of these phases.
 
         Parameters
         ----------
         times : (B, rows) float64, whole ns
         reads : tuple of Read
+        rows : Rows
+            Word lines that the pulses are on.
 
         Returns
         -------
         (B, columns) float64, whole units of g_max / `SIGNAL_UNITS` x ns, with the sign of the polarity.
         """
-        return times @ self.signal(reads).T
+        return times @ self.signal(reads)[:, slice(*rows)].T
 
-    def spread(self, squares: NDArray[np.float32], pairs: Pairs) -> Array:
+    def spread(self, squares: NDArray[np.float32], pairs: Pairs, rows: Rows) -> Array:
         """Exact variances of column sums by the devices' read noise.
 
         Parameters
@@ -268,27 +275,28 @@ class CellArray:
         squares : (B, rows) float32, from `squared`; several phases that read the same pairs may be added up.
         pairs : tuple of (wp1, wp2)
             Reads that the pulses go through.
+        rows : Rows
 
         Returns
         -------
         (B, columns) float64, whole units of `sigma_units` squared.
         """
-        variance = self.variance(pairs)
+        variance = self.variance(pairs)[:, slice(*rows)]
         total = (squares @ variance.T).astype(np.float64)
         # Terms are never negative: a sum that stayed below 2**24 was exact all the way. The others are rare.
-        far = np.flatnonzero(total.max(axis=1, initial=0) >= _EXACT)
-        if far.size:
+        if total.max(initial=0) >= _EXACT:
+            far = np.flatnonzero(total.max(axis=1) >= _EXACT)
             total[far] = squares[far].astype(np.float64) @ variance.T.astype(np.float64)
         return total
 
-
-    def charge_of(self, times: NDArray[np.integer], reads: tuple[Read, ...], columns: NDArray[np.intp]) -> Array:
+    def charge_of(self, times: NDArray[np.integer], read: Read, rows: Rows, columns: NDArray[np.intp]) -> Array:
         """`charge` of single columns, each with pulses of its own: times (n, rows), columns (n,), result (n,)."""
-        return np.einsum("nr,nr->n", times.astype(np.float64), self.signal(reads)[columns])
+        return np.einsum("nr,nr->n", times.astype(np.float64), self.signal((read,))[columns, slice(*rows)])
 
-    def spread_of(self, times: NDArray[np.integer], pairs: Pairs, columns: NDArray[np.intp]) -> Array:
+    def spread_of(self, times: NDArray[np.integer], read: Read, rows: Rows, columns: NDArray[np.intp]) -> Array:
         """`spread` of single columns, each with pulses of its own, not yet squared."""
-        return np.einsum("nr,nr->n", squared(times).astype(np.float64), self.variance(pairs)[columns].astype(np.float64))
+        variance = self.variance(((read.wp1, read.wp2),))[columns, slice(*rows)].astype(np.float64)
+        return np.einsum("nr,nr->n", squared(times).astype(np.float64), variance)
 
 
 def squared(row_time: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.crossbar import CellArray, Pairs, Read
+from analog_models.crossbar import CellArray, Pairs, Read, Rows
 
 __all__ = ["Group", "Move", "Phase", "grouped"]
 
@@ -15,23 +15,28 @@ Array = NDArray[np.float64]
 
 
 class Move(NamedTuple):
-    """Charge that tile number `member` of a node moves in a phase: read as `read` for `times`, (B, rows) ns."""
+    """Charge that tile number `member` of a node moves in a phase: its word lines `rows`, high for `times`, (B, rows) ns.
+
+    Mesh rows and bias rows move apart, since bias rows differ between phases that are otherwise the same.
+    """
 
     member: int
     read: Read
+    rows: Rows
     times: NDArray[np.integer]
 
 
 class Phase(NamedTuple):
-    """Integrations of a node that end in `cycle`."""
+    """Integrations of a node that end in `cycle`; each of `members` injects its switches' charge."""
 
     cycle: int
+    members: tuple[int, ...]
     moves: tuple[Move, ...]
 
 
 @dataclass(eq=False)
 class Group:
-    """Phases in which one tile reads the same pulses.
+    """Phases in which one tile reads the same pulses on the same rows.
 
     Members
     -------
@@ -41,19 +46,21 @@ class Group:
         How each of them reads.
     sums : (B, columns) float64
         Signal units of all of them together, exact.
+    norms : (B,) float64
+        Euclidean norm of each frame's pulses; nobody asks for it when nothing was merged.
     """
 
     member: int
-    times: NDArray[np.integer]
     cells: CellArray
+    rows: Rows
+    times: NDArray[np.integer]
     phases: list[int] = field(default_factory=list)
     reads: tuple[Read, ...] = ()
 
     def compute(self) -> None:
         """The one product."""
         times = self.times.astype(np.float64)
-        self.sums = self.cells.charge(times, self.reads)
-        #: Euclidean norm of each frame's pulses, (B,); nobody asks for it when nothing was merged.
+        self.sums = self.cells.charge(times, self.reads, self.rows)
         self.norms = np.sqrt(np.einsum("br,br->b", times, times)) if len(self.phases) > 1 else np.zeros(len(times))
 
     @property
@@ -78,23 +85,23 @@ class Group:
         """
         if len(self.phases) == 1:
             return np.zeros((count, 1))
-        return self.cells.deviations(self.reads)[self._done(count)]
+        return self.cells.deviations(self.reads, self.rows)[self._done(count)]
 
 
 def grouped(phases: Sequence[Phase], arrays: Sequence[CellArray | None]) -> list[Group]:
-    """Group the moves of phases by tile and pulses; a tile without array moves nothing that a product could tell."""
+    """Group the moves of phases by tile, rows and pulses; a tile without array has nothing to sum up."""
     groups: list[Group] = []
     for number, phase in enumerate(phases):
-        for member, read, times in phase.moves:
+        for member, read, rows, times in phase.moves:
             cells = arrays[member]
             if cells is None:
                 continue
-            mine = [group for group in groups if group.member == member]
-            group = next((g for g in mine if g.times is times), None) or next(
-                (g for g in mine if np.array_equal(g.times, times)), None
+            alike = [group for group in groups if group.member == member and group.rows == rows]
+            group = next((g for g in alike if g.times is times), None) or next(
+                (g for g in alike if np.array_equal(g.times, times)), None
             )
             if group is None:
-                group = Group(member, times, cells)
+                group = Group(member, cells, rows, times)
                 groups.append(group)
             group.phases.append(number)
             group.reads += (read,)

@@ -8,15 +8,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from analog_models.capacitors import Frames, Level, Node, blocks
 from analog_models.config import AnalogConfig
-from analog_models.crossbar import DEVICES, MAX_ROW_TIME, SIGNAL_UNITS, CellArray, Read
+from analog_models.crossbar import DEVICES, MAX_ROW_TIME, SIGNAL_UNITS, CellArray, Read, Rows
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import Columns
-from analog_models.phases import Move
+from analog_models.phases import Move, Phase
 
 __all__ = ["Tile", "connect"]
 
 Array = NDArray[np.float64]
+
+#: What one integration does to some rows: how they are read, which they are, and their high times (B, rows).
+Pulses = tuple[Read, Rows, NDArray[np.integer]]
 
 #: Capacitors of a column's bank.
 _BANK = 8
@@ -37,8 +40,8 @@ class Tile:
         The tile's own random numbers.
     index : int
         Only for messages.
-    rows : int
-        Word lines, bias rows included.
+    rows, bias_rows : int
+        Word lines driven by the mesh, and those of the bias.
     columns : int
 
     Members
@@ -59,11 +62,14 @@ class Tile:
     Integration on a per-column capacitor and readout by a shared ramp: Nature 620, 768 (2023), Methods.
     """
 
-    def __init__(self, config: AnalogConfig, noise: KeyedNoise, index: int, rows: int, columns: int) -> None:
+    def __init__(
+        self, config: AnalogConfig, noise: KeyedNoise, index: int, rows: int, bias_rows: int, columns: int
+    ) -> None:
         self.config = config
         self.index = index
         self.noise = noise
-        self.shape = (rows, columns)
+        self.shape = (rows + bias_rows, columns)
+        self._banks = [(start, stop) for start, stop in ((0, rows), (rows, rows + bias_rows)) if stop > start]
         self.columns = Columns.drawn(config.periphery, noise, columns)
         self.signal_fc = config.pcm.g_max_us / SIGNAL_UNITS * config.periphery.charge_fc_per_us_ns
         self.array: CellArray | None = None
@@ -195,7 +201,7 @@ class Tile:
 
     def latch(
         self, frames: Frames, cycle: int, controls: TileControls, row_time: NDArray[np.integer]
-    ) -> tuple[Read, NDArray[np.integer]] | None:
+    ) -> list[Pulses] | None:
         """First half of an integration: its controls and pulses, None if no device is connected. `connect` follows.
 
         Raises
@@ -210,15 +216,21 @@ class Tile:
                 f"tile {self.index}, cycle {cycle}: row_time is {times.dtype} of shape {times.shape}, "
                 f"expected integers of shape {expected} (frames, rows with bias rows)"
             )
-        if times.size and (times.max() > MAX_ROW_TIME or times.dtype.kind == "i" and times.min() < 0):
-            raise ValueError(
-                f"tile {self.index}, cycle {cycle}: row_time spans {times.min()} to {times.max()} ns, "
-                f"expected 0 to {MAX_ROW_TIME}"
-            )
+        pulses: list[Pulses] = []
+        for rows in self._banks:
+            part = times[:, slice(*rows)]
+            longest = part.max(initial=0)
+            if longest > MAX_ROW_TIME or (times.dtype.kind == "i" and part.min(initial=0) < 0):
+                raise ValueError(
+                    f"tile {self.index}, cycle {cycle}: row_time spans {times.min()} to {times.max()} ns, "
+                    f"expected 0 to {MAX_ROW_TIME}"
+                )
+            if longest:
+                pulses.append((Read(controls.wp1, controls.wp2, controls.discharge), rows, part))
         self._checked(frames, cycle)
         self.controls = controls
         # Without a device there is no current, and no switch that injects charge.
-        return (Read(controls.wp1, controls.wp2, controls.discharge), times) if controls.wp1 or controls.wp2 else None
+        return pulses if controls.wp1 or controls.wp2 else None
 
     def _reconnect(self, v_mv: Array, before: int, cycle: int) -> Level:
         """Voltage after the number of connected capacitors has changed from `before`; charge is conserved."""
@@ -254,7 +266,7 @@ class Tile:
             High time of every row, bias rows last. It is read later: do not change it.
         """
         moved = self.latch(frames, cycle, controls, row_time)
-        connect((self,), frames, cycle, {self.index: moved} if moved else {})
+        connect((self,), frames, cycle, {self.index: moved} if moved is not None else {})
 
     def ramp(self, frames: Frames, cycle: int, controls: TileControls) -> NDArray[np.uint16]:
         """Read the capacitors without disturbing them: (B, columns) whole cycles that each comparator stays high."""
@@ -327,7 +339,7 @@ class Tile:
 
 
 def connect(
-    tiles: tuple[Tile, ...], frames: Frames, cycle: int, moves: Mapping[int, tuple[Read, NDArray[np.integer]]]
+    tiles: tuple[Tile, ...], frames: Frames, cycle: int, pulses: Mapping[int, list[Pulses]]
 ) -> None:
     """Second half of an integration: connect the capacitors of these tiles as latched, and move charge onto them.
 
@@ -337,7 +349,7 @@ def connect(
         One, or a northern and a southern one that share.
     frames : (B,) int64
     cycle : int
-    moves : mapping of tile index to what `Tile.latch` gave
+    pulses : mapping of tile index to what `Tile.latch` gave
         A tile that is not in it only lends its capacitors.
     """
     nodes = [tile._checked(frames, cycle) for tile in tiles]
@@ -350,9 +362,10 @@ def connect(
         node = _joined(tiles, nodes, frames, cycle)
         for tile in tiles:
             tile._node = node
-    charge = tuple([Move(member, *moves[tile.index]) for member, tile in enumerate(tiles) if tile.index in moves])
-    if charge:
-        node.add(cycle, charge)
+    members = tuple([member for member, tile in enumerate(tiles) if tile.index in pulses])
+    if members:
+        moves = tuple([Move(member, *part) for member in members for part in pulses[tiles[member].index]])
+        node.add(Phase(cycle, members, moves))
     node.now = cycle
 
 
