@@ -56,6 +56,8 @@ class Node:
         Voltage in `cycle`, relative to the precharge level.
     fresh : bool
         Just precharged: the first look adds the precharge's kT/C noise.
+    columns : int, optional
+        Only so many columns, from the first on, will be looked at; by default all.
 
     Members
     -------
@@ -72,16 +74,18 @@ class Node:
         start_mv: Level = 0.0,
         *,
         fresh: bool = False,
+        columns: int | None = None,
     ) -> None:
         self.tiles, self.frames, self.capacitors = tiles, frames, capacitors
+        self.columns = tiles[0].shape[1] if columns is None else columns
         self.now = cycle
         self._periphery = periphery = tiles[0].config.periphery
-        self._columns = tiles[0].shape[1]
         farads = sum(capacitors) * periphery.capacitor_ff
         # mV for one signal unit and for one phase's injected charge, (columns,) for each tile; none without capacitors.
         mv_per_fc = 1e3 / farads if farads else 0.0
-        self._scales_mv = [tile.columns.gain * (tile.signal_fc * mv_per_fc) for tile in tiles]
-        self._offsets_mv = [tile.columns.offset_fc * mv_per_fc for tile in tiles]
+        mine = slice(self.columns)
+        self._scales_mv = [tile.columns.gain[mine] * (tile.signal_fc * mv_per_fc) for tile in tiles]
+        self._offsets_mv = [tile.columns.offset_fc[mine] * mv_per_fc for tile in tiles]
         self._begin(cycle, start_mv)
         if fresh:
             self._key = cycle, Draw.PRECHARGE
@@ -131,18 +135,18 @@ class Node:
     def _merge(self, phases: Sequence[Phase]) -> None:
         groups = grouped(phases, [tile.array for tile in self.tiles])
         for group in groups:
-            group.compute()
+            group.compute(self.columns)
         passing, ends_near = self._near_rails(phases, groups)
-        if len(passing[0]) > _FEW * len(self.frames) * self._columns:
+        if len(passing[0]) > _FEW * len(self.frames) * self.columns:
             for phase in phases:
                 self._merge([phase])
             return
         if len(passing[0]):
-            self._walk(phases[:-1], passing)
+            self._walk(phases[:-1], groups, passing)
         for group in groups:
             self._signals[group.member] = _sum(self._signals[group.member], group.sums)
         for (member, pairs, rows), squares in _squares(groups).items():
-            spread = self.tiles[member].cells.spread(squares, pairs, rows)
+            spread = self.tiles[member].cells.spread(squares, pairs, rows, self.columns)
             self._variances[member] = _sum(self._variances[member], spread)
         for phase in phases:
             for member in phase.members:
@@ -156,11 +160,11 @@ class Node:
         """Without any capacitor the node goes where its charge points to."""
         moved: Level = 0.0
         for group in grouped([phase], [tile.array for tile in self.tiles]):
-            group.compute()
+            group.compute(self.columns)
             tile = self.tiles[group.member]
-            moved = moved + group.sums * (tile.columns.gain * tile.signal_fc)
+            moved = moved + group.sums * (tile.columns.gain[: self.columns] * tile.signal_fc)
         for member in phase.members:
-            moved = moved + self.tiles[member].columns.offset_fc
+            moved = moved + self.tiles[member].columns.offset_fc[: self.columns]
         low, high = self._periphery.rails_mv
         start = self.voltage_mv(phase.cycle)
         self._begin(phase.cycle, np.where(moved == 0, start, np.where(np.greater(moved, 0), high, low)))
@@ -199,7 +203,7 @@ class Node:
     def voltage_mv(self, cycle: int) -> Array:
         """What a look in `cycle` would see: (B, columns). It changes nothing; `observe` does."""
         self.settle()
-        seen = np.empty((len(self.frames), self._columns))
+        seen = np.empty((len(self.frames), self.columns))
         shift, droop = self._shift_mv(cycle, self._counts), self._periphery.droop_mv(cycle - self.cycle)
         for part in blocks(len(self.frames)):
             v_mv = self._free_mv(shift, part)
@@ -210,7 +214,7 @@ class Node:
             if np.ndim(self._forgotten_mv2):
                 variance = variance - _part(self._forgotten_mv2, part)
             if self._key and (np.ndim(variance) or variance):
-                z = self.tiles[0].noise.gaussians(self.frames[part], *self._key, self._columns)
+                z = self.tiles[0].noise.gaussians(self.frames[part], *self._key, self.tiles[0].shape[1], self.columns)
                 v_mv = v_mv + np.sqrt(variance) * z
             seen[part] = v_mv
         return seen
@@ -233,24 +237,27 @@ class Node:
         if not outside.any():
             return
         if not np.ndim(self._lost_mv):
-            self._lost_mv, self._forgotten_mv2 = (np.zeros((len(self.frames), self._columns)) for _ in range(2))
+            self._lost_mv, self._forgotten_mv2 = (np.zeros((len(self.frames), self.columns)) for _ in range(2))
         self._lost_mv[at] = np.where(outside, free_mv - inside, lost_mv)  # type: ignore[index]
         self._forgotten_mv2[at] = np.where(outside, variance, forgotten)  # type: ignore[index]
 
-    def _walk(self, phases: Sequence[Phase], spots: Spots) -> None:
-        """Judge single capacitors at the end of each of these phases, which have not been summed up yet."""
+    def _walk(self, phases: Sequence[Phase], groups: Sequence[Group], spots: Spots) -> None:
+        """Judge single capacitors at the end of each of these phases, of which only `groups` are summed up yet."""
         frames, columns = spots
         signals = [_part(signal, spots) for signal in self._signals]
         variances = [_part(variance, spots) for variance in self._variances]
         counts = list(self._counts)
-        for phase in phases:
-            for member, read, rows, times in phase.moves:
-                cells = self.tiles[member].array
-                if cells is None:
+        for number, phase in enumerate(phases):
+            for group in groups:
+                if number not in group.phases:
                     continue
-                signals[member] = signals[member] + cells.charge_of(times[frames], read, rows, columns)
+                member, rows, cells = group.member, group.rows, group.cells
+                read, times = group.reads[group.phases.index(number)], group.times[frames]
+                alone = len(group.phases) == 1
+                charge = group.sums[spots] if alone else cells.charge_of(times, read, rows, columns)
+                signals[member] = signals[member] + charge
                 if cells.noisy:
-                    variances[member] = variances[member] + cells.spread_of(times[frames], read, rows, columns)
+                    variances[member] = variances[member] + cells.spread_of(times, read, rows, columns)
             for member in phase.members:
                 counts[member] += 1
             free = self._free_mv(self._shift_mv(phase.cycle, counts), spots, signals)
@@ -297,7 +304,7 @@ class Node:
 
     def _shifts(self, phases: Sequence[Phase]) -> Array:
         """`_shift_mv` at the end of each of the phases that are being merged: (phases, columns)."""
-        counts, shifts = list(self._counts), np.empty((len(phases), self._columns))
+        counts, shifts = list(self._counts), np.empty((len(phases), self.columns))
         for number, phase in enumerate(phases):
             for member in phase.members:
                 counts[member] += 1

@@ -94,7 +94,9 @@ class AnalogChip:
         for tile in self._tiles.values():
             tile.set_config(self.config)
 
-    def serve(self, frames: Frames, events: Sequence[TileEvent]) -> dict[int, NDArray[np.uint16]]:
+    def serve(
+        self, frames: Frames, events: Sequence[TileEvent], columns: Mapping[int, int] | None = None
+    ) -> dict[int, NDArray[np.uint16]]:
         """Serve the events of one strobe, or of several cycles in a row.
 
         Events of a cycle are served in the order precharge, integrate (all tiles), sharing of capacitors, ramp, write.
@@ -104,6 +106,10 @@ class AnalogChip:
         frames : (B,) int64
             Frame numbers of the batch; they key the noise. A precharge fixes B for its tile until the next.
         events : sequence of TileEvent
+            Their pulses may be read in a later call: do not change them.
+        columns : mapping of tile to int, optional
+            From its next precharge on, compute only so many columns of the tile, those that somebody reads. The
+            others read 0; of two tiles that share capacitors the smaller number counts.
 
         Returns
         -------
@@ -122,7 +128,7 @@ class AnalogChip:
             batch = list(group)
             if kind is EventKind.PRECHARGE:
                 for event in batch:
-                    self.tile(event.tile).precharge(frames, cycle)
+                    self.tile(event.tile).precharge(frames, cycle, columns.get(event.tile) if columns else None)
             elif kind is EventKind.INTEGRATE:
                 pulses = {}
                 for event in batch:

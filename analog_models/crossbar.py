@@ -49,8 +49,6 @@ MAX_PHASES = 1 << 10
 _NU_UNITS = 1 << 16
 #: Units of a variance in g_max**2, and ns**2 in one unit of a squared duration.
 _VARIANCE_UNITS, _SQUARE_NS2 = 1 << 14, 64
-#: Durations squared, in whole units. Below 6 ns nothing is left, and no noise that could be seen.
-_SQUARES = np.rint(np.arange(MAX_ROW_TIME + 1) ** 2 / _SQUARE_NS2).astype(np.float32)
 #: float32 holds all integers below this.
 _EXACT = 1 << 24
 #: Matrices of each kind that an array keeps; a program uses a few.
@@ -251,7 +249,7 @@ class CellArray:
 
     # Sums -----------------------------------------------------------------------------------------------------------
 
-    def charge(self, times: Array, reads: tuple[Read, ...], rows: Rows) -> Array:
+    def charge(self, times: Array, reads: tuple[Read, ...], rows: Rows, columns: int) -> Array:
         """Exact column sums of the same pulses in all of these phases.
 
         Parameters
@@ -260,14 +258,16 @@ class CellArray:
         reads : tuple of Read
         rows : Rows
             Word lines that the pulses are on.
+        columns : int
+            How many columns to sum up, from the first on.
 
         Returns
         -------
         (B, columns) float64, whole units of g_max / `SIGNAL_UNITS` x ns, with the sign of the polarity.
         """
-        return times @ self.signal(reads)[:, slice(*rows)].T
+        return times @ self.signal(reads)[:columns, slice(*rows)].T
 
-    def spread(self, squares: NDArray[np.float32], pairs: Pairs, rows: Rows) -> Array:
+    def spread(self, squares: NDArray[np.float32], pairs: Pairs, rows: Rows, columns: int) -> Array:
         """Exact variances of column sums by the devices' read noise.
 
         Parameters
@@ -275,13 +275,14 @@ class CellArray:
         squares : (B, rows) float32, from `squared`; several phases that read the same pairs may be added up.
         pairs : tuple of (wp1, wp2)
             Reads that the pulses go through.
-        rows : Rows
+        rows, columns
+            As above.
 
         Returns
         -------
         (B, columns) float64, whole units of `sigma_units` squared.
         """
-        variance = self.variance(pairs)[:, slice(*rows)]
+        variance = self.variance(pairs)[:columns, slice(*rows)]
         total = (squares @ variance.T).astype(np.float64)
         # Terms are never negative: a sum that stayed below 2**24 was exact all the way. The others are rare.
         if total.max(initial=0) >= _EXACT:
@@ -300,8 +301,14 @@ class CellArray:
 
 
 def squared(row_time: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Squares of durations in whole units of 64 ns**2, as `CellArray.spread` takes them."""
-    return _SQUARES.take(row_time)
+    """Squares of durations in whole units of 64 ns**2, as `CellArray.spread` takes them.
+
+    Below 6 ns nothing is left: no noise that could be seen.
+    """
+    squares = row_time.astype(np.float32)
+    squares *= squares
+    squares *= 1 / _SQUARE_NS2
+    return np.rint(squares, out=squares)
 
 
 def _keep(cache: dict, key: tuple, value: NDArray) -> None:

@@ -85,7 +85,9 @@ class KeyedNoise:
         words = self._generator.random_raw(count // 2)
         return words.astype("<u8", copy=False).view("<u2")
 
-    def gaussians(self, frames: ArrayLike, cycle: int, kind: int, count: int) -> NDArray[np.float64]:
+    def gaussians(
+        self, frames: ArrayLike, cycle: int, kind: int, count: int, first: int | None = None
+    ) -> NDArray[np.float64]:
         """Gaussians of mean 0 and variance 1, within +-6.1.
 
         Parameters
@@ -98,10 +100,12 @@ class KeyedNoise:
             A `Draw`.
         count : int
             Values per frame.
+        first : int, optional
+            Give only that many of them, the same as with all.
 
         Returns
         -------
-        (B, count) float64; row *b* depends on ``frames[b]`` and not on the rest of the batch.
+        (B, count or first) float64; row *b* depends on ``frames[b]`` and not on the rest of the batch.
         """
         numbers = np.atleast_1d(np.asarray(frames))
         if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
@@ -121,7 +125,7 @@ class KeyedNoise:
             if end > start
         ]
         halves = runs[0] if len(runs) == 1 else np.concatenate(runs or [np.zeros(0, np.uint16)])
-        halves = halves.reshape(-1, stride, 2)[:, :count]
+        halves = halves.reshape(-1, stride, 2)[:, : count if first is None else first]
         table = half_gaussians()
         z = table.take(halves[..., 0])
         z += table.take(halves[..., 1])

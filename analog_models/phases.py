@@ -57,10 +57,10 @@ class Group:
     phases: list[int] = field(default_factory=list)
     reads: tuple[Read, ...] = ()
 
-    def compute(self) -> None:
-        """The one product."""
+    def compute(self, columns: int) -> None:
+        """The one product, for so many columns."""
         times = self.times.astype(np.float64)
-        self.sums = self.cells.charge(times, self.reads, self.rows)
+        self.sums = self.cells.charge(times, self.reads, self.rows, columns)
         self.norms = np.sqrt(np.einsum("br,br->b", times, times)) if len(self.phases) > 1 else np.zeros(len(times))
 
     @property
@@ -85,7 +85,7 @@ class Group:
         """
         if len(self.phases) == 1:
             return np.zeros((count, 1))
-        return self.cells.deviations(self.reads, self.rows)[self._done(count)]
+        return self.cells.deviations(self.reads, self.rows)[self._done(count), : self.sums.shape[1]]
 
 
 def grouped(phases: Sequence[Phase], arrays: Sequence[CellArray | None]) -> list[Group]:

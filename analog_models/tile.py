@@ -177,12 +177,15 @@ class Tile:
         """Capacitor voltage in `cycle` relative to the precharge level, (B, columns). Looking disturbs nothing."""
         return self.node.voltage_mv(cycle)
 
-    def precharge(self, frames: Frames, cycle: int) -> None:
-        """All eight capacitors are at the precharge level and float from `cycle` on; fixes the batch size."""
+    def precharge(self, frames: Frames, cycle: int, columns: int | None = None) -> None:
+        """All eight capacitors are at the precharge level and float from `cycle` on; fixes the batch size.
+
+        Until the next one only the first `columns` are computed, by default all.
+        """
         if self._node is not None and len(self._node.tiles) > 1:
             self._node.settle()  # the partner may still need it
         # kT/C noise depends on the capacitors, known with the first integration.
-        self._node = Node((self,), frames, cycle)
+        self._node = Node((self,), frames, cycle, columns=columns)
         self._idle_mv: Level = 0.0
         self._idle_since = cycle
 
@@ -269,17 +272,21 @@ class Tile:
         connect((self,), frames, cycle, {self.index: moved} if moved is not None else {})
 
     def ramp(self, frames: Frames, cycle: int, controls: TileControls) -> NDArray[np.uint16]:
-        """Read the capacitors without disturbing them: (B, columns) whole cycles that each comparator stays high."""
+        """Read the capacitors without disturbing them: (B, columns) whole cycles that each comparator stays high.
+
+        Columns that are not computed read 0.
+        """
         seen = self._checked(frames, cycle).observe(cycle)
         periphery = self.config.periphery
-        codes = np.empty(seen.shape, np.uint16)
+        columns = seen.shape[1]
+        codes = np.zeros((len(frames), self.shape[1]), np.uint16)
         for part in blocks(len(frames)):
-            v_mv = seen[part] + self.columns.comparator_mv
+            v_mv = seen[part] + self.columns.comparator_mv[:columns]
             if periphery.comparator_noise_v:
-                z = self.noise.gaussians(frames[part], cycle, Draw.COMPARATOR, self.shape[1])
+                z = self.noise.gaussians(frames[part], cycle, Draw.COMPARATOR, self.shape[1], columns)
                 z *= periphery.comparator_noise_v * 1e3
                 v_mv += z
-            codes[part] = periphery.crossing_cycles(v_mv, controls.ramp_start, controls.ramp_slope)
+            codes[part, :columns] = periphery.crossing_cycles(v_mv, controls.ramp_start, controls.ramp_slope)
         return codes
 
     # Programming by events ------------------------------------------------------------------------------------------
@@ -371,17 +378,17 @@ def connect(
 
 def _joined(tiles: tuple[Tile, ...], nodes: Sequence[Node], frames: Frames, cycle: int) -> Node:
     """The node that these tiles make from `cycle` on. To form it is an observation, unless all was just precharged."""
-    capacitors = tuple(tile.capacitors for tile in tiles)
+    capacitors, columns = tuple(tile.capacitors for tile in tiles), min(node.columns for node in nodes)
     if all(node.untouched and node.cycle == nodes[0].cycle for node in nodes):
-        return Node(tiles, frames, nodes[0].cycle, capacitors, fresh=True)
+        return Node(tiles, frames, nodes[0].cycle, capacitors, fresh=True, columns=columns)
     charge: Level = 0.0
     for tile in tiles:
         node = tile.node
         if node.untouched:
-            node = tile._node = Node((tile,), frames, node.cycle, (tile.capacitors,), fresh=True)
+            node = tile._node = Node((tile,), frames, node.cycle, (tile.capacitors,), fresh=True, columns=columns)
         before = node.capacitors[node.tiles.index(tile)]
-        v_mv = tile._reconnect(node.observe(cycle), before, cycle)
+        v_mv = tile._reconnect(node.observe(cycle)[:, :columns], before, cycle)
         charge = charge + tile.capacitors * v_mv
     # Without any capacitor the wires keep the first one's voltage.
-    start_mv = charge / sum(capacitors) if any(capacitors) else tiles[0].node.observe(cycle)
-    return Node(tiles, frames, cycle, capacitors, start_mv)
+    start_mv = charge / sum(capacitors) if any(capacitors) else tiles[0].node.observe(cycle)[:, :columns]
+    return Node(tiles, frames, cycle, capacitors, start_mv, columns=columns)

@@ -120,6 +120,7 @@ class TwinEngine:
         if self._derived is None or self._derived[0] is not program:
             self._derived = program, derive(program)
         schedule = self._derived[1]
+        columns = _columns_read(program, schedule)
         # A write changes the array for the frames that follow.
         batch = 1 if any(isinstance(event, Write) for event in schedule.events) else self.batch
         codes = program.input_codes(inputs)
@@ -128,7 +129,7 @@ class TwinEngine:
         for first in range(0, len(codes), batch):
             part = codes[first : first + batch]
             frames = first_frame + first + np.arange(len(part), dtype=np.int64)
-            done = _Batch(config, chip, frames, _sent(program, part)).run(schedule.events)
+            done = _Batch(config, chip, frames, _sent(program, part), columns).run(schedule.events)
             parts.append({out.name: done[out.olp, out.slot][:, : out.width] for out in program.outputs})
             if progress is not None:
                 progress(first + len(part), len(codes))
@@ -252,6 +253,23 @@ def _sent(program: Program, codes: NDArray[np.int16]) -> dict[tuple[int, int], T
     return vectors
 
 
+def _columns_read(program: Program, schedule: Schedule) -> dict[int, int]:
+    """How many columns of each tile, from the first on, send pulses to where they make a difference."""
+    widths = {(out.olp, out.slot): out.width for out in program.outputs}
+    found: dict[int, int] = {}
+    for event in schedule.events:
+        for link in event.links if isinstance(event, Integrate | Count | Write) else ():
+            if isinstance(link.source, Ramp):
+                count = int(np.flatnonzero(link.lanes)[-1]) + 1 if link.lanes.any() else 0
+                if isinstance(event, Count):
+                    count = min(count, widths.get((event.olp, event.slot), 0))
+                found[link.source.tile] = max(found.get(link.source.tile, 1), count)
+    for north, south in program.config.floorplan.capacitor_pairs():
+        if north in found and south in found:
+            found[north] = found[south] = max(found[north], found[south])
+    return found
+
+
 class _Batch:
     """One batch of frames on its way through the schedule.
 
@@ -263,6 +281,8 @@ class _Batch:
         Frame numbers; they key the noise.
     vectors : mapping of (ILP, slot) to (B, lanes) int32
         What each vector holds, ns.
+    columns : mapping of tile index to int, optional
+        `AnalogChip.serve` need not compute more of them.
     """
 
     def __init__(
@@ -271,8 +291,10 @@ class _Batch:
         physics: AnalogChip | Recorder,
         frames: Frames,
         vectors: Mapping[tuple[int, int], Times],
+        columns: Mapping[int, int] | None = None,
     ) -> None:
         self.config, self.physics, self.frames, self.vectors = config, physics, frames, vectors
+        self._columns = (columns,) if columns else ()
         self.lanes = config.lanes
         #: Crossing times of each ramp, (B, lanes) cycles.
         self.crossings: dict[Ramp, Times] = {}
@@ -303,11 +325,14 @@ class _Batch:
                     analog.append(TileEvent(event.tile, EventKind.RAMP, event.cycle, slope))
                 case Write():
                     analog.append(self._written(event))
-        for tile, crossings in (self.physics.serve(self.frames, analog) if analog else {}).items():
+        for tile, crossings in (self.physics.serve(self.frames, analog, *self._columns) if analog else {}).items():
             self.crossings[ramps[tile]] = crossings.astype(np.int32)
 
-    def _spans(self, link: Link) -> Iterator[tuple[Times, Times]]:
-        """Spans (start, stop) in which each lane of a link is high, (frames, lanes) each; empty where stop <= start."""
+    def _spans(self, link: Link) -> Iterator[tuple[int, Times]]:
+        """Spans in which each lane of a link is high: their start, and (frames, lanes) where they stop.
+
+        A lane stays low where `stop` is not above `start`.
+        """
         source = link.source
         low, high = link.start, link.stop
         if isinstance(source, Pulse):
@@ -316,18 +341,21 @@ class _Batch:
         else:
             times = self.crossings[source]
             windows = source.windows
+        everywhere = link.lanes.all()
         for opens, closes in windows:
             start = max(source.start, opens, low)
-            stop = np.minimum(source.start + times, min(source.stop, closes, high))
-            yield np.where(link.lanes, np.int32(start), np.int32(0)), np.where(link.lanes, stop, np.int32(0))
+            stop = times + np.int32(source.start)
+            np.minimum(stop, min(source.stop, closes, high), out=stop)
+            yield start, stop if everywhere else np.where(link.lanes, stop, np.int32(start))
 
     def _high_times(self, links: tuple[Link, ...]) -> NDArray[np.uint16]:
         """High time of each wire, (frames, lanes) ns."""
         total = np.zeros((len(self.frames), self.lanes), np.int32)
         for link in links:
             for start, stop in self._spans(link):
-                total += np.maximum(stop - start, 0)
-        return np.minimum(total, _MAX_TIME).astype(np.uint16)
+                stop -= np.int32(start)
+                total += np.maximum(stop, 0, out=stop)
+        return np.minimum(total, _MAX_TIME, out=total).astype(np.uint16)
 
     def _row_times(self, event: Integrate) -> NDArray[np.uint16]:
         bias = np.broadcast_to(np.array(event.bias_time, np.uint16), (len(self.frames), len(event.bias_time)))
@@ -349,12 +377,16 @@ class _Batch:
     def _counted(self, event: Count) -> NDArray[np.uint8]:
         """High time up to the first falling edge."""
         count = np.zeros((len(self.frames), self.lanes), np.int32)
-        end = np.zeros_like(count)
+        end: Times | None = None
         for link in event.links:
             for start, stop in self._spans(link):
+                high = np.maximum(stop - np.int32(start), 0)
+                if end is None:
+                    count, end = high, stop
+                    continue
                 # A span goes on where the last one ended (the route changed, the wire stayed high), or is the first.
-                counted = (stop > start) & ((count == 0) | (start == end))
-                count += np.where(counted, stop - start, 0)
+                counted = (high > 0) & ((count == 0) | (start == end))
+                count += np.where(counted, high, 0)
                 end = np.where(counted, stop, end)
         codes = np.minimum(count, self.config.max_code).astype(np.uint8)
         return codes >> np.uint8(event.seven_bits)
