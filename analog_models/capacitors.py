@@ -8,15 +8,15 @@ Saturation breaks the sum: it is judged at the end of each phase. Merged phases 
 a rail on the way, and those few columns are walked through phase by phase.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.crossbar import MAX_PHASES, Pairs, Rows, squared
+from analog_models.crossbar import MAX_PHASES, squared
 from analog_models.noise import Draw
-from analog_models.phases import Group, Phase, grouped
+from analog_models.phases import Group, NoiseKey, Phase, grouped
 
 if TYPE_CHECKING:
     from analog_models.tile import Tile
@@ -136,25 +136,39 @@ class Node:
         groups = grouped(phases, [tile.array for tile in self.tiles])
         for group in groups:
             group.compute(self.columns)
-        passing, ends_near = self._near_rails(phases, groups)
+        passing, ending = self._near_rails(phases, groups)
         if len(passing[0]) > _FEW * len(self.frames) * self.columns:
             for phase in phases:
                 self._merge([phase])
             return
+        squares = _squares(groups)
+        spreads = {
+            (member, pairs, rows): self.tiles[member].cells.spread(total, pairs, rows, self.columns)
+            for (member, pairs, rows), (total, _) in squares.items()
+        }
         if len(passing[0]):
-            self._walk(phases[:-1], groups, passing)
+            single = {key: spreads[key] for key, (_, count) in squares.items() if count == 1}
+            self._walk(phases[:-1], groups, single, passing)
         for group in groups:
-            self._signals[group.member] = _sum(self._signals[group.member], group.sums)
-        for (member, pairs, rows), squares in _squares(groups).items():
-            spread = self.tiles[member].cells.spread(squares, pairs, rows, self.columns)
-            self._variances[member] = _sum(self._variances[member], spread)
+            self._signals[group.member] = self._sum(self._signals[group.member], group.sums)
+        for (member, _, _), spread in spreads.items():
+            self._variances[member] = self._sum(self._variances[member], spread)
         for phase in phases:
             for member in phase.members:
                 self._counts[member] += 1
-        if ends_near or len(passing[0]):
+        near_end = np.union1d(ending, passing[1])
+        if near_end.size:
             shift = self._shift_mv(phases[-1].cycle, self._counts)
             for part in blocks(len(self.frames)):
-                self._judge(part, self._free_mv(shift, part), self._variance_mv2(part))
+                at = part if 2 * near_end.size > self.columns else (part, near_end)
+                self._judge(at, self._free_mv(shift, at), self._variance_mv2(at))
+
+    def _sum(self, level: Level, more: Array) -> Array:
+        """`level` and more of it, which may be the same for all frames; takes possession of both."""
+        if isinstance(level, np.ndarray):
+            level += more
+            return level
+        return more if len(more) == len(self.frames) else np.repeat(more, len(self.frames), axis=0)
 
     def _pull_to_rail(self, phase: Phase) -> None:
         """Without any capacitor the node goes where its charge points to."""
@@ -176,7 +190,7 @@ class Node:
         droop = self._periphery.droop_mv(cycle - self.cycle)
         return sum((count * offset for count, offset in zip(counts, self._offsets_mv, strict=True)), droop)
 
-    def _free_mv(self, shift: Array, at: "slice | Spots", signals: Sequence[Level] | None = None) -> Array:
+    def _free_mv(self, shift: Array, at: "slice | tuple", signals: Sequence[Level] | None = None) -> Array:
         """Voltage if nothing had been lost at a rail: of a block of frames (b, columns), or of single capacitors (n,).
 
         `signals` are those of `at`, where they are not the node's own.
@@ -189,7 +203,7 @@ class Node:
                 level = level + units * self._scales_mv[member][columns]
         return level + shift[columns]
 
-    def _variance_mv2(self, at: "slice | Spots", variances: Sequence[Level] | None = None) -> Level:
+    def _variance_mv2(self, at: "slice | tuple", variances: Sequence[Level] | None = None) -> Level:
         """Variance of the noise that the next look draws, were nothing forgotten; arguments as above."""
         columns = _columns(at)
         total: Level = self._undrawn_mv2
@@ -228,7 +242,7 @@ class Node:
 
     # Saturation -----------------------------------------------------------------------------------------------------
 
-    def _judge(self, at: "slice | Spots", free_mv: Array, variance: Level) -> None:
+    def _judge(self, at: "slice | tuple", free_mv: Array, variance: Level) -> None:
         """At the end of a phase: the rails take what is beyond them, and noise that led there is forgotten."""
         lost_mv, forgotten = _part(self._lost_mv, at), _part(self._forgotten_mv2, at)
         v_mv = free_mv - lost_mv
@@ -241,8 +255,13 @@ class Node:
         self._lost_mv[at] = np.where(outside, free_mv - inside, lost_mv)  # type: ignore[index]
         self._forgotten_mv2[at] = np.where(outside, variance, forgotten)  # type: ignore[index]
 
-    def _walk(self, phases: Sequence[Phase], groups: Sequence[Group], spots: Spots) -> None:
-        """Judge single capacitors at the end of each of these phases, of which only `groups` are summed up yet."""
+    def _walk(
+        self, phases: Sequence[Phase], groups: Sequence[Group], spreads: Mapping[NoiseKey, Array], spots: Spots
+    ) -> None:
+        """Judge single capacitors at the end of each of these phases, of which only `groups` are summed up yet.
+
+        `spreads` are variances of groups that were not summed up with others.
+        """
         frames, columns = spots
         signals = [_part(signal, spots) for signal in self._signals]
         variances = [_part(variance, spots) for variance in self._variances]
@@ -252,19 +271,24 @@ class Node:
                 if number not in group.phases:
                     continue
                 member, rows, cells = group.member, group.rows, group.cells
-                read, times = group.reads[group.phases.index(number)], group.times[frames]
+                read = group.reads[group.phases.index(number)]
                 alone = len(group.phases) == 1
-                charge = group.sums[spots] if alone else cells.charge_of(times, read, rows, columns)
+                charge = _of(group.sums, spots) if alone else cells.charge_of(group.times[frames], read, rows, columns)
                 signals[member] = signals[member] + charge
-                if cells.noisy:
-                    variances[member] = variances[member] + cells.spread_of(times, read, rows, columns)
+                if not cells.noisy:
+                    continue
+                if alone and group.noise_key in spreads:
+                    spread = _of(spreads[group.noise_key], spots)
+                else:
+                    spread = cells.spread_of(group.times[frames], read, rows, columns)
+                variances[member] = variances[member] + spread
             for member in phase.members:
                 counts[member] += 1
             free = self._free_mv(self._shift_mv(phase.cycle, counts), spots, signals)
             self._judge(spots, free, self._variance_mv2(spots, variances))
 
-    def _near_rails(self, phases: Sequence[Phase], groups: Sequence[Group]) -> tuple[Spots, bool]:
-        """Capacitors that may have been outside the rails at the end of a phase before the last; if any may then.
+    def _near_rails(self, phases: Sequence[Phase], groups: Sequence[Group]) -> tuple[Spots, NDArray[np.intp]]:
+        """Capacitors that may have been outside the rails at the end of a phase before the last, columns that may then.
 
         By the end of a phase a group is taken to have moved an even share of its sum, and the largest possible error
         of that is allowed for: first with the extremes of each column, then frame by frame for the columns in doubt.
@@ -285,10 +309,11 @@ class Node:
         doubt = (top + spare > high) | (bottom - spare < low)
 
         suspects, numbers = np.flatnonzero(doubt[:-1].any(axis=0)), np.flatnonzero(doubt[:-1].any(axis=1))
-        near = np.zeros((len(self.frames), len(suspects)), bool)
+        chosen = slice(None) if 2 * suspects.size > self.columns else suspects
+        near = np.zeros((len(self.frames), self.columns), bool)[:, chosen]
         for part in blocks(len(self.frames)) if suspects.size else ():
-            level = self._before((part, suspects))
-            moved = [g.sums[part].take(suspects, axis=1) * s[suspects] for g, s in zip(groups, scales, strict=True)]
+            level = self._before((part, chosen))
+            moved = [_of(g.sums, (part, chosen)) * s[chosen] for g, s in zip(groups, scales, strict=True)]
             for number in range(numbers[-1] + 1):
                 spare = _GUARD_MV
                 for group, sums, share, slack in zip(groups, moved, shares, slacks, strict=True):
@@ -296,11 +321,11 @@ class Node:
                     if step:
                         level = level + step * sums
                     if 0 < share[number] < 1:
-                        spare = spare + slack[number, suspects] * group.norms[part].max()
-                room = shift[number, suspects]
+                        spare = spare + slack[number, chosen] * _of(group.norms, part).max()
+                room = shift[number, chosen]
                 near[part] |= (level > high - spare - room) | (level < low + spare - room)
         frames, columns = np.nonzero(near)
-        return (frames, suspects[columns]), bool(doubt[-1].any())
+        return (frames, columns if isinstance(chosen, slice) else suspects[columns]), np.flatnonzero(doubt[-1])
 
     def _shifts(self, phases: Sequence[Phase]) -> Array:
         """`_shift_mv` at the end of each of the phases that are being merged: (phases, columns)."""
@@ -311,7 +336,7 @@ class Node:
             shifts[number] = self._shift_mv(phase.cycle, counts)
         return shifts
 
-    def _before(self, at: "slice | tuple[slice, NDArray[np.intp]]") -> Level:
+    def _before(self, at: "slice | tuple") -> Level:
         """Voltage before the phases that are being merged, shifts apart: (B, columns of `at`), or a number."""
         level: Level = 0.0 + _part(self._start_mv, at)
         for member, signal in enumerate(self._signals):
@@ -326,25 +351,25 @@ def blocks(frames: int) -> Iterator[slice]:
         yield slice(start, min(start + _BLOCK, frames))
 
 
-def _squares(groups: Sequence[Group]) -> dict[tuple[int, Pairs, Rows], NDArray[np.float32]]:
-    """Squared pulses, added up where they go through the same devices of the same tile."""
-    found: dict[tuple[int, Pairs, Rows], NDArray[np.float32]] = {}
+def _squares(groups: Sequence[Group]) -> dict[NoiseKey, tuple[NDArray[np.float32], int]]:
+    """Squared pulses, added up where they go through the same devices of the same tile, and of how many groups."""
+    found: dict[NoiseKey, tuple[NDArray[np.float32], int]] = {}
     for group in groups:
         if group.cells.noisy:
-            key, squares = (group.member, group.pairs, group.rows), squared(group.times)
-            found[key] = found[key] + squares if key in found else squares
+            total, count = found.get(group.noise_key, (np.float32(0), 0))
+            found[group.noise_key] = total + squared(group.pulses), count + 1
     return found
 
 
-def _sum(level: Level, more: Array) -> Array:
-    if not isinstance(level, np.ndarray):
-        return more
-    level += more
-    return level
-
-
-def _part(level: Level, at: slice | Spots) -> Level:
+def _part(level: Level, at: "slice | tuple") -> Level:
     return level[at] if isinstance(level, np.ndarray) else level
+
+
+def _of(array: Array, at: "slice | tuple") -> Array:
+    """`array[at]`, where the first dimension may stand for all frames."""
+    if len(array) > 1:
+        return array[at]
+    return array if isinstance(at, slice) else array[0, at[1]]
 
 
 def _columns(at: "slice | tuple") -> NDArray[np.intp] | slice:

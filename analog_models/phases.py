@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from analog_models.crossbar import CellArray, Pairs, Read, Rows
 
-__all__ = ["Group", "Move", "Phase", "grouped"]
+__all__ = ["Group", "Move", "NoiseKey", "Phase", "grouped"]
 
 Array = NDArray[np.float64]
+#: Tile of a node, pairs that are read, rows.
+NoiseKey = tuple[int, Pairs, Rows]
 
 
 class Move(NamedTuple):
@@ -45,8 +47,8 @@ class Group:
     reads : tuple of Read
         How each of them reads.
     sums : (B, columns) float64
-        Signal units of all of them together, exact.
-    norms : (B,) float64
+        Signal units of all of them together, exact; (1, columns) if all frames have the same pulses, as bias rows do.
+    norms : (B,) or (1,) float64
         Euclidean norm of each frame's pulses; nobody asks for it when nothing was merged.
     """
 
@@ -57,15 +59,22 @@ class Group:
     phases: list[int] = field(default_factory=list)
     reads: tuple[Read, ...] = ()
 
+    def __post_init__(self) -> None:
+        first = self.times[:1]
+        same = np.array_equal(first, self.times[-1:]) and bool((self.times == first).all())
+        #: `times` of the frames that differ.
+        self.pulses = first if same else self.times
+
     def compute(self, columns: int) -> None:
         """The one product, for so many columns."""
-        times = self.times.astype(np.float64)
+        times = self.pulses.astype(np.float64)
         self.sums = self.cells.charge(times, self.reads, self.rows, columns)
-        self.norms = np.sqrt(np.einsum("br,br->b", times, times)) if len(self.phases) > 1 else np.zeros(len(times))
+        self.norms = np.sqrt(np.einsum("br,br->b", times, times)) if len(self.phases) > 1 else np.zeros(1)
 
     @property
-    def pairs(self) -> Pairs:
-        return tuple(sorted((read.wp1, read.wp2) for read in self.reads))
+    def noise_key(self) -> NoiseKey:
+        """Groups with the same key have their squared pulses added up before they are multiplied."""
+        return self.member, tuple(sorted((read.wp1, read.wp2) for read in self.reads)), self.rows
 
     def _done(self, count: int) -> NDArray[np.intp]:
         """How many of the group's phases have come by the end of each of `count` phases."""
