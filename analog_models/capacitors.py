@@ -1,7 +1,7 @@
 """The capacitors of a tile, or of two tiles that share them, from one observation to the next.
 
-Between two observations (a ramp, a change of the connected capacitors or of sharing) charge only adds up. A `Node` keeps
-it as exact integers, so that it makes no difference in how many products it was summed: phases that read the same
+Between two observations (a ramp, a change of the connected capacitors or of sharing) charge only adds up. A `Node`
+keeps it as exact integers, so that it makes no difference in how many products it was summed: phases that read the same
 pulses are merged into one matrix product, and voltages are formed when somebody looks.
 
 Saturation breaks the sum: it is judged at the end of each phase. Merged phases show where a column *may* have come near

@@ -2,8 +2,8 @@
 
 Conductances are whole multiples of g_max / 2**18, what a device adds to a column's signal one of g_max / 2**20, and
 variances of read noise ones of g_max**2 / 2**14. Sums of durations times such numbers are exact integers in floating
-point: they depend neither on the batch size nor on how the BLAS blocks a product nor on which phases are added up first,
-and equal seeds give equal codes on every machine.
+point: they depend neither on the batch size, nor on how the BLAS blocks a product, nor on which phases are added up
+first, and equal seeds give equal codes on every machine.
 
 Matrices are kept as (columns, rows): one column's devices lie side by side.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.config import AnalogConfig
-from analog_models.periphery import PATH_UNITS, Columns
+from analog_models.periphery import Columns
 
 __all__ = [
     "DEVICES",

@@ -4,9 +4,9 @@ A draw is named by (seed, chip, tile, frame, cycle, kind). The name is the key a
 each Gaussian takes exactly one 32-bit word of it: whatever the batch size and the order of calls, a frame gets the same
 bits.
 
-A Gaussian is the sum of two quantiles of variance 1/2, each looked up with half of the word. That takes a fixed count of
-words and no special function per value; the sum has 2**32 equally likely pairs, reaches 6.0 standard deviations, and is
-exact: the table holds whole multiples of 2**-20.
+A Gaussian is the sum of two quantiles of variance 1/2, each looked up with half of the word. That takes a fixed count
+of words and no special function per value; the sum has 2**32 equally likely pairs, reaches 6.1 standard deviations, and
+is exact: the table holds whole multiples of 2**-20.
 
 Source
 ------
@@ -48,7 +48,7 @@ class Draw(IntEnum):
 
 @cache
 def half_gaussians() -> NDArray[np.float64]:
-    """The 2**16 quantiles of a Gaussian of variance 1/2, at the middle of equal shares: (65536,), multiples of 2**-20."""
+    """The 2**16 quantiles of a Gaussian of variance 1/2, in the middle of equal shares, as multiples of 2**-20."""
     quantiles = ndtri((np.arange(1 << 16) + 0.5) * 2.0**-16)
     quantiles *= np.sqrt(0.5 / np.mean(quantiles**2))  # the outermost shares' tails are cut
     return np.rint(quantiles * (1 << 20)) * 2.0**-20
@@ -78,7 +78,7 @@ class KeyedNoise:
         self._state = self._generator.state
 
     def _words(self, block: int, count: int, cycle: int, kind: int) -> NDArray[np.uint16]:
-        """`count` words (a multiple of `_BLOCK`) from the block numbered `block` on, as pairs of halves, low one first."""
+        """`count` words (a multiple of `_BLOCK`) from the block numbered `block` on, as halves, the low one first."""
         self._state["state"]["counter"][:] = (block & (1 << 64) - 1, block >> 64, cycle, kind)
         self._state["buffer_pos"] = 4  # nothing left over from the last key
         self._generator.state = self._state
@@ -110,7 +110,7 @@ class KeyedNoise:
         numbers = np.atleast_1d(np.asarray(frames))
         if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
             raise ValueError(f"frames must be a vector of integers, got {numbers.dtype} of shape {numbers.shape}")
-        if cycle < 0 or numbers.size and numbers.min() < 0:
+        if cycle < 0 or (numbers.size and numbers.min() < 0):
             raise ValueError(f"frame and cycle must not be negative, got frames {frames}, cycle {cycle}")
         stride = -(-count // _BLOCK) * _BLOCK
         blocks = stride // _BLOCK

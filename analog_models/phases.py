@@ -17,7 +17,7 @@ NoiseKey = tuple[int, Pairs, Rows]
 
 
 class Move(NamedTuple):
-    """Charge that tile number `member` of a node moves in a phase: its word lines `rows`, high for `times`, (B, rows) ns.
+    """Charge that tile `member` of a node moves in a phase: word lines `rows` are high for `times`, (B, rows) ns.
 
     Mesh rows and bias rows move apart, since bias rows differ between phases that are otherwise the same.
     """

@@ -345,9 +345,7 @@ class Tile:
         cells.write(row, device, g_us, nu)
 
 
-def connect(
-    tiles: tuple[Tile, ...], frames: Frames, cycle: int, pulses: Mapping[int, list[Pulses]]
-) -> None:
+def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int, pulses: Mapping[int, list[Pulses]]) -> None:
     """Second half of an integration: connect the capacitors of these tiles as latched, and move charge onto them.
 
     Parameters
