@@ -1,7 +1,7 @@
 """The crossbar of one tile: four PCM devices a cell, and the exact sums along its columns.
 
 Conductances are whole multiples of g_max / 2**18, what a device adds to a column's signal one of g_max / 2**20, and
-variances of read noise ones of g_max**2 / 2**14. Sums of durations times such numbers are exact integers in floating
+variances of read noise ones of g_max**2 / 2**16. Sums of durations times such numbers are exact integers in floating
 point: they depend neither on the batch size, nor on how the BLAS blocks a product, nor on which phases are added up
 first, and equal seeds give equal codes on every machine.
 
@@ -48,7 +48,7 @@ MAX_ROW_TIME = 511
 MAX_PHASES = 1 << 10
 _NU_UNITS = 1 << 16
 #: Units of a variance in g_max**2, and ns**2 in one unit of a squared duration.
-_VARIANCE_UNITS, _SQUARE_NS2 = 1 << 14, 64
+_VARIANCE_UNITS, _SQUARE_NS2 = 1 << 16, 128
 #: float32 holds all integers below this.
 _EXACT = 1 << 24
 #: Matrices of each kind that an array keeps; a program uses a few.
@@ -301,9 +301,9 @@ class CellArray:
 
 
 def squared(row_time: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Squares of durations in whole units of 64 ns**2, as `CellArray.spread` takes them.
+    """Squares of durations in whole units of 128 ns**2, as `CellArray.spread` takes them.
 
-    Below 6 ns nothing is left: no noise that could be seen.
+    Below 8 ns nothing is left: no noise that could be seen.
     """
     squares = row_time.astype(np.float32)
     squares *= squares
