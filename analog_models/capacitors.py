@@ -8,36 +8,29 @@ Saturation breaks the sum: it is judged at the end of each phase. Merged phases 
 a rail on the way, and those few columns are walked through phase by phase.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.crossbar import MAX_PHASES, squared
+from analog_models.crossbar import MAX_PHASES, keep, squared
 from analog_models.noise import Draw
 from analog_models.phases import Group, NoiseKey, Phase, grouped
+from analog_models.saturation import Course, Level, Spots, blocks, near_rails, of_frames
 
 if TYPE_CHECKING:
     from analog_models.tile import Tile
 
-__all__ = ["Frames", "Node", "blocks"]
+__all__ = ["Frames", "Node"]
 
 Array = NDArray[np.float64]
 Frames = NDArray[np.int64]
-#: (B, columns), or a number that holds for all.
-Level = Array | float
-#: Index arrays, one entry for each capacitor: frame and column.
-Spots = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 #: Phases that wait for evaluation at most: their pulses take memory.
 _WAITING = 16
 #: Share of the capacitors near a rail from which on merging is not worth while.
 _FEW = 0.01
-#: By how much a voltage from merged phases may be off besides: rounding, generously.
-_GUARD_MV = 1e-6
-#: Frames worked on at once between products: 128 x 512 float64 stay in the cache.
-_BLOCK = 128
 
 
 class Node:
@@ -136,7 +129,8 @@ class Node:
         groups = grouped(phases, [tile.array for tile in self.tiles])
         for group in groups:
             group.compute(self.columns)
-        passing, ending = self._near_rails(phases, groups)
+        course = self._course(phases, groups)
+        passing, ending = near_rails(course, groups, self._periphery.rails_mv, len(self.frames), self._before)
         if len(passing[0]) > _FEW * len(self.frames) * self.columns:
             for phase in phases:
                 self._merge([phase])
@@ -156,11 +150,12 @@ class Node:
         for phase in phases:
             for member in phase.members:
                 self._counts[member] += 1
-        near_end = np.union1d(ending, passing[1])
-        if near_end.size:
+        ending[passing[1]] = True
+        if ending.any():
+            columns = np.flatnonzero(ending)
             shift = self._shift_mv(phases[-1].cycle, self._counts)
             for part in blocks(len(self.frames)):
-                at = part if 2 * near_end.size > self.columns else (part, near_end)
+                at = part if 2 * columns.size > self.columns else (part, columns)
                 self._judge(at, self._free_mv(shift, at), self._variance_mv2(at))
 
     def _sum(self, level: Level, more: Array) -> Array:
@@ -273,12 +268,14 @@ class Node:
                 member, rows, cells = group.member, group.rows, group.cells
                 read = group.reads[group.phases.index(number)]
                 alone = len(group.phases) == 1
-                charge = _of(group.sums, spots) if alone else cells.charge_of(group.times[frames], read, rows, columns)
+                charge = (
+                    of_frames(group.sums, spots) if alone else cells.charge_of(group.times[frames], read, rows, columns)
+                )
                 signals[member] = signals[member] + charge
                 if not cells.noisy:
                     continue
                 if alone and group.noise_key in spreads:
-                    spread = _of(spreads[group.noise_key], spots)
+                    spread = of_frames(spreads[group.noise_key], spots)
                 else:
                     spread = cells.spread_of(group.times[frames], read, rows, columns)
                 variances[member] = variances[member] + spread
@@ -287,54 +284,22 @@ class Node:
             free = self._free_mv(self._shift_mv(phase.cycle, counts), spots, signals)
             self._judge(spots, free, self._variance_mv2(spots, variances))
 
-    def _near_rails(self, phases: Sequence[Phase], groups: Sequence[Group]) -> tuple[Spots, NDArray[np.intp]]:
-        """Capacitors that may have been outside the rails at the end of a phase before the last, columns that may then.
-
-        By the end of a phase a group is taken to have moved an even share of its sum, and the largest possible error
-        of that is allowed for: first with the extremes of each column, then frame by frame for the columns in doubt.
-        """
-        low, high = self._periphery.rails_mv
-        scales = [self._scales_mv[group.member] for group in groups]
-        # Everything at the end of each phase: (phases, columns), or a number for each phase.
-        shift, spare = self._shifts(phases), np.full((len(phases), 1), _GUARD_MV)
-        shares = [group.shares(len(phases)) for group in groups]
-        slacks = [group.slacks(len(phases)) * scale for group, scale in zip(groups, scales, strict=True)]
-        before = self._before(slice(None))
-        top = shift + (before.max(axis=0) if np.ndim(before) else before)
-        bottom = shift + (before.min(axis=0) if np.ndim(before) else before)
-        for group, scale, share, slack in zip(groups, scales, shares, slacks, strict=True):
-            top += np.multiply.outer(share, group.sums.max(axis=0) * scale)
-            bottom += np.multiply.outer(share, group.sums.min(axis=0) * scale)
-            spare = spare + slack * group.norms.max(initial=0)
-        doubt = (top + spare > high) | (bottom - spare < low)
-
-        suspects, numbers = np.flatnonzero(doubt[:-1].any(axis=0)), np.flatnonzero(doubt[:-1].any(axis=1))
-        chosen = slice(None) if 2 * suspects.size > self.columns else suspects
-        near = np.zeros((len(self.frames), self.columns), bool)[:, chosen]
-        for part in blocks(len(self.frames)) if suspects.size else ():
-            level = self._before((part, chosen))
-            moved = [_of(g.sums, (part, chosen)) * s[chosen] for g, s in zip(groups, scales, strict=True)]
-            for number in range(numbers[-1] + 1):
-                spare = _GUARD_MV
-                for group, sums, share, slack in zip(groups, moved, shares, slacks, strict=True):
-                    step = share[number] - (share[number - 1] if number else 0)
-                    if step:
-                        level = level + step * sums
-                    if 0 < share[number] < 1:
-                        spare = spare + slack[number, chosen] * _of(group.norms, part).max()
-                room = shift[number, chosen]
-                near[part] |= (level > high - spare - room) | (level < low + spare - room)
-        frames, columns = np.nonzero(near)
-        return (frames, columns if isinstance(chosen, slice) else suspects[columns]), np.flatnonzero(doubt[-1])
-
-    def _shifts(self, phases: Sequence[Phase]) -> Array:
-        """`_shift_mv` at the end of each of the phases that are being merged: (phases, columns)."""
-        counts, shifts = list(self._counts), np.empty((len(phases), self.columns))
-        for number, phase in enumerate(phases):
-            for member in phase.members:
-                counts[member] += 1
-            shifts[number] = self._shift_mv(phase.cycle, counts)
-        return shifts
+    def _course(self, phases: Sequence[Phase], groups: Sequence[Group]) -> Course:
+        """The course of these phases; the north tile keeps those of a few programs."""
+        kept = self.tiles[0].courses
+        key = (
+            (self.capacitors, self.columns, *self._counts),
+            tuple([(phase.cycle - self.cycle, phase.members) for phase in phases]),
+            tuple([(g.member, g.rows, *g.phases, g.reads, g.cells.version) for g in groups]),
+        )
+        if key not in kept:
+            counts, shifts = list(self._counts), []
+            for phase in phases:
+                for member in phase.members:
+                    counts[member] += 1
+                shifts.append(np.broadcast_to(self._shift_mv(phase.cycle, counts), self.columns))
+            keep(kept, key, Course.of(np.stack(shifts), groups, [self._scales_mv[group.member] for group in groups]))
+        return kept[key]
 
     def _before(self, at: "slice | tuple") -> Level:
         """Voltage before the phases that are being merged, shifts apart: (B, columns of `at`), or a number."""
@@ -343,12 +308,6 @@ class Node:
             if np.ndim(signal):
                 level = level + _part(signal, at) * self._scales_mv[member][_columns(at)]
         return level - _part(self._lost_mv, at)
-
-
-def blocks(frames: int) -> Iterator[slice]:
-    """Frames 0 to `frames` - 1 in blocks that fit into the cache."""
-    for start in range(0, frames, _BLOCK):
-        yield slice(start, min(start + _BLOCK, frames))
 
 
 def _squares(groups: Sequence[Group]) -> dict[NoiseKey, tuple[NDArray[np.float32], int]]:
@@ -363,13 +322,6 @@ def _squares(groups: Sequence[Group]) -> dict[NoiseKey, tuple[NDArray[np.float32
 
 def _part(level: Level, at: "slice | tuple") -> Level:
     return level[at] if isinstance(level, np.ndarray) else level
-
-
-def _of(array: Array, at: "slice | tuple") -> Array:
-    """`array[at]`, where the first dimension may stand for all frames."""
-    if len(array) > 1:
-        return array[at]
-    return array if isinstance(at, slice) else array[0, at[1]]
 
 
 def _columns(at: "slice | tuple") -> NDArray[np.intp] | slice:

@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ from analog_models.tile import Tile, connect
 __all__ = ["AnalogChip", "AnalogFileError"]
 
 _FORMAT = 1
+#: Order of service.
+_CYCLE_KIND = attrgetter("cycle", "kind")
+_CYCLE_KIND_TILE = attrgetter("cycle", "kind", "tile")
 
 
 class AnalogFileError(ValueError):
@@ -123,8 +127,7 @@ class AnalogChip:
         """
         frames = np.atleast_1d(np.asarray(frames))
         codes: dict[int, NDArray[np.uint16]] = {}
-        ordered = sorted(events, key=lambda event: (event.cycle, event.kind, event.tile))
-        for (cycle, kind), group in groupby(ordered, key=lambda event: (event.cycle, event.kind)):
+        for (cycle, kind), group in groupby(sorted(events, key=_CYCLE_KIND_TILE), key=_CYCLE_KIND):
             batch = list(group)
             if kind is EventKind.PRECHARGE:
                 for event in batch:
@@ -166,6 +169,8 @@ class AnalogChip:
         """
         controls = self.tile(index).controls
         assert controls is not None
+        if not (controls.share_south or controls.share_north):
+            return (index,)
         for wants, pairs, edge in (
             (controls.share_south, self.pairs, "southern"),
             (controls.share_north, self._north_of, "northern"),

@@ -27,6 +27,7 @@ __all__ = [
     "Pairs",
     "Read",
     "Rows",
+    "keep",
     "squared",
 ]
 
@@ -78,6 +79,8 @@ class CellArray:
     -------
     sigma_units : float
         Standard deviation of one unit of variance, in signal units.
+    version : int
+        Changes with what is read.
 
     Raises
     ------
@@ -104,6 +107,7 @@ class CellArray:
         self._units = np.zeros(self.shape, np.int32)  # as read now
         self._stale = np.zeros(rows, bool)  # rows that have been written since
         self._touched = False  # any of them
+        self.version = 0
         self._signals: dict[tuple[Read, ...], Array] = {}
         self._deviations: dict[tuple[tuple[Read, ...], Rows], Array] = {}
         self._variances: dict[Pairs, NDArray[np.float32]] = {}
@@ -162,6 +166,7 @@ class CellArray:
     def touch(self, rows: NDArray[np.integer] | slice = slice(None)) -> None:
         """Derive these rows anew before the next read."""
         self._stale[rows] = self._touched = True
+        self.version += 1
 
     def read_us(self, rows: Sequence[int] | NDArray | slice = slice(None)) -> Array:
         """Mean conductance in uS that a read sees now: drifted, behind the IR drop. (4, rows, columns)."""
@@ -219,7 +224,7 @@ class CellArray:
         self._refresh()
         if reads not in self._signals:
             total = sum(self._signal_of(read, slice(None)) for read in reads)
-            _keep(self._signals, reads, np.ascontiguousarray(total))
+            keep(self._signals, reads, np.ascontiguousarray(total))
         return self._signals[reads]
 
     def deviations(self, reads: tuple[Read, ...], rows: Rows) -> Array:
@@ -236,7 +241,7 @@ class CellArray:
             for count, read in enumerate(reads[:-1], 1):
                 part += self._signal_of(read, within)
                 norms[count] = np.linalg.norm(part - total * (count / len(reads)), axis=1)
-            _keep(self._deviations, (reads, rows), norms)
+            keep(self._deviations, (reads, rows), norms)
         return self._deviations[reads, rows]
 
     def variance(self, pairs: Pairs) -> NDArray[np.float32]:
@@ -244,7 +249,7 @@ class CellArray:
         self._refresh()
         if pairs not in self._variances:
             total = self._variance_of(pairs, slice(None))
-            _keep(self._variances, pairs, np.ascontiguousarray(total, np.float32))
+            keep(self._variances, pairs, np.ascontiguousarray(total, np.float32))
         return self._variances[pairs]
 
     # Sums -----------------------------------------------------------------------------------------------------------
@@ -311,7 +316,8 @@ def squared(row_time: NDArray[np.integer]) -> NDArray[np.float32]:
     return np.rint(squares, out=squares)
 
 
-def _keep(cache: dict, key: tuple, value: NDArray) -> None:
+def keep(cache: dict, key: tuple, value: object) -> None:
+    """Put a derived value into a cache; the oldest of many goes."""
     if len(cache) == _KEPT:
         del cache[next(iter(cache))]
     cache[key] = value

@@ -61,7 +61,7 @@ class Group:
 
     def __post_init__(self) -> None:
         first = self.times[:1]
-        same = np.array_equal(first, self.times[-1:]) and bool((self.times == first).all())
+        same = len(self.times) == 1 or ((first == self.times[-1:]).all() and (first == self.times).all())
         #: `times` of the frames that differ.
         self.pulses = first if same else self.times
 
@@ -76,25 +76,9 @@ class Group:
         """Groups with the same key have their squared pulses added up before they are multiplied."""
         return self.member, tuple(sorted((read.wp1, read.wp2) for read in self.reads)), self.rows
 
-    def _done(self, count: int) -> NDArray[np.intp]:
-        """How many of the group's phases have come by the end of each of `count` phases."""
-        done = np.zeros(count, np.intp)
-        for number in self.phases:
-            done[number:] += 1
-        return done
-
-    def shares(self, count: int) -> Array:
-        """The same as shares of all of them: (count,)."""
-        return self._done(count) / len(self.phases)
-
-    def slacks(self, count: int) -> Array:
-        """Largest error of taking these shares of `sums` for what has come, to be multiplied by `norms`.
-
-        (count, columns), signal units; nothing where none or all have come, (count, 1) if that is everywhere.
-        """
-        if len(self.phases) == 1:
-            return np.zeros((count, 1))
-        return self.cells.deviations(self.reads, self.rows)[self._done(count), : self.sums.shape[1]]
+    def deviations(self) -> Array:
+        """How far `sums` may be from what its first 0, 1, ... phases moved: see `CellArray.deviations`."""
+        return self.cells.deviations(self.reads, self.rows)
 
 
 def grouped(phases: Sequence[Phase], arrays: Sequence[CellArray | None]) -> list[Group]:
@@ -105,11 +89,10 @@ def grouped(phases: Sequence[Phase], arrays: Sequence[CellArray | None]) -> list
             cells = arrays[member]
             if cells is None:
                 continue
-            alike = [group for group in groups if group.member == member and group.rows == rows]
-            group = next((g for g in alike if g.times is times), None) or next(
-                (g for g in alike if np.array_equal(g.times, times)), None
-            )
-            if group is None:
+            for group in groups:
+                if group.member == member and group.rows == rows and (group.times == times).all():
+                    break
+            else:
                 group = Group(member, cells, rows, times)
                 groups.append(group)
             group.phases.append(number)

@@ -6,13 +6,14 @@ from itertools import count
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analog_models.capacitors import Frames, Level, Node, blocks
+from analog_models.capacitors import Frames, Node
 from analog_models.config import AnalogConfig
 from analog_models.crossbar import DEVICES, MAX_ROW_TIME, SIGNAL_UNITS, CellArray, Read, Rows
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import Columns
 from analog_models.phases import Move, Phase
+from analog_models.saturation import Course, Level, blocks
 
 __all__ = ["Tile", "connect"]
 
@@ -75,6 +76,8 @@ class Tile:
         self.array: CellArray | None = None
         self.controls: TileControls | None = None
         self.runs = 0
+        #: How voltages go through phases that this tile has seen merged.
+        self.courses: dict[tuple, Course] = {}
         self._node: Node | None = None
 
     # Cells ----------------------------------------------------------------------------------------------------------
@@ -219,21 +222,17 @@ class Tile:
                 f"tile {self.index}, cycle {cycle}: row_time is {times.dtype} of shape {times.shape}, "
                 f"expected integers of shape {expected} (frames, rows with bias rows)"
             )
-        pulses: list[Pulses] = []
-        for rows in self._banks:
-            part = times[:, slice(*rows)]
-            longest = part.max(initial=0)
-            if longest > MAX_ROW_TIME or (times.dtype.kind == "i" and part.min(initial=0) < 0):
-                raise ValueError(
-                    f"tile {self.index}, cycle {cycle}: row_time spans {times.min()} to {times.max()} ns, "
-                    f"expected 0 to {MAX_ROW_TIME}"
-                )
-            if longest:
-                pulses.append((Read(controls.wp1, controls.wp2, controls.discharge), rows, part))
-        self._checked(frames, cycle)
+        if times.size and (times.max() > MAX_ROW_TIME or (times.dtype.kind == "i" and times.min() < 0)):
+            raise ValueError(
+                f"tile {self.index}, cycle {cycle}: row_time spans {times.min()} to {times.max()} ns, "
+                f"expected 0 to {MAX_ROW_TIME}"
+            )
         self.controls = controls
-        # Without a device there is no current, and no switch that injects charge.
-        return pulses if controls.wp1 or controls.wp2 else None
+        if not (controls.wp1 or controls.wp2):
+            return None  # without a device there is no current, and no switch that injects charge
+        read = Read(controls.wp1, controls.wp2, controls.discharge)
+        parts = [(rows, times[:, slice(*rows)]) for rows in self._banks]
+        return [(read, rows, part) for rows, part in parts if np.count_nonzero(part)]
 
     def _reconnect(self, v_mv: Array, before: int, cycle: int) -> Level:
         """Voltage after the number of connected capacitors has changed from `before`; charge is conserved."""
