@@ -47,8 +47,6 @@ class Node:
         Connected ones, for each tile; empty if nobody knows yet.
     start_mv : (B, columns) float64 or 0
         Voltage in `cycle`, relative to the precharge level.
-    fresh : bool
-        Just precharged: the first look adds the precharge's kT/C noise.
     columns : int, optional
         Only so many columns, from the first on, will be looked at; by default all.
 
@@ -66,23 +64,26 @@ class Node:
         capacitors: tuple[int, ...] = (),
         start_mv: Level = 0.0,
         *,
-        fresh: bool = False,
         columns: int | None = None,
     ) -> None:
-        self.tiles, self.frames, self.capacitors = tiles, frames, capacitors
+        self.tiles, self.frames = tiles, frames
         self.columns = tiles[0].shape[1] if columns is None else columns
         self.now = cycle
-        self._periphery = periphery = tiles[0].config.periphery
-        farads = sum(capacitors) * periphery.capacitor_ff
-        # mV for one signal unit and for one phase's injected charge, (columns,) for each tile; none without capacitors.
-        mv_per_fc = 1e3 / farads if farads else 0.0
-        mine = slice(self.columns)
-        self._scales_mv = [tile.columns.gain[mine] * (tile.signal_fc * mv_per_fc) for tile in tiles]
-        self._offsets_mv = [tile.columns.offset_fc[mine] * mv_per_fc for tile in tiles]
+        self._periphery = tiles[0].config.periphery
         self._begin(cycle, start_mv)
-        if fresh:
-            self._key = cycle, Draw.PRECHARGE
-            self._undrawn_mv2 = periphery.reset_noise_mv(farads) ** 2
+        self._connect(capacitors)
+
+    def _connect(self, capacitors: tuple[int, ...]) -> None:
+        self.capacitors = capacitors
+        constants = [tile.node_constants(sum(capacitors), self.columns) for tile in self.tiles]
+        # mV for one signal unit, for one phase's injected charge, and mV^2 for one unit of variance, for each tile.
+        self._scales_mv, self._offsets_mv, self._units_mv2 = zip(*constants, strict=True)
+
+    def latch(self, capacitors: tuple[int, ...]) -> None:
+        """It was precharged, and these capacitors are connected: the first look adds the precharge's kT/C noise."""
+        self._connect(capacitors)
+        self._key = self.cycle, Draw.PRECHARGE
+        self._undrawn_mv2 = self._periphery.reset_noise_mv(sum(capacitors) * self._periphery.capacitor_ff) ** 2
 
     def _begin(self, cycle: int, start_mv: Level) -> None:
         """Nothing has happened since `cycle`."""
@@ -194,7 +195,7 @@ class Node:
         level: Level = _part(self._start_mv, at)
         for member, signal in enumerate(self._signals if signals is None else signals):
             units = _part(signal, at) if signals is None else signal
-            if np.ndim(units):
+            if isinstance(units, np.ndarray):
                 level = level + units * self._scales_mv[member][columns]
         return level + shift[columns]
 
@@ -204,9 +205,8 @@ class Node:
         total: Level = self._undrawn_mv2
         for member, variance in enumerate(self._variances if variances is None else variances):
             units = _part(variance, at) if variances is None else variance
-            if np.ndim(units):
-                factor = self._scales_mv[member] * self.tiles[member].cells.sigma_units
-                total = total + units * (factor * factor)[columns]
+            if isinstance(units, np.ndarray):
+                total = total + units * self._units_mv2[member][columns]
         return total
 
     def voltage_mv(self, cycle: int) -> Array:
@@ -216,13 +216,13 @@ class Node:
         shift, droop = self._shift_mv(cycle, self._counts), self._periphery.droop_mv(cycle - self.cycle)
         for part in blocks(len(self.frames)):
             v_mv = self._free_mv(shift, part)
-            if np.ndim(self._lost_mv):
-                v_mv = v_mv - _part(self._lost_mv, part)
+            if isinstance(self._lost_mv, np.ndarray):
+                v_mv = v_mv - self._lost_mv[part]
             v_mv = self._periphery.stopped_mv(v_mv, droop)
             variance = self._variance_mv2(part)
-            if np.ndim(self._forgotten_mv2):
-                variance = variance - _part(self._forgotten_mv2, part)
-            if self._key and (np.ndim(variance) or variance):
+            if isinstance(self._forgotten_mv2, np.ndarray):
+                variance = variance - self._forgotten_mv2[part]
+            if self._key and (isinstance(variance, np.ndarray) or variance):
                 z = self.tiles[0].noise.gaussians(self.frames[part], *self._key, self.tiles[0].shape[1], self.columns)
                 v_mv = v_mv + np.sqrt(variance) * z
             seen[part] = v_mv
@@ -245,7 +245,7 @@ class Node:
         outside = inside != v_mv
         if not outside.any():
             return
-        if not np.ndim(self._lost_mv):
+        if not isinstance(self._lost_mv, np.ndarray):
             self._lost_mv, self._forgotten_mv2 = (np.zeros((len(self.frames), self.columns)) for _ in range(2))
         self._lost_mv[at] = np.where(outside, free_mv - inside, lost_mv)  # type: ignore[index]
         self._forgotten_mv2[at] = np.where(outside, variance, forgotten)  # type: ignore[index]
@@ -305,7 +305,7 @@ class Node:
         """Voltage before the phases that are being merged, shifts apart: (B, columns of `at`), or a number."""
         level: Level = 0.0 + _part(self._start_mv, at)
         for member, signal in enumerate(self._signals):
-            if np.ndim(signal):
+            if isinstance(signal, np.ndarray):
                 level = level + _part(signal, at) * self._scales_mv[member][_columns(at)]
         return level - _part(self._lost_mv, at)
 
@@ -315,8 +315,9 @@ def _squares(groups: Sequence[Group]) -> dict[NoiseKey, tuple[NDArray[np.float32
     found: dict[NoiseKey, tuple[NDArray[np.float32], int]] = {}
     for group in groups:
         if group.cells.noisy:
-            total, count = found.get(group.noise_key, (np.float32(0), 0))
-            found[group.noise_key] = total + squared(group.pulses), count + 1
+            key, squares = group.noise_key, squared(group.pulses)
+            total, count = found.get(key, (None, 0))
+            found[key] = squares if total is None else total + squares, count + 1
     return found
 
 

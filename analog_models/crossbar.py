@@ -22,6 +22,7 @@ __all__ = [
     "G_UNITS",
     "MAX_PHASES",
     "MAX_ROW_TIME",
+    "SIGMA_UNITS",
     "SIGNAL_UNITS",
     "CellArray",
     "Pairs",
@@ -50,6 +51,8 @@ MAX_PHASES = 1 << 10
 _NU_UNITS = 1 << 16
 #: Units of a variance in g_max**2, and ns**2 in one unit of a squared duration.
 _VARIANCE_UNITS, _SQUARE_NS2 = 1 << 16, 128
+#: Standard deviation of one unit of variance, in signal units.
+SIGMA_UNITS = SIGNAL_UNITS * (_SQUARE_NS2 / _VARIANCE_UNITS) ** 0.5
 #: float32 holds all integers below this.
 _EXACT = 1 << 24
 #: Matrices of each kind that an array keeps; a program uses a few.
@@ -77,8 +80,6 @@ class CellArray:
 
     Members
     -------
-    sigma_units : float
-        Standard deviation of one unit of variance, in signal units.
     version : int
         Changes with what is read.
 
@@ -103,7 +104,6 @@ class CellArray:
         self.programmed = np.zeros(self.shape, np.int32)
         #: Drift exponent in units of 2**-16.
         self.exponent = np.zeros(self.shape, np.uint16)
-        self.sigma_units = SIGNAL_UNITS * (_SQUARE_NS2 / _VARIANCE_UNITS) ** 0.5
         self._units = np.zeros(self.shape, np.int32)  # as read now
         self._stale = np.zeros(rows, bool)  # rows that have been written since
         self._touched = False  # any of them
@@ -285,7 +285,7 @@ class CellArray:
 
         Returns
         -------
-        (B, columns) float64, whole units of `sigma_units` squared.
+        (B, columns) float64, whole units of `SIGMA_UNITS` squared.
         """
         variance = self.variance(pairs)[:columns, slice(*rows)]
         total = (squares @ variance.T).astype(np.float64)

@@ -110,21 +110,20 @@ class KeyedNoise:
         numbers = np.atleast_1d(np.asarray(frames))
         if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
             raise ValueError(f"frames must be a vector of integers, got {numbers.dtype} of shape {numbers.shape}")
-        if cycle < 0 or (numbers.size and numbers.min() < 0):
-            raise ValueError(f"frame and cycle must not be negative, got frames {frames}, cycle {cycle}")
         stride = -(-count // _BLOCK) * _BLOCK
         blocks = stride // _BLOCK
         # A run of consecutive frames is one stretch of the counter: one call of the generator.
         ends = [len(numbers)]
         if len(numbers) > 1:
             ends[:0] = (np.flatnonzero(numbers[1:] - numbers[:-1] != 1) + 1).tolist()
-        starts = [0, *ends[:-1]]
-        runs = [
-            self._words(int(numbers[start]) * blocks, (end - start) * stride, cycle, kind)
-            for start, end in zip(starts, ends, strict=True)
-            if end > start
-        ]
-        halves = runs[0] if len(runs) == 1 else np.concatenate(runs or [np.zeros(0, np.uint16)])
+        runs, start = [np.zeros(0, np.uint16)], 0
+        for end in ends if len(numbers) else ():
+            frame = int(numbers[start])
+            if frame < 0 or cycle < 0:
+                raise ValueError(f"frame and cycle must not be negative, got frame {frame}, cycle {cycle}")
+            runs.append(self._words(frame * blocks, (end - start) * stride, cycle, kind))
+            start = end
+        halves = runs[1] if len(runs) == 2 else np.concatenate(runs)
         halves = halves.reshape(-1, stride, 2)[:, : count if first is None else first]
         table = half_gaussians()
         z = table.take(halves[..., 0])

@@ -150,14 +150,14 @@ class Periphery:
         time /= self.ramp_full_v * 1e3 * ramp_slope
         if self.ramp_bow_ns:
             u = time / self.ramp_full_ns
-            np.clip(u, 0.0, 1.0, out=u)
+            np.minimum(np.maximum(u, 0.0, out=u), 1.0, out=u)
             bow = 1 - u
             bow *= u
             bow *= 4 * self.ramp_bow_ns
             time += bow
         # The guard keeps halves that float64 cannot hold (0.4999999999999999) on the upper side.
         time += 0.5 + 1e-9
-        np.clip(time, 0, 511, out=time)
+        np.minimum(np.maximum(time, 0, out=time), 511, out=time)
         return time.astype(np.uint16)  # towards zero
 
 

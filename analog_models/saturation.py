@@ -1,8 +1,8 @@
 """Which capacitors may have been at a rail on the way through merged phases.
 
-A group of phases that read the same pulses is one sum. By the end of one of them it is taken to have moved an even share,
-and the largest possible error of that is allowed for. Asymmetry balance reads W and -W: the error is that of programming
-and mismatch, a small part of the distance between the rails.
+A group of phases that read the same pulses is one sum. By the end of one of them it is taken to have moved an even
+share, and the largest possible error of that is allowed for. Asymmetry balance reads W and -W: the error is that of
+programming and mismatch, a small part of the distance between the rails.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,6 +58,22 @@ class Course:
             slacks.append(slack)
         return cls(shift_mv, tuple(weights), tuple(slacks))
 
+    def __post_init__(self) -> None:
+        """Largest entries, for `reach_mv`."""
+        weights = [float(weight.max(initial=0)) for weight in self.weights_mv]
+        slacks = [0.0 if slack is None else float(slack.max(initial=0)) for slack in self.slacks_mv]
+        object.__setattr__(self, "_largest", (float(np.abs(self.shift_mv).max(initial=0)), weights, slacks))
+
+    def reach_mv(self, groups: Sequence[Group]) -> float:
+        """No voltage of any frame or column can have moved further than this."""
+        shift, weights, slacks = self._largest  # type: ignore[attr-defined]
+        reach: float = shift + _GUARD_MV
+        for group, weight, slack in zip(groups, weights, slacks, strict=True):
+            reach += weight * max(group.sums.max(initial=0), -group.sums.min(initial=0))
+            if slack:
+                reach += slack * group.norms.max()
+        return reach
+
 
 def near_rails(
     course: Course,
@@ -87,8 +103,10 @@ def near_rails(
         Columns in which some may be outside at the end of the last.
     """
     low, high = rails_mv
-    everything = (slice(None), slice(None))
-    start = before(everything)
+    start = before((slice(None), slice(None)))
+    nowhere, nothing = np.zeros(len(course.shift_mv[0]), bool), (np.zeros(0, np.intp), np.zeros(0, np.intp))
+    if not isinstance(start, np.ndarray) and abs(start) + course.reach_mv(groups) < min(-low, high):
+        return nothing, nowhere  # not even if all the largest sums came together in one column
     highest, lowest = _extremes(start) if isinstance(start, np.ndarray) else (start, start)
     top, bottom = course.shift_mv + (highest + _GUARD_MV), course.shift_mv + (lowest - _GUARD_MV)
     for group, weight, slack in zip(groups, course.weights_mv, course.slacks_mv, strict=True):
@@ -102,7 +120,7 @@ def near_rails(
     doubt = (top > high) | (bottom < low)
     ending = doubt[-1]
     if not doubt[:-1].any():
-        return (np.zeros(0, np.intp), np.zeros(0, np.intp)), ending
+        return nothing, ending
 
     suspects, last = np.flatnonzero(doubt[:-1].any(axis=0)), np.flatnonzero(doubt[:-1].any(axis=1))[-1]
     chosen = slice(None) if 2 * suspects.size > len(ending) else suspects

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analog_models.capacitors import Frames, Node
 from analog_models.config import AnalogConfig
-from analog_models.crossbar import DEVICES, MAX_ROW_TIME, SIGNAL_UNITS, CellArray, Read, Rows
+from analog_models.crossbar import DEVICES, MAX_ROW_TIME, SIGMA_UNITS, SIGNAL_UNITS, CellArray, Read, Rows
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import Columns
@@ -78,7 +78,21 @@ class Tile:
         self.runs = 0
         #: How voltages go through phases that this tile has seen merged.
         self.courses: dict[tuple, Course] = {}
+        self._constants: dict[tuple[int, int], tuple[Array, Array, Array]] = {}
         self._node: Node | None = None
+
+    def node_constants(self, capacitors: int, columns: int) -> tuple[Array, Array, Array]:
+        """For `columns` on so many capacitors, pairs' included: (columns,) each.
+
+        mV for one signal unit, for the charge injected in one phase, and mV^2 for one unit of variance.
+        """
+        key = capacitors, columns
+        if key not in self._constants:
+            mv_per_fc = 1e3 / (capacitors * self.config.periphery.capacitor_ff) if capacitors else 0.0
+            signal = self.columns.gain[:columns] * (self.signal_fc * mv_per_fc)
+            offset = self.columns.offset_fc[:columns] * mv_per_fc
+            self._constants[key] = signal, offset, (signal * SIGMA_UNITS) ** 2
+        return self._constants[key]
 
     # Cells ----------------------------------------------------------------------------------------------------------
 
@@ -231,8 +245,9 @@ class Tile:
         if not (controls.wp1 or controls.wp2):
             return None  # without a device there is no current, and no switch that injects charge
         read = Read(controls.wp1, controls.wp2, controls.discharge)
-        parts = [(rows, times[:, slice(*rows)]) for rows in self._banks]
-        return [(read, rows, part) for rows, part in parts if np.count_nonzero(part)]
+        # Rows without any pulse, as the bias rows of most phases, move nothing.
+        parts = [(read, (start, stop), times[:, start:stop]) for start, stop in self._banks]
+        return [part for part in parts if np.count_nonzero(part[2])]
 
     def _reconnect(self, v_mv: Array, before: int, cycle: int) -> Level:
         """Voltage after the number of connected capacitors has changed from `before`; charge is conserved."""
@@ -357,12 +372,10 @@ def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int, pulses: Mapping
         A tile that is not in it only lends its capacitors.
     """
     nodes = [tile._checked(frames, cycle) for tile in tiles]
-    node = nodes[0]
-    if not (
-        node.tiles == tiles
-        and node.capacitors == tuple([tile.capacitors for tile in tiles])
-        and all(other is node for other in nodes)
-    ):
+    node, wanted = nodes[0], tuple([tile.capacitors for tile in tiles])
+    if node.untouched and len(tiles) == 1:
+        node.latch(wanted)
+    elif node.tiles != tiles or node.capacitors != wanted or nodes[-1] is not node:
         node = _joined(tiles, nodes, frames, cycle)
         for tile in tiles:
             tile._node = node
@@ -377,12 +390,14 @@ def _joined(tiles: tuple[Tile, ...], nodes: Sequence[Node], frames: Frames, cycl
     """The node that these tiles make from `cycle` on. To form it is an observation, unless all was just precharged."""
     capacitors, columns = tuple(tile.capacitors for tile in tiles), min(node.columns for node in nodes)
     if all(node.untouched and node.cycle == nodes[0].cycle for node in nodes):
-        return Node(tiles, frames, nodes[0].cycle, capacitors, fresh=True, columns=columns)
+        node = Node(tiles, frames, nodes[0].cycle, columns=columns)
+        node.latch(capacitors)
+        return node
     charge: Level = 0.0
     for tile in tiles:
         node = tile.node
         if node.untouched:
-            node = tile._node = Node((tile,), frames, node.cycle, (tile.capacitors,), fresh=True, columns=columns)
+            node.latch((tile.capacitors,))
         before = node.capacitors[node.tiles.index(tile)]
         v_mv = tile._reconnect(node.observe(cycle)[:, :columns], before, cycle)
         charge = charge + tile.capacitors * v_mv

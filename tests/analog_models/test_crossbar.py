@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analog_models import AnalogConfig, Periphery
-from analog_models.crossbar import G_UNITS, MAX_PHASES, SIGNAL_UNITS, CellArray, Read, squared
+from analog_models.crossbar import G_UNITS, MAX_PHASES, SIGMA_UNITS, SIGNAL_UNITS, CellArray, Read, squared
 from analog_models.noise import KeyedNoise
 from analog_models.periphery import PATH_UNITS, Columns
 
@@ -154,7 +154,7 @@ def test_read_noise_adds_up_over_devices_in_squares() -> None:
     cells = filled(NOMINAL, 200, 6)
     time = np.random.default_rng(3).integers(0, 256, (2, 200)).astype(np.uint16)
     single = NOMINAL.pcm.read_sigma_us(cells.read_us(), NOMINAL.age_s)
-    us_ns = cells.sigma_units * 25 / SIGNAL_UNITS
+    us_ns = SIGMA_UNITS * 25 / SIGNAL_UNITS
     for wp1, wp2, devices in ((True, False, [0, 1]), (False, True, [2, 3]), (True, True, [0, 1, 2, 3])):
         exact = np.einsum("br,drc->bc", time.astype(float) ** 2, single[devices] ** 2)
         # Squares and variances are rounded to whole units, which averages out over the rows.
