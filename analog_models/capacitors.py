@@ -67,6 +67,8 @@ class Node:
         columns: int | None = None,
     ) -> None:
         self.tiles, self.frames = tiles, frames
+        #: Names the one Gaussian per column that the next look draws: cycle and kind.
+        self._key: tuple[int, Draw] | None
         self.columns = tiles[0].shape[1] if columns is None else columns
         self.now = cycle
         self._periphery = tiles[0].config.periphery
@@ -82,14 +84,13 @@ class Node:
     def latch(self, capacitors: tuple[int, ...]) -> None:
         """It was precharged, and these capacitors are connected: the first look adds the precharge's kT/C noise."""
         self._connect(capacitors)
-        self._key = self.cycle, Draw.PRECHARGE
+        self._key = (self.cycle, Draw.PRECHARGE)
         self._undrawn_mv2 = self._periphery.reset_noise_mv(sum(capacitors) * self._periphery.capacitor_ff) ** 2
 
     def _begin(self, cycle: int, start_mv: Level) -> None:
         """Nothing has happened since `cycle`."""
         self.cycle, self._start_mv = cycle, start_mv
-        #: Names the one Gaussian per column that the next look draws.
-        self._key: tuple[int, Draw] | None = None
+        self._key = None
         self._undrawn_mv2 = 0.0
         self._waiting: list[Phase] = []
         # Of each tile: signal and variance in whole units, and phases, each of which injects its charge.
@@ -184,7 +185,10 @@ class Node:
     def _shift_mv(self, cycle: int, counts: Sequence[int]) -> Array:
         """What droop and `counts` injected charges add between `self.cycle` and `cycle`: (columns,)."""
         droop = self._periphery.droop_mv(cycle - self.cycle)
-        return sum((count * offset for count, offset in zip(counts, self._offsets_mv, strict=True)), droop)
+        shift = counts[0] * self._offsets_mv[0]
+        for count, offset in zip(counts[1:], self._offsets_mv[1:], strict=True):
+            shift = shift + count * offset
+        return shift + droop
 
     def _free_mv(self, shift: Array, at: "slice | tuple", signals: Sequence[Level] | None = None) -> Array:
         """Voltage if nothing had been lost at a rail: of a block of frames (b, columns), or of single capacitors (n,).
@@ -218,7 +222,7 @@ class Node:
             v_mv = self._free_mv(shift, part)
             if isinstance(self._lost_mv, np.ndarray):
                 v_mv = v_mv - self._lost_mv[part]
-            v_mv = self._periphery.stopped_mv(v_mv, droop)
+            v_mv = np.asarray(self._periphery.stopped_mv(v_mv, droop))
             variance = self._variance_mv2(part)
             if isinstance(self._forgotten_mv2, np.ndarray):
                 variance = variance - self._forgotten_mv2[part]
@@ -247,7 +251,7 @@ class Node:
             return
         if not isinstance(self._lost_mv, np.ndarray):
             self._lost_mv, self._forgotten_mv2 = (np.zeros((len(self.frames), self.columns)) for _ in range(2))
-        self._lost_mv[at] = np.where(outside, free_mv - inside, lost_mv)  # type: ignore[index]
+        self._lost_mv[at] = np.where(outside, free_mv - inside, lost_mv)
         self._forgotten_mv2[at] = np.where(outside, variance, forgotten)  # type: ignore[index]
 
     def _walk(

@@ -211,7 +211,8 @@ class CellArray:
 
     def _variance_of(self, pairs: Pairs, rows: NDArray[np.integer] | slice) -> Array:
         pcm = self._config.pcm
-        sigma = pcm.read_sigma_us(self._units[:, rows] * (pcm.g_max_us / G_UNITS), self._config.age_s) / pcm.g_max_us
+        g_us = np.multiply(self._units[:, rows], pcm.g_max_us / G_UNITS, dtype=np.float64)
+        sigma = pcm.read_sigma_us(g_us, self._config.age_s) / pcm.g_max_us
         square = sigma * sigma * _VARIANCE_UNITS
         total = np.zeros(square.shape[1:])
         for wp1, wp2 in pairs:

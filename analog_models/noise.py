@@ -47,11 +47,11 @@ class Draw(IntEnum):
 
 
 @cache
-def half_gaussians() -> NDArray[np.float64]:
+def half_gaussians() -> NDArray[np.float32]:
     """The 2**16 quantiles of a Gaussian of variance 1/2, in the middle of equal shares, as multiples of 2**-20."""
     quantiles = ndtri((np.arange(1 << 16) + 0.5) * 2.0**-16)
     quantiles *= np.sqrt(0.5 / np.mean(quantiles**2))  # the outermost shares' tails are cut
-    return np.rint(quantiles * (1 << 20)) * 2.0**-20
+    return (np.rint(quantiles * (1 << 20)) * 2.0**-20).astype(np.float32)  # 24 bits hold them and their sums
 
 
 class KeyedNoise:
@@ -128,4 +128,4 @@ class KeyedNoise:
         table = half_gaussians()
         z = table.take(halves[..., 0])
         z += table.take(halves[..., 1])
-        return z
+        return z.astype(np.float64)

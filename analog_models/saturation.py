@@ -139,10 +139,10 @@ def near_rails(
                 if slack is not None:
                     spare = spare + slack[number, chosen] * of_frames(group.norms, part).max()
             near = near | (v_mv > high - spare) | (v_mv < low + spare)
-        block, columns = np.nonzero(np.broadcast_to(near, (part.stop - part.start, np.shape(near)[-1])))
-        found.append((block + part.start, columns if isinstance(chosen, slice) else suspects[columns]))
-    rows, columns = zip(*found, strict=True)
-    return (np.concatenate(rows), np.concatenate(columns)), ending
+        doubted = np.broadcast_to(near, (part.stop - part.start, np.shape(near)[-1]))
+        rows, places = np.nonzero(doubted)
+        found.append((rows + part.start, places if isinstance(chosen, slice) else suspects[places]))
+    return (np.concatenate([rows for rows, _ in found]), np.concatenate([places for _, places in found])), ending
 
 
 def blocks(frames: int) -> list[slice]:

@@ -42,7 +42,8 @@ _WEIGHT_SIGMA, _INPUT_SIGMA = 0.2, 0.4
 #: Work of one repeat, in MACs: enough to be timed.
 _MACS = 400
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-_P, _R = ParamSpec("_P"), TypeVar("_R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def balanced_mac(batch: int) -> Callable[[], NDArray[np.uint16]]:
     pulses = {sign: np.zeros((batch, rows), np.uint16) for sign in (1, -1)}
     for sign, times in pulses.items():
         times[:, :SIZE] = np.maximum(sign * inputs, 0)
-    step = config.step_cycles if hasattr(config, "step_cycles") else 300
+    step = 300  # cycles from one phase to the next
     events = [TileEvent(0, EventKind.PRECHARGE, 0)]
     for number, (wp1, sign) in enumerate(((True, 1), (True, -1), (False, 1), (False, -1)), 1):
         controls = TileControls(wp1=wp1, wp2=not wp1, discharge=wp1 != (sign > 0))
@@ -184,7 +185,7 @@ def in_one_thread(function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwarg
 
 def _lines() -> Sequence[str]:
     """A table of the figures above."""
-    rates = {
+    rates: dict[str, tuple[Callable[..., Rate], int]] = {
         "AB MAC, twin, batch 1": (twin_mvm, 1),
         "AB MAC, twin, batch 1,000": (twin_mvm, 1000),
         "its eight products, batch 1,000": (unmerged_products, 1000),

@@ -224,7 +224,7 @@ def _perform(experiment: Experiment, memory: _Memory) -> Record:
     except (ScheduleError, IllegalRouteError) as error:
         raise ExperimentError(f"{experiment.name} is not legal, so the twin cannot run it: {error}") from None
     physics = Recorder(experiment.make_chip(), experiment.name)
-    sent = {slot: memory.ilp[slot][None].astype(np.int64) for slot in np.ndindex(memory.ilp.shape[:2])}
+    sent = {slot: memory.ilp[slot][None].astype(np.int32) for slot in np.ndindex(memory.ilp.shape[:2])}
     stored = _Batch(config, physics, np.array([experiment.frame]), sent).run(schedule.events)
     for (olp, slot), result in stored.items():
         memory.olp[olp, slot] = result[0]
@@ -350,11 +350,14 @@ class _Batch:
 
     def _high_times(self, links: tuple[Link, ...]) -> NDArray[np.uint16]:
         """High time of each wire, (frames, lanes) ns."""
-        total = np.zeros((len(self.frames), self.lanes), np.int32)
+        total: Times | None = None
         for link in links:
             for start, stop in self._spans(link):
                 stop -= np.int32(start)
-                total += np.maximum(stop, 0, out=stop)
+                high = np.maximum(stop, 0, out=stop)
+                total = high if total is None else np.add(total, high, out=total)
+        if total is None:
+            return np.zeros((len(self.frames), self.lanes), np.uint16)
         return np.minimum(total, _MAX_TIME, out=total).astype(np.uint16)
 
     def _row_times(self, event: Integrate) -> NDArray[np.uint16]:
