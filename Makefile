@@ -14,7 +14,7 @@ AUDIO  := --audio "$(SPEECH_COMMANDS)"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv kws sim test long verify verilog docs lint clean
+.PHONY: help venv kws sim test long verify formal mutate verilog docs lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ long: $(VENV)/.dev ## run the tests that take minutes
 
 verify: $(VENV)/.runtime ## compare the RTL with the golden model on 500 random experiments
 	@$(BIN)/duramesh verify --experiments 500 --packets 1000 --complete --json $(BUILD)/verify.json --save $(BUILD)/failing $(ARGS)
+
+formal: $(VENV)/.dev ## prove the RTL right, unit by unit
+	@$(BIN)/python -m tests.formal --jobs 2
+
+mutate: $(VENV)/.dev ## break the RTL in ten ways, and see that proofs or tests notice
+	@$(BIN)/python -m tests.formal.mutate
 
 verilog: $(VENV)/.runtime ## write the chip's Verilog to build/verilog
 	@$(BIN)/python -m rtl.verilog --out $(BUILD)/verilog

@@ -24,6 +24,7 @@ from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.periphery import Periphery
 from analog_models.programming import Programming, ProgrammingReport, WeightTargets, program
 from analog_models.tile import Tile
+from analog_models.transport import TransportConfig
 
 __all__ = [
     "AnalogChip",
@@ -37,6 +38,7 @@ __all__ = [
     "Tile",
     "TileControls",
     "TileEvent",
+    "TransportConfig",
     "WeightTargets",
     "program",
 ]

@@ -3,6 +3,7 @@
 from analog_models.config import AnalogConfig
 from analog_models.constants import constants_table
 from analog_models.programming import Programming
+from analog_models.transport import TransportConfig
 
 
 def constants_document() -> str:
@@ -10,7 +11,11 @@ def constants_document() -> str:
     nominal, ideal = AnalogConfig.nominal(), AnalogConfig.ideal()
     loop = Programming()
     return constants_table(
-        (nominal.pcm, ideal.pcm), (nominal.periphery, ideal.periphery), (nominal, ideal), (loop, loop)
+        (nominal.pcm, ideal.pcm),
+        (nominal.periphery, ideal.periphery),
+        (TransportConfig(), ideal.transport),
+        (nominal, ideal),
+        (loop, loop),
     )
 
 

@@ -15,6 +15,7 @@ from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.noise import KeyedNoise
 from analog_models.tile import Tile, connect
+from analog_models.transport import PadReceiver
 
 __all__ = ["AnalogChip", "AnalogFileError"]
 
@@ -74,6 +75,7 @@ class AnalogChip:
         if len(self._north_of) != len(self.pairs) or set(self.pairs) & set(self._north_of):
             raise ValueError(f"a tile shares its capacitors in one pair only, got pairs {self.pairs}")
         self._tiles: dict[int, Tile] = {}
+        self._pads: dict[int, PadReceiver] = {}
         for index in tiles:
             self.tile(index)
         self.used = frozenset(self._tiles)
@@ -91,6 +93,13 @@ class AnalogChip:
             noise = KeyedNoise(self.seed, self.chip, index)
             self._tiles[index] = Tile(self.config, noise, index, self.rows, self.bias_rows, self.column_count)
         return self._tiles[index]
+
+    def pad_receiver(self, olp: int) -> PadReceiver:
+        """Where the wires of output landing pad `olp` end: their transport errors. It is made at the first call."""
+        if olp not in self._pads:
+            drawn = PadReceiver.of(self.config.transport, seed=self.seed, chip=self.chip, olp=olp, wires=self.rows)
+            self._pads[olp] = drawn
+        return self._pads[olp]
 
     def set_age(self, age_s: float) -> None:
         """Let the devices drift until `age_s` after their programming; earlier ages are allowed."""

@@ -7,6 +7,7 @@ from typing import Any
 from analog_models.constants import ASSUMPTION, constant
 from analog_models.device import Pcm
 from analog_models.periphery import Periphery
+from analog_models.transport import TransportConfig
 
 __all__ = ["AnalogConfig"]
 
@@ -24,6 +25,8 @@ class AnalogConfig:
 
     pcm: Pcm = field(default_factory=Pcm, metadata={"model": Pcm})
     periphery: Periphery = field(default_factory=Periphery, metadata={"model": Periphery})
+    # Off until the published figures have been measured with it: `TransportConfig()` is the nominal preset.
+    transport: TransportConfig = field(default_factory=TransportConfig.ideal, metadata={"model": TransportConfig})
     age_s: float = constant(3600.0, "s", f"{ASSUMPTION}: time from programming to the reads, one hour")
     significance: int = constant(1, "1", "Nature 620, 768 (2023), Methods: F = 1 adopted")
 
@@ -41,7 +44,7 @@ class AnalogConfig:
     @classmethod
     def ideal(cls) -> "AnalogConfig":
         """No noise, mismatch, drift, droop or saturation: a MAC is the dot product, quantised once by the ramp."""
-        return cls(pcm=Pcm.ideal(), periphery=Periphery.ideal())
+        return cls(pcm=Pcm.ideal(), periphery=Periphery.ideal(), transport=TransportConfig.ideal())
 
     def volts_per_weight_ns(self, capacitors: int, *, drifted: bool = True) -> float:
         """Nominal capacitor voltage for a weight of 1 (one pair of devices) read for 1 ns.

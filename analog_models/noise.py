@@ -1,7 +1,7 @@
 """Random numbers by key instead of by call order, so that two engines draw the same noise.
 
 A draw is named by (seed, chip, tile, frame, cycle, kind). The name is the key and counter of a Philox generator, and
-each Gaussian takes exactly one 32-bit word of it: whatever the batch size and the order of calls, a frame gets the same
+each number takes exactly one 32-bit word of it: whatever the batch size and the order of calls, a frame gets the same
 bits.
 
 A Gaussian is the sum of two quantiles of variance 1/2, each looked up with half of the word. That takes a fixed count
@@ -30,13 +30,17 @@ _BLOCK = 8
 
 
 class Draw(IntEnum):
-    """What a random number is for. 0-3 are those of `EventKind`; the rest belong to no event of a frame."""
+    """What a random number is for. 0-8 belong to an event of a frame, 0-3 are those of `EventKind`; the rest do not."""
 
     PRECHARGE = 0
     READ = 1
     COMPARATOR = 2
     WRITE = 3
     WRITE_DRIFT = 4
+    ROWS = 5
+    COLUMNS = 6
+    PAD = 7
+    PAD_PHASE = 8
     MISMATCH = 16
     SET_TIME = 17
     PULSE = 18
@@ -44,6 +48,10 @@ class Draw(IntEnum):
     RELAXATION = 20
     DRIFT = 21
     RESET = 22
+    ROW_SKEW = 23
+    COLUMN_SKEW = 24
+    PAD_SKEW = 25
+    PAD_RATE = 26
 
 
 @cache
@@ -55,7 +63,7 @@ def half_gaussians() -> NDArray[np.float32]:
 
 
 class KeyedNoise:
-    """Standard Gaussians of one tile.
+    """Random numbers of one tile, or of one landing pad.
 
     Parameters
     ----------
@@ -85,28 +93,8 @@ class KeyedNoise:
         words = self._generator.random_raw(count // 2)
         return words.astype("<u8", copy=False).view("<u2")
 
-    def gaussians(
-        self, frames: ArrayLike, cycle: int, kind: int, count: int, first: int | None = None
-    ) -> NDArray[np.float64]:
-        """Gaussians of mean 0 and variance 1, within +-6.1.
-
-        Parameters
-        ----------
-        frames : (B,) integers
-            Frame numbers, 0 or more.
-        cycle : int
-            Cycle within the frame.
-        kind : int
-            A `Draw`.
-        count : int
-            Values per frame.
-        first : int, optional
-            Give only that many of them, the same as with all.
-
-        Returns
-        -------
-        (B, count or first) float64; row *b* depends on ``frames[b]`` and not on the rest of the batch.
-        """
+    def _drawn(self, frames: ArrayLike, cycle: int, kind: int, count: int) -> NDArray[np.uint16]:
+        """Raw words as halves, the low one first: (B, count, 2); see `uniforms`."""
         numbers = np.atleast_1d(np.asarray(frames))
         if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
             raise ValueError(f"frames must be a vector of integers, got {numbers.dtype} of shape {numbers.shape}")
@@ -124,7 +112,38 @@ class KeyedNoise:
             runs.append(self._words(frame * blocks, (end - start) * stride, cycle, kind))
             start = end
         halves = runs[1] if len(runs) == 2 else np.concatenate(runs)
-        halves = halves.reshape(-1, stride, 2)[:, : count if first is None else first]
+        return halves.reshape(-1, stride, 2)[:, :count]
+
+    def uniforms(self, frames: ArrayLike, cycle: int, kind: int, count: int) -> NDArray[np.float64]:
+        """Uniform numbers, above 0 and below 1.
+
+        Parameters
+        ----------
+        frames : (B,) integers
+            Frame numbers, 0 or more.
+        cycle : int
+            Cycle within the frame.
+        kind : int
+            A `Draw`.
+        count : int
+            Values per frame.
+
+        Returns
+        -------
+        (B, count) float64; row *b* depends on ``frames[b]`` and not on the rest of the batch.
+        """
+        low, high = np.moveaxis(self._drawn(frames, cycle, kind, count), -1, 0)
+        return (low + high * 65536.0 + 0.5) * 2.0**-32
+
+    def gaussians(
+        self, frames: ArrayLike, cycle: int, kind: int, count: int, first: int | None = None
+    ) -> NDArray[np.float64]:
+        """Gaussians of mean 0 and variance 1, within +-6.1.
+
+        Parameters and shape are those of `uniforms`; only the `first` of the values are computed, if there is such a
+        number, the same as with all.
+        """
+        halves = self._drawn(frames, cycle, kind, count)[:, :first]
         table = half_gaussians()
         z = table.take(halves[..., 0])
         z += table.take(halves[..., 1])

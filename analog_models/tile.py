@@ -14,6 +14,7 @@ from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import Columns
 from analog_models.phases import Move, Phase
 from analog_models.saturation import Course, Level, blocks
+from analog_models.transport import Receiver
 
 __all__ = ["Tile", "connect"]
 
@@ -42,7 +43,7 @@ class Tile:
     index : int
         Only for messages.
     rows, bias_rows : int
-        Word lines driven by the mesh, and those of the bias.
+        Word lines driven by the mesh, and those of the bias, which hear no wire and have no transport error.
     columns : int
 
     Members
@@ -72,6 +73,8 @@ class Tile:
         self.shape = (rows + bias_rows, columns)
         self._banks = [(start, stop) for start, stop in ((0, rows), (rows, rows + bias_rows)) if stop > start]
         self.columns = Columns.drawn(config.periphery, noise, columns)
+        self._row_receiver = Receiver(config.transport, noise, Draw.ROW_SKEW, Draw.ROWS, rows)
+        self._column_receiver = Receiver(config.transport, noise, Draw.COLUMN_SKEW, Draw.COLUMNS, columns)
         self.signal_fc = config.pcm.g_max_us / SIGNAL_UNITS * config.periphery.charge_fc_per_us_ns
         self.array: CellArray | None = None
         self.controls: TileControls | None = None
@@ -224,6 +227,8 @@ class Tile:
     ) -> list[Pulses] | None:
         """First half of an integration: its controls and pulses, None if no device is connected. `connect` follows.
 
+        `row_time` is what arrived at the tile's edge; the rows' transport errors are added here.
+
         Raises
         ------
         ValueError
@@ -244,6 +249,8 @@ class Tile:
         self.controls = controls
         if not (controls.wp1 or controls.wp2):
             return None  # without a device there is no current, and no switch that injects charge
+        if self.programmed:
+            times = self._row_receiver.received(frames, cycle, times, MAX_ROW_TIME)
         read = Read(controls.wp1, controls.wp2, controls.discharge)
         # Rows without any pulse, as the bias rows of most phases, move nothing.
         parts = [(read, (start, stop), times[:, start:stop]) for start, stop in self._banks]
@@ -339,6 +346,7 @@ class Tile:
             raise ValueError(
                 f"tile {self.index}, cycle {cycle}: column_time has shape {times.shape}, expected {(1, columns)}"
             )
+        times = self._column_receiver.received(frames, cycle, times, MAX_ROW_TIME)
         pcm = self.config.pcm
         volts = return_line * _RETURN_LINE_LSB_V
         melts = volts >= pcm.melt_v

@@ -353,7 +353,9 @@ def _print_or_write(text: str, path: Path | None) -> None:
 @main.command()
 @click.argument("saved", nargs=-1, type=_FILE)
 @click.option("--experiments", type=click.IntRange(min=0), default=100, show_default=True, help="How many (more).")
-@click.option("--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port.")
+@click.option(
+    "--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port; not with --resume."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which ones.")
 @click.option("--preset", type=click.Choice(["chip", "small"]), default="chip", show_default=True)
 @click.option("--block", type=click.IntRange(min=1), default=20, show_default=True, help="Experiments of one session.")
@@ -413,6 +415,35 @@ def verify(
     if state.interrupted:
         ctx.exit(130)
     ctx.exit(0 if state.passed and not (complete and state.coverage.holes) else 1)
+
+
+@main.command()
+@click.option("--vectors", type=click.IntRange(min=1), default=2048, show_default=True, help="Vectors of each range.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which vectors, and which chip.")
+@click.option(
+    "--engine", type=click.Choice(["rtl", "twin"]), default="rtl", show_default=True, help="What runs the chip."
+)
+@click.option("--json", "json_file", type=_OUTPUT, help="Write the results there.")
+@click.option("--report", type=_OUTPUT, help="Folder for the picture.")
+def transport(vectors: int, seed: int, engine: str, json_file: Path | None, report: Path | None) -> None:
+    """Send durations from one landing pad to all others: errors of ideal and of modelled (not measured) wires."""
+    from cosim.rtl_engine.engine import RtlEngine
+    from cosim.transport import measure_transport
+    from cosim.twin import TwinEngine
+
+    console = _console()
+    runner = TwinEngine() if engine == "twin" else RtlEngine()  # the first time, it builds the simulator
+    with _progress() as bar:
+        say = _Task(bar)
+        say("sending vectors")
+        outcome = measure_transport(runner, vectors=vectors, seed=seed, progress=say.advance)
+    outcome.print(console)
+    files = outcome.write(report) if report else {}
+    if json_file:
+        outcome.write_json(json_file, files)
+        files["json"] = str(json_file)
+    for what, path in files.items():
+        console.print(f"[bold]{what.replace('_', ' ')}[/]: {path}", soft_wrap=True)
 
 
 class _Task:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
+from analog_models.transport import NO_SLIP, SLIPS, Reception
 from cosim.checker import check_mesh, check_sharing
 from cosim.experiment import STATUS_FIELDS, Experiment, ExperimentError, Record, Recorder
 from cosim.mesh import IllegalRouteError
@@ -46,6 +47,7 @@ __all__ = ["TwinEngine", "make_chip"]
 Frames = NDArray[np.int64]
 #: Cycles and durations; half the memory of int64 is twice the speed.
 Times = NDArray[np.int32]
+Span = tuple[Times, Times]
 
 #: Longest high time that a tile's counters hold, ns.
 _MAX_TIME = 511
@@ -328,8 +330,8 @@ class _Batch:
         for tile, crossings in (self.physics.serve(self.frames, analog, *self._columns) if analog else {}).items():
             self.crossings[ramps[tile]] = crossings.astype(np.int32)
 
-    def _spans(self, link: Link) -> Iterator[tuple[int, Times]]:
-        """Spans in which each lane of a link is high: their start, and (frames, lanes) where they stop.
+    def _spans(self, link: Link) -> Iterator[Span]:
+        """Spans in which each lane of a link is high: their start, (), and where they stop, (frames, lanes).
 
         A lane stays low where `stop` is not above `start`.
         """
@@ -346,14 +348,14 @@ class _Batch:
             start = max(source.start, opens, low)
             stop = times + np.int32(source.start)
             np.minimum(stop, min(source.stop, closes, high), out=stop)
-            yield start, stop if everywhere else np.where(link.lanes, stop, np.int32(start))
+            yield np.array(start, np.int32), stop if everywhere else np.where(link.lanes, stop, np.int32(start))
 
     def _high_times(self, links: tuple[Link, ...]) -> NDArray[np.uint16]:
         """High time of each wire, (frames, lanes) ns."""
         total: Times | None = None
         for link in links:
             for start, stop in self._spans(link):
-                stop -= np.int32(start)
+                stop -= start
                 high = np.maximum(stop, 0, out=stop)
                 total = high if total is None else np.add(total, high, out=total)
         if total is None:
@@ -379,20 +381,78 @@ class _Batch:
 
     def _counted(self, event: Count) -> NDArray[np.uint8]:
         """High time up to the first falling edge."""
-        count = np.zeros((len(self.frames), self.lanes), np.int32)
-        end: Times | None = None
-        for link in event.links:
-            for start, stop in self._spans(link):
-                high = np.maximum(stop - np.int32(start), 0)
-                if end is None:
-                    count, end = high, stop
-                    continue
-                # A span goes on where the last one ended (the route changed, the wire stayed high), or is the first.
-                counted = (high > 0) & ((count == 0) | (start == end))
-                count += np.where(counted, high, 0)
-                end = np.where(counted, stop, end)
-        codes = np.minimum(count, self.config.max_code).astype(np.uint8)
+        spans = [span for link in event.links for span in self._spans(link)]
+        receiver = self.physics.pad_receiver(event.olp)
+        if receiver.config.active:
+            spans = received(spans, receiver.reception(self.frames, event.start), event.cycle)
+        codes = np.minimum(first_pulse(spans), self.config.max_code).astype(np.uint8)
+        codes = np.broadcast_to(codes, (len(self.frames), self.lanes))
         return codes >> np.uint8(event.seven_bits)
+
+
+def first_pulse(spans: Sequence[Span]) -> Times:
+    """Length of the first pulse of each wire, (frames, lanes); spans that touch or overlap are one pulse."""
+    if len(spans) == 1:
+        return np.maximum(spans[0][1] - spans[0][0], 0)
+    count: Times = np.zeros((), np.int32)
+    end = count
+    for start, stop in spans:
+        counted = (stop > start) & ((count == 0) | (start <= end))
+        count = count + np.where(counted, stop - np.where(count == 0, start, end), 0)
+        end = np.where(counted, stop, end)
+    return count
+
+
+def received(spans: Sequence[Span], reception: Reception, window_end: int) -> list[Span]:
+    """What a landing pad's receiver makes of the pulses on its wires: docs/fabric.md, "Receivers".
+
+    Parameters
+    ----------
+    spans : sequence of (start, stop)
+        First cycle and first cycle after each pulse, (frames, lanes) each, empty where stop <= start; in the order of
+        time on every lane, and within the window.
+    reception : Reception
+    window_end : int
+        First cycle after the window.
+
+    Returns
+    -------
+    list of (start, stop)
+        The same for the counters; spans may touch or overlap.
+    """
+    if not spans:
+        return []
+    never = np.iinfo(np.int64).max
+    first_rise = np.min([np.where(stop > start, start, never).min(axis=1) for start, stop in spans], axis=0)
+    first_rise = np.where(first_rise == never, 0, first_rise)  # nothing rises in this frame: any number will do
+    # A slip is at a sample; every edge behind it comes a cycle later or, if the sample is missed, a cycle earlier.
+    slips = np.where(reception.slips == NO_SLIP, never, first_rise[:, None] + reception.slips)
+    late, step = (SLIPS, -1) if reception.missed else (0, 1)
+
+    def arrival(edge: Times) -> Times:
+        return edge + late + step * sum((edge > slip[:, None]).astype(np.int64) for slip in slips.T)
+
+    heard = [(arrival(start), np.where(stop > start, arrival(stop), arrival(start))) for start, stop in spans]
+    heard = _coalesced(heard)
+    moves = reception.moves.astype(np.int64)
+    moved = []
+    for start, stop in heard:
+        begin, end = start + np.maximum(-moves, 0), stop + np.maximum(moves, 0)
+        there = (stop > start) & (end > begin)
+        moved.append((np.where(there, begin, 0), np.where(there, np.minimum(end, window_end), 0)))
+    return moved
+
+
+def _coalesced(spans: list[Span]) -> list[Span]:
+    """Spans that touch as one, in the place of the first of them; the others become empty."""
+    done: list[Span] = []
+    for start, stop in spans:
+        for index, (first, last) in enumerate(done):
+            joins = (stop > start) & (last > first) & (last == start)
+            done[index] = first, np.where(joins, stop, last)
+            stop = np.where(joins, start, stop)
+        done.append((start, stop))
+    return done
 
 
 def _controls(event: Integrate) -> TileControls:

@@ -17,6 +17,7 @@ from rtl.isa import UnitKind
 from rtl.memory_map import BEAT_BITS, MemoryMap
 from rtl.output_landing_pad import OutputLandingPad
 from rtl.tile import Tile
+from rtl.wire_receiver import WireReceiver
 
 __all__ = ["EVENT_BITS", "MODULES", "PORT_MEANINGS", "Chip", "ChipPorts", "HardMacro", "unit_name", "units_of"]
 
@@ -131,6 +132,8 @@ class Chip(wiring.Component):
     place : callable (name, module, signature) -> object with the ports of `signature`
         What stands in a unit's place. By default an instance of its module, so that a tile is emitted once and the ring
         of combinational paths over neighbours stays between modules; Amaranth's own simulator needs the unit itself.
+    receiver : callable (lanes) -> component with the ports of `ReceiverPort`
+        What stands between the mesh's edge and a landing pad's counters.
 
     Members
     -------
@@ -153,8 +156,10 @@ class Chip(wiring.Component):
         config: ChipConfig,
         signatures: Mapping[UnitKind, wiring.Signature],
         place: Callable[[str, str, wiring.Signature], Any] = HardMacro,
+        receiver: Callable[[int], wiring.Component] = WireReceiver,
     ) -> None:
         self._config = config
+        self._receivers = [receiver(config.lanes) for _ in config.floorplan.olp_sites]
         self._units = {
             kind: [
                 place(unit_name(config, kind, index), module, signatures[kind])
@@ -219,8 +224,14 @@ class Chip(wiring.Component):
         for site, pad in zip(plan.ilp_sites, self._units[UnitKind.ILP], strict=True):
             wires = getattr(tiles[plan.tile_index[site.square]], site.edge).theirs
             m.d.comb += [wires.data.eq(pad.data), wires.enable.eq(pad.enable.replicate(self._config.lanes))]
-        for site, pad in zip(plan.olp_sites, self._units[UnitKind.OLP], strict=True):
-            m.d.comb += pad.data.eq(getattr(tiles[plan.tile_index[site.square]], site.edge).ours.data)
+        pads = zip(plan.domains, plan.olp_sites, self._units[UnitKind.OLP], self._receivers, strict=True)
+        for domain, site, pad, receiver in pads:
+            m.submodules[f"receiver_{domain}"] = receiver
+            m.d.comb += [
+                receiver.wires.eq(getattr(tiles[plan.tile_index[site.square]], site.edge).ours.data),
+                receiver.opens.eq(pad.opens),
+                pad.data.eq(receiver.data),
+            ]
         for north, south in plan.capacitor_pairs():
             m.d.comb += [
                 tiles[south].neighbour_north_shares.eq(tiles[north].share_south),

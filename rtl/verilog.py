@@ -5,6 +5,7 @@
 | tile.v, ilp.v, olp.v | one module of each kind of unit, with its submodules |
 | chip.v | the top: instances of these, and the host port |
 | analog_tile_stub.sv | ports of the analog macro, a black box; for lint and synthesis, not for simulation |
+| wire_receiver.sv | what stands before a landing pad's counters: wires; a simulation may bring a shell of that name |
 | chip.vlt | Verilator control file: one C++ class for each kind of unit, and every lint waiver with its reason |
 | ports.json | ports, units, addresses, sizes and latencies |
 """
@@ -16,6 +17,7 @@ from typing import Any
 
 import click
 from amaranth.hdl import Fragment, Instance, Shape
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from rtl.analog_tile import AnalogEvent, AnalogMacro
@@ -26,13 +28,16 @@ from rtl.emit import to_verilog
 from rtl.host_port import HOST_READ_LATENCY
 from rtl.isa import CONTROL_LATENCY, RAMP_LATENCY, UnitKind
 from rtl.memory_map import BEAT_BITS, MemoryMap, address
+from rtl.wire_receiver import WireReceiver
 
-__all__ = ["ANALOG_STUB", "SOURCES", "analog_stub", "control_file", "describe", "write_verilog"]
+__all__ = ["ANALOG_STUB", "RECEIVER", "SOURCES", "analog_stub", "control_file", "describe", "receiver", "write_verilog"]
 
 #: Synthesizable files, top last.
 SOURCES = (*(f"{module}.v" for module in MODULES.values()), "chip.v")
 #: Not `.v`: a simulation that takes all of the folder's Verilog brings an `analog_tile` of its own.
 ANALOG_STUB = "analog_tile_stub.sv"
+#: Not `.v` for the same reason.
+RECEIVER = "wire_receiver.sv"
 
 #: Rule -> (files, why it is waived).
 _WAIVERS = {
@@ -42,7 +47,7 @@ _WAIVERS = {
         "never closes one, and reset opens every switch.",
     ),
     "UNUSEDSIGNAL": (
-        (*SOURCES, ANALOG_STUB),
+        (*SOURCES, ANALOG_STUB, RECEIVER),
         "Amaranth writes a wire for every field of a struct, every port of an instance and every intermediate value, "
         "and reads only one of several names for the same net.",
     ),
@@ -55,7 +60,7 @@ _WAIVERS = {
     "WIDTHTRUNC": (SOURCES, "Yosys leaves truncation to the assignment; Amaranth has sized the target."),
     "DECLFILENAME": ((*SOURCES, ANALOG_STUB), "A unit and its submodules share a file."),
     "UNDRIVEN": ((ANALOG_STUB,), "A black box drives nothing."),
-    "UNUSEDPARAM": ((ANALOG_STUB,), "A black box reads no parameter."),
+    "UNUSEDPARAM": ((ANALOG_STUB, RECEIVER), "Their ports have the widths of this chip, as numbers."),
 }
 
 
@@ -78,6 +83,7 @@ def write_verilog(config: ChipConfig, out_dir: Path) -> dict[str, Any]:
     files |= {
         "chip.v": to_verilog(chip, "chip"),
         ANALOG_STUB: analog_stub(config),
+        RECEIVER: receiver(config),
         "chip.vlt": control_file(),
         "ports.json": json.dumps(description, indent=2) + "\n",
     }
@@ -88,17 +94,30 @@ def write_verilog(config: ChipConfig, out_dir: Path) -> dict[str, Any]:
 
 def analog_stub(config: ChipConfig) -> str:
     """Declaration of the macro `analog_tile`, as the tiles instance it."""
-    macro = Fragment.get(AnalogMacro(config.lanes, config.bias_rows), None)
-    assert isinstance(macro, Instance)
-    parameters = ", ".join(f"parameter {name} = {value}" for name, value in macro.parameters.items())
-    ports = ",\n".join(
-        f"    {'input' if direction == 'i' else 'output'} wire [{len(value) - 1}:0] {name}"
-        for name, (value, direction) in macro.ports.items()
-    ).replace("[0:0] ", "")
     return (
         "// Ports of the analog macro of a tile, with nothing inside: for lint and synthesis.\n"
-        f"(* blackbox *)\nmodule {macro.type} #({parameters}) (\n{ports}\n);\nendmodule\n"
+        f"(* blackbox *)\n{_declared(AnalogMacro(config.lanes, config.bias_rows))}endmodule\n"
     )
+
+
+def receiver(config: ChipConfig) -> str:
+    """The module `wire_receiver`, as the chip instances it."""
+    return (
+        "// Before a landing pad's counters: wires. A shell of the same name adds transport errors in simulation.\n"
+        f"{_declared(WireReceiver(config.lanes))}  assign data = wires;\nendmodule\n"
+    )
+
+
+def _declared(component: wiring.Component) -> str:
+    """Parameters and ports of the instance that `component` is."""
+    instance = Fragment.get(component, None)
+    assert isinstance(instance, Instance)
+    parameters = ", ".join(f"parameter {name} = {value}" for name, value in instance.parameters.items())
+    ports = ",\n".join(
+        f"    {'input' if direction == 'i' else 'output'} wire [{len(value) - 1}:0] {name}"
+        for name, (value, direction) in instance.ports.items()
+    ).replace("[0:0] ", "")
+    return f"module {instance.type} #({parameters}) (\n{ports}\n);\n"
 
 
 def control_file() -> str:

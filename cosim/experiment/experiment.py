@@ -19,6 +19,7 @@ from analog_models.config import AnalogConfig
 from analog_models.events import TileEvent
 from analog_models.programming import WeightTargets
 from analog_models.programming import program as program_weights
+from analog_models.transport import PadReceiver
 from cosim.archive import (
     ArchiveError,
     beats_to_words,
@@ -269,6 +270,10 @@ class Recorder:
             raise ExperimentError(f"{self._name}, cycle {events[0].cycle}: {error}") from None
         self.crossings |= {(events[0].cycle, tile): times[0] for tile, times in answers.items()}
         return answers
+
+    def pad_receiver(self, olp: int) -> PadReceiver:
+        """`AnalogChip.pad_receiver`."""
+        return self._chip.pad_receiver(olp)
 
     @property
     def events(self) -> tuple[TileEvent, ...]:

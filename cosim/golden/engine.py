@@ -14,6 +14,7 @@ from cosim.experiment import Experiment, ExperimentError, Record, Recorder
 from cosim.golden.memory import MASKS, Memory
 from cosim.golden.mesh import PLACES, Mesh, Node
 from cosim.golden.pads import InputLandingPad, OutputLandingPad
+from cosim.golden.receiver import PadShell
 from cosim.golden.sequencer import Issue, walk
 from cosim.golden.tile import AnalogBoundary
 from cosim.program import Unit
@@ -216,6 +217,9 @@ class _Run:
             self.stored.append((unit.index, stored[0]))
         if pad.illegal:
             self._flag(unit, "illegal", cycle)
+        receiver = self.physics.pad_receiver(unit.index)
+        if issue.fields["open"] and receiver.config.active:
+            pad.shell = PadShell(receiver.reception(np.array([self.experiment.frame]), cycle))
 
     def _serve(self, cycle: int, events: list[TileEvent]) -> list[int]:
         """The physics serves the events of a cycle; cycles in which comparators change."""

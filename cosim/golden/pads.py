@@ -9,6 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.golden.receiver import PadShell
+
 __all__ = ["InputLandingPad", "OutputLandingPad", "Pulse"]
 
 Lanes = NDArray[np.bool_]
@@ -64,17 +66,29 @@ class InputLandingPad:
 
 
 class OutputLandingPad:
-    """Counters (lanes,) that measure high time up to the first falling edge, while a window is open."""
+    """Counters (lanes,) that measure high time up to the first falling edge, while a window is open.
+
+    `shell` is what the wires go through before them in this window; None are wires.
+    """
 
     def __init__(self, lanes: int, depth: int, seen: Counter[tuple]) -> None:
         self.depth, self.seen = depth, seen
         self.pointer, self.open, self.illegal, self.fresh = 0, False, False, False
         self._before = np.zeros(lanes, np.bool_)
+        self._fell = np.zeros(lanes, np.bool_)  # in an earlier window
         self.count = np.zeros(lanes, np.int64)
         self.fallen = np.zeros(lanes, np.bool_)
+        self.shell: PadShell | None = None
 
     def elapse(self, cycles: int, high: Lanes) -> None:
-        """So many cycles pass while the lanes `high` are."""
+        """So many cycles pass while the wires `high` are."""
+        if self.open and self.shell is not None:
+            for _ in range(cycles):
+                self._listen(1, self.shell.step(high))
+        else:
+            self._listen(cycles, high)
+
+    def _listen(self, cycles: int, high: Lanes) -> None:
         if self.open:
             if (self.fallen & high).any():
                 self.seen["olp", "second pulse"] += 1
@@ -109,6 +123,8 @@ class OutputLandingPad:
 
     def _codes(self, seven_bits: int) -> NDArray[np.uint8]:
         codes = np.minimum(self.count, 255).astype(np.uint8) >> np.uint8(seven_bits)
+        self.seen["olp", "counts again what fell before"] += int((self._fell & (self.count > 1)).any())
+        self._fell |= self.fallen
         for name, some in (
             ("0", self.count == 0),
             ("1 to 254", (self.count > 0) & (self.count < 255)),

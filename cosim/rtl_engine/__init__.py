@@ -6,6 +6,7 @@
 from cosim.rtl_engine.agents import AnalogAgent, ChipError, ErrorMonitor, HostPort, Physics, reset
 from cosim.rtl_engine.build import BuildError, build, compile_simulator
 from cosim.rtl_engine.engine import RtlEngine, RunInterrupted
+from cosim.rtl_engine.receivers import ReceiverAgent
 from cosim.rtl_engine.simulator import SimulationError, Simulator
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ErrorMonitor",
     "HostPort",
     "Physics",
+    "ReceiverAgent",
     "RtlEngine",
     "RunInterrupted",
     "SimulationError",

@@ -128,8 +128,9 @@ def build(config: ChipConfig | None = None, waves: bool = False, quiet: bool = F
 def bench_sources(config: ChipConfig, reporter: Reporter) -> tuple[list[Path], dict[str, int]]:
     """Verilog of the chip in its test bench, for any simulator, and the parameters of `bench`."""
     verilog = _write_verilog(config, reporter)
-    bench = [Path(str(files(__package__) / name)) for name in ("bench.sv", "axi_stream.sv", "analog_tile.sv")]
-    # The stub of the analog macro is no .v; analog_tile.sv stands in its place.
+    names = ("bench.sv", "axi_stream.sv", "analog_tile.sv", "wire_receiver.sv")
+    bench = [Path(str(files(__package__) / name)) for name in names]
+    # The chip's own analog_tile and wire_receiver are no .v; the shells stand in their place.
     return [*bench, *sorted(verilog.glob("*.v"))], {"TILES": config.tile_count, "DEPTH": BENCH_DEPTH}
 
 
@@ -182,7 +183,8 @@ def compile_simulator(
         f"+define+RAMP_LATENCY={RAMP_LATENCY}",
         *("--top-module", top),
         *_trace_flags(trace),
-        *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
+        # `-rdynamic`: Python calls `bare_run` of the main program.
+        *("-LDFLAGS", f"-rdynamic -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
     ]
     main_program = Path(str(files(__package__) / "main.cpp"))
     key = digest(

@@ -100,6 +100,7 @@ class RtlEngine:
         first_frame: int = 0,
         progress: Progress | None = None,
         folder: Path | None = None,
+        bare: bool = False,
     ) -> Results:
         """Feed the chip frame by frame and read every output.
 
@@ -116,6 +117,8 @@ class RtlEngine:
             Called now and then while the run goes on.
         folder : Path or None
             Keep the run's files there (`job`); by default they are temporary.
+        bare : bool
+            For benchmarks: also time each group's cycles in a loop with nothing but the model.
 
         Returns
         -------
@@ -123,7 +126,7 @@ class RtlEngine:
             `statistics` has `frames`, `cycles` (since reset, with all host transfers), `events` (analog ones); `wall_s`
             from reset to the last result and its parts `simulator_s`, `analog_s` (the physics), `host_s` (Python that
             carries vectors and events); `cycles_per_s` and `frames_per_s` over `wall_s`; and beside it `startup_s`,
-            which starting and ending the process took.
+            which starting and ending the process took. With `bare`, also `bare_cycles` and `bare_s` of the last group.
 
         Raises
         ------
@@ -141,7 +144,7 @@ class RtlEngine:
         codes = program.input_codes(inputs)
         started = perf_counter()
         with _folder(folder) as place:
-            job = ProgramJob.create(place, program, chip, codes, Options(first_frame, self._pause))
+            job = ProgramJob.create(place, program, chip, codes, Options(first_frame, self._pause, bare))
             try:
                 self._simulate(job, len(codes), progress, program)
             except KeyboardInterrupt:

@@ -42,10 +42,13 @@ class Options:
         Number of a program's first frame; it keys the noise.
     pause : float
         Chance of a held-back beat on the host port (`agents.HostPort`).
+    bare : bool
+        After each group of a program's frames, let the model run as many cycles of it again, alone, and time that.
     """
 
     first_frame: int = 0
     pause: float = 0.0
+    bare: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,13 @@
 // the clock. In both cases callbacks run in the order of IEEE 1800-2012, 4.4: `RisingEdge(clk)` sees the values before
 // the edge, `ReadOnly` those after it.
 //
+// `bare_run` is for benchmarks: Python, which lives in this process, asks for a number of cycles in which nothing but the
+// model runs, no callback and no trace, and reads the time that they took with `bare_seconds`.
+//
 // +trace=FILE writes a waveform, if the simulator was built for it.
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -26,6 +30,12 @@ using Trace = VerilatedFstC;
 #include "verilated_vcd_c.h"
 using Trace = VerilatedVcdC;
 #endif
+
+static std::uint64_t bare_cycles = 0;
+static double bare_time = 0.0;
+
+extern "C" void bare_run(std::uint64_t cycles) { bare_cycles = cycles; }
+extern "C" double bare_seconds() { return bare_time; }
 
 extern "C" void vlog_startup_routines_bootstrap();  // cocotb's VPI library
 
@@ -92,6 +102,15 @@ int main(int argc, char** argv) {
     call_value_callbacks();
 
     while (!context.gotFinish()) {
+        if (bare_cycles && top->clk == 0) {
+            const auto begun = std::chrono::steady_clock::now();
+            for (std::uint64_t edge = 0; edge < 2 * bare_cycles; ++edge) {
+                top->clk = !top->clk;
+                top->eval();
+            }
+            bare_time = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+            bare_cycles = 0;
+        }
         settle(*top);
 #if VM_TRACE
         if (trace.isOpen()) trace.dump(context.time());

@@ -11,14 +11,16 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 from numpy.typing import NDArray
 
 from analog_models.events import TileEvent
 from cosim.experiment import STATUS_FIELDS, Experiment, ExperimentError, Record, Recorder
 from cosim.program import Program
 from cosim.rtl_engine.agents import CYCLE_NS, AnalogAgent, ErrorMonitor, HostPort, reset
+from cosim.rtl_engine.bare import run_bare
 from cosim.rtl_engine.job import Job, ProgramJob, SessionJob
+from cosim.rtl_engine.receivers import ReceiverAgent
 from rtl.isa import CONTROL_LATENCY
 
 #: Cycles after the last unit's halt in which the last writes take force and flags rise, before anything is read.
@@ -51,9 +53,11 @@ async def _run_program(dut: Any, job: ProgramJob) -> None:
 
     host = HostPort(dut, program.config, options.pause)
     analog = AnalogAgent(dut, program.config, chip, program.locate)
+    receivers = ReceiverAgent(dut, program.config, chip, program.locate)
     monitor = ErrorMonitor(dut)
     await reset(dut)
     analog.start()
+    receivers.start()
     await host.load_programs(program.units)
     for (tile, edge), mask in program.masks.items():
         await host.load_masks(tile, {edge: mask})
@@ -61,11 +65,11 @@ async def _run_program(dut: Any, job: ProgramJob) -> None:
     pads = {slot.olp for slot in program.outputs}
     for first in range(0, len(codes), program.frames_per_run):
         group = codes[first : first + program.frames_per_run]
-        analog.first_frame = options.first_frame + first
+        analog.first_frame = receivers.first_frame = options.first_frame + first
         for ilp, image in program.ilp_image(group).items():
             await host.load_vectors(ilp, image)
         last = None if len(group) == program.frames_per_run else _end_of_frame(program, len(group) - 1)
-        await host.run(stop_in=last)
+        cycles = await host.run(stop_in=last)
         await host.check(monitor)
         results = {olp: await _results(host, program, olp, len(group)) for olp in sorted(pads)}
         statistics = {
@@ -73,9 +77,23 @@ async def _run_program(dut: Any, job: ProgramJob) -> None:
             "frames": first + len(group),
             "cycles": int(dut.cycle.value),
             "events": analog.events,
-            **_shares(started, host, analog),
+            **_shares(started, host, analog, receivers),
         }
+        if options.bare:
+            paused = perf_counter()
+            statistics |= {"bare_cycles": cycles, "bare_s": await _again_bare(dut, host, cycles)}
+            started += perf_counter() - paused
         job.keep(first, program.olp_codes(results, len(group)), statistics)
+
+
+async def _again_bare(dut: Any, host: HostPort, cycles: int) -> float:
+    """Run the loaded program once more in the bare loop; its wall time in s."""
+    await host.start()
+    await RisingEdge(dut.busy)
+    seconds = await run_bare(dut, cycles)
+    if dut.busy.value:
+        await host.stop()
+    return seconds
 
 
 async def _results(host: HostPort, program: Program, olp: int, frames: int) -> NDArray[np.uint8]:
@@ -94,10 +112,10 @@ def _end_of_frame(program: Program, frame: int) -> int:
     return begun + program.frame_cycles + 2 * CONTROL_LATENCY
 
 
-def _shares(started: float, host: HostPort, analog: AnalogAgent) -> dict[str, float]:
+def _shares(started: float, host: HostPort, analog: AnalogAgent, receivers: ReceiverAgent) -> dict[str, float]:
     """Wall time since `started`, and what each part of the co-simulation took of it."""
     wall = perf_counter() - started
-    carried = host.seconds + analog.overhead
+    carried = host.seconds + analog.overhead + receivers.seconds
     return {
         "wall_s": wall,
         "analog_s": analog.seconds,
@@ -121,13 +139,16 @@ async def _run_session(dut: Any, job: SessionJob) -> None:
 
 async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
     config = experiment.config
-    physics = _Patient(Recorder(experiment.make_chip(), experiment.name))
+    chip = experiment.make_chip()
+    physics = _Patient(Recorder(chip, experiment.name))
     started = perf_counter()
     host = HostPort(dut, config, pause)
     analog = AnalogAgent(dut, config, physics)
-    analog.first_frame = experiment.frame
+    receivers = ReceiverAgent(dut, config, chip)
+    analog.first_frame = receivers.first_frame = experiment.frame
     await reset(dut)
     serving = analog.start()
+    receivers.start()
     await host.load_programs(experiment.units)
     for (tile, edge), mask in experiment.masks.items():
         await host.load_masks(tile, {edge: mask})
@@ -141,11 +162,12 @@ async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
     statuses = await host.unit_statuses()
     results = {olp: await host.read_vectors(olp, config.olp_vectors) for olp in range(config.domain_count)}
     serving.cancel()
+    receivers.stop()
     monitor.stop()
     if physics.error:
         raise physics.error
     session_cycles = int(dut.cycle.value)
-    shares = _shares(started, host, analog)
+    shares = _shares(started, host, analog, receivers)
     return Record(
         engine="rtl",
         cycles=busy,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cosim.archive import write_text
 from cosim.assembler import disassemble
 from cosim.experiment import Experiment
 from cosim.rtl_engine.build import build
@@ -19,6 +20,8 @@ __all__ = ["StateError", "listing", "replay", "run"]
 _FORMAT = "duramesh verification"
 #: Holes that are printed by name.
 _HOLES = 30
+#: Mismatches that are made small; they often have one cause.
+_SHRUNK = 2
 
 
 class StateError(ValueError):
@@ -58,18 +61,22 @@ def run(
         if json_file is not None:
             values = {"format": _FORMAT, "preset": name, **state.to_json()}
             json_file.parent.mkdir(parents=True, exist_ok=True)
-            json_file.write_text(json.dumps(values, indent=1) + "\n")
+            write_text(json_file, json.dumps(values, indent=1) + "\n")
 
-    advance("packets on the host port", 0, packets)
-    verify_packets(config, simulator, state, packets=packets)
-    keep(state)
+    if not resume:
+        advance("packets on the host port", 0, packets)
+        verify_packets(config, simulator, state, packets=packets)
+        keep(state)
     verify(config, engine, experiments=experiments, block=block, weights=weights, state=state, each=keep)
 
     for found in state.port_mismatches:
-        console.print(f"[red]host port[/], {found}")
+        console.print(f"host port, {found}", markup=False, soft_wrap=True)
     for mismatch in state.mismatches:
+        _report(mismatch, seed, folder, console)
+    for mismatch in state.mismatches[:_SHRUNK]:
         small = smallest(config, engine, mismatch, lambda size: advance(f"shrinking: {size}", state.done, goal))
-        _report(small, seed, folder, console)
+        if small is not mismatch:
+            _report(small, seed, folder, console, listed=True)
     console.print(state.coverage.table(detail))
     if holes := state.coverage.holes:
         more = f", and {len(holes) - _HOLES} more (--detail)" if len(holes) > _HOLES else ""
@@ -98,11 +105,12 @@ def _load(json_file: Path | None, name: str, seed: int) -> Verification:
     return state
 
 
-def _report(mismatch: Mismatch, seed: int, folder: Path | None, console: Console) -> None:
-    last = mismatch.session[-1]
-    console.print(f"[red]{last.name}[/]: {mismatch.difference}", soft_wrap=True)
-    console.print(listing(last), markup=False)
-    if folder is not None:
+def _report(mismatch: Mismatch, seed: int, folder: Path | None, console: Console, *, listed: bool = False) -> None:
+    """Print a mismatch and save its session; the shrunk one takes the place of the big one."""
+    console.print(f"random {seed}/{mismatch.number}: {mismatch.difference}", markup=False, soft_wrap=True)
+    if listed:
+        console.print(listing(mismatch.session[-1]), markup=False)
+    if folder is not None and mismatch.session:
         folder.mkdir(parents=True, exist_ok=True)
         many = len(mismatch.session) > 1
         for index, experiment in enumerate(mismatch.session):

@@ -61,7 +61,7 @@ def bins(config: ChipConfig) -> dict[str, tuple[str, ...]]:
             *((f"code {code}",) for code in (0, "1 to 254", 255, "saturated")),
             *((f"pointer {how}",) for how in ("loaded", "goes on", "wraps")),
             *((what,) for what in ("open", "open again", "store", "store and open", "seven bits", "eight bits")),
-            *((what,) for what in ("second pulse", "high when the window opens")),
+            *((what,) for what in ("second pulse", "high when the window opens", "counts again what fell before")),
         ],
         "contention": [
             *((place, "switches of one tile") for place in ("net", "rows", "columns", "north", "south")),

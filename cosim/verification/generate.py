@@ -8,6 +8,7 @@ overlap, so they contend; then the units' programs get loops, jumps and bad endi
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
+from analog_models.transport import TransportConfig
 from cosim.experiment import Experiment
 from cosim.golden.mesh import SWITCHES
 from cosim.program import Unit
@@ -51,6 +53,8 @@ class _Draw:
         self.routes, self.steering = Routes(config, rng, lawful=self.lawful), Steering(config, rng, lawful=self.lawful)
         #: When a unit does what: (cycle, operation), in any order.
         self.script: dict[Unit, list[tuple[int, Operation]]] = defaultdict(list)
+        #: ILPs whose codes are all 0.
+        self.silent: set[int] = set()
         #: (first cycle, last cycle, switches) of each tile.
         self.setups: dict[int, list[tuple[int, int, Bits]]] = defaultdict(list)
         #: (first, last) cycles of what a part of the chip is busy with.
@@ -109,16 +113,21 @@ class _Draw:
                 self.ring(self.number(5, length))
         self.mesh_words()
         longest = max((last for spans in self.setups.values() for _, last, _ in spans), default=length) + 300
-        cycles = self.number(1, self.one_of([12, longest, longest, longest])) if self.chance(0.15) else longest
+        cycles = longest
+        if self.chance(0.2):  # a stop in any cycle, or in one in which something was to be issued
+            issues = [at for script in self.script.values() for at, _ in script]
+            cycles = self.one_of([self.number(1, 12), self.number(1, longest), self.one_of(issues or [longest])])
         if self.chance(0.05):
             cycles += MAX_WAIT
         tiles = [unit.index for unit in self.script if unit.kind is TILE]
         programmed = tiles[: self.number(1, 2)] if self.chance(weights) else []
-        return Experiment(
+        experiment = Experiment(
             config,
             {unit: self.steering.program(unit, script) for unit, script in self.script.items()},
             masks=self.routes.masks,
-            vectors={domain: self.some_vectors() for domain in range(config.domain_count)},
+            vectors={
+                domain: self.some_vectors() * (domain not in self.silent) for domain in range(config.domain_count)
+            },
             weights={tile: self.some_weights() for tile in programmed},
             analog=self.one_of([AnalogConfig.ideal(), AnalogConfig()]),
             seed=self.number(0, 1 << 30),
@@ -126,13 +135,16 @@ class _Draw:
             cycles=cycles,
             name=name,
         )
+        if self.chance(0.25):
+            return replace(experiment, analog=replace(experiment.analog, transport=TransportConfig()))
+        return experiment
 
     def some_vectors(self) -> NDArray[np.uint8]:
         lanes, rng = self.config.lanes, self.rng
         kinds: list[Callable[[], Any]] = [
             lambda: rng.integers(0, 256, lanes),
             lambda: rng.integers(0, 256, lanes) * (rng.random(lanes) < 0.1),
-            lambda: np.full(lanes, self.one_of([0, 1, 127, 128, 254, 255, 255])),
+            lambda: np.full(lanes, self.one_of([0, 1, 127, 128, 254, 255, 255, 255])),
             lambda: rng.choice([0, 1, 2, 254, 255], lanes),
             lambda: np.arange(lanes) % 256,
         ]
@@ -152,12 +164,12 @@ class _Draw:
     def pulse(self, at: int) -> None:
         """An ILP sends a vector."""
         domain = self.any_domain()
-        self.send(at, domain, self.routes.from_ilp(domain))
+        self.again(lambda cycle, tree: self.send(cycle, domain, tree), at, self.routes.from_ilp(domain))
 
     def readout(self, at: int) -> None:
         """The comparators of a tile answer a ramp."""
         tile = self.any_tile()
-        self.answer(at, tile, self.routes.from_comparators(tile))
+        self.again(lambda cycle, tree: self.answer(cycle, tile, tree), at, self.routes.from_comparators(tile))
 
     def through(self, at: int) -> None:
         """Pulses of an ILP or of comparators take one switch: so that each switch has its turn."""
@@ -165,9 +177,9 @@ class _Draw:
         domain = self.any_domain() if self.chance(0.5) and not switch.startswith("columns_to") else None
         origin, tree = self.routes.through(switch, domain)
         if domain is None:
-            self.answer(at, origin, tree)
+            self.again(lambda cycle, tree: self.answer(cycle, origin, tree), at, tree)
         else:
-            self.send(at, domain, tree)
+            self.again(lambda cycle, tree: self.send(cycle, domain, tree), at, tree)
 
     def boundary(self, at: int) -> None:
         """Several tiles do analog things on a coarse grid of cycles, so that their events meet."""
@@ -185,12 +197,18 @@ class _Draw:
                     self.do(Unit(TILE, tile), when + 4, "ARRAY", {})
         self.pulse(at)
 
+    def again(self, transaction: Callable[[int, Tree], None], at: int, tree: Tree) -> None:
+        """A transaction, and now and then the same once more: what is left of the first must not show."""
+        transaction(at, tree)
+        if self.chance(0.6):
+            transaction(at + self.one_of([320, 620]) + self.number(0, 60), tree)
+
     def send(self, at: int, domain: int, tree: Tree) -> None:
-        unit, times = Unit(ILP, domain), 3 if self.chance(0.1) else 1
+        unit, times = Unit(ILP, domain), 3 if self.chance(0.2) else 1
         if not self.free("ilp", domain, at, at + 260 * times) or not self.set_up(at, 260 * times, tree):
             return
         advances = [0, 0, 1, 1, 1, 2, -1, -2, 127, -128, self.number(-128, 127)]
-        first = {"load_pointer": int(self.chance(0.3)), "pointer": self.number(0, 255)}
+        first = {"load_pointer": int(self.chance(0.3)), "pointer": self.one_of([0, 0, 1, 2, self.number(0, 255)])}
         for i in range(times):
             last = i == times - 1
             fields = {"fire": 1, "advance": self.one_of(advances) if last else 0} | ({} if i else first)
@@ -209,15 +227,16 @@ class _Draw:
         """Set up a tree of switches around cycle `at`, and let its sinks look at what arrives, if there is room."""
         if not all(self.free("mesh", tile, at - 6, at + length + 20) for tile in tree.switches):
             return False
+        punctual = self.chance(0.5)  # nothing is cut short
         for tile, bits in tree.switches.items():
-            first = max(at - self.number(0, 6), 3) if self.chance(0.8) else at + self.number(0, 60)
-            last = length + 20 if self.chance(0.7) else self.number(length // 2, length + 20)
+            first = max(at - self.number(0, 6), 3) if punctual or self.chance(0.8) else at + self.number(0, 60)
+            last = length + 20 if punctual or self.chance(0.7) else self.number(length // 2, length + 20)
             self.setups[tile].append((first, at + last, bits))
         for kind, index in sorted(tree.sinks):
             begin, span = max(at - self.number(0, 4), 4), length + 10
-            if self.chance(0.4):
+            if not punctual and self.chance(0.5):
                 span = self.number(1, span)
-            if self.chance(0.15):
+            if not punctual and self.chance(0.3):
                 begin = at + self.number(1, 40)  # while the pulses are high
             {"rows": self.integrate, "columns": self.program, "olp": self.count}[kind](index, begin, span)
         return True
@@ -252,7 +271,7 @@ class _Draw:
         fields = {
             "ramp": 1,
             "ramp_start": self.one_of([60, 60, 60, 60, 150, 0, 255, self.number(0, 255)]),
-            "ramp_slope": self.one_of([128, 128, 128, 128, 32, 0, 255, self.number(0, 255)]),
+            "ramp_slope": self.one_of([128, 128, 128, 128, 64, 32, 0, 255, self.number(0, 255)]),
             "output_enable": int(self.chance(0.8)),
         }
         self.do(unit, at, "READOUT", fields)
@@ -333,10 +352,12 @@ class _Draw:
     def against_a_pad(self, at: int) -> None:
         """Drives an edge against its ILP, before the pulse begins or in the middle of it."""
         domain = self.any_domain()
+        if self.chance(0.4):
+            self.silent.add(domain)
         site = self.config.floorplan.ilp_sites[domain]
         tile = self.config.floorplan.tile_index[site.square]
         self.do(Unit(ILP, domain), at, "PULSE", {"fire": 1})
-        self.setups[tile].append((at + self.number(-9, 99), at + 200, {f"net_to_{site.edge}": self.number(1, 5)}))
+        self.setups[tile].append((at + self.number(-20, 50), at + 200, {f"net_to_{site.edge}": self.number(1, 5)}))
 
     def noise(self, at: int) -> None:
         """Bank writes without a plan, word after word."""

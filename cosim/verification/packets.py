@@ -24,7 +24,7 @@ _STOP, _CLEAR = 1 << 1, 1 << 2
 
 
 def random_packets(config: ChipConfig, seed: int, count: int) -> list[Packet]:
-    """So many packets, good and bad, and reads that show what became of them.
+    """So many draws of packets, good and bad, and reads that show what became of them.
 
     Parameters
     ----------

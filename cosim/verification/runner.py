@@ -39,7 +39,8 @@ class Mismatch:
     difference : str
         The first one, in words.
     session : tuple of Experiment
-        What to perform to see it, the failing experiment last. One experiment, if it fails alone.
+        What to perform to see it, the failing experiment last. One experiment, if it fails alone; none, if it was
+        found in an earlier run.
     """
 
     number: int
@@ -87,11 +88,13 @@ class Verification:
 
     @classmethod
     def from_json(cls, config: ChipConfig, values: Mapping[str, Any]) -> "Verification":
-        """Go on where `to_json` left off; mismatches that were found are not kept."""
+        """Go on where `to_json` left off; of mismatches it knows what they were, not their sessions."""
         state = cls(values["seed"], values["following"], Coverage(bins(config)))
         state.coverage.add(values["hits"])
         state.done, state.packets, state.cycles = values["experiments"], values["packets"], values["cycles"]
         state.closed_loops, state.wall_s = values["closed_loops"], values["wall_s"]
+        state.mismatches = [Mismatch(one["number"], one["difference"], ()) for one in values["mismatches"]]
+        state.port_mismatches = list(values["port_mismatches"])
         return state
 
     def to_json(self) -> dict[str, Any]:
@@ -118,12 +121,17 @@ def compare(
     """The golden model's records of a session, and the first difference of each from the engine's.
 
     If the engine does not get through the session, every experiment is tried in a session of its own.
+
+    Raises
+    ------
+    ExperimentError
+        If the golden model asks the physics for what it cannot do; if the engine does, that is a difference.
     """
     golden = GoldenEngine(config)
     expected = golden.perform(experiments)
     try:
         return expected, differences(expected, engine.perform(experiments))
-    except (ChipError, SimulationError) as error:
+    except (ChipError, SimulationError, ExperimentError) as error:
         if len(experiments) == 1:
             return expected, [f"{type(error).__name__}: {error}"]
     alone = [compare(config, engine, [experiment]) for experiment in experiments]
@@ -174,11 +182,13 @@ def verify(
         chosen = [random_experiment(config, state.seed, number, weights=weights) for number in numbers]
         try:
             expected, found = compare(config, engine, chosen)
-            mismatches = [
-                Mismatch(numbers[i], text, _culprits(config, engine, chosen[: i + 1]))
-                for i, text in enumerate(found)
-                if text is not None
-            ]
+            mismatches: list[Mismatch] = []
+            for i, text in enumerate(found):
+                if text is not None:
+                    session = _culprits(config, engine, chosen[: i + 1])
+                    # One that does not fail alone, behind one that failed, may only show what that left in the SRAMs.
+                    if len(session) == 1 or not mismatches:
+                        mismatches.append(Mismatch(numbers[i], text, session))
         except KeyboardInterrupt:
             state.interrupted = True
             break
@@ -221,7 +231,7 @@ def smallest(
     config: ChipConfig, engine: Engine, mismatch: Mismatch, progress: Callable[[str], None] | None = None
 ) -> Mismatch:
     """The mismatch with its experiment made as small as possible; one that does not fail alone stays as it is."""
-    if len(mismatch.session) > 1:
+    if len(mismatch.session) != 1:
         return mismatch
     golden = GoldenEngine(config)
 

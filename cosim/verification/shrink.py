@@ -1,8 +1,10 @@
 """Failing experiments made small: fewer units, words, cycles, fields, pulses, as long as they still fail."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
+from time import monotonic
 from typing import TypeVar
 
 import numpy as np
@@ -24,7 +26,7 @@ _BATCH = 24
 
 
 def shrink(
-    experiment: Experiment, fails: Fails, *, sessions: int = 200, progress: Callable[[str], None] | None = None
+    experiment: Experiment, fails: Fails, *, seconds: float = 300, progress: Callable[[str], None] | None = None
 ) -> Experiment:
     """The smallest experiment found that still fails.
 
@@ -36,28 +38,38 @@ def shrink(
         It fails.
     fails : callable (experiments) -> bools
         Tries several experiments, in one session where that is cheaper.
-    sessions : int
-        Calls of `fails` at most.
+    seconds : float
+        Wall time after which the smallest so far will do; Ctrl-C says so earlier.
     progress : callable (text), optional
         Told about every step.
     """
+    end = monotonic() + seconds
+    with suppress(KeyboardInterrupt):
+        for smaller in _smaller(experiment, fails):
+            experiment = smaller
+            if progress is not None:
+                progress(size(experiment))
+            if monotonic() > end:
+                break
+    return experiment
+
+
+def _smaller(experiment: Experiment, fails: Fails) -> Iterator[Experiment]:
+    """Ever smaller experiments that fail."""
     again = True
-    while again and sessions > 0:
+    while again:
         again = False
         for step in (_fewer_cycles, _fewer_units, _plainer_surroundings, _fewer_words, _plainer_words, _fewer_pulses):
             at = 0  # what came before does not fail: try it again only when all else is done
-            while (batch := list(islice(step(experiment), at, at + _BATCH))) and sessions > 0:
-                sessions -= 1
+            while batch := list(islice(step(experiment), at, at + _BATCH)):
                 first = next((i for i, failed in enumerate(fails(batch)) if failed), len(batch))
                 at += first
                 # What failed in the company of others has to fail alone, too.
                 if first == 0 or (first < len(batch) and fails([batch[first]])[0]):
                     experiment, again = batch[first], True
-                    if progress is not None:
-                        progress(size(experiment))
+                    yield experiment
                 elif first < len(batch):
                     at += 1
-    return experiment
 
 
 def size(experiment: Experiment) -> str:

@@ -94,7 +94,8 @@ class Steering:
         depth = config.program_depth if tile else config.pad_program_depth
         words = words[: depth - 2]
         here, wait = len(words), self._one_of(_WAITS)
-        ending = self._one_of([name for name, share in _ENDINGS.items() for _ in range(share)])
+        shares = _ENDINGS if tile else _ENDINGS | {"illegal mode": 30}  # pads have more modes that they do not know
+        ending = self._one_of([name for name, share in shares.items() for _ in range(share)])
         if self._lawful:
             ending = "forever" if ending == "forever" else "halt"
         if ending == "run out":

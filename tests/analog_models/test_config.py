@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from analog_models import AnalogConfig, Pcm, Periphery, Programming
+from analog_models import AnalogConfig, Pcm, Periphery, Programming, TransportConfig
 from analog_models.__main__ import constants_document
 
-MODELS = (Pcm, Periphery, AnalogConfig, Programming)
+MODELS = (Pcm, Periphery, TransportConfig, AnalogConfig, Programming)
 
 
 @pytest.mark.parametrize("model", MODELS)

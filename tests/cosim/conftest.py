@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from cosim.network import Activation, FeedForwardNetwork, Layer
 
-
 _NO_ICARUS = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
 
 

@@ -27,8 +27,8 @@ SMALL = preset("small")
 
 
 @pytest.fixture(scope="module")
-def engine() -> RtlEngine:
-    return RtlEngine(SMALL)
+def engine(tool: str) -> RtlEngine:
+    return RtlEngine(SMALL, tool=tool)
 
 
 def units(**listings: str) -> dict[Unit, tuple[int, ...]]:

@@ -12,6 +12,7 @@ from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileEvent
 from analog_models.programming import program as write_weights
+from analog_models.transport import PadReceiver, TransportConfig
 from cosim.assembler import assemble
 from cosim.compiler import MappingOptions, compile_network
 from cosim.network import Activation, FeedForwardNetwork, Layer
@@ -179,13 +180,13 @@ def test_sizes_must_agree(random_network: Networks) -> None:
     [((16, 4), False), ((50, 16, 4), False), ((32, 16, 16, 4), False), ((32, 16, 16, 4), True)],
 )
 def test_the_rtl_gives_the_same_codes(
-    widths: tuple[int, ...], overlapped: bool, random_network: Networks, random_inputs: Inputs
+    widths: tuple[int, ...], overlapped: bool, tool: str, random_network: Networks, random_inputs: Inputs
 ) -> None:
     """Bit for bit, with all noise, over several runs, the last one not full."""
     engine = twin(random_network(*widths), analog=AnalogConfig(), seed=4, overlapped=overlapped)
     inputs = random_inputs(2 * engine.program.frames_per_run + 1, widths[0])
     ours = engine.run(inputs, first_frame=7)
-    theirs = RtlEngine(SMALL).run(engine.program, engine.chip, inputs, first_frame=7)
+    theirs = RtlEngine(SMALL, tool=tool).run(engine.program, engine.chip, inputs, first_frame=7)
     assert set(theirs.codes) == set(ours.codes)
     for name, codes in ours.codes.items():
         np.testing.assert_array_equal(theirs.codes[name], codes)
@@ -207,6 +208,9 @@ class Recorder:
         self.events += events
         ramps = [event for event in events if event.kind is EventKind.RAMP]
         return {event.tile: np.tile(crossings(event.tile, event.cycle), (len(frames), 1)) for event in ramps}
+
+    def pad_receiver(self, olp: int) -> PadReceiver:
+        return PadReceiver.of(TransportConfig.ideal(), seed=0, chip=0, olp=olp, wires=SMALL.lanes)
 
 
 def crossings(tile: int, cycle: int) -> NDArray[np.uint16]:

@@ -160,6 +160,23 @@ def test_a_bug_that_needs_the_session_keeps_it(monkeypatch: pytest.MonkeyPatch) 
     assert compare(SMALL, engine, mismatch.session)[1][-1] == mismatch.difference
 
 
+def test_what_a_failure_leaves_behind_is_no_failure() -> None:
+    class Spoils:
+        """Experiment 2 stores a wrong code, which stays in the SRAM."""
+
+        def perform(self, experiments: Sequence[Experiment]) -> list[Record]:
+            records, spoilt = [], False
+            for experiment, record in zip(experiments, GoldenEngine(SMALL).perform(experiments), strict=True):
+                spoilt |= experiment.name.endswith("/2")
+                codes = np.array(record.results[0])
+                codes[-1, -1] ^= spoilt
+                records.append(replace(record, results={**record.results, 0: codes}))
+            return records
+
+    state = verify(SMALL, Spoils(), experiments=6, weights=0)
+    assert [(one.number, len(one.session)) for one in state.mismatches] == [(2, 1)]
+
+
 def test_an_engine_that_gives_up_is_a_mismatch() -> None:
     class Hangs:
         def perform(self, experiments: Sequence[Experiment]) -> list[Record]:
@@ -220,6 +237,9 @@ def test_a_verification_goes_on_where_it_was() -> None:
     verify(SMALL, engine, experiments=4, seed=5, weights=0, block=4, state=part)
     assert part.coverage.hits == whole.coverage.hits
     assert (part.done, part.following, part.cycles) == (12, 12, whole.cycles)
+    part.mismatches.append(Mismatch(3, "something", ()))
+    again = Verification.from_json(SMALL, part.to_json())
+    assert not again.passed  # a mismatch is not forgotten
 
 
 def test_an_interrupt_keeps_what_was_finished() -> None:

@@ -31,7 +31,7 @@ def run_all(proofs: list[Proof], jobs: int, timeout: float, keep: Path | None) -
 @click.option("--jobs", default=1, show_default=True, help="Proofs at a time.")
 @click.option("--timeout", default=300.0, show_default=True, help="Seconds for one proof.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder for logs and counterexamples (VCD).")
-@click.option("--first-failure", is_flag=True, help="Stop at the first proof that fails.")
+@click.option("--refute", is_flag=True, help="Prove nothing; look for short runs from reset that break a claim.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the outcomes here as well.")
 @click.option("--claims", is_flag=True, help="Run nothing; list what is claimed, and where the specification says so.")
 def main(
@@ -39,7 +39,7 @@ def main(
     jobs: int,
     timeout: float,
     keep: Path | None,
-    first_failure: bool,
+    refute: bool,
     json_file: Path | None,
     claims: bool,
 ) -> None:
@@ -48,6 +48,8 @@ def main(
         chosen = [PROOFS[name] for name in find(*names)]
     except ValueError as error:
         raise click.ClickException(str(error)) from None
+    if refute:
+        chosen = [proof.refutation for proof in chosen if proof.mode != "cover"]
     console = Console()
     if claims:
         list_claims(console, chosen)
@@ -62,8 +64,6 @@ def main(
         numbers = str(proof.depth), str(outcome.claims), f"{outcome.seconds:.1f}"
         table.add_row(title, proof.mode, *numbers, outcome.result)
         print(f"{outcome.result:8} {proof.name} ({outcome.seconds:.1f} s) {outcome.why}", file=sys.stderr, flush=True)
-        if first_failure and outcome.result != "pass":
-            break
     if json_file:
         json_file.write_text(json.dumps({name: asdict(outcome) for name, outcome in outcomes.items()}, indent=2))
     console.print(table)

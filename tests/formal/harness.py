@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import which
 from typing import Any, Literal
@@ -103,9 +103,15 @@ class Bench:
         Where a proof keeps its own registers, in domain `sync`.
     begun : Signal
         Low in the first cycle only.
+
+    Parameters
+    ----------
+    invariants : bool
+        Without them, `invariant` does nothing: what fails is then a promise, and not just the way it is kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, invariants: bool = True) -> None:
+        self._invariants = invariants
         self.m = Module()
         self.m.domains.sync = self._sync = ClockDomain(reset_less=True)
         self.begun = Signal()
@@ -165,7 +171,8 @@ class Bench:
 
     def invariant(self, name: str, condition: Any) -> None:
         """A fact about the inside that induction needs; proved as the claims are, but nothing anyone was promised."""
-        self._assert(f"invariant_{name}", "", condition)
+        if self._invariants:
+            self._assert(f"invariant_{name}", "", condition)
 
     def _assert(self, name: str, sentence: str, condition: Any) -> None:
         assert name not in self.claims, name
@@ -223,24 +230,29 @@ class Proof:
         Cycles; of induction, the cycles that must be correct for the next one to be.
     quick : bool
         A few seconds: part of `make test`.
-    engine : str
-        As in an .sby file.
+    reach : int
+        Cycles after reset in which `refute` looks for a run that breaks a claim.
     """
 
     build: Callable[[Bench], None]
     mode: Mode
     depth: int
-    quick: bool
-    engine: str
+    quick: bool = False
+    reach: int = 12
 
     @property
     def name(self) -> str:
         return f"{self.build.__module__.rpartition('.')[2]}.{self.build.__name__}-{self.mode}"
 
     def bench(self) -> Bench:
-        bench = Bench()
+        bench = Bench(invariants=self.mode == "prove")
         self.build(bench)
         return bench
+
+    @property
+    def refutation(self) -> "Proof":
+        """The search for a run from reset that breaks a claim; passes if there is none of `reach` cycles."""
+        return replace(self, mode="bmc", depth=self.reach)
 
     def run(self, timeout: float = 600, keep: Path | None = None) -> Outcome:
         """Run SymbiYosys, for `timeout` seconds at most; the work folder stays if it is to be kept at `keep`."""
@@ -277,7 +289,7 @@ depth {self.depth}
 timeout {max(1, round(timeout))}
 vcd {"off" if self.mode == "cover" else "on"}
 [engines]
-{self.engine}
+smtbmc z3
 [script]
 read_rtlil bench.il
 # An SRAM holds anything at first, so that the solver chooses the program and the vectors.
@@ -293,7 +305,7 @@ PROOFS: dict[str, Proof] = {}
 
 
 def proof(
-    *, prove: int = 0, bmc: int = 0, cover: int = 0, quick: bool = False, engine: str = "smtbmc z3"
+    *, prove: int = 0, bmc: int = 0, cover: int = 0, quick: bool = False, reach: int = 12
 ) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
     """Register a function as a proof, to be run in each of the modes for which a depth is given."""
 
@@ -301,7 +313,7 @@ def proof(
         depths: dict[Mode, int] = {"prove": prove, "bmc": bmc, "cover": cover}
         for mode, depth in depths.items():
             if depth:
-                entry = Proof(build, mode, depth, quick and mode != "cover", engine)
+                entry = Proof(build, mode, depth, quick and mode != "cover", reach)
                 PROOFS[entry.name] = entry
         return build
 

@@ -25,7 +25,7 @@ REGIONS = {
 HEADER, DATA, ANSWERING, EXCESS = range(4)
 
 
-@proof(prove=2, cover=16, quick=True)
+@proof(prove=2, cover=16, quick=True, reach=ANSWER_BEATS + 6)
 def requests(bench: Bench) -> None:
     """From the stream of requests to strobes, controls and the error flag."""
     m = bench.m

@@ -18,6 +18,7 @@ from rtl.memory_map import ChipRegion, ChipStatus, MemoryMap, address, read_head
 from rtl.mesh import PLACES
 from rtl.output_landing_pad import OutputLandingPad
 from rtl.tile import Tile
+from rtl.wire_receiver import ReceiverPort
 from tests.rtl.simulation import HALT, simulate, word
 
 SMALL = preset("small")
@@ -54,6 +55,18 @@ def beats_of(codes: Sequence[int]) -> list[int]:
     lanes = len(codes)
     bits = sum((code >> p & 1) << (p * lanes + lane) for p in range(8) for lane, code in enumerate(codes))
     return [bits >> at & (1 << 64) - 1 for at in range(0, 8 * lanes, 64)]
+
+
+class Wires(wiring.Component):
+    """A landing pad's receiver without errors."""
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__(ReceiverPort(lanes))
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.data.eq(self.wires)
+        return m
 
 
 class Host:
@@ -135,7 +148,7 @@ def chip_test(body: Callable) -> Callable[[], None]:
             "ilp": lambda: InputLandingPad(SMALL),
             "olp": lambda: OutputLandingPad(SMALL),
         }
-        chip = Chip(SMALL, dict.fromkeys(UnitKind), lambda name, module, signature: makers[module]())
+        chip = Chip(SMALL, dict.fromkeys(UnitKind), lambda name, module, signature: makers[module](), Wires)
 
         # `test` has no parameter, or pytest would look for a fixture of that name.
         async def bench(ctx: Any) -> None:

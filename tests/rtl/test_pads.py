@@ -161,9 +161,10 @@ def test_back_to_back_vectors_need_no_gap() -> None:
 
 @dataclass
 class Counted:
-    """What an OLP stored: codes[vector][lane]; flags and pointer at the end."""
+    """What an OLP stored: codes[vector][lane]; cycles with `opens`; flags and pointer at the end."""
 
     codes: list[list[int]]
+    opened: list[int]
     illegal: int
     pointer: int
 
@@ -171,13 +172,15 @@ class Counted:
 def measure(config: ChipConfig, program: Words, wires: NDArray[np.uint8]) -> Counted:
     """Run an OLP on `wires` (cycles, lanes)."""
     dut = OutputLandingPad(config)
-    result = Counted([], 0, 0)
+    result = Counted([], [], 0, 0)
 
     async def testbench(ctx) -> None:
         bench = Bench(ctx, dut)
         await bench.write_program(program)
         await bench.start()
-        for row in wires:
+        for cycle, row in enumerate(wires):
+            if ctx.get(dut.opens):
+                result.opened.append(cycle)
             ctx.set(dut.data, sum(int(level) << lane for lane, level in enumerate(row)))
             await ctx.tick()
         status = await bench.status()
@@ -236,6 +239,7 @@ def test_windows_join_without_a_gap_and_results_wrap() -> None:
     starts = 2 + np.cumsum([0, *lengths])
     want = [high_time(wires[a:b]) for a, b in pairwise(starts)]
     assert counted.codes == [want[8], *want[1:8]]
+    assert counted.opened == (starts[:-1] - 1).tolist()  # the cycle before each window
     assert (counted.illegal, counted.pointer) == (0, 1)
 
 

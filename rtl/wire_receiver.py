@@ -1,0 +1,64 @@
+"""Where the wires of an output landing pad end."""
+
+from amaranth.hdl import ClockSignal, Instance
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["ReceiverPort", "WireReceiver"]
+
+
+class ReceiverPort(wiring.Signature):
+    """What passes through a landing pad's receiver.
+
+    Parameters
+    ----------
+    lanes : int
+
+    Members
+    -------
+    wires : In(lanes)
+        What the mesh's edge drives.
+    opens : In(1)
+        A counting window opens in the next cycle.
+    data : Out(lanes)
+        What the landing pad counts.
+
+    Source
+    ------
+    Our assumption.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__({"wires": In(lanes), "opens": In(1), "data": Out(lanes)})
+
+
+class WireReceiver(wiring.Component):
+    """The module `wire_receiver`: wires on silicon, a shell that adds transport errors in simulation.
+
+    Parameters
+    ----------
+    lanes : int
+        Handed on as LANES.
+
+    Members
+    -------
+    Those of `ReceiverPort`.
+
+    Timing
+    ------
+    Combinational. What the shell does is in docs/fabric.md, "Receivers".
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
+        super().__init__(ReceiverPort(lanes))
+
+    def elaborate(self, platform: object) -> Instance:
+        return Instance(
+            "wire_receiver",
+            p_LANES=self._lanes,
+            i_clk=ClockSignal(),
+            i_wires=self.wires,
+            i_opens=self.opens,
+            o_data=self.data,
+        )
