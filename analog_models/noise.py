@@ -82,7 +82,7 @@ class KeyedNoise:
         for name, value, bits in (("seed", seed, 64), ("chip", chip, 32), ("tile", tile, 32)):
             if not 0 <= value < 1 << bits:
                 raise ValueError(f"{name} must be 0 to 2**{bits} - 1, got {value}")
-        self._generator = Philox(key=[seed, chip << 32 | tile])
+        self._generator = Philox(key=np.array([seed, chip << 32 | tile], np.uint64))
         self._state = self._generator.state
 
     def _words(self, block: int, count: int, cycle: int, kind: int) -> NDArray[np.uint16]:

@@ -52,6 +52,11 @@ def test_the_table_is_exact_and_its_pairs_are_gaussian() -> None:
     assert abs(kurtosis(table)) / 2 < 1e-3
 
 
+def test_every_bit_of_a_seed_counts() -> None:
+    draws = [KeyedNoise(2**64 - n).gaussians([1], 1, 1, 8).tolist() for n in (1, 2, 1000)]
+    assert draws[0] != draws[1] != draws[2]
+
+
 @pytest.mark.parametrize("other", [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
 def test_seed_chip_and_tile_make_unrelated_streams(other: tuple[int, int, int]) -> None:
     a = KeyedNoise(0, 0, 0).gaussians(range(20), 1, 1, 500).ravel()
