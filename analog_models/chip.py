@@ -4,20 +4,25 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.capacitors import Frames
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.noise import KeyedNoise
-from analog_models.tile import Frames, Tile, settle
+from analog_models.tile import Tile, connect
 from analog_models.transport import PadReceiver
 
 __all__ = ["AnalogChip", "AnalogFileError"]
 
 _FORMAT = 1
+#: Order of service.
+_CYCLE_KIND = attrgetter("cycle", "kind")
+_CYCLE_KIND_TILE = attrgetter("cycle", "kind", "tile")
 
 
 class AnalogFileError(ValueError):
@@ -86,8 +91,7 @@ class AnalogChip:
             if index < 0:
                 raise ValueError(f"tile index must not be negative, got {index}")
             noise = KeyedNoise(self.seed, self.chip, index)
-            shape = self.total_rows, self.column_count
-            self._tiles[index] = Tile(self.config, noise, index, *shape, bias_rows=self.bias_rows)
+            self._tiles[index] = Tile(self.config, noise, index, self.rows, self.bias_rows, self.column_count)
         return self._tiles[index]
 
     def pad_receiver(self, olp: int) -> PadReceiver:
@@ -103,7 +107,9 @@ class AnalogChip:
         for tile in self._tiles.values():
             tile.set_config(self.config)
 
-    def serve(self, frames: Frames, events: Sequence[TileEvent]) -> dict[int, NDArray[np.uint16]]:
+    def serve(
+        self, frames: Frames, events: Sequence[TileEvent], columns: Mapping[int, int] | None = None
+    ) -> dict[int, NDArray[np.uint16]]:
         """Serve the events of one strobe, or of several cycles in a row.
 
         Events of a cycle are served in the order precharge, integrate (all tiles), sharing of capacitors, ramp, write.
@@ -113,6 +119,10 @@ class AnalogChip:
         frames : (B,) int64
             Frame numbers of the batch; they key the noise. A precharge fixes B for its tile until the next.
         events : sequence of TileEvent
+            Their pulses may be read in a later call: do not change them.
+        columns : mapping of tile to int, optional
+            From its next precharge on, compute only so many columns of the tile, those that somebody reads. The
+            others read 0; of two tiles that share capacitors the smaller number counts.
 
         Returns
         -------
@@ -126,20 +136,20 @@ class AnalogChip:
         """
         frames = np.atleast_1d(np.asarray(frames))
         codes: dict[int, NDArray[np.uint16]] = {}
-        ordered = sorted(events, key=lambda event: (event.cycle, event.kind, event.tile))
-        for (cycle, kind), group in groupby(ordered, key=lambda event: (event.cycle, event.kind)):
+        for (cycle, kind), group in groupby(sorted(events, key=_CYCLE_KIND_TILE), key=_CYCLE_KIND):
             batch = list(group)
             if kind is EventKind.PRECHARGE:
                 for event in batch:
-                    self.tile(event.tile).precharge(frames, cycle)
+                    self.tile(event.tile).precharge(frames, cycle, columns.get(event.tile) if columns else None)
             elif kind is EventKind.INTEGRATE:
+                pulses = {}
                 for event in batch:
                     times = _needed(event, event.row_time, "row_time")
-                    self.tile(event.tile).move_charge(frames, cycle, _controls(event), times)
+                    moved = self.tile(event.tile).latch(frames, cycle, _controls(event), times)
+                    if moved is not None:
+                        pulses[event.tile] = moved
                 for members in {self._sharing(event.tile) for event in batch}:
-                    for index in members:
-                        self.tile(index).wait(frames, cycle)  # a partner that only lends its capacitors
-                    settle([self.tile(index) for index in members])
+                    connect(tuple([self.tile(index) for index in members]), frames, cycle, pulses)
             elif kind is EventKind.RAMP:
                 for event in batch:
                     if event.tile in codes:
@@ -168,6 +178,8 @@ class AnalogChip:
         """
         controls = self.tile(index).controls
         assert controls is not None
+        if not (controls.share_south or controls.share_north):
+            return (index,)
         for wants, pairs, edge in (
             (controls.share_south, self.pairs, "southern"),
             (controls.share_north, self._north_of, "northern"),

@@ -25,7 +25,7 @@ class AnalogConfig:
 
     pcm: Pcm = field(default_factory=Pcm, metadata={"model": Pcm})
     periphery: Periphery = field(default_factory=Periphery, metadata={"model": Periphery})
-    # Off until the published figures have been measured with it: `TransportConfig()` is the nominal preset.
+    # Ideal unless asked for, so that a routed code comes back as it was sent; `TransportConfig()` is the modelled one.
     transport: TransportConfig = field(default_factory=TransportConfig.ideal, metadata={"model": TransportConfig})
     age_s: float = constant(3600.0, "s", f"{ASSUMPTION}: time from programming to the reads, one hour")
     significance: int = constant(1, "1", "Nature 620, 768 (2023), Methods: F = 1 adopted")

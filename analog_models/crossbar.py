@@ -1,30 +1,70 @@
 """The crossbar of one tile: four PCM devices a cell, and the exact sums along its columns.
 
-Conductances are whole multiples of g_max / 2**18, variances of read noise whole multiples of g_max**2 / 2**28. A column
-sum of durations times such numbers stays below 2**53, so float64 holds every partial sum exactly: the result depends
-neither on the batch size nor on how the BLAS blocks the product, and equal seeds give equal codes on every machine.
+Conductances are whole multiples of g_max / 2**18, what a device adds to a column's signal one of g_max / 2**20, and
+variances of read noise ones of g_max**2 / 2**16. Sums of durations times such numbers are exact integers in floating
+point: they depend neither on the batch size, nor on how the BLAS blocks a product, nor on which phases are added up
+first, and equal seeds give equal codes on every machine.
+
+Matrices are kept as (columns, rows): one column's devices lie side by side.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.config import AnalogConfig
-from analog_models.periphery import PATH_UNITS, Columns
+from analog_models.periphery import Columns
 
-__all__ = ["DEVICES", "G_UNITS", "MAX_ROW_TIME", "CellArray"]
+__all__ = [
+    "DEVICES",
+    "G_UNITS",
+    "MAX_PHASES",
+    "MAX_ROW_TIME",
+    "SIGMA_UNITS",
+    "SIGNAL_UNITS",
+    "CellArray",
+    "Pairs",
+    "Read",
+    "Rows",
+    "keep",
+    "squared",
+]
 
 Array = NDArray[np.float64]
+#: Word lines: the first one, and the one after the last.
+Rows = tuple[int, int]
+#: Pairs of devices, (wp1, wp2), that each of several reads goes through.
+Pairs = tuple[tuple[bool, bool], ...]
 
 #: Devices of a cell, in this order in every array of shape (4, rows, columns); the order of `rtl.isa.Device`.
 DEVICES = ("G+", "G-", "g+", "g-")
 #: Conductance units in g_max.
 G_UNITS = 1 << 18
+#: Units of a column's signal in g_max x ns.
+SIGNAL_UNITS = 1 << 20
 #: Longest high time of a row in one integration, ns (nine bits).
 MAX_ROW_TIME = 511
-_VARIANCE_UNITS = 1 << 28
+#: Phases whose sums may be added up without leaving the exact integers.
+MAX_PHASES = 1 << 10
 _NU_UNITS = 1 << 16
+#: Units of a variance in g_max**2, and ns**2 in one unit of a squared duration.
+_VARIANCE_UNITS, _SQUARE_NS2 = 1 << 16, 128
+#: Standard deviation of one unit of variance, in signal units.
+SIGMA_UNITS = SIGNAL_UNITS * (_SQUARE_NS2 / _VARIANCE_UNITS) ** 0.5
+#: float32 holds all integers below this.
+_EXACT = 1 << 24
+#: Matrices of each kind that an array keeps; a program uses a few.
+_KEPT = 12
+
+
+class Read(NamedTuple):
+    """How one integration phase reads the cells: which pairs, and which way the mirror steers their current."""
+
+    wp1: bool
+    wp2: bool
+    discharge: bool
 
 
 class CellArray:
@@ -34,36 +74,48 @@ class CellArray:
     ----------
     config : AnalogConfig
     columns : Columns
-        The tile's periphery; its path mismatch weighs G+ against G-.
+        The tile's periphery; its path and polarity mismatch weigh G+ against G-.
     rows : int
         Word lines, bias rows included.
+
+    Members
+    -------
+    version : int
+        Changes with what is read.
+
+    Raises
+    ------
+    ValueError
+        If so many rows, or such a significance, could leave the exact integers.
     """
 
     def __init__(self, config: AnalogConfig, columns: Columns, rows: int) -> None:
         self._config = config
-        self._path = columns.path
+        self._columns = columns
         self.shape = (4, rows, len(columns.path))
-        pcm = config.pcm
-        largest = pcm.g_set_us / pcm.g_max_us * G_UNITS * (PATH_UNITS + abs(self._path).max(initial=0))
-        noisiest = (float(pcm.read_sigma_us(np.array(pcm.g_set_us), config.age_s)) / pcm.g_max_us) ** 2
-        factor = config.significance
-        for sums in (
-            MAX_ROW_TIME * rows * (factor + 1) * largest,
-            MAX_ROW_TIME**2 * rows * 2 * (factor**2 + 1) * noisiest * _VARIANCE_UNITS,
-        ):
-            if sums >= 1 << 53:
-                raise ValueError(
-                    f"sums over {rows} rows with significance {factor} exceed 2**53 and would not be exact; "
-                    "use fewer rows, a smaller significance or less read noise"
-                )
+        pcm, factor = config.pcm, config.significance
+        largest = pcm.g_set_us / pcm.g_max_us * SIGNAL_UNITS * max(map(np.max, columns.branch_gains()), default=1)
+        if MAX_PHASES * MAX_ROW_TIME * rows * (factor + 1) * largest >= 1 << 53:
+            raise ValueError(
+                f"sums over {rows} rows with significance {factor} exceed 2**53 and would not be exact; "
+                "use fewer rows or a smaller significance"
+            )
         #: Programmed conductance at `Pcm.drift_t0_s`, in units of g_max / G_UNITS.
         self.programmed = np.zeros(self.shape, np.int32)
         #: Drift exponent in units of 2**-16.
         self.exponent = np.zeros(self.shape, np.uint16)
-        self._signal = np.zeros((2, *self.shape[1:]))
-        self._variance = np.zeros((2, *self.shape[1:])) if config.pcm.read_noise_scale else None
-        self._both: tuple[Array, Array | None] | None = None
-        self._stale = np.zeros(rows, bool)
+        self._units = np.zeros(self.shape, np.int32)  # as read now
+        self._stale = np.zeros(rows, bool)  # rows that have been written since
+        self._touched = False  # any of them
+        self.version = 0
+        self._signals: dict[tuple[Read, ...], Array] = {}
+        self._deviations: dict[tuple[tuple[Read, ...], Rows], Array] = {}
+        self._variances: dict[Pairs, NDArray[np.float32]] = {}
+
+    @property
+    def noisy(self) -> bool:
+        """Whether reads have noise at all."""
+        return self._config.pcm.read_noise_scale > 0
 
     def write(self, rows: ArrayLike, device: int | slice, g_us: Array, nu: Array) -> None:
         """Store what programming left behind: conductance at t0 in uS and drift exponent.
@@ -113,8 +165,8 @@ class CellArray:
 
     def touch(self, rows: NDArray[np.integer] | slice = slice(None)) -> None:
         """Derive these rows anew before the next read."""
-        self._stale[rows] = True
-        self._both = None
+        self._stale[rows] = self._touched = True
+        self.version += 1
 
     def read_us(self, rows: Sequence[int] | NDArray | slice = slice(None)) -> Array:
         """Mean conductance in uS that a read sees now: drifted, behind the IR drop. (4, rows, columns)."""
@@ -126,64 +178,147 @@ class CellArray:
         loss = config.periphery.attenuation(self.shape[1])[rows, np.newaxis]
         return np.rint(self.programmed[:, rows] * config.pcm.retention(nu, config.age_s) * loss)
 
-    def _derive(self) -> None:
-        rows = np.flatnonzero(self._stale)
-        if not rows.size:
+    # Matrices -------------------------------------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        """Bring what is derived up to date with what was written."""
+        if not self._touched:
             return
-        units = self._read_units(rows)
-        up, down = PATH_UNITS + self._path, PATH_UNITS - self._path
-        for pair in (0, 1):
-            self._signal[pair, rows] = units[2 * pair] * up - units[2 * pair + 1] * down
-        if self._variance is not None:
-            pcm = self._config.pcm
-            sigma = pcm.read_sigma_us(units * (pcm.g_max_us / G_UNITS), self._config.age_s) / pcm.g_max_us
-            variance = np.rint(sigma * sigma * _VARIANCE_UNITS)
-            self._variance[:, rows] = variance[0::2] + variance[1::2]
+        self._touched = False
+        rows = np.flatnonzero(self._stale)
+        self._units[:, rows] = self._read_units(rows)
+        self._deviations.clear()
+        if len(rows) == len(self._stale):
+            self._signals.clear()
+            self._variances.clear()
+        for reads, signal in self._signals.items():
+            signal[:, rows] = sum(self._signal_of(read, rows) for read in reads)
+        for pairs, variance in self._variances.items():
+            variance[:, rows] = self._variance_of(pairs, rows)
         self._stale[:] = False
 
-    def _matrices(self, wp1: bool, wp2: bool) -> tuple[Array, Array | None]:
-        """Signal and variance matrices of the selected pairs."""
-        self._derive()
-        factor = self._config.significance
-        if wp1 and wp2:
-            if self._both is None:
-                variance = None
-                if self._variance is not None:
-                    variance = self._variance[0] * factor**2 + self._variance[1]
-                self._both = self._signal[0] * factor + self._signal[1], variance
-            return self._both
-        pair = 0 if wp1 else 1
-        signal = self._signal[pair]
-        variance = None if self._variance is None else self._variance[pair]
-        if wp1 and factor != 1:
-            return signal * factor, None if variance is None else variance * factor**2
-        return signal, variance
+    def _selected(self, wp1: bool, wp2: bool) -> list[tuple[int, int]]:
+        """First device and factor of every pair that is read."""
+        return [(0, self._config.significance)] * wp1 + [(2, 1)] * wp2
 
-    def sums(self, row_time: NDArray[np.integer], wp1: bool, wp2: bool) -> tuple[Array, Array | None]:
-        """Exact column sums of one integration.
+    def _signal_of(self, read: Read, rows: NDArray[np.integer] | slice) -> Array:
+        plus, minus = (gains * (SIGNAL_UNITS / G_UNITS) for gains in self._columns.branch_gains(read.discharge))
+        total = np.zeros(self._units[0, rows].shape)
+        for device, factor in self._selected(read.wp1, read.wp2):
+            positive, negative = self._units[device, rows], self._units[device + 1, rows]
+            total += factor * (np.rint(positive * plus) - np.rint(negative * minus))
+        return -total.T if read.discharge else total.T
+
+    def _variance_of(self, pairs: Pairs, rows: NDArray[np.integer] | slice) -> Array:
+        pcm = self._config.pcm
+        g_us = np.multiply(self._units[:, rows], pcm.g_max_us / G_UNITS, dtype=np.float64)
+        sigma = pcm.read_sigma_us(g_us, self._config.age_s) / pcm.g_max_us
+        square = sigma * sigma * _VARIANCE_UNITS
+        total = np.zeros(square.shape[1:])
+        for wp1, wp2 in pairs:
+            for device, factor in self._selected(wp1, wp2):
+                total += np.rint((square[device] + square[device + 1]) * factor**2)
+        return total.T
+
+    def signal(self, reads: tuple[Read, ...]) -> Array:
+        """What 1 ns in each of these phases adds to a column, all together: (columns, rows) whole signal units."""
+        self._refresh()
+        if reads not in self._signals:
+            total = sum(self._signal_of(read, slice(None)) for read in reads)
+            keep(self._signals, reads, np.ascontiguousarray(total))
+        return self._signals[reads]
+
+    def deviations(self, reads: tuple[Read, ...], rows: Rows) -> Array:
+        """How far the first 0, 1, ... of these phases are from their even share of the sum: (phases + 1, columns).
+
+        Euclidean norms over `rows`, in signal units: by Cauchy-Schwarz, a column's sum over the first *k* of *n*
+        phases with pulses *t* differs from *k/n* of all by |t| times entry *k* at most.
+        """
+        self._refresh()
+        if (reads, rows) not in self._deviations:
+            within = slice(*rows)
+            total = self.signal(reads)[:, within]
+            part, norms = np.zeros(total.shape), np.zeros((len(reads) + 1, len(total)))
+            for count, read in enumerate(reads[:-1], 1):
+                part += self._signal_of(read, within)
+                norms[count] = np.linalg.norm(part - total * (count / len(reads)), axis=1)
+            keep(self._deviations, (reads, rows), norms)
+        return self._deviations[reads, rows]
+
+    def variance(self, pairs: Pairs) -> NDArray[np.float32]:
+        """Variance of the sum of one read of each of these pairs: (columns, rows) whole variance units."""
+        self._refresh()
+        if pairs not in self._variances:
+            total = self._variance_of(pairs, slice(None))
+            keep(self._variances, pairs, np.ascontiguousarray(total, np.float32))
+        return self._variances[pairs]
+
+    # Sums -----------------------------------------------------------------------------------------------------------
+
+    def charge(self, times: Array, reads: tuple[Read, ...], rows: Rows, columns: int) -> Array:
+        """Exact column sums of the same pulses in all of these phases.
 
         Parameters
         ----------
-        row_time : (B, rows) integers, ns
-        wp1, wp2 : bool
-            Pairs that the rows read.
+        times : (B, rows) float64, whole ns
+        reads : tuple of Read
+        rows : Rows
+            Word lines that the pulses are on.
+        columns : int
+            How many columns to sum up, from the first on.
 
         Returns
         -------
-        charge : (B, columns) float64, uS ns
-            ``sum(time * (F (G+ - G-) + (g+ - g-)))`` with each path's gain.
-        sigma : (B, columns) float64, uS ns, or None
-            Standard deviation of that sum by the devices' read noise; None when read noise is off.
+        (B, columns) float64, whole units of g_max / `SIGNAL_UNITS` x ns, with the sign of the polarity.
         """
-        if not (wp1 or wp2):
-            return np.zeros((len(row_time), self.shape[2])), None
-        signal, variance = self._matrices(wp1, wp2)
-        g_max_us = self._config.pcm.g_max_us
-        time = row_time.astype(np.float64)
-        charge = time @ signal
-        charge *= g_max_us / (G_UNITS * PATH_UNITS)
-        if variance is None:
-            return charge, None
-        sigma = np.sqrt((time * time) @ variance)
-        sigma *= g_max_us / _VARIANCE_UNITS**0.5
-        return charge, sigma
+        return times @ self.signal(reads)[:columns, slice(*rows)].T
+
+    def spread(self, squares: NDArray[np.float32], pairs: Pairs, rows: Rows, columns: int) -> Array:
+        """Exact variances of column sums by the devices' read noise.
+
+        Parameters
+        ----------
+        squares : (B, rows) float32, from `squared`; several phases that read the same pairs may be added up.
+        pairs : tuple of (wp1, wp2)
+            Reads that the pulses go through.
+        rows, columns
+            As above.
+
+        Returns
+        -------
+        (B, columns) float64, whole units of `SIGMA_UNITS` squared.
+        """
+        variance = self.variance(pairs)[:columns, slice(*rows)]
+        total = (squares @ variance.T).astype(np.float64)
+        # Terms are never negative: a sum that stayed below 2**24 was exact all the way. The others are rare.
+        if total.max(initial=0) >= _EXACT:
+            far = np.flatnonzero(total.max(axis=1) >= _EXACT)
+            total[far] = squares[far].astype(np.float64) @ variance.T.astype(np.float64)
+        return total
+
+    def charge_of(self, times: NDArray[np.integer], read: Read, rows: Rows, columns: NDArray[np.intp]) -> Array:
+        """`charge` of single columns, each with pulses of its own: times (n, rows), columns (n,), result (n,)."""
+        return np.einsum("nr,nr->n", times.astype(np.float64), self.signal((read,))[columns, slice(*rows)])
+
+    def spread_of(self, times: NDArray[np.integer], read: Read, rows: Rows, columns: NDArray[np.intp]) -> Array:
+        """`spread` of single columns, each with pulses of its own, not yet squared."""
+        variance = self.variance(((read.wp1, read.wp2),))[columns, slice(*rows)].astype(np.float64)
+        return np.einsum("nr,nr->n", squared(times).astype(np.float64), variance)
+
+
+def squared(row_time: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Squares of durations in whole units of 128 ns**2, as `CellArray.spread` takes them.
+
+    Below 8 ns nothing is left: no noise that could be seen.
+    """
+    squares = row_time.astype(np.float32)
+    squares *= squares
+    squares *= 1 / _SQUARE_NS2
+    return np.rint(squares, out=squares)
+
+
+def keep(cache: dict, key: tuple, value: object) -> None:
+    """Put a derived value into a cache; the oldest of many goes."""
+    if len(cache) == _KEPT:
+        del cache[next(iter(cache))]
+    cache[key] = value

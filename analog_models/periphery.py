@@ -18,7 +18,7 @@ __all__ = ["PATH_UNITS", "Columns", "Periphery"]
 
 Array = NDArray[np.float64]
 
-#: Path gains of 1 +- eps/2 are multiples of 1/PATH_UNITS, so that weighted sums of conductances stay integers.
+#: Gains of the read paths are multiples of 1/PATH_UNITS: those of asymmetry balance add up to 2 exactly.
 PATH_UNITS = 1 << 12
 _BOLTZMANN = 1.380649e-23
 _N = "Nature 620, 768 (2023), Methods"
@@ -55,7 +55,7 @@ class Periphery:
     ramp_bow_ns: float = constant(0.5, "ns", f"{ASSUMPTION}: integral nonlinearity at mid ramp, 0.2 %")
     temperature_k: float = constant(300.0, "K", f"{ASSUMPTION}: kT/C noise of the precharge; 0 turns it off")
     droop_v_per_s: float = constant(40.0, "V/s", f"{ASSUMPTION}: 10 pA on 250 fF; the leak grows with the capacitor")
-    droop_level_v: float = constant(0.0, "V", f"{ASSUMPTION}: where the leak ends")
+    droop_level_v: float = constant(0.0, "V", f"{ASSUMPTION}: the supply that the leak goes to, where it ends")
 
     wire_ohm: float = constant(0.05, "ohm", f"{ASSUMPTION}: column wire per cell; 'wide wires' ({_N})")
     column_load_us: float = constant(1.0, "uS", f"{ASSUMPTION}: mean conductance per cell that loads the wire")
@@ -120,13 +120,19 @@ class Periphery:
         k = rows - np.arange(rows)
         return 1.0 - self.wire_ohm * self.column_load_us * 1e-6 * (k * rows - k * k / 2)
 
-    def drooped_mv(self, v_mv: Array | float, elapsed_ns: int) -> Array | float:
-        """Capacitor voltage after `elapsed_ns`: it moves towards the droop level at a constant rate."""
-        if not (self.droop_v_per_s and elapsed_ns):
-            return v_mv
-        step = self.droop_v_per_s * elapsed_ns * 1e-6  # V/s * ns is 1e-9 V
+    def droop_mv(self, elapsed_ns: int) -> float:
+        """How far the leak moves a capacitor in `elapsed_ns`, with its sign: from the precharge towards the level."""
+        towards = 1 if self.droop_level_v > self.precharge_v else -1
+        return towards * self.droop_v_per_s * elapsed_ns * 1e-6  # V/s * ns is 1e-9 V
+
+    def stopped_mv(self, v_mv: Array | float, droop_mv: float) -> Array | float:
+        """Voltages that include a droop, put right where it would have gone past its level: there the leak ends."""
         level = (self.droop_level_v - self.precharge_v) * 1e3
-        return v_mv + np.clip(level - v_mv, -step, step)
+        if droop_mv < 0 and np.min(v_mv, initial=level) < level:
+            return np.maximum(v_mv, np.minimum(v_mv - droop_mv, level))
+        if droop_mv > 0 and np.max(v_mv, initial=level) > level:
+            return np.minimum(v_mv, np.maximum(v_mv - droop_mv, level))
+        return v_mv
 
     def crossing_cycles(self, v_mv: Array, ramp_start: int, ramp_slope: int) -> NDArray[np.uint16]:
         """Whole cycles a comparator stays high, 0 to 511, for inputs of `v_mv` relative to the precharge level.
@@ -139,12 +145,20 @@ class Periphery:
         if ramp_slope == 0:
             return np.where(rise_mv > 0, 511, 0).astype(np.uint16)
         # Multiplied before it is divided: zero MAC is 127.5 ns exactly.
-        time = rise_mv * (self.ramp_full_ns * self.ramp_full_slope) / (self.ramp_full_v * 1e3 * ramp_slope)
+        time = rise_mv
+        time *= self.ramp_full_ns * self.ramp_full_slope
+        time /= self.ramp_full_v * 1e3 * ramp_slope
         if self.ramp_bow_ns:
-            u = np.clip(time / self.ramp_full_ns, 0.0, 1.0)
-            time = time + 4 * self.ramp_bow_ns * u * (1 - u)
+            u = time / self.ramp_full_ns
+            np.minimum(np.maximum(u, 0.0, out=u), 1.0, out=u)
+            bow = 1 - u
+            bow *= u
+            bow *= 4 * self.ramp_bow_ns
+            time += bow
         # The guard keeps halves that float64 cannot hold (0.4999999999999999) on the upper side.
-        return np.clip(np.floor(time + (0.5 + 1e-9)), 0, 511).astype(np.uint16)
+        time += 0.5 + 1e-9
+        np.minimum(np.maximum(time, 0, out=time), 511, out=time)
+        return time.astype(np.uint16)  # towards zero
 
 
 @dataclass(frozen=True)
@@ -157,8 +171,9 @@ class Columns:
         Mirror gain, 1 + spread.
     path : (columns,) int64
         Half the G+/G- path mismatch in units of 1/`PATH_UNITS`: G+ is read with 1 + path, G- with 1 - path.
-    polarity : (columns,) float64
-        Half the charge/discharge difference: a charging phase has gain 1 + polarity, a discharging one 1 - polarity.
+    polarity : (columns,) int64
+        Half the charge/discharge difference in the same units: the branch that charges the capacitor has gain
+        1 + polarity, the one that discharges it 1 - polarity. The G+ branch charges, unless the phase discharges.
     offset_fc : (columns,) float64
         Charge added in every integration phase, whatever the polarity.
     comparator_mv : (columns,) float64
@@ -167,7 +182,7 @@ class Columns:
 
     gain: Array
     path: NDArray[np.int64]
-    polarity: Array
+    polarity: NDArray[np.int64]
     offset_fc: Array
     comparator_mv: Array
 
@@ -175,15 +190,19 @@ class Columns:
     def drawn(cls, periphery: Periphery, noise: KeyedNoise, columns: int) -> "Columns":
         """The columns of a tile, drawn from its seed."""
         gain, path, polarity, offset, comparator = noise.gaussians(range(5), 0, Draw.MISMATCH, columns)
+        half = PATH_UNITS / 2
         return cls(
             gain=1 + periphery.column_gain_sigma * gain,
-            path=np.rint(periphery.path_mismatch_sigma / 2 * PATH_UNITS * path).astype(np.int64),
-            polarity=periphery.polarity_mismatch_sigma / 2 * polarity,
+            path=np.rint(periphery.path_mismatch_sigma * half * path).astype(np.int64),
+            polarity=np.rint(periphery.polarity_mismatch_sigma * half * polarity).astype(np.int64),
             offset_fc=periphery.phase_offset_sigma_fc * offset,
             comparator_mv=periphery.comparator_offset_sigma_v * 1e3 * comparator,
         )
 
-    def charge_fc(self, current_fc: Array) -> Array:
-        """Charge that one phase adds to the capacitor, for the ideally mirrored net charge (B, columns)."""
-        gain = np.where(current_fc > 0, self.gain * (1 + self.polarity), self.gain * (1 - self.polarity))
-        return current_fc * gain + self.offset_fc
+    def branch_gains(self, discharge: bool = False) -> tuple[Array, Array]:
+        """Gains of the G+ and of the G- branch of each column in a phase of this polarity: (columns,) twice."""
+        steered = -self.polarity if discharge else self.polarity
+        return (
+            (PATH_UNITS + self.path + steered) / PATH_UNITS,
+            (PATH_UNITS - self.path - steered) / PATH_UNITS,
+        )

@@ -1,22 +1,27 @@
 """One analog tile: an array, its column circuits, and the state of its capacitors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analog_models.capacitors import Frames, Node
 from analog_models.config import AnalogConfig
-from analog_models.crossbar import DEVICES, MAX_ROW_TIME, CellArray
+from analog_models.crossbar import DEVICES, MAX_ROW_TIME, SIGMA_UNITS, SIGNAL_UNITS, CellArray, Read, Rows
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
-from analog_models.periphery import PATH_UNITS, Columns
+from analog_models.periphery import Columns
+from analog_models.phases import Move, Phase
+from analog_models.saturation import Course, Level, blocks
 from analog_models.transport import Receiver
 
-__all__ = ["Tile", "settle"]
+__all__ = ["Tile", "connect"]
 
 Array = NDArray[np.float64]
-Frames = NDArray[np.int64]
+
+#: What one integration does to some rows: how they are read, which they are, and their high times (B, rows).
+Pulses = tuple[Read, Rows, NDArray[np.integer]]
 
 #: Capacitors of a column's bank.
 _BANK = 8
@@ -27,8 +32,8 @@ _RETURN_LINE_LSB_V = 0.012
 class Tile:
     """Physics of one tile for a batch of B frames.
 
-    The state of a frame's capacitors is one voltage per column for the connected capacitors and one for those that have
-    been disconnected since the precharge; connecting and disconnecting conserves charge.
+    The connected capacitors are a `Node`, which two tiles may share; those that have been disconnected since the
+    precharge have a voltage of their own. Connecting and disconnecting conserves charge.
 
     Parameters
     ----------
@@ -37,20 +42,20 @@ class Tile:
         The tile's own random numbers.
     index : int
         Only for messages.
-    rows : int
-        Word lines, bias rows included.
+    rows, bias_rows : int
+        Word lines driven by the mesh, and those of the bias, which hear no wire and have no transport error.
     columns : int
-    bias_rows : int
-        How many of the rows, the last ones, hear no wire of the mesh and have no transport error.
 
     Members
     -------
     columns : Columns
         The fixed draws of this tile's periphery.
+    signal_fc : float
+        Charge on the capacitor for one signal unit at nominal gain.
     v_mv : (B, columns) float64
         Capacitor voltage relative to the precharge level (0.75 V), after the last event.
-    capacitors : int
-        Connected capacitors, as latched by the last integration.
+    controls : TileControls or None
+        As latched by the last integration.
     runs : int
         Programming runs so far; they number the random numbers of the next.
 
@@ -60,35 +65,53 @@ class Tile:
     """
 
     def __init__(
-        self, config: AnalogConfig, noise: KeyedNoise, index: int, rows: int, columns: int, bias_rows: int = 0
+        self, config: AnalogConfig, noise: KeyedNoise, index: int, rows: int, bias_rows: int, columns: int
     ) -> None:
         self.config = config
         self.index = index
         self.noise = noise
-        self.shape = (rows, columns)
+        self.shape = (rows + bias_rows, columns)
+        self._banks = [(start, stop) for start, stop in ((0, rows), (rows, rows + bias_rows)) if stop > start]
         self.columns = Columns.drawn(config.periphery, noise, columns)
-        wires = rows - bias_rows
-        self._row_receiver = Receiver(config.transport, noise, Draw.ROW_SKEW, Draw.ROWS, wires)
+        self._row_receiver = Receiver(config.transport, noise, Draw.ROW_SKEW, Draw.ROWS, rows)
         self._column_receiver = Receiver(config.transport, noise, Draw.COLUMN_SKEW, Draw.COLUMNS, columns)
-        self._cells: CellArray | None = None
+        self.signal_fc = config.pcm.g_max_us / SIGNAL_UNITS * config.periphery.charge_fc_per_us_ns
+        self.array: CellArray | None = None
         self.controls: TileControls | None = None
-        self.capacitors = 0
         self.runs = 0
-        self._v_mv: Array | None = None
+        #: How voltages go through phases that this tile has seen merged.
+        self.courses: dict[tuple, Course] = {}
+        self._constants: dict[tuple[int, int], tuple[Array, Array, Array]] = {}
+        self._node: Node | None = None
+
+    def node_constants(self, capacitors: int, columns: int) -> tuple[Array, Array, Array]:
+        """For `columns` on so many capacitors, pairs' included: (columns,) each.
+
+        mV for one signal unit, for the charge injected in one phase, and mV^2 for one unit of variance.
+        """
+        key = capacitors, columns
+        if key not in self._constants:
+            mv_per_fc = 1e3 / (capacitors * self.config.periphery.capacitor_ff) if capacitors else 0.0
+            signal = self.columns.gain[:columns] * (self.signal_fc * mv_per_fc)
+            offset = self.columns.offset_fc[:columns] * mv_per_fc
+            self._constants[key] = signal, offset, (signal * SIGMA_UNITS) ** 2
+        return self._constants[key]
 
     # Cells ----------------------------------------------------------------------------------------------------------
 
     @property
     def programmed(self) -> bool:
-        """Whether the tile has conductances at all; without, its sums are zero."""
-        return self._cells is not None
+        """Whether the tile has conductances at all; without, `array` is None and its sums are zero."""
+        return self.array is not None
 
     @property
     def cells(self) -> CellArray:
-        """The array; it is allocated at the first use."""
-        if self._cells is None:
-            self._cells = CellArray(self.config, self.columns, self.shape[0])
-        return self._cells
+        """The array, to read or to change; it is allocated at the first use."""
+        if self._node is not None:
+            self._node.settle()  # what has been integrated saw the array as it was
+        if self.array is None:
+            self.array = CellArray(self.config, self.columns, self.shape[0])
+        return self.array
 
     def set_time_ns(self, device: int, rows: ArrayLike) -> Array:
         """SET time constant of one device of each cell in `rows`: (rows, columns), drawn from the seed."""
@@ -122,13 +145,14 @@ class Tile:
     def set_config(self, config: AnalogConfig) -> None:
         """Change the age of the tile's devices."""
         self.config = config
-        if self._cells is not None:
-            self._cells.set_config(config)
+        if self.array is not None:
+            self.cells.set_config(config)
 
     def weights(self) -> Array:
         """Effective weights (2, rows, columns) of WP1 and WP2 as the columns read them now, noise apart.
 
-        In units of g_max, with the gains of mirror and read paths, drift and IR drop.
+        In units of g_max, with the gains of mirror and read paths, drift and IR drop, as the mean of a charging and a
+        discharging phase.
         """
         if not self.programmed:
             return np.zeros((2, *self.shape))
@@ -140,9 +164,9 @@ class Tile:
         ``g_us`` is (2 or 4, ..., columns), or holds the cells of the listed `columns`; the result has half as many
         entries in the first dimension.
         """
-        path = self.columns.path[columns] / PATH_UNITS
-        net = (g_us[0::2] * (1 + path) - g_us[1::2] * (1 - path)) / self.config.pcm.g_max_us
-        return net * self.columns.gain[columns] * (1 + np.sign(net) * self.columns.polarity[columns])
+        charging, discharging = (self.columns.branch_gains(discharge) for discharge in (False, True))
+        plus, minus = ((a + b)[columns] / 2 for a, b in zip(charging, discharging, strict=True))
+        return (g_us[0::2] * plus - g_us[1::2] * minus) * (self.columns.gain[columns] / self.config.pcm.g_max_us)
 
     def next_draws(self) -> Callable[[int, int], Array]:
         """Random numbers of one programming run: ``draws(kind, count)`` gives new ones at every call.
@@ -156,62 +180,52 @@ class Tile:
     # Capacitors -----------------------------------------------------------------------------------------------------
 
     @property
-    def v_mv(self) -> Array:
-        if self._v_mv is None:
+    def node(self) -> Node:
+        """The capacitors that this tile's are connected with, its own included."""
+        if self._node is None:
             raise ValueError(
                 f"tile {self.index} integrates or reads out before its first precharge; "
                 "let its program raise and lower ARRAY.precharge first"
             )
-        return self._v_mv
+        return self._node
 
-    def precharge(self, frames: Frames, cycle: int) -> None:
-        """All eight capacitors are at the precharge level and float from `cycle` on; fixes the batch size."""
-        self._frames = frames
-        self._cycle = self._precharge_cycle = cycle
-        self._fresh = True  # the kT/C noise depends on the capacitors, known with the first integration
-        self._v_mv = np.zeros((len(frames), self.shape[1]))
-        self._idle_mv: Array | float = 0.0
-        self._moved_fc: Array | float = 0.0
+    @property
+    def v_mv(self) -> Array:
+        return self.voltage_mv(self.node.now)
 
-    def _advance(self, frames: Frames, cycle: int) -> None:
-        """Let the capacitors droop until `cycle`."""
-        v_mv = self.v_mv
-        if len(frames) != len(v_mv):
-            raise ValueError(f"tile {self.index}, cycle {cycle}: {len(frames)} frames, but {len(v_mv)} were precharged")
-        if cycle < self._cycle:
+    def voltage_mv(self, cycle: int) -> Array:
+        """Capacitor voltage in `cycle` relative to the precharge level, (B, columns). Looking disturbs nothing."""
+        return self.node.voltage_mv(cycle)
+
+    def precharge(self, frames: Frames, cycle: int, columns: int | None = None) -> None:
+        """All eight capacitors are at the precharge level and float from `cycle` on; fixes the batch size.
+
+        Until the next one only the first `columns` are computed, by default all.
+        """
+        if self._node is not None and len(self._node.tiles) > 1:
+            self._node.settle()  # the partner may still need it
+        # kT/C noise depends on the capacitors, known with the first integration.
+        self._node = Node((self,), frames, cycle, columns=columns)
+        self._idle_mv: Level = 0.0
+        self._idle_since = cycle
+
+    def _checked(self, frames: Frames, cycle: int) -> Node:
+        node = self.node
+        if len(frames) != len(node.frames):
             raise ValueError(
-                f"tile {self.index}: an event in cycle {cycle} follows one in cycle {self._cycle}; "
+                f"tile {self.index}, cycle {cycle}: {len(frames)} frames, but {len(node.frames)} were precharged"
+            )
+        if cycle < node.now:
+            raise ValueError(
+                f"tile {self.index}: an event in cycle {cycle} follows one in cycle {node.now}; "
                 "cycles count from the start of the frame and must not fall between two precharges"
             )
-        periphery, elapsed = self.config.periphery, cycle - self._cycle
-        self._v_mv = np.asarray(periphery.drooped_mv(v_mv, elapsed))
-        self._idle_mv = periphery.drooped_mv(self._idle_mv, elapsed)
-        self._cycle = cycle
+        return node
 
-    def _connect(self, capacitors: int) -> None:
-        """Connect this many capacitors; charge is conserved."""
-        periphery = self.config.periphery
-        if self._fresh:
-            self._fresh = False
-            sigma = periphery.reset_noise_mv(capacitors * periphery.capacitor_ff)
-            if sigma:
-                z = self.noise.gaussians(self._frames, self._precharge_cycle, Draw.PRECHARGE, self.shape[1])
-                self._v_mv = self.v_mv + sigma * z
-        elif capacitors > self.capacitors:
-            added = capacitors - self.capacitors
-            self._v_mv = (self.capacitors * self.v_mv + added * self._idle_mv) / capacitors
-        elif capacitors < self.capacitors:
-            removed, idle = self.capacitors - capacitors, _BANK - self.capacitors
-            self._idle_mv = (idle * self._idle_mv + removed * self.v_mv) / (idle + removed)
-        self.capacitors = capacitors
-
-    def wait(self, frames: Frames, cycle: int) -> None:
-        """Bring the capacitors up to `cycle` with the connections they have."""
-        self._advance(frames, cycle)
-        self._connect(self.capacitors)
-
-    def move_charge(self, frames: Frames, cycle: int, controls: TileControls, row_time: NDArray[np.integer]) -> None:
-        """First half of an integration: charge leaves the mirror. `settle` turns it into voltage.
+    def latch(
+        self, frames: Frames, cycle: int, controls: TileControls, row_time: NDArray[np.integer]
+    ) -> list[Pulses] | None:
+        """First half of an integration: its controls and pulses, None if no device is connected. `connect` follows.
 
         `row_time` is what arrived at the tile's edge; the rows' transport errors are added here.
 
@@ -222,32 +236,45 @@ class Tile:
         """
         expected = (len(frames), self.shape[0])
         times = np.asarray(row_time)
-        if times.shape != expected or not np.issubdtype(times.dtype, np.integer):
+        if times.shape != expected or times.dtype.kind not in "ui":
             raise ValueError(
                 f"tile {self.index}, cycle {cycle}: row_time is {times.dtype} of shape {times.shape}, "
                 f"expected integers of shape {expected} (frames, rows with bias rows)"
             )
-        if times.size and not 0 <= times.min() <= times.max() <= MAX_ROW_TIME:
+        if times.size and (times.max() > MAX_ROW_TIME or (times.dtype.kind == "i" and times.min() < 0)):
             raise ValueError(
                 f"tile {self.index}, cycle {cycle}: row_time spans {times.min()} to {times.max()} ns, "
                 f"expected 0 to {MAX_ROW_TIME}"
             )
-        self._advance(frames, cycle)
-        self._connect(controls.capacitors)
         self.controls = controls
         if not (controls.wp1 or controls.wp2):
-            return  # no device is connected: no current, and no switch that injects charge
-        periphery = self.config.periphery
-        charge = sigma = None
+            return None  # without a device there is no current, and no switch that injects charge
         if self.programmed:
             times = self._row_receiver.received(frames, cycle, times, MAX_ROW_TIME)
-            charge, sigma = self.cells.sums(times, controls.wp1, controls.wp2)
+        read = Read(controls.wp1, controls.wp2, controls.discharge)
+        # Rows without any pulse, as the bias rows of most phases, move nothing.
+        parts = [(read, (start, stop), times[:, start:stop]) for start, stop in self._banks]
+        return [part for part in parts if np.count_nonzero(part[2])]
+
+    def _reconnect(self, v_mv: Array, before: int, cycle: int) -> Level:
+        """Voltage after the number of connected capacitors has changed from `before`; charge is conserved."""
+        after = self.capacitors
+        if after == before:
+            return v_mv
+        droop_mv = self.config.periphery.droop_mv(cycle - self._idle_since)
+        idle_mv = self.config.periphery.stopped_mv(self._idle_mv + droop_mv, droop_mv)
+        if after > before:
+            v_mv = (before * v_mv + (after - before) * idle_mv) / after
         else:
-            charge = np.zeros((len(frames), self.shape[1]))
-        if sigma is not None:
-            charge += sigma * self.noise.gaussians(frames, cycle, Draw.READ, self.shape[1])
-        charge *= -periphery.charge_fc_per_us_ns if controls.discharge else periphery.charge_fc_per_us_ns
-        self._moved_fc = self._moved_fc + self.columns.charge_fc(charge)
+            removed, idle = before - after, _BANK - before
+            idle_mv = (idle * idle_mv + removed * v_mv) / (idle + removed)
+        self._idle_mv, self._idle_since = idle_mv, cycle
+        return v_mv
+
+    @property
+    def capacitors(self) -> int:
+        """Connected capacitors, as latched by the last integration."""
+        return self.controls.capacitors if self.controls else 0
 
     def integrate(self, frames: Frames, cycle: int, controls: TileControls, row_time: NDArray[np.integer]) -> None:
         """One integration on the tile's own capacitors.
@@ -255,25 +282,33 @@ class Tile:
         Parameters
         ----------
         frames : (B,) int64
-            Frame numbers, which key the noise.
+            Frame numbers.
         cycle : int
             Cycle of the event within the frame.
         controls : TileControls
         row_time : (B, rows) integers, ns
-            High time of every row, bias rows last.
+            High time of every row, bias rows last. It is read later: do not change it.
         """
-        self.move_charge(frames, cycle, controls, row_time)
-        settle([self])
+        moved = self.latch(frames, cycle, controls, row_time)
+        connect((self,), frames, cycle, {self.index: moved} if moved is not None else {})
 
     def ramp(self, frames: Frames, cycle: int, controls: TileControls) -> NDArray[np.uint16]:
-        """Read the capacitors without disturbing them: (B, columns) whole cycles that each comparator stays high."""
-        self._advance(frames, cycle)
+        """Read the capacitors without disturbing them: (B, columns) whole cycles that each comparator stays high.
+
+        Columns that are not computed read 0.
+        """
+        seen = self._checked(frames, cycle).observe(cycle)
         periphery = self.config.periphery
-        v_mv = self.v_mv + self.columns.comparator_mv
-        if periphery.comparator_noise_v:
-            z = self.noise.gaussians(frames, cycle, Draw.COMPARATOR, self.shape[1])
-            v_mv += periphery.comparator_noise_v * 1e3 * z
-        return periphery.crossing_cycles(v_mv, controls.ramp_start, controls.ramp_slope)
+        columns = seen.shape[1]
+        codes = np.zeros((len(frames), self.shape[1]), np.uint16)
+        for part in blocks(len(frames)):
+            v_mv = seen[part] + self.columns.comparator_mv[:columns]
+            if periphery.comparator_noise_v:
+                z = self.noise.gaussians(frames[part], cycle, Draw.COMPARATOR, self.shape[1], columns)
+                z *= periphery.comparator_noise_v * 1e3
+                v_mv += z
+            codes[part, :columns] = periphery.crossing_cycles(v_mv, controls.ramp_start, controls.ramp_slope)
+        return codes
 
     # Programming by events ------------------------------------------------------------------------------------------
 
@@ -332,25 +367,48 @@ class Tile:
         cells.write(row, device, g_us, nu)
 
 
-def settle(tiles: Sequence[Tile]) -> None:
-    """Second half of an integration: the charge of one tile, or of two that share their capacitors, becomes voltage.
+def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int, pulses: Mapping[int, list[Pulses]]) -> None:
+    """Second half of an integration: connect the capacitors of these tiles as latched, and move charge onto them.
 
-    ``V = (sum of charges) / (sum of capacitances)``, clipped at the rails: saturation is judged here, at the end of the
-    phase. A bank without any capacitor goes to the rail that its charge points to.
+    Parameters
+    ----------
+    tiles : tuple of Tile
+        One, or a northern and a southern one that share.
+    frames : (B,) int64
+    cycle : int
+    pulses : mapping of tile index to what `Tile.latch` gave
+        A tile that is not in it only lends its capacitors.
     """
-    periphery = tiles[0].config.periphery
-    connected = sum(tile.capacitors for tile in tiles)
-    moved: Array | float = 0.0
-    held: Array | float = 0.0
+    nodes = [tile._checked(frames, cycle) for tile in tiles]
+    node, wanted = nodes[0], tuple([tile.capacitors for tile in tiles])
+    if node.untouched and len(tiles) == 1:
+        node.latch(wanted)
+    elif node.tiles != tiles or node.capacitors != wanted or nodes[-1] is not node:
+        node = _joined(tiles, nodes, frames, cycle)
+        for tile in tiles:
+            tile._node = node
+    members = tuple([member for member, tile in enumerate(tiles) if tile.index in pulses])
+    if members:
+        moves = tuple([Move(member, *part) for member in members for part in pulses[tiles[member].index]])
+        node.add(Phase(cycle, members, moves))
+    node.now = cycle
+
+
+def _joined(tiles: tuple[Tile, ...], nodes: Sequence[Node], frames: Frames, cycle: int) -> Node:
+    """The node that these tiles make from `cycle` on. To form it is an observation, unless all was just precharged."""
+    capacitors, columns = tuple(tile.capacitors for tile in tiles), min(node.columns for node in nodes)
+    if all(node.untouched and node.cycle == nodes[0].cycle for node in nodes):
+        node = Node(tiles, frames, nodes[0].cycle, columns=columns)
+        node.latch(capacitors)
+        return node
+    charge: Level = 0.0
     for tile in tiles:
-        moved = moved + tile._moved_fc
-        held = held + tile.capacitors * tile.v_mv
-        tile._moved_fc = 0.0
-    low, high = periphery.rails_mv
-    if connected:
-        # fC / fF is V.
-        v_mv = np.clip((held + moved * 1e3 / periphery.capacitor_ff) / connected, low, high)
-    else:
-        v_mv = np.where(moved == 0, tiles[0].v_mv, np.where(np.asarray(moved) > 0, high, low))
-    for tile in tiles:
-        tile._v_mv = v_mv
+        node = tile.node
+        if node.untouched:
+            node.latch((tile.capacitors,))
+        before = node.capacitors[node.tiles.index(tile)]
+        v_mv = tile._reconnect(node.observe(cycle)[:, :columns], before, cycle)
+        charge = charge + tile.capacitors * v_mv
+    # Without any capacitor the wires keep the first one's voltage.
+    start_mv = charge / sum(capacitors) if any(capacitors) else tiles[0].node.observe(cycle)[:, :columns]
+    return Node(tiles, frames, cycle, capacitors, start_mv, columns=columns)

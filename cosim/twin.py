@@ -32,6 +32,7 @@ from cosim.schedule import (
     Precharge,
     Pulse,
     Ramp,
+    Schedule,
     ScheduleError,
     Write,
     derive,
@@ -43,7 +44,9 @@ from rtl.memory_map import MemoryMap
 
 __all__ = ["TwinEngine", "make_chip"]
 
-Times = NDArray[np.int64]
+Frames = NDArray[np.int64]
+#: Cycles and durations; half the memory of int64 is twice the speed.
+Times = NDArray[np.int32]
 Span = tuple[Times, Times]
 
 #: Longest high time that a tile's counters hold, ns.
@@ -81,6 +84,7 @@ class TwinEngine:
         if batch < 1:
             raise ValueError(f"batch must be at least 1, got {batch}")
         self.batch = batch
+        self._derived: tuple[Program, Schedule] | None = None  # of the last program
 
     def run(
         self,
@@ -115,7 +119,10 @@ class TwinEngine:
             raise ProgramError(
                 f"the program's tiles have {ours} rows, bias rows and columns, the analog chip's {theirs}"
             )
-        schedule = derive(program)
+        if self._derived is None or self._derived[0] is not program:
+            self._derived = program, derive(program)
+        schedule = self._derived[1]
+        columns = _columns_read(program, schedule)
         # A write changes the array for the frames that follow.
         batch = 1 if any(isinstance(event, Write) for event in schedule.events) else self.batch
         codes = program.input_codes(inputs)
@@ -124,7 +131,7 @@ class TwinEngine:
         for first in range(0, len(codes), batch):
             part = codes[first : first + batch]
             frames = first_frame + first + np.arange(len(part), dtype=np.int64)
-            done = _Batch(config, chip, frames, _sent(program, part)).run(schedule.events)
+            done = _Batch(config, chip, frames, _sent(program, part), columns).run(schedule.events)
             parts.append({out.name: done[out.olp, out.slot][:, : out.width] for out in program.outputs})
             if progress is not None:
                 progress(first + len(part), len(codes))
@@ -219,7 +226,7 @@ def _perform(experiment: Experiment, memory: _Memory) -> Record:
     except (ScheduleError, IllegalRouteError) as error:
         raise ExperimentError(f"{experiment.name} is not legal, so the twin cannot run it: {error}") from None
     physics = Recorder(experiment.make_chip(), experiment.name)
-    sent = {slot: memory.ilp[slot][None].astype(np.int64) for slot in np.ndindex(memory.ilp.shape[:2])}
+    sent = {slot: memory.ilp[slot][None].astype(np.int32) for slot in np.ndindex(memory.ilp.shape[:2])}
     stored = _Batch(config, physics, np.array([experiment.frame]), sent).run(schedule.events)
     for (olp, slot), result in stored.items():
         memory.olp[olp, slot] = result[0]
@@ -242,10 +249,27 @@ def _sent(program: Program, codes: NDArray[np.int16]) -> dict[tuple[int, int], T
     magnitudes = dict(zip((1, -1), split_signs(codes), strict=True))
     vectors: dict[tuple[int, int], Times] = {}
     for slot in program.inputs:
-        empty = np.zeros((len(codes), program.config.lanes), np.int64)
+        empty = np.zeros((len(codes), program.config.lanes), np.int32)
         vector = vectors.setdefault((slot.ilp, slot.slot), empty)
         vector[:, : slot.count] = magnitudes[slot.sign][:, slot.first : slot.first + slot.count]
     return vectors
+
+
+def _columns_read(program: Program, schedule: Schedule) -> dict[int, int]:
+    """How many columns of each tile, from the first on, send pulses to where they make a difference."""
+    widths = {(out.olp, out.slot): out.width for out in program.outputs}
+    found: dict[int, int] = {}
+    for event in schedule.events:
+        for link in event.links if isinstance(event, Integrate | Count | Write) else ():
+            if isinstance(link.source, Ramp):
+                count = int(np.flatnonzero(link.lanes)[-1]) + 1 if link.lanes.any() else 0
+                if isinstance(event, Count):
+                    count = min(count, widths.get((event.olp, event.slot), 0))
+                found[link.source.tile] = max(found.get(link.source.tile, 1), count)
+    for north, south in program.config.floorplan.capacitor_pairs():
+        if north in found and south in found:
+            found[north] = found[south] = max(found[north], found[south])
+    return found
 
 
 class _Batch:
@@ -257,18 +281,22 @@ class _Batch:
     physics : AnalogChip or Recorder
     frames : (B,) int64
         Frame numbers; they key the noise.
-    vectors : mapping of (ILP, slot) to (B, lanes) int64
+    vectors : mapping of (ILP, slot) to (B, lanes) int32
         What each vector holds, ns.
+    columns : mapping of tile index to int, optional
+        `AnalogChip.serve` need not compute more of them.
     """
 
     def __init__(
         self,
         config: ChipConfig,
         physics: AnalogChip | Recorder,
-        frames: Times,
+        frames: Frames,
         vectors: Mapping[tuple[int, int], Times],
+        columns: Mapping[int, int] | None = None,
     ) -> None:
         self.config, self.physics, self.frames, self.vectors = config, physics, frames, vectors
+        self._columns = (columns,) if columns else ()
         self.lanes = config.lanes
         #: Crossing times of each ramp, (B, lanes) cycles.
         self.crossings: dict[Ramp, Times] = {}
@@ -299,11 +327,14 @@ class _Batch:
                     analog.append(TileEvent(event.tile, EventKind.RAMP, event.cycle, slope))
                 case Write():
                     analog.append(self._written(event))
-        for tile, crossings in (self.physics.serve(self.frames, analog) if analog else {}).items():
-            self.crossings[ramps[tile]] = crossings.astype(np.int64)
+        for tile, crossings in (self.physics.serve(self.frames, analog, *self._columns) if analog else {}).items():
+            self.crossings[ramps[tile]] = crossings.astype(np.int32)
 
     def _spans(self, link: Link) -> Iterator[Span]:
-        """Spans (start, stop) in which each lane of a link is high, (frames, lanes) each; empty where stop <= start."""
+        """Spans in which each lane of a link is high: their start, (), and where they stop, (frames, lanes).
+
+        A lane stays low where `stop` is not above `start`.
+        """
         source = link.source
         low, high = link.start, link.stop
         if isinstance(source, Pulse):
@@ -312,18 +343,24 @@ class _Batch:
         else:
             times = self.crossings[source]
             windows = source.windows
+        everywhere = link.lanes.all()
         for opens, closes in windows:
             start = max(source.start, opens, low)
-            stop = np.minimum(source.start + times, min(source.stop, closes, high))
-            yield np.where(link.lanes, start, 0), np.where(link.lanes, stop, 0)
+            stop = times + np.int32(source.start)
+            np.minimum(stop, min(source.stop, closes, high), out=stop)
+            yield np.array(start, np.int32), stop if everywhere else np.where(link.lanes, stop, np.int32(start))
 
     def _high_times(self, links: tuple[Link, ...]) -> NDArray[np.uint16]:
         """High time of each wire, (frames, lanes) ns."""
-        total = np.zeros((len(self.frames), self.lanes), np.int64)
+        total: Times | None = None
         for link in links:
             for start, stop in self._spans(link):
-                total += np.maximum(stop - start, 0)
-        return np.minimum(total, _MAX_TIME).astype(np.uint16)
+                stop -= start
+                high = np.maximum(stop, 0, out=stop)
+                total = high if total is None else np.add(total, high, out=total)
+        if total is None:
+            return np.zeros((len(self.frames), self.lanes), np.uint16)
+        return np.minimum(total, _MAX_TIME, out=total).astype(np.uint16)
 
     def _row_times(self, event: Integrate) -> NDArray[np.uint16]:
         bias = np.broadcast_to(np.array(event.bias_time, np.uint16), (len(self.frames), len(event.bias_time)))
@@ -355,7 +392,9 @@ class _Batch:
 
 def first_pulse(spans: Sequence[Span]) -> Times:
     """Length of the first pulse of each wire, (frames, lanes); spans that touch or overlap are one pulse."""
-    count: Times = np.zeros((), np.int64)
+    if len(spans) == 1:
+        return np.maximum(spans[0][1] - spans[0][0], 0)
+    count: Times = np.zeros((), np.int32)
     end = count
     for start, stop in spans:
         counted = (stop > start) & ((count == 0) | (start <= end))

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.random import Philox
 from scipy.special import ndtri
-from scipy.stats import kstest
+from scipy.stats import kstest, kurtosis, norm
 
-from analog_models.noise import KeyedNoise
+from analog_models.noise import KeyedNoise, half_gaussians
 
 FRAMES = st.lists(st.integers(0, 2**40), min_size=1, max_size=12)
 
@@ -31,7 +31,30 @@ def test_consecutive_frames_are_drawn_in_one_stretch_with_the_same_result() -> N
 def test_the_stream_is_philox_keyed_and_counted_as_documented() -> None:
     raw = Philox(key=[11, 2 << 32 | 5], counter=[4 * 2, 0, 77, 1]).random_raw(8)
     words = raw.astype("<u8").view("<u4")[:13]
-    assert np.array_equal(KeyedNoise(11, 2, 5).gaussians([4], 77, 1, 13)[0], ndtri((words + 0.5) * 2.0**-32))
+    z = half_gaussians()[words & 0xFFFF].astype(float) + half_gaussians()[words >> 16]
+    assert np.array_equal(KeyedNoise(11, 2, 5).gaussians([4], 77, 1, 13)[0], z)
+
+
+def test_the_first_values_are_those_of_all() -> None:
+    frames = np.array([5, 6, 90])
+    everything = KeyedNoise(1).gaussians(frames, 3, 1, 50)
+    assert np.array_equal(KeyedNoise(1).gaussians(frames, 3, 1, 50, first=13), everything[:, :13])
+
+
+def test_the_table_is_exact_and_its_pairs_are_gaussian() -> None:
+    table = half_gaussians().astype(float)
+    assert np.array_equal(table * 2**20, np.rint(table * 2**20))  # every sum is exact, on every machine
+    assert np.array_equal(table, -table[::-1])
+    assert np.mean(table**2) == pytest.approx(0.5, rel=1e-6)
+    assert 5.9 < 2 * table[-1] < 6.2
+    assert table / np.sqrt(0.5) == pytest.approx(ndtri((np.arange(1 << 16) + 0.5) / (1 << 16)), abs=5e-4)
+    # Of a sum of two, kurtosis is half as far off as of one.
+    assert abs(kurtosis(table)) / 2 < 1e-3
+
+
+def test_every_bit_of_a_seed_counts() -> None:
+    draws = [KeyedNoise(2**64 - n).gaussians([1], 1, 1, 8).tolist() for n in (1, 2, 1000)]
+    assert draws[0] != draws[1] != draws[2]
 
 
 @pytest.mark.parametrize("other", [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
@@ -50,10 +73,14 @@ def test_frame_cycle_and_kind_make_unrelated_values(key: tuple[int, int, int]) -
 
 
 def test_values_are_standard_gaussians() -> None:
-    z = KeyedNoise(9).gaussians(range(400), 3, 1, 512).ravel()
+    z = KeyedNoise(9).gaussians(range(1000), 3, 1, 512).ravel()
     assert abs(z.mean()) < 4 / np.sqrt(z.size)
     assert abs(z.var() - 1) < 4 * np.sqrt(2 / z.size)
     assert kstest(z, "norm").pvalue > 1e-4
+    assert abs((z**4).mean() - 3) < 4 * np.sqrt(96 / z.size)
+    for sigmas in (2, 3, 4):  # tails
+        expected = 2 * z.size * norm.sf(sigmas)
+        assert abs((np.abs(z) > sigmas).sum() - expected) < 4 * np.sqrt(expected)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_tuning_absorbs_gain_and_path_mismatch_of_its_columns(ideal_with: Any) -
 
 
 def test_a_verification_reads_what_the_tile_reads() -> None:
-    """The loop's reading is the tile's own: same mean and same noise as an integration of one row."""
+    """The loop's reading is the tile's own: mean and noise of integrations of one row, of both polarities in turn."""
     config = replace(NOMINAL, age_s=20.0, periphery=replace(NOMINAL.periphery, wire_ohm=0.0, ramp_bow_ns=0.0))
     chip = AnalogChip(config, tiles=[0], rows=16, columns=16)
     tile = chip.tile(0)
@@ -91,18 +91,20 @@ def test_a_verification_reads_what_the_tile_reads() -> None:
     row[:, 7] = 255
     codes = []
     for times in (none, row):
-        tile.precharge(frames, 0)
-        tile.integrate(frames, 300, controls, times)
-        codes.append(tile.ramp(frames, 310, controls).astype(float))
-        frames = frames + len(frames)
+        for discharge in (False, True):
+            tile.precharge(frames, 0)
+            tile.integrate(frames, 300, replace(controls, discharge=discharge), times)
+            codes.append(tile.ramp(frames, 310, controls).astype(float))
+            frames = frames + len(frames)
     per_weight = config.volts_per_weight_ns(1, drifted=False) * 255 / config.volts_per_cycle(settings.verify_slope)
     expected = tile.weights_of(g[:2, 7])[0]
     inside = np.abs(expected) < 0.7
-    read = (codes[1].mean(axis=0) - codes[0].mean(axis=0)) / per_weight
+    charged, discharged, up, down = (c.mean(axis=0) for c in codes)
+    read = ((up - charged) - (down - discharged)) / 2 / per_weight
     assert read[inside] == pytest.approx(expected[inside], abs=0.005)
     device = np.sqrt((config.pcm.read_sigma_us(g[:2, 7], 20.0) ** 2).sum(axis=0)) / 25
     sigma = np.sqrt(device**2 + settings.readout_sigma(config) ** 2)
-    assert (codes[1].std(axis=0) / per_weight)[inside] == pytest.approx(sigma[inside], rel=0.1)
+    assert (codes[2].std(axis=0) / per_weight)[inside] == pytest.approx(sigma[inside], rel=0.1)
 
 
 def test_rows_can_be_programmed_alone_and_again(small: Any) -> None:

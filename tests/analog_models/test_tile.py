@@ -281,15 +281,17 @@ def test_droop_moves_at_its_rate_towards_its_level_and_not_past_it(small: Any, p
         chip = small(ideal_with(**changes))
         place(chip, 0, np.full((24, 12), 0.5))
         voltages(chip, [(WP1, x)])
-        chip.tile(0).wait(np.arange(1), 300 + wait)
-        return float(chip.tile(0).v_mv[0, 0])
+        return float(chip.tile(0).voltage_mv(300 + wait)[0, 0])
 
-    rate = {"droop_v_per_s": 40.0}
+    start = after(0)
     # The integration, 300 ns after the precharge, droops before its charge arrives.
-    assert after(1000, **rate) == pytest.approx(after(0, droop_v_per_s=0.0) - 1300 * 40e-6)
-    start = after(0, droop_v_per_s=0.0)
-    assert after(10**6, droop_v_per_s=4e5, droop_level_v=0.80) == pytest.approx(50.0)
+    assert after(1000, droop_v_per_s=40.0) == pytest.approx(start - 1300 * 40e-6)
+    assert after(1000, droop_v_per_s=40.0, droop_level_v=1.8) == pytest.approx(start + 1300 * 40e-6)
+    assert after(10**6, droop_v_per_s=4e5) == pytest.approx(-750.0)
+    assert after(10**6, droop_v_per_s=4e5, droop_level_v=1.8) == pytest.approx(1050.0)
+    # Who is beyond the level already stays there.
     assert start > 50
+    assert after(10**6, droop_v_per_s=1.0, droop_level_v=0.751) == pytest.approx(start)
 
 
 def test_the_precharge_leaves_thermal_noise(small: Any, ideal_with: Any) -> None:

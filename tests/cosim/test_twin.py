@@ -204,7 +204,7 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[TileEvent] = []
 
-    def serve(self, frames: NDArray[np.int64], events: list[TileEvent]) -> dict[int, NDArray[np.uint16]]:
+    def serve(self, frames: NDArray[np.int64], events: list[TileEvent], _: Any = None) -> dict[int, NDArray[np.uint16]]:
         self.events += events
         ramps = [event for event in events if event.kind is EventKind.RAMP]
         return {event.tile: np.tile(crossings(event.tile, event.cycle), (len(frames), 1)) for event in ramps}

@@ -170,7 +170,7 @@ def tile(bench: Bench) -> None:
     bench.cover("contention_everywhere", dut.contention == 0x7F)
 
 
-@proof(prove=2, cover=8, quick=True)
+@proof(prove=2, cover=8)
 def edge(bench: Bench) -> None:
     """Two tiles over the wires between them: both flag what one of them, or both together, do there.
 

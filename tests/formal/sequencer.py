@@ -100,7 +100,7 @@ def timing(bench: Bench) -> None:
     bench.cover("stop_and_start", dut.start & dut.stop & running)
 
 
-@proof(prove=2, cover=15, quick=True)
+@proof(prove=2, cover=15)
 def loop_counts(bench: Bench) -> None:
     """Two nested loops of any two counts, with any waits: bank write; LOOP; LOOP; HALT. No second start, no stop."""
     m = bench.m
@@ -158,7 +158,7 @@ def loop_counts(bench: Bench) -> None:
     bench.cover("zero_is_once", halted & (counts[0] == 0) & (counts[1] == 0))
 
 
-@proof(prove=2, cover=8, quick=True)
+@proof(prove=2, cover=8)
 def program_memory(bench: Bench) -> None:
     """Any one half word of the SRAM: what was written last is what is read, unless the sequencer has the port."""
     m = bench.m

@@ -1,0 +1,333 @@
+"""The capacitors of a tile, or of two tiles that share them, from one observation to the next.
+
+Between two observations (a ramp, a change of the connected capacitors or of sharing) charge only adds up. A `Node`
+keeps it as exact integers, so that it makes no difference in how many products it was summed: phases that read the same
+pulses are merged into one matrix product, and voltages are formed when somebody looks.
+
+Saturation breaks the sum: it is judged at the end of each phase. Merged phases show where a column *may* have come near
+a rail on the way, and those few columns are walked through phase by phase.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.crossbar import MAX_PHASES, keep, squared
+from analog_models.noise import Draw
+from analog_models.phases import Group, NoiseKey, Phase, grouped
+from analog_models.saturation import Course, Level, Spots, blocks, near_rails, of_frames
+
+if TYPE_CHECKING:
+    from analog_models.tile import Tile
+
+__all__ = ["Frames", "Node"]
+
+Array = NDArray[np.float64]
+Frames = NDArray[np.int64]
+
+#: Phases that wait for evaluation at most: their pulses take memory.
+_WAITING = 16
+#: Share of the capacitors near a rail from which on merging is not worth while.
+_FEW = 0.01
+
+
+class Node:
+    """Connected capacitors of every column of one tile, or of two, for a batch of B frames.
+
+    Parameters
+    ----------
+    tiles : tuple of Tile
+        One, or a northern and a southern one.
+    frames : (B,) int64
+    cycle : int
+        From here on it floats.
+    capacitors : tuple of int
+        Connected ones, for each tile; empty if nobody knows yet.
+    start_mv : (B, columns) float64 or 0
+        Voltage in `cycle`, relative to the precharge level.
+    columns : int, optional
+        Only so many columns, from the first on, will be looked at; by default all.
+
+    Members
+    -------
+    now : int
+        Cycle of the last event.
+    """
+
+    def __init__(
+        self,
+        tiles: "tuple[Tile, ...]",
+        frames: Frames,
+        cycle: int,
+        capacitors: tuple[int, ...] = (),
+        start_mv: Level = 0.0,
+        *,
+        columns: int | None = None,
+    ) -> None:
+        self.tiles, self.frames = tiles, frames
+        #: Names the one Gaussian per column that the next look draws: cycle and kind.
+        self._key: tuple[int, Draw] | None
+        self.columns = tiles[0].shape[1] if columns is None else columns
+        self.now = cycle
+        self._periphery = tiles[0].config.periphery
+        self._begin(cycle, start_mv)
+        self._connect(capacitors)
+
+    def _connect(self, capacitors: tuple[int, ...]) -> None:
+        self.capacitors = capacitors
+        constants = [tile.node_constants(sum(capacitors), self.columns) for tile in self.tiles]
+        # mV for one signal unit, for one phase's injected charge, and mV^2 for one unit of variance, for each tile.
+        self._scales_mv, self._offsets_mv, self._units_mv2 = zip(*constants, strict=True)
+
+    def latch(self, capacitors: tuple[int, ...]) -> None:
+        """It was precharged, and these capacitors are connected: the first look adds the precharge's kT/C noise."""
+        self._connect(capacitors)
+        self._key = (self.cycle, Draw.PRECHARGE)
+        self._undrawn_mv2 = self._periphery.reset_noise_mv(sum(capacitors) * self._periphery.capacitor_ff) ** 2
+
+    def _begin(self, cycle: int, start_mv: Level) -> None:
+        """Nothing has happened since `cycle`."""
+        self.cycle, self._start_mv = cycle, start_mv
+        self._key = None
+        self._undrawn_mv2 = 0.0
+        self._waiting: list[Phase] = []
+        # Of each tile: signal and variance in whole units, and phases, each of which injects its charge.
+        self._signals: list[Level] = [0.0] * len(self.tiles)
+        self._variances: list[Level] = [0.0] * len(self.tiles)
+        self._counts = [0] * len(self.tiles)
+        # What the rails have taken, and the noise that was forgotten there.
+        self._lost_mv: Level = 0.0
+        self._forgotten_mv2: Level = 0.0
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing is known but that it was precharged."""
+        return not self.capacitors
+
+    # Charge ---------------------------------------------------------------------------------------------------------
+
+    def add(self, phase: Phase) -> None:
+        """A phase ends, in one tile or in both. Its pulses are read later: do not change them."""
+        if self._key is None:
+            self._key = phase.cycle, Draw.READ
+        if not any(self.capacitors):
+            self._pull_to_rail(phase)
+            return
+        self._waiting.append(phase)
+        if len(self._waiting) >= _WAITING:
+            self.settle()
+            if max(self._counts) > MAX_PHASES - _WAITING:
+                self.observe(phase.cycle)  # or sums could leave the exact integers
+
+    def settle(self) -> None:
+        """Turn waiting phases into charge; when and how often this happens makes no difference."""
+        phases, self._waiting = self._waiting, []
+        if phases:
+            self._merge(phases)
+
+    def _merge(self, phases: Sequence[Phase]) -> None:
+        groups = grouped(phases, [tile.array for tile in self.tiles])
+        for group in groups:
+            group.compute(self.columns)
+        course = self._course(phases, groups)
+        passing, ending = near_rails(course, groups, self._periphery.rails_mv, len(self.frames), self._before)
+        if len(passing[0]) > _FEW * len(self.frames) * self.columns:
+            for phase in phases:
+                self._merge([phase])
+            return
+        squares = _squares(groups)
+        spreads = {
+            (member, pairs, rows): self.tiles[member].cells.spread(total, pairs, rows, self.columns)
+            for (member, pairs, rows), (total, _) in squares.items()
+        }
+        if len(passing[0]):
+            single = {key: spreads[key] for key, (_, count) in squares.items() if count == 1}
+            self._walk(phases[:-1], groups, single, passing)
+        for group in groups:
+            self._signals[group.member] = self._sum(self._signals[group.member], group.sums)
+        for (member, _, _), spread in spreads.items():
+            self._variances[member] = self._sum(self._variances[member], spread)
+        for phase in phases:
+            for member in phase.members:
+                self._counts[member] += 1
+        ending[passing[1]] = True
+        if ending.any():
+            columns = np.flatnonzero(ending)
+            shift = self._shift_mv(phases[-1].cycle, self._counts)
+            for part in blocks(len(self.frames)):
+                at = part if 2 * columns.size > self.columns else (part, columns)
+                self._judge(at, self._free_mv(shift, at), self._variance_mv2(at))
+
+    def _sum(self, level: Level, more: Array) -> Array:
+        """`level` and more of it, which may be the same for all frames; takes possession of both."""
+        if isinstance(level, np.ndarray):
+            level += more
+            return level
+        return more if len(more) == len(self.frames) else np.repeat(more, len(self.frames), axis=0)
+
+    def _pull_to_rail(self, phase: Phase) -> None:
+        """Without any capacitor the node goes where its charge points to."""
+        moved: Level = 0.0
+        for group in grouped([phase], [tile.array for tile in self.tiles]):
+            group.compute(self.columns)
+            tile = self.tiles[group.member]
+            moved = moved + group.sums * (tile.columns.gain[: self.columns] * tile.signal_fc)
+        for member in phase.members:
+            moved = moved + self.tiles[member].columns.offset_fc[: self.columns]
+        low, high = self._periphery.rails_mv
+        start = self.voltage_mv(phase.cycle)
+        self._begin(phase.cycle, np.where(moved == 0, start, np.where(np.greater(moved, 0), high, low)))
+
+    # Voltage --------------------------------------------------------------------------------------------------------
+
+    def _shift_mv(self, cycle: int, counts: Sequence[int]) -> Array:
+        """What droop and `counts` injected charges add between `self.cycle` and `cycle`: (columns,)."""
+        droop = self._periphery.droop_mv(cycle - self.cycle)
+        shift = counts[0] * self._offsets_mv[0]
+        for count, offset in zip(counts[1:], self._offsets_mv[1:], strict=True):
+            shift = shift + count * offset
+        return shift + droop
+
+    def _free_mv(self, shift: Array, at: "slice | tuple", signals: Sequence[Level] | None = None) -> Array:
+        """Voltage if nothing had been lost at a rail: of a block of frames (b, columns), or of single capacitors (n,).
+
+        `signals` are those of `at`, where they are not the node's own.
+        """
+        columns = _columns(at)
+        level: Level = _part(self._start_mv, at)
+        for member, signal in enumerate(self._signals if signals is None else signals):
+            units = _part(signal, at) if signals is None else signal
+            if isinstance(units, np.ndarray):
+                level = level + units * self._scales_mv[member][columns]
+        return level + shift[columns]
+
+    def _variance_mv2(self, at: "slice | tuple", variances: Sequence[Level] | None = None) -> Level:
+        """Variance of the noise that the next look draws, were nothing forgotten; arguments as above."""
+        columns = _columns(at)
+        total: Level = self._undrawn_mv2
+        for member, variance in enumerate(self._variances if variances is None else variances):
+            units = _part(variance, at) if variances is None else variance
+            if isinstance(units, np.ndarray):
+                total = total + units * self._units_mv2[member][columns]
+        return total
+
+    def voltage_mv(self, cycle: int) -> Array:
+        """What a look in `cycle` would see: (B, columns). It changes nothing; `observe` does."""
+        self.settle()
+        seen = np.empty((len(self.frames), self.columns))
+        shift, droop = self._shift_mv(cycle, self._counts), self._periphery.droop_mv(cycle - self.cycle)
+        for part in blocks(len(self.frames)):
+            v_mv = self._free_mv(shift, part)
+            if isinstance(self._lost_mv, np.ndarray):
+                v_mv = v_mv - self._lost_mv[part]
+            v_mv = np.asarray(self._periphery.stopped_mv(v_mv, droop))
+            variance = self._variance_mv2(part)
+            if isinstance(self._forgotten_mv2, np.ndarray):
+                variance = variance - self._forgotten_mv2[part]
+            if self._key and (isinstance(variance, np.ndarray) or variance):
+                z = self.tiles[0].noise.gaussians(self.frames[part], *self._key, self.tiles[0].shape[1], self.columns)
+                v_mv = v_mv + np.sqrt(variance) * z
+            seen[part] = v_mv
+        return seen
+
+    def observe(self, cycle: int) -> Array:
+        """Look at the node in `cycle`: (B, columns). From here on charge and noise begin anew."""
+        seen = self.voltage_mv(cycle)
+        self.now = cycle
+        self._begin(cycle, seen)
+        return seen
+
+    # Saturation -----------------------------------------------------------------------------------------------------
+
+    def _judge(self, at: "slice | tuple", free_mv: Array, variance: Level) -> None:
+        """At the end of a phase: the rails take what is beyond them, and noise that led there is forgotten."""
+        lost_mv, forgotten = _part(self._lost_mv, at), _part(self._forgotten_mv2, at)
+        v_mv = free_mv - lost_mv
+        inside = np.clip(v_mv, *self._periphery.rails_mv)
+        outside = inside != v_mv
+        if not outside.any():
+            return
+        if not isinstance(self._lost_mv, np.ndarray):
+            self._lost_mv, self._forgotten_mv2 = (np.zeros((len(self.frames), self.columns)) for _ in range(2))
+        self._lost_mv[at] = np.where(outside, free_mv - inside, lost_mv)
+        self._forgotten_mv2[at] = np.where(outside, variance, forgotten)  # type: ignore[index]
+
+    def _walk(
+        self, phases: Sequence[Phase], groups: Sequence[Group], spreads: Mapping[NoiseKey, Array], spots: Spots
+    ) -> None:
+        """Judge single capacitors at the end of each of these phases, of which only `groups` are summed up yet.
+
+        `spreads` are variances of groups that were not summed up with others.
+        """
+        frames, columns = spots
+        signals = [_part(signal, spots) for signal in self._signals]
+        variances = [_part(variance, spots) for variance in self._variances]
+        counts = list(self._counts)
+        for number, phase in enumerate(phases):
+            for group in groups:
+                if number not in group.phases:
+                    continue
+                member, rows, cells = group.member, group.rows, group.cells
+                read = group.reads[group.phases.index(number)]
+                alone = len(group.phases) == 1
+                charge = (
+                    of_frames(group.sums, spots) if alone else cells.charge_of(group.times[frames], read, rows, columns)
+                )
+                signals[member] = signals[member] + charge
+                if not cells.noisy:
+                    continue
+                if alone and group.noise_key in spreads:
+                    spread = of_frames(spreads[group.noise_key], spots)
+                else:
+                    spread = cells.spread_of(group.times[frames], read, rows, columns)
+                variances[member] = variances[member] + spread
+            for member in phase.members:
+                counts[member] += 1
+            free = self._free_mv(self._shift_mv(phase.cycle, counts), spots, signals)
+            self._judge(spots, free, self._variance_mv2(spots, variances))
+
+    def _course(self, phases: Sequence[Phase], groups: Sequence[Group]) -> Course:
+        """The course of these phases; the north tile keeps those of a few programs."""
+        kept = self.tiles[0].courses
+        key = (
+            (self.capacitors, self.columns, *self._counts),
+            tuple([(phase.cycle - self.cycle, phase.members) for phase in phases]),
+            tuple([(g.member, g.rows, *g.phases, g.reads, g.cells.version) for g in groups]),
+        )
+        if key not in kept:
+            counts, shifts = list(self._counts), []
+            for phase in phases:
+                for member in phase.members:
+                    counts[member] += 1
+                shifts.append(np.broadcast_to(self._shift_mv(phase.cycle, counts), self.columns))
+            keep(kept, key, Course.of(np.stack(shifts), groups, [self._scales_mv[group.member] for group in groups]))
+        return kept[key]
+
+    def _before(self, at: "slice | tuple") -> Level:
+        """Voltage before the phases that are being merged, shifts apart: (B, columns of `at`), or a number."""
+        level: Level = 0.0 + _part(self._start_mv, at)
+        for member, signal in enumerate(self._signals):
+            if isinstance(signal, np.ndarray):
+                level = level + _part(signal, at) * self._scales_mv[member][_columns(at)]
+        return level - _part(self._lost_mv, at)
+
+
+def _squares(groups: Sequence[Group]) -> dict[NoiseKey, tuple[NDArray[np.float32], int]]:
+    """Squared pulses, added up where they go through the same devices of the same tile, and of how many groups."""
+    found: dict[NoiseKey, tuple[NDArray[np.float32], int]] = {}
+    for group in groups:
+        if group.cells.noisy:
+            key, squares = group.noise_key, squared(group.pulses)
+            total, count = found.get(key, (None, 0))
+            found[key] = squares if total is None else total + squares, count + 1
+    return found
+
+
+def _part(level: Level, at: "slice | tuple") -> Level:
+    return level[at] if isinstance(level, np.ndarray) else level
+
+
+def _columns(at: "slice | tuple") -> NDArray[np.intp] | slice:
+    return slice(None) if isinstance(at, slice) else at[1]
