@@ -422,7 +422,7 @@ def received(spans: Sequence[Span], reception: Reception, window_end: int) -> li
     """
     if not spans:
         return []
-    never = np.iinfo(np.int64).max
+    never = np.int64(np.iinfo(np.int64).max)  # not a Python int: it would take on the type of the cycles, and wrap
     first_rise = np.min([np.where(stop > start, start, never).min(axis=1) for start, stop in spans], axis=0)
     first_rise = np.where(first_rise == never, 0, first_rise)  # nothing rises in this frame: any number will do
     # A slip is at a sample; every edge behind it comes a cycle later or, if the sample is missed, a cycle earlier.

@@ -65,6 +65,9 @@ async def every_cycle_is_that_of_the_model(dut) -> None:
         waves, reception = random_waveform(random, cycles), random_reception(random)
         enabled = number % 10 != 0
         await RisingEdge(dut.clk)
+        if enabled and model is None:  # switched on a cycle before the window opens, as before a run
+            dut.enabled.value = 1
+            await RisingEdge(dut.clk)
         dut.opens.value = 1
         dut.enabled.value = int(enabled or model is not None)
         write_bits(dut.setting, setting_bits(reception))
