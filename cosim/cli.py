@@ -530,8 +530,10 @@ def bench(
     "--engine", type=click.Choice(["rtl", "twin"]), default="rtl", show_default=True, help="What runs the chip."
 )
 @click.option("--json", "json_file", type=_OUTPUT, help="Write the results there.")
-@click.option("--report", type=_OUTPUT, help="Folder for the picture.")
-def transport(vectors: int, seed: int, engine: str, json_file: Path | None, report: Path | None) -> None:
+@click.option(
+    "--report", type=_OUTPUT, default=Path("reports/transport"), show_default=True, help="Folder for the picture."
+)
+def transport(vectors: int, seed: int, engine: str, json_file: Path | None, report: Path) -> None:
     """Send durations from one landing pad to all others: errors of ideal and of modelled (not measured) wires."""
     from cosim.rtl_engine.engine import RtlEngine
     from cosim.transport import measure_transport
@@ -544,7 +546,7 @@ def transport(vectors: int, seed: int, engine: str, json_file: Path | None, repo
         say("sending vectors")
         outcome = measure_transport(runner, vectors=vectors, seed=seed, progress=say.advance)
     outcome.print(console)
-    files = outcome.write(report) if report else {}
+    files = outcome.write(report)
     if json_file:
         outcome.write_json(json_file, files)
         files["json"] = str(json_file)

@@ -79,8 +79,8 @@ def assert_same_codes(program, config: AnalogConfig, inputs: np.ndarray, engine:
 
 
 @pytest.fixture(scope="module")
-def small_engine() -> RtlEngine:
-    return RtlEngine(SMALL)
+def small_engine(tool: str) -> RtlEngine:
+    return RtlEngine(SMALL, tool=tool)
 
 
 @pytest.mark.cosimulation

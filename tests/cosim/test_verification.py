@@ -282,6 +282,12 @@ def test_small_chip() -> None:
     assert not [hole for hole in state.coverage.holes if hole.startswith("host")]
 
 
+@pytest.mark.cosimulation
+def test_small_chip_in_either_simulator(tool: str) -> None:
+    state = verify(SMALL, RtlEngine(SMALL, tool=tool), experiments=12, seed=4)
+    assert [(one.number, one.difference) for one in state.mismatches] == []
+
+
 @pytest.mark.chip
 @pytest.mark.cosimulation
 @pytest.mark.xdist_group("chip")
