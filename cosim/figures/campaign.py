@@ -1,0 +1,230 @@
+"""A measurement campaign on the simulated chip: what all studies share, and what has been measured already, in a folder.
+
+::
+
+    data/STUDY.npz             a finished measurement
+    parts/STUDY/KEY.npz        finished parts of one that is under way
+
+Files appear complete, under their final name. A part is used again if it was measured by the same code, with the same
+settings and data; so a campaign that was interrupted or killed goes on where it stood.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analog_models.config import AnalogConfig
+from cosim.archive import ArchiveError, read_archive, write_archive
+from cosim.calibration import CalibratedChip
+from cosim.checkpoint import code_digest
+from cosim.compiler import MappingOptions
+from cosim.figures.study import Measurement, Study
+from cosim.kws.model import KwsModel
+from cosim.kws.workload import ClipSet, calibration_clips, load_clips, prepare_chip
+from cosim.rtl_engine.cache import digest
+from rtl.config import ChipConfig, preset
+
+__all__ = ["Campaign"]
+
+_FORMAT, _VERSION = "duramesh part", 1
+#: Clips of a run without a data set; a full one takes all of a data set's.
+_SPOKEN, _QUICK_CLIPS, _QUICK_CALIBRATION = 600, 120, 250
+
+
+class Campaign:
+    """Settings, data and progress of a campaign.
+
+    Parameters
+    ----------
+    folder : Path
+        Where results are kept; it is made.
+    quick : bool
+        Less of everything: whether it works, and roughly what comes out.
+    seed : int
+        Of the first chip; others follow it.
+    chips : int, optional
+        Independently programmed chips where a study takes many; by default 20, quick 2.
+    audio, features : Path, optional
+        As of `duramesh kws`: clips to classify; prepared features for calibration and training.
+    stale : bool
+        Take what earlier code has measured. The results say so.
+    say : callable (what is being done), optional
+    advance : callable (done, total), optional
+        How far the current thing is.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        quick: bool = False,
+        seed: int = 0,
+        chips: int | None = None,
+        audio: Path | None = None,
+        features: Path | None = None,
+        stale: bool = False,
+        say: Callable[[str], None] | None = None,
+        advance: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.quick, self.seed, self.stale = quick, seed, stale
+        self.chip_count = chips if chips is not None else 2 if quick else 20
+        self.audio, self.features = audio, features
+        self._say, self._advance = say or (lambda _: None), advance or (lambda *_: None)
+        self._study = ""
+
+    # What studies take ------------------------------------------------------------------------------------------------
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the campaign's chips."""
+        return range(self.seed, self.seed + self.chip_count)
+
+    @property
+    def seeds_text(self) -> str:
+        """The same for findings: "chips 0-19"."""
+        last = self.seeds[-1]
+        return f"chip {last}" if self.chip_count == 1 else f"chips {self.seed}-{last}"
+
+    @cached_property
+    def config(self) -> ChipConfig:
+        """The full chip."""
+        return preset()
+
+    @cached_property
+    def model(self) -> KwsModel:
+        """The shipped keyword-spotting network."""
+        return KwsModel.load()
+
+    @cached_property
+    def clips(self) -> ClipSet:
+        """Clips to classify: the data set's test clips, or speech of the held-out voices."""
+        self.say("reading the test clips" if self.audio else "speaking the test clips")
+        count = _QUICK_CLIPS if self.quick else None if self.audio else _SPOKEN
+        return load_clips(self.audio, count, self.seed)
+
+    @cached_property
+    def calibration(self) -> ClipSet:
+        """Clips that calibrate chips, 1,000 as in the paper (quick: 250)."""
+        self.say("reading the calibration clips" if self.audio or self.features else "speaking the calibration clips")
+        kept = calibration_clips(self.audio, self.features)
+        count = _QUICK_CALIBRATION if self.quick else len(kept)
+        return ClipSet(kept.source, kept.names[:count], kept.labels[:count], kept.features[:count])
+
+    def calibrated(
+        self,
+        seed: int,
+        *,
+        analog: AnalogConfig | None = None,
+        options: MappingOptions | None = None,
+        inputs: ClipSet | None = None,
+    ) -> CalibratedChip:
+        """A chip with the keyword-spotting network, programmed and calibrated; by default with `calibration`."""
+        inputs = self.calibration if inputs is None else inputs
+        return prepare_chip(self.model, inputs, config=self.config, analog=analog, options=options, seed=seed)
+
+    # Progress and what is kept ----------------------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Tell what is being done."""
+        self._say(f"{self._study}: {text}" if self._study else text)
+
+    def advance(self, done: int, total: int) -> None:
+        """Tell how far it is."""
+        self._advance(done, total)
+
+    def part(self, key: str, make: Callable[[], Mapping[str, ArrayLike]]) -> dict[str, NDArray]:
+        """A part of the current study's measurement: as it is kept, or else from `make`, which is then kept.
+
+        Parameters
+        ----------
+        key : str
+            Names the part among the study's: letters, digits, spaces, points and hyphens; with all that distinguishes
+            it, e.g. "chip 3, age 86400 s".
+        make : callable
+            Gives arrays (numbers are arrays of no dimension), by name.
+        """
+        if not self._study:
+            raise RuntimeError("parts belong to a study: call Campaign.measure")
+        path = self.folder / "parts" / self._study / f"{digest([key])[:16]}.npz"
+        wanted = {"key": key, **self._fingerprint}
+        if (kept := self._kept(path, wanted)) is not None:
+            return kept
+        arrays = {name: np.asarray(value) for name, value in make().items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_archive(path, _FORMAT, _VERSION, {"about": wanted}, arrays)
+        return arrays
+
+    def _kept(self, path: Path, wanted: Mapping[str, Any]) -> dict[str, NDArray] | None:
+        try:
+            meta, arrays = read_archive(path, _FORMAT, _VERSION)
+        except (ArchiveError, FileNotFoundError):
+            return None
+        return arrays if self._same(meta.get("about", {}), wanted) else None
+
+    def _same(self, about: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+        return all(about.get(name) == value or (self.stale and name == "code") for name, value in wanted.items())
+
+    @cached_property
+    def _fingerprint(self) -> dict[str, Any]:
+        """What decides whether a measurement is that of this campaign."""
+        return {**self.settings, "code": code_digest()}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The campaign in JSON."""
+        return {
+            "quick": self.quick,
+            "seed": self.seed,
+            "chips": self.chip_count,
+            "audio": self.audio.name if self.audio else None,
+            "features": self.features.name if self.features else None,
+        }
+
+    def measure(self, study: Study) -> tuple[Measurement, dict[str, Any]]:
+        """The study's measurement, and what is known about it: its settings and the code's digest.
+
+        A finished one is taken from the folder.
+
+        Raises
+        ------
+        Unavailable
+            If the study cannot be made here.
+        KeyboardInterrupt
+            On Ctrl-C; finished parts are kept.
+        """
+        if (kept := self.finished(study)) is not None:
+            return kept
+        with self._in(study):
+            measurement = study.measure(self)
+        path = self._path(study)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Through JSON, so that what is drawn today is what is drawn from the file tomorrow.
+        json.dumps(dict(measurement.numbers))
+        measurement.save(path, **self._fingerprint)
+        return Measurement.load(path)
+
+    def finished(self, study: Study) -> tuple[Measurement, dict[str, Any]] | None:
+        """What the folder holds of a study, if it is whole and of this campaign."""
+        try:
+            measurement, about = Measurement.load(self._path(study))
+        except (ArchiveError, FileNotFoundError):
+            return None
+        return (measurement, about) if self._same(about, self._fingerprint) else None
+
+    def _path(self, study: Study) -> Path:
+        return self.folder / "data" / f"{study.name}.npz"
+
+    @contextmanager
+    def _in(self, study: Study) -> Iterator[None]:
+        self._study = study.name
+        try:
+            yield
+        finally:
+            self._study = ""
