@@ -14,7 +14,7 @@ AUDIO  := --audio "$(SPEECH_COMMANDS)"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv kws sim bench test long verify formal mutate verilog docs lint clean
+.PHONY: help venv kws sim bench figures test long verify formal mutate verilog docs lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ sim: $(VENV)/.dev ## run every co-simulation of the RTL
 bench: $(VENV)/.runtime ## measure RTL, bare model, twin and numpy on the same work
 	@$(BIN)/duramesh bench --report reports/benchmark $(ARGS)
 
+figures: $(VENV)/.runtime ## characterise the chip: figures beside the papers' numbers, on one page
+	@$(BIN)/duramesh figures $(AUDIO) $(ARGS)
+
 test: $(VENV)/.dev ## run all tests that take less than a minute
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
 
@@ -68,6 +71,7 @@ verilog: $(VENV)/.runtime ## write the chip's Verilog to build/verilog
 docs: $(VENV)/.runtime ## regenerate the pages that come from the code
 	@$(BIN)/python -m rtl.docs
 	@$(BIN)/python -m tests.cosim.directed.catalogue
+	@$(BIN)/python -m cosim.figures.evidence
 
 lint: $(VENV)/.dev ## check style and types
 	@$(BIN)/ruff check .

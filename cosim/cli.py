@@ -56,6 +56,8 @@ def _own_errors() -> tuple[type[Exception], ...]:
     from cosim.compiler import MappingError
     from cosim.experiment import ExperimentError, RecordError
     from cosim.experiment.toml_source import TomlError
+    from cosim.figures.evidence import EvidenceError
+    from cosim.figures.registry import UnknownStudyError
     from cosim.kws.dataset import DatasetError
     from cosim.kws.features import AudioError
     from cosim.kws.synthesiser import SynthesiserError
@@ -77,6 +79,7 @@ def _own_errors() -> tuple[type[Exception], ...]:
         ChipError,
         DatasetError,
         EngineDifference,
+        EvidenceError,
         ExperimentError,
         MappingError,
         NetworkError,
@@ -87,6 +90,7 @@ def _own_errors() -> tuple[type[Exception], ...]:
         StateError,
         SynthesiserError,
         TomlError,
+        UnknownStudyError,
         VectorError,
     )
 
@@ -552,6 +556,78 @@ def transport(vectors: int, seed: int, engine: str, json_file: Path | None, repo
         files["json"] = str(json_file)
     for what, path in files.items():
         console.print(f"[bold]{what.replace('_', ' ')}[/]: {path}", soft_wrap=True)
+
+
+@main.command()
+@click.argument("studies", nargs=-1, metavar="[NAME]...")
+@click.option("--quick", is_flag=True, help="Less of everything, in three minutes: whether it works.")
+@click.option("--out", type=_OUTPUT, default=Path("reports/figures"), show_default=True, help="Folder of the report.")
+@click.option("--audio", type=_FOLDER, help="Speech Commands or its test archive. Default: synthesised speech.")
+@click.option(
+    "--features",
+    type=_INPUT,
+    envvar="DURAMESH_FEATURES",
+    help="Prepared features for calibration and training. [env: DURAMESH_FEATURES]",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first chip.")
+@click.option("--chips", type=click.IntRange(min=1), help="Chips where a study takes many. Default: 20, quick 2.")
+@click.option("--stale", is_flag=True, help="Take what earlier code has measured as well.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables.")
+@click.option("--list", "listed", is_flag=True, help="List the studies, and measure nothing.")
+@click.pass_context
+def figures(
+    ctx: click.Context,
+    studies: tuple[str, ...],
+    quick: bool,
+    out: Path,
+    audio: Path | None,
+    features: Path | None,
+    seed: int,
+    chips: int | None,
+    stale: bool,
+    as_json: bool,
+    listed: bool,
+) -> None:
+    """Characterise the chip: pictures beside the papers' numbers, on one page.
+
+    NAME is a study, all by default. What is measured is kept in the folder: an interrupted or killed campaign goes on
+    when the same command is given again.
+    """
+    import json
+
+    from cosim.figures import Campaign
+    from cosim.figures.registry import select
+    from cosim.figures.report import make_report, print_findings
+
+    chosen = select(studies)
+    if listed:
+        for study in chosen:
+            click.echo(f"{study.name:<14}{study.title}")
+        return
+    with _progress() as bar:
+        say = _Task(bar)
+        campaign = Campaign(
+            out,
+            quick=quick,
+            seed=seed,
+            chips=chips,
+            audio=audio,
+            features=features,
+            stale=stale,
+            say=say,
+            advance=say.advance,
+        )
+        try:
+            results = make_report(campaign, chosen, select(()), say=bar.console.print)
+        except KeyboardInterrupt:
+            bar.stop()
+            click.echo(f"interrupted; what is measured is kept in {out}, the same command goes on", err=True)
+            ctx.exit(130)
+    if as_json:
+        click.echo(json.dumps(results, indent=1))
+        return
+    print_findings(results, _console())
+    click.echo(f"report: {out / 'index.html'}\njson: {out / 'results.json'}")
 
 
 class _Task:

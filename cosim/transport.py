@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,9 @@ from cosim.results import Results
 from cosim.twin import make_chip
 from cosim.words import ILP, OLP, TILE, Operation, encode
 from rtl.config import ChipConfig, Edge, preset
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
     "MODELLED",
@@ -193,6 +196,23 @@ class TransportReport:
             "files": dict(files or {}),
         }
 
+    @classmethod
+    def from_json(cls, keys: Mapping[str, Any]) -> "TransportReport":
+        """Inverse of `to_json`."""
+        counts = {
+            int(name.removeprefix("0-")): {
+                mode: {
+                    pad: {int(error): samples for error, samples in errors.items()}
+                    for pad, errors in modes[mode]["errors"].items()
+                }
+                for mode in modes
+                if isinstance(modes[mode], Mapping)
+            }
+            for name, modes in keys["ranges"].items()
+        }
+        plain = ("engine", "source", "vectors", "lanes", "seed", "cycles", "wall_s")
+        return cls(**{name: keys[name] for name in plain}, model=TransportConfig(**keys["model"]), counts=counts)
+
     def write_json(self, path: Path, files: Mapping[str, str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(self.to_json(files), indent=2) + "\n")
@@ -220,15 +240,11 @@ class TransportReport:
             f"{self.cycles / self.wall_s:,.0f} cycles/s"
         )
 
-    def write(self, folder: Path) -> dict[str, str]:
-        """Draw the distribution of the errors into `folder`: {what: file}."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+    def draw(self) -> "Figure":
+        """The distribution of the errors, beside the paper's bounds."""
+        from cosim.plotting import new_figure
 
-        folder.mkdir(parents=True, exist_ok=True)
-        figure = Figure(figsize=(7.2, 4.2), dpi=130, layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots()
+        figure, axes = new_figure(7.2, 4.2)
         last = 1 + max(PAPER_BOUND_NS.values())
         for longest in self.counts:
             shares = self.shares(longest, "modelled")
@@ -242,8 +258,13 @@ class TransportReport:
         title = f"ILP {self.source} to all OLPs, {self.engine} engine: errors modelled, not measured"
         axes.set_title(title, fontsize=10)
         axes.legend(title="modelled wires", loc="center", bbox_to_anchor=(0.67, 0.5))
+        return figure
+
+    def write(self, folder: Path) -> dict[str, str]:
+        """Write the picture into `folder`: {what: file}."""
+        folder.mkdir(parents=True, exist_ok=True)
         path = folder / "transport.png"
-        figure.savefig(path)
+        self.draw().savefig(path)
         return {"transport_errors": str(path)}
 
 

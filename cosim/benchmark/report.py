@@ -94,14 +94,12 @@ def write_json(result: Benchmark, path: Path) -> None:
 
 def plot(result: Benchmark, path: Path) -> Path:
     """Draw how speed scales, a panel for each kind."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from cosim.plotting import new_figure
 
     path.parent.mkdir(parents=True, exist_ok=True)
     scaling = result.scaling()
-    figure = Figure(figsize=(12, 7), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
-    for axes, (key, axis, unit) in zip(figure.subplots(2, 3).ravel(), _PANELS, strict=True):
+    figure, panels = new_figure(12, 7, 2, 3)
+    for axes, (key, axis, unit) in zip(panels.ravel(), _PANELS, strict=True):
         _panel(axes, scaling[key], log=key in ("batch", "lanes", "rtl lanes"))
         axes.set_xlabel(axis)
         axes.set_ylabel(unit)

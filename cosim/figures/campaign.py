@@ -1,4 +1,4 @@
-"""A measurement campaign on the simulated chip: what all studies share, and what has been measured already, in a folder.
+"""A measurement campaign on the simulated chip: what all studies share, and a folder with what is measured already.
 
 ::
 

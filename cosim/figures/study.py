@@ -1,4 +1,4 @@
-"""What a study of the chip is: one measurement, what it found beside the paper's numbers, and the figures drawn from it."""
+"""A study of the chip: one measurement, its findings beside the paper's numbers, and the figures drawn from it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field

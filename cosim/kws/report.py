@@ -167,7 +167,9 @@ class KwsReport:
         path.write_text(json.dumps(self.to_json(files), indent=2) + "\n")
 
     def _plot_confusion(self, path: Path) -> Path:
-        figure, axes = _figure(6.4, 5.8)
+        from cosim.plotting import new_figure
+
+        figure, axes = new_figure(6.4, 5.8)
         count = len(self.words)
         matrix = np.zeros((count, count), dtype=int)
         np.add.at(matrix, (self.labels, self.predictions), 1)
@@ -185,7 +187,9 @@ class KwsReport:
         return path
 
     def _plot_correlation(self, path: Path) -> Path:
-        figure, all_axes = _figure(4.0 * len(self.layers), 4.2, len(self.layers))
+        from cosim.plotting import new_figure
+
+        figure, all_axes = new_figure(4.0 * len(self.layers), 4.2, columns=len(self.layers))
         for axes, (name, (chip, own, _)) in zip(np.atleast_1d(all_axes), self.layers.items(), strict=True):
             x, y = own.ravel(), chip.ravel()
             low = min(x.min(), y.min())
@@ -196,13 +200,3 @@ class KwsReport:
         np.atleast_1d(all_axes)[0].set_ylabel(f"chip ({self.engine} engine), full scale = 1")
         figure.savefig(path)
         return path
-
-
-def _figure(width: float, height: float, panels: int = 1):
-    """A figure without any display behind it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, panels)

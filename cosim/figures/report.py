@@ -1,0 +1,202 @@
+"""A campaign's results: pictures, `results.json`, and one page that shows all of it."""
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from string import Template
+from textwrap import dedent
+from time import perf_counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cosim.archive import write_text
+from cosim.benchmark.machine import describe_machine
+from cosim.figures.campaign import Campaign
+from cosim.figures.study import Finding, Measurement, Study, Unavailable
+
+__all__ = ["FORMAT", "make_report", "print_findings"]
+
+FORMAT = "duramesh figures"
+_TEMPLATE = Path(__file__).with_name("report.html")
+_COLUMNS = ("what", "here", "the paper", "engine", "data", "seeds")
+
+
+def make_report(
+    campaign: Campaign, studies: Sequence[Study], everything: Iterable[Study], say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measure `studies`, draw them, and write results and page into the campaign's folder.
+
+    What the folder already holds of other studies is shown as well.
+
+    Parameters
+    ----------
+    campaign : Campaign
+    studies : sequence of Study
+        To measure, unless the folder has them.
+    everything : iterable of Study
+        All there are, in the order of the report.
+    say : callable (line)
+        Told when a study is done or left out.
+
+    Returns
+    -------
+    dict
+        What `results.json` holds.
+    """
+    asked = {study.name for study in studies}
+    results: dict[str, Any] = {}
+    sections: list[str] = []
+    for study in everything:
+        began = perf_counter()
+        try:
+            found = campaign.measure(study) if study.name in asked else campaign.finished(study)
+        except Unavailable as error:
+            say(f"{study.name}: left out, {error}")
+            results[study.name] = {"title": study.title, "skipped": str(error)}
+            sections.append(_skipped(study, str(error)))
+            continue
+        if found is None:
+            continue
+        measurement, about = found
+        captions = _draw(study, measurement, campaign.folder)
+        results[study.name] = _result(study, measurement, about, captions)
+        sections.append(_section(study, measurement, campaign.folder, captions, about))
+        if study.name in asked:
+            say(f"{study.name}: {len(captions)} figures in {perf_counter() - began:.0f} s")
+        _write(campaign, results, sections)  # after each study: an interrupted campaign has a page, too
+    return _write(campaign, results, sections)
+
+
+def _write(campaign: Campaign, results: Mapping[str, Any], sections: Sequence[str]) -> dict[str, Any]:
+    campaign.folder.mkdir(parents=True, exist_ok=True)
+    machine = describe_machine()
+    content = {
+        "format": FORMAT,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {name: machine[name] for name in ("cpu", "cores", "python", "versions")},
+        "settings": campaign.settings,
+        "studies": dict(results),
+    }
+    write_text(campaign.folder / "results.json", json.dumps(content, indent=1) + "\n")
+    write_text(campaign.folder / "index.html", _page(content, sections))
+    return content
+
+
+def _draw(study: Study, measurement: Measurement, folder: Path) -> dict[str, str]:
+    """Write every figure as SVG and PNG: {name: caption}."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for figure in study.figures:
+        picture = figure.draw(measurement)
+        picture.savefig(folder / f"{figure.name}.svg", metadata={"Date": None})
+        picture.savefig(folder / f"{figure.name}.png")
+    return {figure.name: figure.caption for figure in study.figures}
+
+
+def _result(
+    study: Study, measurement: Measurement, about: Mapping[str, Any], captions: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "title": study.title,
+        "settings": dict(about),
+        "findings": [asdict(finding) for finding in measurement.findings],
+        "numbers": dict(measurement.numbers),
+        "figures": {
+            name: {"caption": caption, "png": f"{name}.png", "svg": f"{name}.svg"} for name, caption in captions.items()
+        },
+    }
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
+def _page(content: Mapping[str, Any], sections: Sequence[str]) -> str:
+    settings, machine = content["settings"], content["machine"]
+    links = "".join(
+        f'<li><a href="#{escape(name)}">{escape(study["title"])}</a></li>' for name, study in content["studies"].items()
+    )
+    how = "quick: less of everything, to see that it works" if settings["quick"] else "full"
+    lines = {
+        "campaign": how,
+        "data": _data(settings),
+        "chips": f"{settings['chips']} from seed {settings['seed']} on, where a study takes many",
+        "machine": f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}",
+        "made": content["made"],
+    }
+    about = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in lines.items())
+    headlines = [
+        Finding(**finding)
+        for study in content["studies"].values()
+        for finding in study.get("findings", ())
+        if finding["headline"]
+    ]
+    template = Template(_TEMPLATE.read_text(encoding="utf-8"))
+    return template.substitute(
+        links=links, about=about, headlines=_table(headlines), sections="\n".join(sections) or "<p>Nothing yet.</p>"
+    )
+
+
+def _data(settings: Mapping[str, Any]) -> str:
+    clips = f"test clips of {settings['audio']}" if settings["audio"] else "synthesised speech, held-out voices"
+    return f"{clips}; calibration from {settings['features'] or settings['audio'] or 'synthesised speech'}"
+
+
+def _skipped(study: Study, reason: str) -> str:
+    return (
+        f'<section id="{escape(study.name)}"><h2>{escape(study.title)}</h2>'
+        f'<p class="skipped">Left out: {escape(reason)}</p></section>'
+    )
+
+
+def _section(
+    study: Study, measurement: Measurement, folder: Path, captions: Mapping[str, str], about: Mapping[str, Any]
+) -> str:
+    pictures = "".join(
+        f'<figure id="{escape(name)}"><img alt="{escape(caption)}" src="{_embedded(folder / f"{name}.png")}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        for name, caption in captions.items()
+    )
+    text = " ".join(dedent(study.about).split())
+    code = str(about.get("code", ""))[:12]
+    return (
+        f'<section id="{escape(study.name)}"><h2>{escape(study.title)}</h2><p>{escape(text)}</p>'
+        f"{pictures}{_table(measurement.findings)}"
+        f'<p class="source">measured by code {escape(code)}; '
+        f"numbers: <code>results.json</code>, studies.{escape(study.name)}</p></section>"
+    )
+
+
+def _embedded(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _table(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return ""
+    head = "".join(f"<th>{escape(name)}</th>" for name in _COLUMNS)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(one)) + "</tr>" for one in findings)
+    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+def _cells(finding: Finding) -> tuple[str, ...]:
+    paper = f"{finding.paper} ({finding.source})" if finding.paper and finding.source else finding.paper
+    return finding.what, finding.text, paper, finding.engine, finding.data, finding.seeds
+
+
+def print_findings(results: Mapping[str, Any], console: Console) -> None:
+    """Every finding of every study as a table."""
+    for study in results["studies"].values():
+        if "skipped" in study:
+            continue
+        table = Table(title=study["title"], title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for heading in ("what", "here", "the paper", "engine, seeds"):
+            table.add_column(heading)
+        for one in (Finding(**finding) for finding in study["findings"]):
+            table.add_row(one.what, one.text, one.paper, f"{one.engine}, {one.seeds}")
+        console.print(table)
+        console.print()
