@@ -167,7 +167,7 @@ def test_a_quick_campaign_is_no_evidence(tmp_path: Path) -> None:
         keep(results, tmp_path / "kept.json")
     assert not (tmp_path / "kept.json").exists()
     (tmp_path / "broken.json").write_text('{"format": "x"')
-    with pytest.raises(EvidenceError, match="broken.json"):
+    with pytest.raises(EvidenceError, match=r"broken\.json"):
         read_results(tmp_path / "broken.json")
 
 
