@@ -18,8 +18,7 @@ TRUE = "One clock, 1 GHz: a cycle is 1 ns."
     "name", [pytest.param(name, marks=() if proof.quick else (pytest.mark.long,)) for name, proof in PROOFS.items()]
 )
 def test_proof(name: str) -> None:
-    # The first proof of a machine compiles the tools, and the machine may be busy.
-    outcome = PROOFS[name].run(timeout=900)
+    outcome = PROOFS[name].run(timeout=300)
     assert outcome.result == "pass", outcome.why
 
 
