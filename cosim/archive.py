@@ -24,6 +24,7 @@ __all__ = [
     "config_from_json",
     "config_to_json",
     "read_archive",
+    "read_arrays",
     "replacing",
     "words_to_beats",
     "write_archive",
@@ -70,6 +71,31 @@ def write_archive(
         save(file, allow_pickle=False, **{_HEADER: header}, **arrays)
 
 
+def read_arrays(path: Path, what: str) -> dict[str, NDArray]:
+    """All arrays of an npz file.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What the file is expected to hold, for the message: "program".
+
+    Raises
+    ------
+    ArchiveError
+        If the file is no npz file, truncated or damaged, or has pickled objects.
+    FileNotFoundError
+    """
+    try:
+        # Opened here, because np.load leaves the file open when it is cut short.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as loaded:
+            return dict(loaded)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None
+
+
 def read_archive(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, NDArray]]:
     """(meta, arrays) of a file that `write_archive` wrote.
 
@@ -80,14 +106,11 @@ def read_archive(path: Path, kind: str, version: int) -> tuple[dict[str, Any], d
     FileNotFoundError
     """
     what = kind.split()[-1]
+    arrays = read_arrays(path, what)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
-            arrays = dict(loaded)
         meta = json.loads(arrays.pop(_HEADER).item())
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None
+    except (KeyError, ValueError, TypeError) as error:
+        raise ArchiveError(f"{path} holds no {what} ({type(error).__name__}: {error}); write it again") from None
     if not isinstance(meta, dict) or meta.get("format") != kind:
         raise ArchiveError(f"{path} is an npz file, but not a {kind}")
     if meta.get("version") != version:

@@ -1,6 +1,5 @@
 """A feed-forward network as the chip sees it: weights in [-1, 1], inputs in [-1, 1], one full scale per layer."""
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cosim.archive import ArchiveError, read_arrays
 
 __all__ = ["Activation", "FeedForwardNetwork", "Layer", "NetworkError"]
 
@@ -149,12 +150,11 @@ class FeedForwardNetwork:
         ------
         NetworkError
             If the file is no network, or cut short.
+        FileNotFoundError
         """
         try:
-            # Opened here, because np.load leaves the file open when it is cut short.
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                return cls.from_arrays(dict(file))
-        except (zipfile.BadZipFile, EOFError, ValueError) as error:
-            if isinstance(error, NetworkError):
-                raise
-            raise NetworkError(f"{path} does not hold a network ({error}); write it anew with `save`") from error
+            return cls.from_arrays(read_arrays(path, "network"))
+        except ArchiveError as error:
+            raise NetworkError(str(error)) from None
+        except ValueError as error:
+            raise NetworkError(f"{path}: {error}") from None

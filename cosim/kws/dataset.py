@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cosim.archive import ArchiveError, read_arrays
 from cosim.kws.features import CLIP_SAMPLES, COEFFICIENTS, FRAMES, MFCC_LIMIT, fit, log_mel, mfcc, read_wav
 
 __all__ = [
@@ -222,7 +223,7 @@ def load_training_set(path: Path | str) -> TrainingSet:
     Raises
     ------
     DatasetError
-        If neither is there, or something in it is missing or has the wrong shape.
+        If neither is there, or it is cut short, or something in it is missing or has the wrong shape.
     """
     path = Path(path)
     file = path / "train.npz" if (path / "train.npz").is_file() else path
@@ -238,11 +239,13 @@ def load_training_set(path: Path | str) -> TrainingSet:
 
 def _from_features(path: Path) -> TrainingSet:
     wanted = ("x", "y", "split", "labels", "noise_logmel_i8", "noise_len", "noise_scale", "noise_offset", "resid_std")
-    with np.load(path, allow_pickle=False) as file:
-        missing = [name for name in wanted if name not in file]
-        if missing:
-            raise DatasetError(f"{path}: no array {', '.join(missing)}; expected {', '.join(wanted)}")
-        arrays = {name: file[name] for name in wanted}
+    try:
+        arrays = read_arrays(path, "features")
+    except ArchiveError as error:
+        raise DatasetError(str(error)) from None
+    missing = [name for name in wanted if name not in arrays]
+    if missing:
+        raise DatasetError(f"{path}: no array {', '.join(missing)}; expected {', '.join(wanted)}")
     codes, labels, split = arrays["x"], arrays["y"].astype(np.int64), arrays["split"]
     if codes.shape != (len(labels), FRAMES, COEFFICIENTS) or codes.dtype != np.int8 or split.shape != labels.shape:
         raise DatasetError(

@@ -1,7 +1,6 @@
 """The keyword-spotting model: normalisation and pruning of the features, and the network that the chip runs."""
 
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.archive import ArchiveError, read_arrays
 from cosim.kws.dataset import LABELS
 from cosim.kws.features import COEFFICIENTS, FRAMES
 from cosim.network import FeedForwardNetwork, NetworkError
@@ -129,9 +129,7 @@ class KwsModel:
         if not path.is_file():
             raise NetworkError(f"{path}: no such file; expected a model written by `duramesh kws train --out FILE`")
         try:
-            # Opened here, because np.load leaves the file open when it is cut short.
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = dict(file)
+            arrays = read_arrays(path, "model")
             for name in [name for name in arrays if name.startswith("weights")]:
                 arrays[name] = arrays[name] / 127.0
             return cls(
@@ -143,8 +141,9 @@ class KwsModel:
                 tuple(str(label) for label in arrays["labels"]),
                 json.loads(str(arrays["card"])),
             )
+        except ArchiveError as error:
+            raise NetworkError(str(error)) from None
         except KeyError as error:
             raise NetworkError(f"{path}: no array {error}; expected a model written by `KwsModel.save`") from None
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            what = str(error) if isinstance(error, NetworkError) else f"not a model file ({error})"
-            raise NetworkError(f"{path}: {what}") from None
+        except (ValueError, TypeError) as error:
+            raise NetworkError(f"{path}: {error}") from None

@@ -175,6 +175,14 @@ def test_bad_prepared_features(tmp_path, changes, message):
         load_training_set(tmp_path)
 
 
+@pytest.mark.parametrize("size", [0, 100, -100])
+def test_prepared_features_that_are_cut_short(tmp_path, size):
+    np.savez(tmp_path / "train.npz", **prepared())
+    (tmp_path / "train.npz").write_bytes((tmp_path / "train.npz").read_bytes()[:size])
+    with pytest.raises(DatasetError, match=r"train\.npz holds no features, or only part of one"):
+        load_training_set(tmp_path)
+
+
 def test_background_frames_are_log_mel(whole):
     data = load_training_set(whole)
     with wave.open(str(whole / "_background_noise_" / "hum.wav")) as file:

@@ -77,7 +77,7 @@ def test_refuses_what_does_not_fit(tmp_path):
     with pytest.raises(NetworkError, match="no such file"):
         KwsModel.load(tmp_path / "absent.npz")
     (tmp_path / "text.npz").write_text("weights")
-    with pytest.raises(NetworkError, match="not a model file"):
+    with pytest.raises(NetworkError, match="holds no model, or only part of one"):
         KwsModel.load(tmp_path / "text.npz")
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     with pytest.raises(NetworkError, match="no array 'activation'"):

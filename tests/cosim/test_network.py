@@ -56,5 +56,5 @@ def test_truncated_file(tmp_path: Path, length: int):
     network.save(tmp_path / "net.npz")
     cut = tmp_path / "cut.npz"
     cut.write_bytes((tmp_path / "net.npz").read_bytes()[:length])
-    with pytest.raises(NetworkError, match="does not hold a network"):
+    with pytest.raises(NetworkError, match="holds no network, or only part of one"):
         FeedForwardNetwork.load(cut)
