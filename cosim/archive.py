@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 _HEADER = "meta"
+#: What an npz file begins with.
+_ZIP = b"PK\x03\x04"
 
 
 class ArchiveError(ValueError):
@@ -88,11 +90,15 @@ def read_arrays(path: Path, what: str) -> dict[str, NDArray]:
     """
     try:
         # Opened here, because np.load leaves the file open when it is cut short.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as loaded:
-            return dict(loaded)
+        with open(path, "rb") as file:
+            if file.read(4) != _ZIP:
+                raise ValueError("no npz file")  # of which numpy would say that it may hold pickled objects
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as loaded:
+                return dict(loaded)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None
 
 

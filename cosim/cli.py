@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 from rich.console import Console
@@ -24,7 +24,22 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _INPUT = click.Path(exists=True, path_type=Path)
 #: Mismatches that an error message lists.
 _SHOWN = 10
-_OUTPUT = click.Path(path_type=Path)
+
+
+class _Output(click.Path):
+    """A path that will be written, checked before the work and not after it: there is a place for it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        place = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        if place != path and not (place.is_dir() and os.access(place, os.W_OK)):
+            self.fail(f"{path}: {place} is no folder that can be written to", param, ctx)
+        return path
+
+
+_OUTPUT = _Output(path_type=Path)
+_OUTPUT_FILE = _Output(dir_okay=False, writable=True, path_type=Path)
+_OUTPUT_FOLDER = _Output(file_okay=False, writable=True, path_type=Path)
 
 
 class Engine(Protocol):
@@ -120,10 +135,10 @@ def main() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which chip, and which clips.")
 @click.option("--ideal", is_flag=True, help="Analog part without noise or mismatch.")
 @click.option("--model", type=_INPUT, help="Checkpoint. Default: the shipped one.")
-@click.option("--json", "json_file", type=_OUTPUT, help="Write the results there.")
-@click.option("--report", type=_OUTPUT, help="Folder for the pictures.")
+@click.option("--json", "json_file", type=_OUTPUT_FILE, help="Write the results there.")
+@click.option("--report", type=_OUTPUT_FOLDER, help="Folder for the pictures.")
 @click.option("--waves", type=_OUTPUT, help="Write a waveform trace and a viewer's save file. [env: WAVES=1]")
-@click.option("--checkpoint", type=_OUTPUT, help="Keep results in this folder as they come, and go on from there.")
+@click.option("--checkpoint", type=_OUTPUT_FOLDER, help="Keep results in this folder as they come, and go on from there.")
 @click.option("--chunk", type=click.IntRange(min=1), default=256, show_default=True, help="Clips kept at once.")
 @click.pass_context
 def kws(
@@ -238,7 +253,7 @@ def kws(
 @click.option("--seeds", default="1,2,3", show_default=True, help="One network for each; validation chooses.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Shorten or lengthen the recipe.")
 @click.option("--device", help="E.g. cpu, cuda. Default: an accelerator if there is one.")
-@click.option("--out", type=_OUTPUT, default=Path("kws-model.npz"), show_default=True)
+@click.option("--out", type=_OUTPUT_FILE, default=Path("kws-model.npz"), show_default=True)
 def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str | None, out: Path) -> None:
     """Train the network, hardware-aware (needs the extra: pip install 'duramesh[train]')."""
     try:
@@ -431,9 +446,9 @@ def _print_or_write(text: str, path: Path | None) -> None:
 @click.option(
     "--weights", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share that programs weights."
 )
-@click.option("--json", "json_file", type=_OUTPUT, help="Write the results there, after each block.")
+@click.option("--json", "json_file", type=_OUTPUT_FILE, help="Write the results there, after each block.")
 @click.option("--resume", is_flag=True, help="Go on where the file that --json names left off.")
-@click.option("--save", "folder", type=_OUTPUT, help="Folder for failing experiments, made small.")
+@click.option("--save", "folder", type=_OUTPUT_FOLDER, help="Folder for failing experiments, made small.")
 @click.option("--detail", is_flag=True, help="Print the hits of every bin.")
 @click.option("--complete", is_flag=True, help="Fail if a bin of the coverage has no hit.")
 @click.pass_context
@@ -490,9 +505,9 @@ def verify(
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds; medians are shown.")
 @click.option("--quick", is_flag=True, help="Two rounds on small chips: whether it works, not how fast it is.")
 @click.option("--rebuild", is_flag=True, help="Build the simulator anew, to see how long that takes.")
-@click.option("--json", "json_file", type=_OUTPUT, help="Write the results there.")
-@click.option("--plot", "picture", type=_OUTPUT, help="Draw how speed scales: .png, .svg, .pdf.")
-@click.option("--report", type=_OUTPUT, help="Folder for both: benchmark.json, benchmark.png.")
+@click.option("--json", "json_file", type=_OUTPUT_FILE, help="Write the results there.")
+@click.option("--plot", "picture", type=_OUTPUT_FILE, help="Draw how speed scales: .png, .svg, .pdf.")
+@click.option("--report", type=_OUTPUT_FOLDER, help="Folder for both: benchmark.json, benchmark.png.")
 def bench(
     repeats: int,
     quick: bool,
@@ -533,9 +548,9 @@ def bench(
 @click.option(
     "--engine", type=click.Choice(["rtl", "twin"]), default="rtl", show_default=True, help="What runs the chip."
 )
-@click.option("--json", "json_file", type=_OUTPUT, help="Write the results there.")
+@click.option("--json", "json_file", type=_OUTPUT_FILE, help="Write the results there.")
 @click.option(
-    "--report", type=_OUTPUT, default=Path("reports/transport"), show_default=True, help="Folder for the picture."
+    "--report", type=_OUTPUT_FOLDER, default=Path("reports/transport"), show_default=True, help="Folder for the picture."
 )
 def transport(vectors: int, seed: int, engine: str, json_file: Path | None, report: Path) -> None:
     """Send durations from one landing pad to all others: errors of ideal and of modelled (not measured) wires."""

@@ -52,7 +52,7 @@ class Plan:
     repeats: int = 5
     least_s: float = 0.25
     batches: tuple[int, ...] = (1, 10, 100, 1000)
-    lanes: tuple[int, ...] = (64, 128, 256, 512)
+    lanes: tuple[int, ...] = tuple(preset().lanes >> halvings for halvings in (3, 2, 1, 0))
     tiles: tuple[int, ...] = (1, 2, 4)
     threads: tuple[int, ...] = (1, 2)
     rtl: tuple[RtlCase, ...] = (RtlCase(), RtlCase(single=True), RtlCase("small"))

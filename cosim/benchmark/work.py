@@ -53,7 +53,7 @@ class Case:
 
     work: str
     batch: int = 1000
-    lanes: int = 512
+    lanes: int = preset().lanes
     tiles: int = 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.archive import ArchiveError, read_arrays
+from cosim.archive import ArchiveError, read_arrays, replacing
 from cosim.kws.dataset import LABELS
 from cosim.kws.features import COEFFICIENTS, FRAMES
 from cosim.network import FeedForwardNetwork, NetworkError
@@ -97,24 +97,25 @@ class KwsModel:
         return self.forward(mfcc)[-1].argmax(axis=1)
 
     def save(self, path: Path | str) -> None:
-        """Write the model to an npz file without pickle; weights take one byte each."""
+        """Write the model to an npz file without pickle, whole or not at all; weights take one byte each."""
         arrays = self.network.to_arrays()
         for index, layer in enumerate(self.network.layers):
             codes = np.round(layer.weights * 127)
             if np.abs(codes / 127 - layer.weights).max() > 1e-12:
                 raise NetworkError(f"weights of layer {index} are not multiples of 1/127; round them first")
             arrays[f"weights{index}"] = codes.astype(np.int8)
-        np.savez_compressed(
-            path,
-            allow_pickle=False,
-            rows=self.rows.astype(np.int16),
-            mean=self.mean,
-            spread=self.spread,
-            limit=np.array(self.limit),
-            labels=np.array(self.labels),
-            card=np.array(json.dumps(self.card)),
-            **arrays,
-        )
+        arrays |= {
+            "rows": self.rows.astype(np.int16),
+            "mean": self.mean,
+            "spread": self.spread,
+            "limit": np.array(self.limit),
+            "labels": np.array(self.labels),
+            "card": np.array(json.dumps(self.card)),
+        }
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part, part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: Path | str = CHECKPOINT) -> "KwsModel":

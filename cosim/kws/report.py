@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from cosim.archive import write_text
+
 __all__ = ["PAPER_CHIP_ACCURACY", "PAPER_SOFTWARE_ACCURACY", "KwsReport", "correlation"]
 
 #: Nature 620, 768 (2023), Fig. 3: accuracies on the paper's own test set and weights.
@@ -164,7 +166,7 @@ class KwsReport:
 
     def write_json(self, path: Path, files: Mapping[str, str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_json(files), indent=2) + "\n")
+        write_text(path, json.dumps(self.to_json(files), indent=2) + "\n")
 
     def _plot_confusion(self, path: Path) -> Path:
         from cosim.plotting import new_figure

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from cosim.benchmark.machine import describe_machine, peak_mib
 from cosim.benchmark.suite import Plan
 from cosim.benchmark.timing import Sample, Series, Worker, calls_for, sample
-from cosim.benchmark.work import Case, _prepared, aihwkit_problem, kws_work, random_inputs, take
+from cosim.benchmark.work import Case, _prepared, aihwkit_problem, frames_peak_mib, kws_work, random_inputs, take
 from cosim.cli import main
 from cosim.rtl_engine.cache import Effort, cached
 from cosim.rtl_engine.engine import RtlEngine
@@ -169,6 +169,13 @@ def test_cache_notes_what_an_entry_took(tmp_path, monkeypatch):
     assert effort + effort - effort == Effort(pytest.approx(effort.wall_s), pytest.approx(effort.cpu_s))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a child's peak memory is hard to get only there")
+def test_a_thousand_frames_take_less_than_a_gibibyte():
+    """Of the whole process, Python and the programmed chip included."""
+    with Worker() as fresh:
+        assert fresh.call(frames_peak_mib, 1000, preset().lanes) < 1024
+
+
 # ---- the command
 
 
@@ -187,6 +194,8 @@ def test_quick_benchmark(tmp_path):
     assert (tmp_path / "benchmark.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     report = json.loads((tmp_path / "benchmark.json").read_text())
     rtl, twin = report["rtl"], report["twin"]
+    assert {"cycles_per_s", "bare_cycles_per_s", "ratio", "build_s"} <= set(rtl)
+    assert {"cpu", "cores", "memory_gib"} <= set(report["machine"])
     assert 0 < rtl["ratio"] < 1.2, "the bare model is not much slower than the co-simulation"
     assert rtl["cycles_per_s"] == pytest.approx(rtl["ratio"] * rtl["bare_cycles_per_s"], rel=0.8)
     assert rtl["frames_per_s"] > 1

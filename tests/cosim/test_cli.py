@@ -41,6 +41,27 @@ def test_bad_options_say_what_is_wrong(invoke, arguments, message):
     assert message in result.output
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("kws", "--json", "FILE/out.json"),
+        ("kws", "--report", "FILE"),
+        ("kws", "--report", "FILE/deeper/still"),
+        ("kws", "--checkpoint", "FILE"),
+        ("kws", "train", "--data", ".", "--out", "."),
+        ("bench", "--json", "FILE/out.json"),
+        ("bench", "--plot", "FILE/out.png"),
+        ("transport", "--report", "FILE"),
+    ],
+)
+def test_results_that_have_no_place_are_refused_before_the_work(invoke, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FILE").write_text("")
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert f"'{arguments[-2]}'" in result.output
+
+
 def test_folder_that_is_no_data_set(invoke, tmp_path):
     result = invoke("kws", "--audio", tmp_path, "--json", tmp_path / "out.json")
     assert result.exit_code == 1

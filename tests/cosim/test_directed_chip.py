@@ -1,12 +1,15 @@
 """Directed experiments on the full chip: what each engine makes of them, against expectations written by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analog_models.config import AnalogConfig
 from analog_models.events import EventKind
+from analog_models.transport import TransportConfig
 from cosim.experiment import Record
 from cosim.golden import GoldenEngine
 from cosim.rtl_engine import RtlEngine
@@ -79,6 +82,22 @@ def test_twin_agrees_in_everything(rtl: Records, twin: Records, name: str) -> No
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_model_agrees_in_everything(rtl: Records, golden: Records, name: str) -> None:
     assert rtl[name].difference(golden[name]) is None
+
+
+@pytest.mark.chip
+@pytest.mark.cosimulation
+def test_twin_agrees_with_noise_and_wire_errors() -> None:
+    """Every experiment that computes, on a chip with all imperfections on."""
+    analog = AnalogConfig(transport=TransportConfig())
+    noisy = [
+        replace(CASES[name].experiment, analog=analog, seed=3)
+        for name in EXACT[:-1]  # all but the power test
+        if CASES[name].experiment.weights
+    ]
+    assert len(noisy) > 5
+    for experiment, rtl, twin in zip(noisy, RtlEngine().perform(noisy), TwinEngine().perform(noisy), strict=True):
+        assert rtl.difference(twin) is None, experiment.name
+        assert any(codes.any() for codes in rtl.results.values()), experiment.name
 
 
 # ---- what codes do not show

@@ -14,6 +14,8 @@ from analog_models.events import EventKind, TileEvent
 from analog_models.programming import program as write_weights
 from analog_models.transport import PadReceiver, TransportConfig
 from cosim.assembler import assemble
+from cosim.benchmark.timing import Worker
+from cosim.benchmark.work import mac_work
 from cosim.compiler import MappingOptions, compile_network
 from cosim.network import Activation, FeedForwardNetwork, Layer
 from cosim.program import InputSlot, OutputSlot, Program, ProgramError, Unit
@@ -26,6 +28,7 @@ from rtl.config import preset
 
 SMALL, CHIP = preset("small"), preset()
 IDEAL = AnalogConfig.ideal()
+MODELLED = AnalogConfig(transport=TransportConfig())
 Networks = Callable[..., FeedForwardNetwork]
 Inputs = Callable[..., NDArray[np.float64]]
 
@@ -139,6 +142,29 @@ def test_results_do_not_depend_on_the_batch(random_network: Networks, random_inp
     np.testing.assert_array_equal(part.output, whole.output[6:9])
     other = engine.run(inputs, first_frame=500)
     assert np.any(other.codes["layer0"] != whole.codes["layer0"]), "noise is keyed by the frame's number"
+
+
+def test_results_do_not_depend_on_the_order_of_frames(random_network: Networks, random_inputs: Inputs) -> None:
+    """Frames that are run alone, in any order, and again, give the codes that they give together."""
+    engine = twin(random_network(32, 16, 4), analog=MODELLED, seed=5)
+    inputs = random_inputs(20, 32)
+    whole = engine.run(inputs)
+    for frame in (*np.random.default_rng(0).permutation(20).tolist(), 0, 19):
+        alone = engine.run(inputs[frame : frame + 1], first_frame=frame)
+        for name, codes in whole.codes.items():
+            np.testing.assert_array_equal(alone.codes[name][0], codes[frame])
+
+
+def _full_size_codes() -> list[bytes]:
+    """Codes of a layer as wide as a tile of the full chip, with noise: products large enough for threads."""
+    program, chip = mac_work(CHIP)
+    inputs = np.random.default_rng(7).uniform(-1, 1, (300, program.input_width))
+    return [codes.tobytes() for codes in TwinEngine().run(program, chip, inputs).codes.values()]
+
+
+def test_results_do_not_depend_on_the_number_of_threads() -> None:
+    with Worker(1) as one, Worker(2) as two:
+        assert one.call(_full_size_codes) == two.call(_full_size_codes)
 
 
 def test_codes_and_floats_are_the_same_inputs(random_network: Networks, random_inputs: Inputs) -> None:
