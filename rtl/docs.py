@@ -11,7 +11,7 @@ from amaranth.lib import data, enum
 
 from rtl.bus import Region, UnitStatus
 from rtl.chip import unit_name
-from rtl.config import ChipConfig, preset
+from rtl.config import ChipConfig, Edge, preset
 from rtl.host_port import HOST_READ_LATENCY
 from rtl.isa import (
     CONTROL_LATENCY,
@@ -23,6 +23,7 @@ from rtl.isa import (
     Instruction,
     JumpPayload,
     LoopPayload,
+    MeshBank,
     Mode,
     Pattern,
     UnitKind,
@@ -170,8 +171,24 @@ def _mode_rows() -> Iterable[tuple[int, str, str]]:
         yield mode.value, f"`{mode.name}`", text
 
 
-def instruction_set() -> str:
-    """docs/instruction-set.md."""
+def _control_signals(config: ChipConfig) -> str:
+    """How many bits each bank of a tile holds, and what they become."""
+    switches = len(MeshBank.as_shape().members)
+    becomes = {
+        "MESH": f"{switches} switches x {config.lanes} lanes: {switches * config.lanes:,} enables, kept in latches; "
+        f"CUSTOM takes them from the {len(Edge)} x {config.lanes} bits of the custom masks",
+        "ARRAY": "lines to the analog macro",
+        "READOUT": f"lines to the analog macro; `output_enable` gates {config.lanes} columns",
+        "BIAS": f"pulses of {config.bias_rows} bias rows",
+        "WRITE": f"lines to the analog macro, which decodes {config.total_rows} word lines and {len(Device)} devices",
+    }
+    bits = {name: Shape.cast(layout).width for name, (_, layout) in UNIT_BANKS[UnitKind.TILE].items()}
+    rows = [(name, bits[name], text) for name, text in becomes.items()]
+    return _table(["bank", "bits", "become"], [*rows, ("all", sum(bits.values()), "")])
+
+
+def instruction_set(config: ChipConfig) -> str:
+    """docs/instruction-set.md for a chip of `config`."""
     banks = [
         f"### {mnemonic}: bank {mode.value} of {kind.name}\n\n{_prose(layout)}\n{_layout(layout)}"
         for kind, unit_banks in UNIT_BANKS.items()
@@ -210,6 +227,9 @@ last word halt the unit and set its sticky `illegal` flag.
 
 A bank write sets every field of its bank and leaves the other banks as they are. Reset clears all fields.
 
+The control signals of a tile of the full chip:
+
+{_control_signals(config)}
 {chr(10).join(banks)}
 ## Codes
 
@@ -227,7 +247,7 @@ Which of the lanes a switch drives.
 #: Page below docs/ -> how to write it.
 PAGES: dict[str, Callable[[], str]] = {
     "memory-map.md": lambda: memory_map(preset()),
-    "instruction-set.md": instruction_set,
+    "instruction-set.md": lambda: instruction_set(preset()),
 }
 
 
