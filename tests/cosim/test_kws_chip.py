@@ -1,5 +1,8 @@
 """Keyword spotting on the full-size chip: the RTL engine against the batched model that calibrates it."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -45,6 +48,18 @@ def test_rtl_gives_the_codes_that_calibration_saw(model, clips, chip):
     for name, codes in rtl.codes.items():
         assert np.ptp(codes) > 100  # not a row of zeros
         np.testing.assert_array_equal(codes, twin.codes[name], err_msg=name)
+
+
+def test_example_of_the_page(chip, tmp_path, monkeypatch, capsys):
+    """A year of drift on the twin, one frame of it on the RTL: as docs/kws.md has it."""
+    page = Path(__file__).parents[2] / "docs/kws.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+    chip.save(tmp_path / "run" / "chip")
+    monkeypatch.chdir(tmp_path)
+    exec(example, {})
+    said = re.findall(r"after (\d+) days: ([\d.]+)%", capsys.readouterr().out)
+    assert [days for days, _ in said] == ["1", "30", "365"]
+    assert all(float(accuracy) > 50 for _, accuracy in said)  # a chip that guesses reaches 8.3
 
 
 def test_words_are_recognised(model, chip):

@@ -16,7 +16,7 @@ from rtl.bus import Region
 from rtl.config import preset
 from rtl.isa import UnitKind
 from rtl.memory_map import address
-from rtl.synthesis import SynthesisError, synthesise
+from rtl.synthesis import TOPS, SynthesisError, synthesise
 from rtl.verilog import ANALOG_STUB, RECEIVER, SOURCES, write_verilog
 
 SMALL = preset("small")
@@ -135,6 +135,21 @@ def test_modules_synthesise_at_full_width(chip: Path, module: str, submodules: i
     assert len(reports) == submodules
     assert sum(report.srams for report in reports) == 1
     assert all(report.gates for report in reports)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("top", TOPS)
+def test_every_module_synthesises_at_full_width(chip: Path, top: str) -> None:
+    for report in synthesise(chip, top):
+        assert report.gates or report.instances, report.name
+
+
+@pytest.mark.long
+def test_the_small_preset_synthesises_whole(small: Path) -> None:
+    """With its SRAMs as they are, made of flip-flops."""
+    modules = {report.name: report for report in synthesise(small, memories=True)}
+    assert modules["tile.controller.sequencer"].flip_flops > 128 * SMALL.program_depth
+    assert not any(report.srams for report in modules.values())
 
 
 def test_synthesis_finds_a_loop(small: Path, tmp_path: Path) -> None:
