@@ -30,7 +30,7 @@ class _Output(click.Path):
     """A path that will be written, checked before the work and not after it: there is a place for it."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        path = super().convert(value, param, ctx)
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         place = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
         if place != path and not (place.is_dir() and os.access(place, os.W_OK)):
             self.fail(f"{path}: {place} is no folder that can be written to", param, ctx)
@@ -138,7 +138,9 @@ def main() -> None:
 @click.option("--json", "json_file", type=_OUTPUT_FILE, help="Write the results there.")
 @click.option("--report", type=_OUTPUT_FOLDER, help="Folder for the pictures.")
 @click.option("--waves", type=_OUTPUT, help="Write a waveform trace and a viewer's save file. [env: WAVES=1]")
-@click.option("--checkpoint", type=_OUTPUT_FOLDER, help="Keep results in this folder as they come, and go on from there.")
+@click.option(
+    "--checkpoint", type=_OUTPUT_FOLDER, help="Keep results in this folder as they come, and go on from there."
+)
 @click.option("--chunk", type=click.IntRange(min=1), default=256, show_default=True, help="Clips kept at once.")
 @click.pass_context
 def kws(
@@ -550,7 +552,11 @@ def bench(
 )
 @click.option("--json", "json_file", type=_OUTPUT_FILE, help="Write the results there.")
 @click.option(
-    "--report", type=_OUTPUT_FOLDER, default=Path("reports/transport"), show_default=True, help="Folder for the picture."
+    "--report",
+    type=_OUTPUT_FOLDER,
+    default=Path("reports/transport"),
+    show_default=True,
+    help="Folder for the picture.",
 )
 def transport(vectors: int, seed: int, engine: str, json_file: Path | None, report: Path) -> None:
     """Send durations from one landing pad to all others: errors of ideal and of modelled (not measured) wires."""
@@ -576,7 +582,9 @@ def transport(vectors: int, seed: int, engine: str, json_file: Path | None, repo
 @main.command()
 @click.argument("studies", nargs=-1, metavar="[NAME]...")
 @click.option("--quick", is_flag=True, help="Less of everything, in three minutes: whether it works.")
-@click.option("--out", type=_OUTPUT, default=Path("reports/figures"), show_default=True, help="Folder of the report.")
+@click.option(
+    "--out", type=_OUTPUT_FOLDER, default=Path("reports/figures"), show_default=True, help="Folder of the report."
+)
 @click.option("--audio", type=_FOLDER, help="Speech Commands or its test archive. Default: synthesised speech.")
 @click.option(
     "--features",
