@@ -20,6 +20,7 @@ from rtl.config import ChipConfig, Edge, Floorplan, PadSite, Square
 
 __all__ = [
     "ArchiveError",
+    "archive_format",
     "beats_to_words",
     "config_from_json",
     "config_to_json",
@@ -51,7 +52,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with replacing(path) as part:
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
 
 
 def write_archive(
@@ -79,20 +80,40 @@ def read_archive(path: Path, kind: str, version: int) -> tuple[dict[str, Any], d
         If the file is of another kind or version, or truncated.
     FileNotFoundError
     """
-    what = kind.split()[-1]
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
-            arrays = dict(loaded)
+    with _opened(path, kind.split()[-1]) as loaded:
+        arrays = dict(loaded)
         meta = json.loads(arrays.pop(_HEADER).item())
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None
     if not isinstance(meta, dict) or meta.get("format") != kind:
         raise ArchiveError(f"{path} is an npz file, but not a {kind}")
     if meta.get("version") != version:
         raise ArchiveError(f"{path} has version {meta.get('version')}, this code reads {version}; write it again")
     return meta, arrays
+
+
+def archive_format(path: Path) -> str:
+    """Which kind of file `write_archive` wrote there, e.g. "duramesh program"; "" if it was something else.
+
+    Raises
+    ------
+    ArchiveError
+        If it is no npz file with such a header, or truncated.
+    FileNotFoundError
+    """
+    with _opened(path, "program, experiment or the like") as loaded:
+        meta = json.loads(loaded[_HEADER].item())
+    return str(meta.get("format", "")) if isinstance(meta, dict) else ""
+
+
+@contextmanager
+def _opened(path: Path, what: str) -> Iterator[Mapping[str, NDArray]]:
+    """The arrays of an npz file; whatever goes wrong with it is an ArchiveError."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as loaded:
+            yield loaded
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None
 
 
 def words_to_beats(words: tuple[int, ...]) -> NDArray[np.uint64]:

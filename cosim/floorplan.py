@@ -32,6 +32,7 @@ Point = tuple[float, float]
 _PITCH, _TILE, _MARGIN, _TOP, _LINE, _GAP = 66, 54, 54, 44, 14, 20
 _PAD_WIDTH, _PAD_HEIGHT = 44, 18
 _ACROSS = 3  # panels side by side
+_LETTERS = 12  # of small text, across a tile
 _DASHES = {"even": "2 2", "odd": "2 2", "low": "7 2", "high": "7 2", "custom": "4 2 1 2"}
 _NAMES = {number: name for name, number in PATTERNS.items()}
 _DEVICES = ("G+", "G-", "g+", "g-")  # in the order of rtl.isa.Device
@@ -155,9 +156,11 @@ def layered_svg(snapshots: Sequence[Snapshot], uses: Mapping[int, TileUse], pale
     palette : Palette
     """
     mesh = snapshots[0].state.mesh
-    width, height = _size(mesh.config.floorplan)
-    root = Xml.Element("svg", {"viewBox": f"0 {_TOP - 30} {width} {height - _TOP + 30}", "font-family": "sans-serif"})
-    _Floorplan(Xml.SubElement(root, "g"), mesh, palette, uses).draw_chip()
+    root = Xml.Element("svg", {"font-family": "sans-serif"})
+    chip = _Floorplan(Xml.SubElement(root, "g"), mesh, palette, uses)
+    chip.draw_chip()
+    left, top, right, bottom = chip.bounds()
+    root.set("viewBox", f"{_px(left)} {_px(top)} {_px(right - left)} {_px(bottom - top)}")
     colours = route_colours(snapshots, palette)
     for number, snapshot in enumerate(snapshots, start=1):
         group = Xml.SubElement(root, "g", {"class": "step", "data-step": str(number)})
@@ -216,8 +219,10 @@ class _Floorplan:
         (left, top), (_, bottom) = self.rows_bar(square)
         _, (right, _) = self.columns_bar(square)
         left += 2
-        width, height = max(1.0, (right - left) * use.column_share), max(1.0, (bottom - top) * use.row_share)
+        width, height = max(2.0, (right - left) * use.column_share), max(2.0, (bottom - top) * use.row_share)
         self.box((left + width / 2, top + height / 2), width, height, self.palette.holds)
+        x, y = self.centre(square)
+        self.text((x, y + _TILE / 2 - 2), use.label, 7, anchor="middle")
 
     def draw_handles(self) -> None:
         """What a pointer or a keyboard finds: a rectangle over each tile and each landing pad."""
@@ -250,6 +255,15 @@ class _Floorplan:
         return int(np.argmin([min(map(distance, pair)) for pair in pads]))
 
     # ---- where things are
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of everything."""
+        pads = [self.pad(site) for site in (*self.plan.ilp_sites, *self.plan.olp_sites)]
+        corners = [self.centre((0, 0)), self.centre((self.plan.rows - 1, self.plan.columns - 1))]
+        boxes = [(pads, _PAD_WIDTH, _PAD_HEIGHT), (corners, _PITCH, _PITCH)]
+        xs = [x + side * width / 2 for points, width, _ in boxes for x, _ in points for side in (-1, 1)]
+        ys = [y + side * height / 2 for points, _, height in boxes for _, y in points for side in (-1, 1)]
+        return min(xs) - 2, min(ys) - 2, max(xs) + 2, max(ys) + 2
 
     def centre(self, square: Square) -> Point:
         row, column = square
@@ -392,7 +406,10 @@ class _Panel(_Floorplan):
         Xml.SubElement(box, "title").text = f"TILE {tile}: {switches or 'all switches off'}"
         if work:
             x, y = self.centre(self.plan.tiles[tile])
-            self.text((x - _TILE / 2 + 2, y - _TILE / 2 + 8), " ".join(map(_in_short, work)), 7)
+            texts = list(map(_in_short, work))
+            while len(texts) > 1 and len(" ".join(texts)) > _LETTERS:
+                texts.pop()
+            self.text((x - _TILE / 2 + 2, y - _TILE / 2 + 8), " ".join(texts), 7)
 
     def draw_sharing(self) -> None:
         for north, south in self.plan.capacitor_pairs():

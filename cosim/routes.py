@@ -192,8 +192,8 @@ class Routes:
     def steps(self, period: range | None = None) -> list[Step]:
         """The steps of the run, or of a part of it, in the order of time; one if nothing is ever sent.
 
-        A step ends when nothing is being sent any more; or earlier, where a switch changes, or where a source begins
-        when another one has ended.
+        A step ends when nothing is being sent any more and those that listened have finished; or earlier, where a
+        switch changes, or where a source begins when another one has ended.
 
         Parameters
         ----------
@@ -205,7 +205,7 @@ class Routes:
         bursts = _merged((max(start, span.start), min(stop, span.stop)) for start, stop in sends)
         steps: list[Step] = []
         end = span.start
-        for start, stop in bursts:
+        for index, (start, stop) in enumerate(bursts):
             last: tuple[set[Place], tuple] | None = None
             moments = {start, *(begin for begin, _ in sends), *self._run.changes}
             for cycle in sorted(moment for moment in moments if start <= moment < stop):
@@ -218,7 +218,11 @@ class Routes:
                         steps[-1] = replace(steps[-1], stop=cycle)
                     steps.append(Step(cycle if last else end, stop, cycle))
                 last = sources, switches
-            end = stop
+            # What takes a burst's pulses often ends a little later.
+            following = bursts[index + 1][0] if index + 1 < len(bursts) else span.stop
+            takers = (a.stop for a in self.during(start, stop) if a.kind != "precharge")
+            end = min(max(takers, default=stop), following)
+            steps[-1] = replace(steps[-1], stop=end)
         if not steps:
             return [Step(span.start, span.stop, span.start)]
         steps[-1] = replace(steps[-1], stop=span.stop)

@@ -21,15 +21,18 @@ class TileUse:
         In use, and in all.
     weights : mapping of "WP1", "WP2" to int
         Weights of each pair of devices.
+    label : str
+        What they are, in a word.
     """
 
     rows: tuple[int, int]
     bias_rows: tuple[int, int]
     columns: tuple[int, int]
     weights: dict[str, int]
+    label: str = ""
 
     @classmethod
-    def of(cls, target: WeightTargets, config: ChipConfig) -> "TileUse":
+    def of(cls, target: WeightTargets, config: ChipConfig, label: str = "") -> "TileUse":
         """The use of a tile with these weights."""
         shape = (config.total_rows, config.lanes)
         pairs = {"WP1": target.wp1, "WP2": target.wp2}
@@ -41,6 +44,7 @@ class TileUse:
             (int(np.sum(rows >= config.lanes)), config.bias_rows),
             (np.flatnonzero(either.any(axis=0)).size, config.lanes),
             {name: int(array.sum()) for name, array in held.items()},
+            label,
         )
 
     @property
