@@ -20,6 +20,7 @@ from rtl.config import ChipConfig, Edge, Floorplan, PadSite, Square
 
 __all__ = [
     "ArchiveError",
+    "archive_format",
     "beats_to_words",
     "config_from_json",
     "config_to_json",
@@ -54,7 +55,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with replacing(path) as part:
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
 
 
 def write_archive(
@@ -88,18 +89,8 @@ def read_arrays(path: Path, what: str) -> dict[str, NDArray]:
         If the file is no npz file, truncated or damaged, or has pickled objects.
     FileNotFoundError
     """
-    try:
-        # Opened here, because np.load leaves the file open when it is cut short.
-        with open(path, "rb") as file:
-            if file.read(4) != _ZIP:
-                raise ValueError("no npz file")  # of which numpy would say that it may hold pickled objects
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as loaded:
-                return dict(loaded)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None
+    with _opened(path, what) as loaded:
+        return dict(loaded)
 
 
 def read_archive(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, NDArray]]:
@@ -111,17 +102,45 @@ def read_archive(path: Path, kind: str, version: int) -> tuple[dict[str, Any], d
         If the file is of another kind or version, or truncated.
     FileNotFoundError
     """
-    what = kind.split()[-1]
-    arrays = read_arrays(path, what)
-    try:
+    with _opened(path, kind.split()[-1]) as loaded:
+        arrays = dict(loaded)
         meta = json.loads(arrays.pop(_HEADER).item())
-    except (KeyError, ValueError, TypeError) as error:
-        raise ArchiveError(f"{path} holds no {what} ({type(error).__name__}: {error}); write it again") from None
     if not isinstance(meta, dict) or meta.get("format") != kind:
         raise ArchiveError(f"{path} is an npz file, but not a {kind}")
     if meta.get("version") != version:
         raise ArchiveError(f"{path} has version {meta.get('version')}, this code reads {version}; write it again")
     return meta, arrays
+
+
+def archive_format(path: Path) -> str:
+    """Which kind of file `write_archive` wrote there, e.g. "duramesh program"; "" if it was something else.
+
+    Raises
+    ------
+    ArchiveError
+        If it is no npz file with such a header, or truncated.
+    FileNotFoundError
+    """
+    with _opened(path, "program, experiment or the like") as loaded:
+        meta = json.loads(loaded[_HEADER].item())
+    return str(meta.get("format", "")) if isinstance(meta, dict) else ""
+
+
+@contextmanager
+def _opened(path: Path, what: str) -> Iterator[Mapping[str, NDArray]]:
+    """The arrays of an npz file; whatever goes wrong with it is an ArchiveError."""
+    try:
+        # Opened here, because np.load leaves the file open when it is cut short.
+        with path.open("rb") as file:
+            if file.read(len(_ZIP)) != _ZIP:
+                raise ValueError("no npz file")  # of which numpy would say that it may hold pickled objects
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as loaded:
+                yield loaded
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None
 
 
 def words_to_beats(words: tuple[int, ...]) -> NDArray[np.uint64]:

@@ -20,14 +20,14 @@ Fields and values come from `rtl.isa`; timing is that of docs/fabric.md, "Sequen
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cosim.words import Field, Operation, WordError, decode, encode, fields_of, mnemonics, nearest
 from rtl.config import ChipConfig
 from rtl.isa import MAX_WAIT, WORD_BITS, UnitKind
 
-__all__ = ["AssemblyError", "arguments", "assemble", "check_loops", "disassemble", "program_depth"]
+__all__ = ["AssemblyError", "arguments", "assemble", "check_loops", "disassemble", "listing", "program_depth"]
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<at>@\s*\d+)|(?P<name>[A-Za-z_]\w*(?:\[\d+\])?)|(?P<number>-?(?:0[xX][0-9a-fA-F_]+|\d+))|(?P<sign>[:=,]))"
@@ -319,13 +319,18 @@ def disassemble(words: Sequence[int], kind: UnitKind) -> str:
 
     Bits that no field holds, and modes that the unit does not know, are printed as ``WORD 0x...``.
     """
+    return "".join(f"{line}\n" for _, line in listing(words, kind))
+
+
+def listing(words: Sequence[int], kind: UnitKind) -> Iterator[tuple[int | None, str]]:
+    """The lines of a listing, each with the address of its word; None for a label."""
     operations = [_decoded(kind, word) for word in words]
     targets = sorted({op.fields["target"] for op in operations if op is not None and "target" in op.fields})
     labels = {address: f"at_{address}" for address in targets}
-    lines, cycle = [], 0
+    cycle = 0
     for address, (word, operation) in enumerate(zip(words, operations, strict=True)):
         if address in labels:
-            lines.append(f"{labels[address]}:")
+            yield None, f"{labels[address]}:"
             cycle = 0
         if operation is None:
             text, wait = f"WORD    {word:#034x}", word >> 112 & MAX_WAIT
@@ -336,9 +341,8 @@ def disassemble(words: Sequence[int], kind: UnitKind) -> str:
             if wait and not followed:
                 parts.append(f"wait={wait}")
             text = f"{operation.mnemonic:<7} {', '.join(parts)}".rstrip()
-        lines.append(f"    @{cycle:<6} {text}")
+        yield address, f"    @{cycle:<6} {text}"
         cycle += wait + 1
-    return "\n".join(lines) + "\n"
 
 
 def _decoded(kind: UnitKind, word: int) -> Operation | None:

@@ -653,6 +653,39 @@ def figures(
     click.echo(f"report: {out / 'index.html'}\njson: {out / 'results.json'}")
 
 
+@main.command()
+@click.argument("program", type=_FILE, required=False)
+@click.option("--out", type=_OUTPUT, help="The page, .html. Default: reports/view/NAME.html.")
+@click.option(
+    "--open/--no-open", "show", default=None, help="Open it in the browser. Default: if the output is a terminal."
+)
+def view(program: Path | None, out: Path | None, show: bool | None) -> None:
+    """Show a program on the chip's floorplan, step by step, in the browser: docs/view.md.
+
+    PROGRAM is a compiled program (.npz), or an experiment (.toml or .npz); by default the keyword spotting that comes
+    with the package.
+    """
+    import webbrowser
+
+    from cosim.archive import write_text
+    from cosim.view import load_view, page, shipped_view
+
+    if out and out.suffix != ".html":
+        raise click.ClickException(f"{out}: the page is HTML, end the name in .html")
+    if out and not out.resolve().parent.is_dir():
+        raise click.ClickException(f"{out}: there is no folder {out.parent}")
+    shown = load_view(program) if program else shipped_view()
+    if out is None:
+        out = Path("reports/view") / f"{program.stem if program else 'kws'}.html"
+        out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(out, page(shown))
+    click.echo(f"page: {out}")
+    if show is None:
+        show = sys.stdout.isatty()
+    if show and not webbrowser.open(out.resolve().as_uri()):
+        click.echo("there is no browser here; copy the page to where there is one, it is a single file", err=True)
+
+
 class _Task:
     """What is being done, and how much of it: a bar on a terminal, lines elsewhere."""
 

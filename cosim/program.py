@@ -4,7 +4,7 @@
 them, so a listing edited by hand runs on every engine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -248,6 +248,11 @@ class Program:
         """Numbers that the network takes."""
         return max((slot.first + slot.count for slot in self.inputs), default=0)
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether a frame is still worked on when the next has begun."""
+        return any(origin >= self.frame_cycles for origin in self.origins.values())
+
     def locate(self, unit: Unit, cycle: int) -> tuple[int, int]:
         """Frame of the run, and cycle within it, that `unit` works on in a cycle of the program.
 
@@ -312,12 +317,14 @@ class Program:
 
     def listing(self) -> str:
         """Assembly of every unit, each under a line ``== UNIT ==``, below a summary; `parse_listing` reads it back."""
-        parts = ["".join(f"# {line}\n" for line in self._summary())]
+        slots = (line for unit in self.units for line in self.slots_of(unit))
+        parts = ["".join(f"# {line}\n" for line in (*self.summary(), *slots))]
         for unit in sorted(self.units, key=lambda unit: (unit.kind.value, unit.index)):
-            parts.append(f"== {unit} ==  # {self._place(unit)}\n{assembler.disassemble(self.units[unit], unit.kind)}")
+            parts.append(f"== {unit} ==  # {self.describe(unit)}\n{assembler.disassemble(self.units[unit], unit.kind)}")
         return "\n".join(parts)
 
-    def _summary(self) -> list[str]:
+    def summary(self) -> list[str]:
+        """The frame, then each layer, in a line of words."""
         squares = self.config.floorplan.tiles
         lines = [f"{self.frames_per_run} frames of {self.frame_cycles} cycles; f is the frame of the run"]
         for layer in self.layers:
@@ -327,18 +334,21 @@ class Program:
                 f"{layer.capacitors} capacitors, ramp from {layer.ramp_start} with slope {layer.ramp_slope}, "
                 f"window after {layer.enable_offset}"
             )
-        for slot in self.inputs:
-            last, sign = slot.first + slot.count - 1, "positive" if slot.sign > 0 else "negative"
-            where = f"{Unit(ILP, slot.ilp)}, vector {slot.slot} + {slot.stride} f"
-            lines.append(
-                f"{where}: {sign} part of inputs {slot.first} to {last}" if slot.count else f"{where}: nothing"
-            )
-        for out in self.outputs:
-            where = f"{Unit(OLP, out.olp)}, result {out.slot} + {out.stride} f"
-            lines.append(f"{where}: {out.name}, outputs 0 to {out.width - 1}")
         return lines
 
-    def _place(self, unit: Unit) -> str:
+    def slots_of(self, unit: Unit) -> Iterator[str]:
+        """What a landing pad's vectors or results are in frame f, a line for each slot."""
+        for slot in self.inputs:
+            if unit == Unit(ILP, slot.ilp):
+                last, sign = slot.first + slot.count - 1, "positive" if slot.sign > 0 else "negative"
+                what = f"{sign} part of inputs {slot.first} to {last}" if slot.count else "nothing"
+                yield f"{unit}, vector {slot.slot} + {slot.stride} f: {what}"
+        for out in self.outputs:
+            if unit == Unit(OLP, out.olp):
+                yield f"{unit}, result {out.slot} + {out.stride} f: {out.name}, outputs 0 to {out.width - 1}"
+
+    def describe(self, unit: Unit) -> str:
+        """Where a unit is, and what it is there for."""
         plan = self.config.floorplan
         if unit.kind is not TILE:
             site = (plan.ilp_sites if unit.kind is ILP else plan.olp_sites)[unit.index]

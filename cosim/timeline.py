@@ -32,11 +32,12 @@ class TimelineError(ValueError):
 
 @dataclass(frozen=True)
 class Issue:
-    """One bank write: the cycle in which it issues, its bank and all of the bank's fields."""
+    """One bank write: the cycle in which it issues, its bank and all of the bank's fields, the word that it is."""
 
     cycle: int
     bank: str
     fields: Mapping[str, int]
+    address: int
 
     @property
     def in_force(self) -> int:
@@ -113,7 +114,7 @@ def run(words: Sequence[int], kind: UnitKind, config: ChipConfig, limit: int) ->
             case "NOP":
                 pass
             case bank:
-                issues.append(Issue(cycle, bank, fields))
+                issues.append(Issue(cycle, bank, fields, pc))
         cycle += operation.wait + 1
         pc = following
     return Timeline(tuple(issues), None)

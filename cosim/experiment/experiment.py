@@ -30,7 +30,7 @@ from cosim.archive import (
     write_archive,
 )
 from cosim.assembler import program_depth
-from cosim.program import Unit
+from cosim.program import Program, Unit
 from cosim.words import TILE, WordError, decode
 from rtl.config import ChipConfig, Edge
 from rtl.isa import WORD_BITS
@@ -164,6 +164,45 @@ class Experiment:
             elif not np.all(np.abs(array) <= 1):
                 row, column = np.argwhere(~(np.abs(array) <= 1))[0]
                 yield f"{name} of TILE {tile}, row {row}, column {column}: {array[row, column]} is not in [-1, 1]"
+
+    @classmethod
+    def of_program(
+        cls,
+        program: Program,
+        codes: NDArray[np.int16] | None = None,
+        *,
+        analog: AnalogConfig | None = None,
+        seed: int = 0,
+        name: str = "program",
+    ) -> "Experiment":
+        """The first frames of a run of a compiled program.
+
+        Parameters
+        ----------
+        program : Program
+        codes : int16 (frames, inputs), optional
+            Signed codes, as from `Program.input_codes`. Without them the experiment has no vectors, and two frames if
+            the program has as many.
+        analog, seed, name
+            As of an Experiment; nominal constants by default.
+
+        Raises
+        ------
+        ProgramError
+            If there are more frames than a run has, or the width is not the network's.
+        """
+        frames = min(2, program.frames_per_run) if codes is None else len(codes)
+        return cls(
+            program.config,
+            program.units,
+            program.masks,
+            {} if codes is None else program.ilp_image(codes),
+            program.targets,
+            analog=analog or AnalogConfig(),
+            seed=seed,
+            cycles=program.frame_cycles * (frames + program.overlaps),
+            name=name,
+        )
 
     def make_chip(self) -> AnalogChip:
         """The analog part of the chip: mismatch drawn from `seed`, tiles in `weights` programmed, closed loop."""

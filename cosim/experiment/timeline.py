@@ -27,10 +27,11 @@ _LEVELS = ("wp1", "wp2", "discharge", "share_north", "share_south")
 
 @dataclass(frozen=True)
 class StoredResult:
-    """A window of an output landing pad: its codes are result `slot` from `cycle` on."""
+    """A window of an output landing pad: opened in cycle `opened`, its codes are result `slot` from `cycle` on."""
 
     olp: int
     slot: int
+    opened: int
     cycle: int
 
 
@@ -55,14 +56,15 @@ def _issues(
 
 
 def _stores(olp: int, issues: tuple[Issue, ...], config: ChipConfig) -> Iterator[StoredResult]:
-    pointer, is_open = 0, False
+    pointer, opened = 0, None
     for issue in issues:
         if issue.fields["load_pointer"]:
             pointer = issue.fields["pointer"] % config.olp_vectors
-        if issue.fields["store"] and is_open:
-            yield StoredResult(olp, pointer, issue.in_force)
-            pointer, is_open = (pointer + 1) % config.olp_vectors, False
-        is_open |= bool(issue.fields["open"])
+        if issue.fields["store"] and opened is not None:
+            yield StoredResult(olp, pointer, opened, issue.in_force)
+            pointer, opened = (pointer + 1) % config.olp_vectors, None
+        if issue.fields["open"]:
+            opened = issue.in_force
 
 
 def sent_vectors(experiment: Experiment) -> dict[tuple[int, int], int]:

@@ -11,9 +11,12 @@ import pytest
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.programming import WeightTargets
+from cosim.compiler import MappingOptions, compile_network
 from cosim.experiment import Experiment, ExperimentError
 from cosim.experiment.record import STATUS_FIELDS, Record, RecordError
+from cosim.network import Activation, FeedForwardNetwork, Layer
 from cosim.program import Unit
+from cosim.twin import TwinEngine
 from cosim.words import ILP, OLP, TILE, Operation, encode
 from rtl.config import Edge, preset
 
@@ -240,3 +243,27 @@ def test_error_report_names_unit_place_and_cycle() -> None:
     )
     assert seen().flagged
     assert not replace(seen(), statuses={Unit(TILE, 0): flags(pointer=1)}).flagged
+
+
+# ---- compiled programs
+
+
+@pytest.mark.parametrize("overlapped", [False, True])
+def test_a_program_as_an_experiment_gives_the_same_codes(overlapped: bool) -> None:
+    """Without noise: a run counts the noise's cycles frame by frame, an experiment goes on counting."""
+    rng = np.random.default_rng(3)
+    layers = (
+        Layer(rng.uniform(-1, 1, (32, 16)), Activation.RELU, full_scale=8.0),
+        Layer(rng.uniform(-1, 1, (16, 4)), Activation.LINEAR, full_scale=8.0),
+    )
+    program = compile_network(FeedForwardNetwork(layers), SMALL, MappingOptions(overlapped=overlapped))
+    assert program.overlaps == overlapped
+    codes = program.input_codes(rng.uniform(-1, 1, (2, 32)))
+    experiment = Experiment.of_program(program, codes, analog=AnalogConfig.ideal(), seed=4)
+    (record,) = TwinEngine().perform([experiment])
+    results = TwinEngine().run(program, experiment.make_chip(), codes)
+    found = program.olp_codes(record.results, len(codes))
+    assert found.keys() == results.codes.keys()
+    for name, expected in results.codes.items():
+        assert expected.any()
+        np.testing.assert_array_equal(found[name], expected)

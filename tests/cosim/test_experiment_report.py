@@ -200,7 +200,7 @@ def test_stored_results_follow_the_pointer(tmp_path: Path) -> None:
         """
     )
     found = stored_results(load_experiment(tmp_path / "e.toml").experiment)
-    assert found == [StoredResult(1, 7, 12), StoredResult(1, 0, 22)]
+    assert found == [StoredResult(1, 7, 7, 12), StoredResult(1, 0, 17, 22)]
 
 
 def test_sent_vectors_follow_the_pointer(tmp_path: Path) -> None:
