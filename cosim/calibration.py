@@ -30,6 +30,7 @@ from analog_models.programming import ProgrammingReport, WeightTargets
 from analog_models.programming import program as program_weights
 from cosim.archive import ArchiveError, read_archive, replacing, write_archive
 from cosim.compiler import LayerOptions, MappingOptions, compile_network
+from cosim.compiler.scales import LAST_ZERO
 from cosim.network import Activation, FeedForwardNetwork
 from cosim.program import LayerPlan, Mode, Program
 from cosim.twin import TwinEngine, make_chip
@@ -460,7 +461,7 @@ class _Session:
         nominal = self.options.layers[index].enable_offset
         assert nominal is not None
         errors = {}
-        for offset in (nominal + step for step in _WINDOW):
+        for offset in (nominal + step for step in _WINDOW if 0 <= nominal + step <= LAST_ZERO):
             self._set(index, enable_offset=offset)
             x, codes, _ = self._observe(index, inputs, signed=False)
             durations = codes / self.config.max_code
