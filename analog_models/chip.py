@@ -19,7 +19,7 @@ from analog_models.transport import PadReceiver
 
 __all__ = ["AnalogChip", "AnalogFileError"]
 
-_FORMAT = 1
+_FORMAT = 2
 #: Order of service.
 _CYCLE_KIND = attrgetter("cycle", "kind")
 _CYCLE_KIND_TILE = attrgetter("cycle", "kind", "tile")
@@ -102,7 +102,10 @@ class AnalogChip:
         return self._pads[olp]
 
     def set_age(self, age_s: float) -> None:
-        """Let the devices drift until `age_s` after their programming; earlier ages are allowed."""
+        """Let the devices drift until `age_s` after their programming; earlier ages are allowed.
+
+        Rows that were programmed later (`program`'s `written_s`) are so much younger.
+        """
         self.config = replace(self.config, age_s=age_s)
         for tile in self._tiles.values():
             tile.set_config(self.config)
@@ -194,6 +197,25 @@ class AnalogChip:
                 return north, south
         return (index,)
 
+    def copy(self) -> "AnalogChip":
+        """Another chip with the same mismatch, devices and noise; the capacitors' state is not copied."""
+        chip = AnalogChip(
+            self.config,
+            tiles=sorted(self._tiles),
+            pairs=self.pairs,
+            rows=self.rows,
+            bias_rows=self.bias_rows,
+            columns=self.column_count,
+            seed=self.seed,
+            chip=self.chip,
+        )
+        for index, tile in self._tiles.items():
+            chip.tile(index).runs = tile.runs
+            if tile.programmed:
+                cells = tile.cells
+                chip.tile(index).cells.restore(cells.programmed, cells.exponent, cells.written_s)
+        return chip
+
     # Files ----------------------------------------------------------------------------------------------------------
 
     def save(self, path: Path | str) -> None:
@@ -212,6 +234,7 @@ class AnalogChip:
         for index in programmed:
             arrays[f"g{index}"] = self.tile(index).cells.programmed
             arrays[f"nu{index}"] = self.tile(index).cells.exponent
+            arrays[f"written{index}"] = self.tile(index).cells.written_s
         # Not compressed: devices are random to a compressor, which would save a quarter and take a minute.
         with open(path, "wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
@@ -244,7 +267,7 @@ class AnalogChip:
                 )
                 for index, runs in zip(arrays["programmed"].tolist(), arrays["runs"].tolist(), strict=True):
                     chip.tile(index).runs = runs
-                    chip.tile(index).cells.restore(arrays[f"g{index}"], arrays[f"nu{index}"])
+                    chip.tile(index).cells.restore(*(arrays[f"{name}{index}"] for name in ("g", "nu", "written")))
         except (zipfile.BadZipFile, EOFError, OSError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, FileNotFoundError | AnalogFileError):
                 raise

@@ -104,6 +104,8 @@ class CellArray:
         self.programmed = np.zeros(self.shape, np.int32)
         #: Drift exponent in units of 2**-16.
         self.exponent = np.zeros(self.shape, np.uint16)
+        #: When each row's devices were programmed, s on the clock that `AnalogConfig.age_s` is read from: (4, rows).
+        self.written_s = np.zeros(self.shape[:2])
         self._units = np.zeros(self.shape, np.int32)  # as read now
         self._stale = np.zeros(rows, bool)  # rows that have been written since
         self._touched = False  # any of them
@@ -117,8 +119,12 @@ class CellArray:
         """Whether reads have noise at all."""
         return self._config.pcm.read_noise_scale > 0
 
-    def write(self, rows: ArrayLike, device: int | slice, g_us: Array, nu: Array) -> None:
+    def write(
+        self, rows: ArrayLike, device: int | slice, g_us: Array, nu: Array, *, written_s: float | None = None
+    ) -> None:
         """Store what programming left behind: conductance at t0 in uS and drift exponent.
+
+        `written_s` is when, for all columns of these rows; by default they keep their time.
 
         Raises
         ------
@@ -136,18 +142,21 @@ class CellArray:
         rows = np.asarray(rows)
         self.programmed[device, rows] = np.rint(g_us * (G_UNITS / pcm.g_max_us))
         self.exponent[device, rows] = np.rint(np.clip(nu * _NU_UNITS, 0, _NU_UNITS - 1))
+        if written_s is not None:
+            self.written_s[device, rows] = written_s
         self.touch(rows)
 
-    def restore(self, programmed: NDArray[np.int32], exponent: NDArray[np.uint16]) -> None:
-        """Put back `programmed` and `exponent` as they were saved."""
-        if programmed.shape != self.shape or exponent.shape != self.shape:
-            raise ValueError(f"arrays of shape {programmed.shape}, {exponent.shape} for cells of shape {self.shape}")
+    def restore(self, programmed: NDArray[np.int32], exponent: NDArray[np.uint16], written_s: Array) -> None:
+        """Put back `programmed`, `exponent` and `written_s` as they were saved."""
+        shapes = programmed.shape, exponent.shape, written_s.shape
+        if shapes != (self.shape, self.shape, self.shape[:2]):
+            raise ValueError(f"arrays of shapes {shapes} for cells of shape {self.shape}")
         largest = self._config.pcm.g_set_us / self._config.pcm.g_max_us * G_UNITS
         if programmed.size and not 0 <= programmed.min() <= programmed.max() <= largest:
             raise ValueError(
                 f"conductances span {programmed.min()} to {programmed.max()} units, expected 0 to {largest}"
             )
-        self.programmed[:], self.exponent[:] = programmed, exponent
+        self.programmed[:], self.exponent[:], self.written_s[:] = programmed, exponent, written_s
         self.touch()
 
     def programmed_us(self, row: int, device: int) -> Array:
@@ -176,7 +185,11 @@ class CellArray:
         config = self._config
         nu = self.exponent[:, rows] / _NU_UNITS
         loss = config.periphery.attenuation(self.shape[1])[rows, np.newaxis]
-        return np.rint(self.programmed[:, rows] * config.pcm.retention(nu, config.age_s) * loss)
+        return np.rint(self.programmed[:, rows] * config.pcm.retention(nu, self._age_s(rows)) * loss)
+
+    def _age_s(self, rows: Sequence[int] | NDArray | slice) -> Array:
+        """Time since the devices in `rows` were programmed, (4, rows, 1)."""
+        return np.maximum(self._config.age_s - self.written_s[:, rows, np.newaxis], 0.0)
 
     # Matrices -------------------------------------------------------------------------------------------------------
 
@@ -212,7 +225,7 @@ class CellArray:
     def _variance_of(self, pairs: Pairs, rows: NDArray[np.integer] | slice) -> Array:
         pcm = self._config.pcm
         g_us = np.multiply(self._units[:, rows], pcm.g_max_us / G_UNITS, dtype=np.float64)
-        sigma = pcm.read_sigma_us(g_us, self._config.age_s) / pcm.g_max_us
+        sigma = pcm.read_sigma_us(g_us, self._age_s(rows)) / pcm.g_max_us
         square = sigma * sigma * _VARIANCE_UNITS
         total = np.zeros(square.shape[1:])
         for wp1, wp2 in pairs:

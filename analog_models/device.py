@@ -102,19 +102,22 @@ class Pcm:
         sigma = np.clip(self.nu_sigma_slope * log + self.nu_sigma_offset, self.nu_sigma_low, self.nu_sigma_high)
         return np.abs(mean + sigma * gaussians) * self.drift_scale
 
-    def retention(self, nu: Array | float, age_s: float) -> Array:
+    def retention(self, nu: Array | float, age_s: Array | float) -> Array:
         """Share of the conductance that is left at `age_s` after programming: ``(age / t0)^-nu``, 1 up to t0."""
-        return np.exp(-np.asarray(nu) * np.log(max(age_s / self.drift_t0_s, 1.0)))
+        return np.exp(-np.asarray(nu) * np.log(np.maximum(np.asarray(age_s) / self.drift_t0_s, 1.0)))
 
     def expected_retention(self, age_s: float) -> float:
         """Retention of a device at half of g_max with the mean exponent: the common gain loss of a drifted array."""
         nu = self.drift_exponent(np.array(self.g_max_us / 2), np.array(0.0))
         return float(self.retention(nu, age_s))
 
-    def read_sigma_us(self, g_us: Array, age_s: float) -> Array:
-        """Standard deviation of one read: ``g q sqrt(ln((t + t_r) / 2 t_r))``, q = min(0.2, 0.0088 (g/g_max)^-0.65)."""
+    def read_sigma_us(self, g_us: Array, age_s: Array | float) -> Array:
+        """Standard deviation of one read: ``g q sqrt(ln((t + t_r) / 2 t_r))``, q = min(0.2, 0.0088 (g/g_max)^-0.65).
+
+        0 before the first read could be over, t_r after programming.
+        """
         q = np.minimum(self.read_noise_q * self._relative(g_us) ** -self.read_noise_exponent, self.read_noise_q_high)
-        spectrum = np.sqrt(np.log((age_s + self.read_time_s) / (2 * self.read_time_s)))
+        spectrum = np.sqrt(np.log(np.maximum((age_s + self.read_time_s) / (2 * self.read_time_s), 1.0)))
         return self.read_noise_scale * g_us * q * spectrum
 
     def after_reset(self, gaussians: Array) -> Array:

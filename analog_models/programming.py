@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -17,6 +18,8 @@ __all__ = ["Programming", "ProgrammingReport", "WeightTargets", "program"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+#: (tile, pair, pulses, errors)
+Watch = Callable[[int, int, int, Array], None]
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,9 @@ def program(
     *,
     rows: ArrayLike | None = None,
     settings: Programming | None = None,
+    written_s: float = 0.0,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> ProgrammingReport:
     """Program target weights into a chip's tiles by closed-loop tuning.
 
@@ -160,8 +165,14 @@ def program(
     rows : sequence of int, optional
         Program these word lines only, for example the bias rows, ``range(512, 520)``. Targets keep their full shape.
     settings : Programming, optional
+    written_s : float
+        When this happens, s on the clock that the chip's age is read from; the devices' age counts from here. 0 for
+        weights; later for rows that are programmed anew on a chip that has aged.
     progress : callable (done, total), optional
         Called after every pair of every tile.
+    watch : callable (tile, pair, pulses, errors), optional
+        Called after RESET (0 pulses) and after each round of pulses: weight minus target of every programmed weight,
+        (rows, columns), as it is at that moment, without read noise. It costs time and changes nothing.
 
     Returns
     -------
@@ -170,7 +181,8 @@ def program(
     Raises
     ------
     ValueError
-        If a tile is not one of the chip's, or a target has a wrong shape, is NaN or outside [-1, 1].
+        If a tile is not one of the chip's, a target has a wrong shape, is NaN or outside [-1, 1], or `written_s` is
+        negative.
 
     Source
     ------
@@ -180,6 +192,8 @@ def program(
     rows of a tile are computed at once.
     """
     settings = settings or Programming()
+    if not written_s >= 0:
+        raise ValueError(f"written_s must be 0 s or later, got {written_s}")
     chosen = _rows(chip, rows)
     jobs: list[tuple[int, int, Array]] = []
     for index, weights in targets.items():
@@ -196,7 +210,8 @@ def program(
         if progress:
             progress(done, len(jobs))
         wanted = target[chosen]
-        errors, pulses, missed = _tune(chip.tile(index), pair, chosen, wanted, settings)
+        seen = None if watch is None else partial(watch, index, pair)
+        errors, pulses, missed = _tune(chip.tile(index), pair, chosen, wanted, settings, written_s, seen)
         report.errors[index, pair] = errors.astype(np.float32)
         report.targets[index, pair] = wanted.astype(np.float32)
         report.iterations[index, pair] = pulses
@@ -239,7 +254,13 @@ def _checked(chip: AnalogChip, index: int, pair: int, target: ArrayLike) -> Arra
 
 
 def _tune(
-    tile: Tile, pair: int, rows: NDArray[np.int64], target: Array, settings: Programming
+    tile: Tile,
+    pair: int,
+    rows: NDArray[np.int64],
+    target: Array,
+    settings: Programming,
+    written_s: float,
+    seen: Callable[[int, Array], None] | None,
 ) -> tuple[Array, int, int]:
     """Tune one pair of devices in `rows`: errors at t0, pulses of the slowest device, weights not within tolerance."""
     pcm = tile.config.pcm
@@ -248,18 +269,18 @@ def _tune(
     negative = target < 0
     if pcm.exact_write:
         g_us = np.stack([np.where(negative, 0, target), np.where(negative, -target, 0)]) * pcm.g_max_us
-        tile.cells.write(rows, devices, g_us, np.zeros_like(g_us))
+        tile.cells.write(rows, devices, g_us, np.zeros_like(g_us), written_s=written_s)
         return _weights(tile, g_us) - target, 0, 0
     draws = tile.next_draws()  # programming again draws anew
     g_us = pcm.after_reset(draws(Draw.RESET, target.size * 2)).reshape(2, *target.shape)
-    g_us, pulses, unfinished = _loop(tile, first, rows, target, g_us, draws, settings)
+    g_us, pulses, unfinished = _loop(tile, first, rows, target, g_us, draws, settings, seen)
     # What was SET relaxes until t0; what was only RESET has its spread already.
     side = negative.astype(np.intp)[np.newaxis]
     active = np.take_along_axis(g_us, side, axis=0)[0]
     relaxed = pcm.relaxed(active, draws(Draw.RELAXATION, target.size).reshape(target.shape))
     np.put_along_axis(g_us, side, np.where(pulses > 0, relaxed, active)[np.newaxis], axis=0)
     nu = pcm.drift_exponent(g_us, draws(Draw.DRIFT, g_us.size).reshape(g_us.shape))
-    tile.cells.write(rows, devices, g_us, nu)
+    tile.cells.write(rows, devices, g_us, nu, written_s=written_s)
     return _weights(tile, g_us) - target, int(pulses.max(initial=0)), unfinished
 
 
@@ -271,6 +292,7 @@ def _loop(
     g_us: Array,
     draws: Callable[[int, int], Array],
     settings: Programming,
+    seen: Callable[[int, Array], None] | None,
 ) -> tuple[Array, NDArray[np.int64], int]:
     """Verify and pulse until every weight reads right.
 
@@ -288,7 +310,17 @@ def _loop(
     pulses = np.zeros(g.size, np.int64)
     caution = np.full(g.size, settings.caution)
     todo = np.arange(g.size)
-    for _ in range(settings.max_iterations):
+
+    def placed() -> Array:
+        """Both devices of each weight, (2, rows, columns)."""
+        result = g_us.copy()
+        side = (target < 0).astype(np.intp)[np.newaxis]
+        np.put_along_axis(result, side, g.reshape(1, *target.shape), axis=0)
+        return result
+
+    if seen is not None:
+        seen(0, _weights(tile, placed()) - target)
+    for iteration in range(settings.max_iterations):
         column = todo % columns
         positive = sign[todo] > 0
         active, rest = g[todo], other[todo]
@@ -316,10 +348,9 @@ def _loop(
         g[todo] = np.where(too_high, pcm.after_reset(z), pcm.after_set(active, width, set_time[todo], z))
         caution[todo[too_high]] *= settings.caution
         pulses[todo] += 1
-    result = g_us.copy()
-    side = (target < 0).astype(np.intp)[np.newaxis]
-    np.put_along_axis(result, side, g.reshape(1, *target.shape), axis=0)
-    return result, pulses.reshape(target.shape), int(todo.size)
+        if seen is not None:
+            seen(iteration + 1, _weights(tile, placed()) - target)
+    return placed(), pulses.reshape(target.shape), int(todo.size)
 
 
 def _weights(tile: Tile, g_us: Array) -> Array:

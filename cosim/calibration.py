@@ -9,12 +9,16 @@ before it give (Nature 620, 768 (2023), Methods, "KWS"):
 
 Then the ReLU is tuned with the same inputs: the cycle in which the output-enable window opens.
 
+A chip whose devices have drifted is put right without programming its weights anew (`recalibrate`): the ramp's slope
+takes up what a layer has lost on average, bias rows and window are set again.
+
 A layer is measured by a program of its own: the network cut off behind it, read out with the signed ramp, so that
 negative results are seen too. Nothing but output-landing-pad codes enters the fits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -26,18 +30,19 @@ from analog_models.programming import ProgrammingReport, WeightTargets
 from analog_models.programming import program as program_weights
 from cosim.archive import ArchiveError, read_archive, replacing, write_archive
 from cosim.compiler import LayerOptions, MappingOptions, compile_network
+from cosim.compiler.scales import LAST_ZERO
 from cosim.network import Activation, FeedForwardNetwork
 from cosim.program import LayerPlan, Mode, Program
 from cosim.twin import TwinEngine, make_chip
 from rtl.config import ChipConfig
 
-__all__ = ["CalibratedChip", "LayerCalibration", "calibrate"]
+__all__ = ["RECALIBRATION", "STEPS", "CalibratedChip", "LayerCalibration", "Step", "calibrate", "recalibrate"]
 
 Array = NDArray[np.float64]
 Say = Callable[[str], None]
 Advance = Callable[[int, int], None]
 
-_FORMAT, _VERSION = "duramesh calibration", 1
+_FORMAT, _VERSION = "duramesh calibration", 2
 #: Arrays of a LayerCalibration.
 _MEASURED = ("slopes", "offsets", "residual_slopes", "residual_offsets")
 #: Share of the largest programmable weight that nominal weights may use; the rest is room for the slopes.
@@ -52,14 +57,29 @@ _TRIM = 8
 _WINDOW = range(-2, 3)
 
 
+class Step(StrEnum):
+    """What calibration can do for a layer; whatever is chosen is done in this order."""
+
+    SLOPES = "slopes"  #: the weights are programmed anew, every column scaled by its measured slope
+    GAIN = "gain"  #: the ramp's slope follows the columns' median slope; the window returns to its nominal place
+    BIAS = "bias rows"  #: every column is shifted to where it belongs
+    WINDOW = "ReLU window"  #: the window opens where the error after the activation is smallest
+
+
+#: The paper's calibration of a fresh chip.
+STEPS = (Step.SLOPES, Step.BIAS, Step.WINDOW)
+#: What puts a chip right and leaves its weights alone.
+RECALIBRATION = (Step.GAIN, Step.BIAS, Step.WINDOW)
+
+
 @dataclass(frozen=True)
 class LayerCalibration:
     """What was measured and set for one layer.
 
     Parameters
     ----------
-    slopes : (outputs,) measured over expected MAC, before the weights were scaled.
-    offsets : (outputs,) before the bias rows were programmed, in units of the full scale.
+    slopes : (outputs,) measured over expected MAC, before the weights were scaled or the ramp's slope set.
+    offsets : (outputs,) without bias rows if these were programmed, in units of the full scale.
     residual_slopes, residual_offsets : (outputs,) the same at the end.
     enable_offset : int
         Cycle in which the output-enable window opens.
@@ -74,12 +94,25 @@ class LayerCalibration:
 
 @dataclass(frozen=True)
 class CalibratedChip:
-    """A chip that is ready to run: program, programmed analog part, and how it came about."""
+    """A chip that is ready to run: program, programmed analog part, and how it came about.
+
+    Parameters
+    ----------
+    program : Program
+    analog : AnalogChip
+    programming : ProgrammingReport
+        Of the first programming.
+    layers : tuple of LayerCalibration
+        None if it was not calibrated.
+    options : MappingOptions
+        What the program was compiled with: all choices of the compiler and of the calibration.
+    """
 
     program: Program
     analog: AnalogChip
     programming: ProgrammingReport
     layers: tuple[LayerCalibration, ...] = field(default=())
+    options: MappingOptions = field(default_factory=MappingOptions)
 
     def save(self, folder: Path) -> None:
         """Write the chip into a folder: `program.npz`, `analog.npz`, and how it came about, `calibration.npz`."""
@@ -99,6 +132,7 @@ class CalibratedChip:
             "iterations": [[tile, pair, count] for (tile, pair), count in report.iterations.items()],
             "unfinished": report.unfinished,
             "enable_offsets": [layer.enable_offset for layer in self.layers],
+            "options": self.options.to_json(),
         }
         write_archive(folder / "calibration.npz", _FORMAT, _VERSION, meta, arrays)
 
@@ -130,11 +164,13 @@ class CalibratedChip:
                 LayerCalibration(**{name: arrays[f"{name} {index}"] for name in _MEASURED}, enable_offset=offset)
                 for index, offset in enumerate(meta["enable_offsets"])
             )
+            options = MappingOptions.from_json(meta["options"])
         except (KeyError, TypeError, ValueError) as error:
             raise ArchiveError(f"{path} is damaged: {type(error).__name__}: {error}") from None
         if not (folder / "program.npz").is_file():
             raise FileNotFoundError(f"{folder / 'program.npz'} is missing")
-        return cls(Program.load(folder / "program.npz"), AnalogChip.load(folder / "analog.npz"), programming, layers)
+        program, analog = Program.load(folder / "program.npz"), AnalogChip.load(folder / "analog.npz")
+        return cls(program, analog, programming, layers, options)
 
 
 def calibrate(
@@ -145,6 +181,7 @@ def calibrate(
     options: MappingOptions | None = None,
     analog: AnalogConfig | None = None,
     seed: int = 0,
+    steps: Collection[Step] = STEPS,
     say: Say | None = None,
     advance: Advance | None = None,
 ) -> CalibratedChip:
@@ -161,6 +198,8 @@ def calibrate(
         Nominal constants by default.
     seed : int
         The chip: its mismatch, programming and noise.
+    steps : collection of Step
+        With none, slopes and offsets are measured, and nothing is set.
     say : callable (what is being done), optional
     advance : callable (done, total), optional
         How far the programming of the weights is.
@@ -170,88 +209,139 @@ def calibrate(
     MappingError, ProgramError, VectorError
         From compiling and running.
     """
-    session = _Session(network, config, options or MappingOptions(), analog or AnalogConfig(), say or _silent)
-    return session.run(np.asarray(inputs, np.float64), seed, advance)
+    say = say or _silent
+    analog = analog or AnalogConfig()
+    pinned = _pinned(network, config, replace(options or MappingOptions(), analog=analog))
+    program = compile_network(network, config, pinned)
+    chip = make_chip(program, analog, seed=seed)
+    session = _Session(network, program, chip, pinned, written_s=0.0, say=say)
+    say("programming the weights")
+    report = program_weights(chip, program.targets, progress=advance)
+    return session.run(np.asarray(inputs, np.float64), steps, report)
+
+
+def recalibrate(
+    chip: CalibratedChip,
+    network: FeedForwardNetwork,
+    inputs: ArrayLike,
+    *,
+    steps: Collection[Step] = RECALIBRATION,
+    say: Say | None = None,
+) -> CalibratedChip:
+    """Calibrate a chip again as it is now, at the age that `AnalogChip.set_age` gave it; its weights stay.
+
+    Bias rows that are programmed anew are as old now as all devices were when the chip was first calibrated: in both
+    cases an hour passes between programming and reads (`AnalogConfig.age_s`).
+
+    Parameters
+    ----------
+    chip : CalibratedChip
+        It is not changed: the result has a copy of the analog part.
+    network : FeedForwardNetwork
+        That the chip was programmed with.
+    inputs : (N, width) floats in [-1, 1]
+    steps : collection of Step
+        Not `Step.SLOPES`.
+    say : callable (what is being done), optional
+
+    Raises
+    ------
+    ValueError
+        On `Step.SLOPES`: to program the weights anew is to `calibrate` anew.
+    MappingError, ProgramError, VectorError
+        From compiling and running.
+    """
+    if Step.SLOPES in steps:
+        raise ValueError("recalibrate leaves the weights alone, so it cannot scale them (Step.SLOPES); use calibrate")
+    analog = chip.analog.copy()
+    written_s = max(0.0, analog.config.age_s - chip.options.analog.age_s)
+    session = _Session(network, chip.program, analog, chip.options, written_s=written_s, say=say or _silent)
+    return session.run(np.asarray(inputs, np.float64), steps, chip.programming)
 
 
 def _silent(_: str) -> None:
     pass
 
 
+def _pinned(network: FeedForwardNetwork, config: ChipConfig, options: MappingOptions) -> MappingOptions:
+    """The options with every choice of the compiler fixed: recompiling changes only what calibration sets."""
+    nominal = compile_network(network, config, options)
+    squares = config.floorplan.tiles
+    layers = {}
+    for index, plan in enumerate(nominal.layers):
+        swing = plan.code_scale * options.analog.volts_per_cycle(plan.ramp_slope)
+        largest = plan.weight_scale * float(np.abs(network.layers[index].weights).max())
+        # A smaller swing for the same MAC is a smaller weight.
+        room = min(1.0, _HEADROOM / largest) if largest else 1.0
+        layers[index] = LayerOptions(
+            mode=plan.mode,
+            capacitors=plan.capacitors,
+            swing_v=swing * room,
+            bias_durations=(0,) * config.bias_rows,
+        )
+    placement = {index: tuple(squares[tile] for tile in plan.tiles) for index, plan in enumerate(nominal.layers)}
+    return replace(options, placement=placement, layers=layers)
+
+
 class _Session:
-    """One calibration on its way: options and targets grow more exact with each step."""
+    """One calibration on its way: options and targets grow more exact with each step.
+
+    Parameters
+    ----------
+    network : FeedForwardNetwork
+    program : Program
+        As `options` give it, with the targets that `chip` has been, or will be, programmed to.
+    chip : AnalogChip
+        It is changed.
+    options : MappingOptions
+        With all choices fixed.
+    written_s : float
+        When rows are programmed, as `analog_models.program` takes it.
+    say : callable (what is being done)
+    """
 
     def __init__(
         self,
         network: FeedForwardNetwork,
-        config: ChipConfig,
+        program: Program,
+        chip: AnalogChip,
         options: MappingOptions,
-        analog: AnalogConfig,
+        *,
+        written_s: float,
         say: Say,
     ) -> None:
-        self.network, self.config, self.say = network, config, say
-        nominal = compile_network(network, config, replace(options, analog=analog))
-        # From here on every choice of the compiler is fixed: recompiling changes only what calibration sets.
-        self.options = replace(
-            options,
-            analog=analog,
-            placement={i: self._squares(plan) for i, plan in enumerate(nominal.layers)},
-            layers={i: self._fixed(i, plan, analog) for i, plan in enumerate(nominal.layers)},
-        )
-        program = self._compile()
+        self.network, self.config, self.chip = network, program.config, chip
+        self.options, self.written_s, self.say = options, written_s, say
         self.plans = program.layers
         for index, plan in enumerate(self.plans):
             self._set(index, enable_offset=plan.enable_offset)
         self.targets: dict[int, WeightTargets] = dict(program.targets)
 
-    def _squares(self, plan: LayerPlan) -> tuple[tuple[int, int], ...]:
-        return tuple(self.config.floorplan.tiles[tile] for tile in plan.tiles)
-
-    def _fixed(self, index: int, plan: LayerPlan, analog: AnalogConfig) -> LayerOptions:
-        swing = plan.code_scale * analog.volts_per_cycle(plan.ramp_slope)
-        largest = plan.weight_scale * float(np.abs(self.network.layers[index].weights).max())
-        # A smaller swing for the same MAC is a smaller weight.
-        room = min(1.0, _HEADROOM / largest) if largest else 1.0
-        return LayerOptions(
-            mode=plan.mode,
-            capacitors=plan.capacitors,
-            swing_v=swing * room,
-            bias_durations=(0,) * self.config.bias_rows,
-        )
-
     def _compile(self) -> Program:
         return compile_network(self.network, self.config, self.options)
 
-    def run(self, inputs: Array, seed: int, advance: Advance | None) -> CalibratedChip:
-        program = self._compile()
-        chip = make_chip(program, self.options.analog, seed=seed)
-        self.say("programming the weights")
-        report = program_weights(chip, self.targets, progress=advance)
+    def run(self, inputs: Array, steps: Collection[Step], report: ProgrammingReport) -> CalibratedChip:
         layers: tuple[LayerCalibration, ...] = ()
         if len(inputs):
-            layers = tuple(self._layer(index, chip, inputs) for index in range(len(self.network.layers)))
-        return CalibratedChip(self._compile().with_targets(self.targets), chip, report, layers)
+            layers = tuple(self._layer(index, inputs, steps) for index in range(len(self.network.layers)))
+        return CalibratedChip(self._compile().with_targets(self.targets), self.chip, report, layers, self.options)
 
-    def _layer(self, index: int, chip: AnalogChip, inputs: Array) -> LayerCalibration:
+    def _layer(self, index: int, inputs: Array, steps: Collection[Step]) -> LayerCalibration:
         name = self.plans[index].name
         self.say(f"{name}: measuring column slopes")
-        slopes, _ = self._measure(index, chip, inputs)
-        self.say(f"{name}: programming scaled weights")
-        self._scale(index, chip, slopes)
-        self.say(f"{name}: shifting columns with the bias rows")
-        _, offsets = self._measure(index, chip, inputs)
-        half = self.config.bias_rows // 2
-        coarse = self._bias_duration(index, offsets, half)
-        durations = (coarse,) * half + (max(1, coarse // _TRIM),) * (self.config.bias_rows - half)
-        self._set(index, bias_durations=durations)
-        # Two halves, the second to trim what the first one's programming error left.
-        self._shift(index, chip, offsets, range(half))
-        _, left = self._measure(index, chip, inputs)
-        self._shift(index, chip, left, range(half, self.config.bias_rows))
-        residual = self._measure(index, chip, inputs)
-        if self.network.layers[index].activation is Activation.RELU:
+        slopes, offsets = self._measure(index, inputs)
+        if Step.SLOPES in steps:
+            self.say(f"{name}: programming scaled weights")
+            self._scale(index, slopes)
+        if Step.GAIN in steps:
+            self._set_ramp(index, slopes)
+        if Step.BIAS in steps:
+            self.say(f"{name}: shifting columns with the bias rows")
+            offsets = self._balance(index, inputs)
+        residual = self._measure(index, inputs)
+        if Step.WINDOW in steps and self.network.layers[index].activation is Activation.RELU:
             self.say(f"{name}: tuning the ReLU window")
-            self._tune_window(index, chip, inputs)
+            self._tune_window(index, inputs)
         offset = self.options.layers[index].enable_offset
         assert offset is not None
         return LayerCalibration(slopes, offsets, *residual, offset)
@@ -273,22 +363,20 @@ class _Session:
         placement = {i: squares for i, squares in self.options.placement.items() if i <= index}
         return FeedForwardNetwork(tuple(layers)), replace(self.options, layers=options, placement=placement)
 
-    def _observe(
-        self, index: int, chip: AnalogChip, inputs: Array, *, signed: bool
-    ) -> tuple[Array, NDArray[np.uint8], LayerPlan]:
+    def _observe(self, index: int, inputs: Array, *, signed: bool) -> tuple[Array, NDArray[np.uint8], LayerPlan]:
         """Inputs of layer `index`, as the chip's rows take them, its output codes, and the plan that these obey."""
         network, options = self._cut(index, signed=signed)
         program = compile_network(network, self.config, options)
-        results = TwinEngine().run(program, chip, inputs, first_frame=_FIRST_FRAME)
+        results = TwinEngine().run(program, self.chip, inputs, first_frame=_FIRST_FRAME)
         if index:  # durations, as the next tile's rows take them
             previous = results.codes[f"layer{index - 1}"] / self.config.max_code
         else:
             previous = program.input_codes(inputs) / self.config.max_code
         return previous, results.codes[f"layer{index}"], program.layers[index]
 
-    def _measure(self, index: int, chip: AnalogChip, inputs: Array) -> tuple[Array, Array]:
+    def _measure(self, index: int, inputs: Array) -> tuple[Array, Array]:
         """Slope and offset of every column: a line through measured over expected outputs."""
-        x, codes, plan = self._observe(index, chip, inputs, signed=True)
+        x, codes, plan = self._observe(index, inputs, signed=True)
         layer = self.network.layers[index]
         expected = x @ layer.weights / layer.full_scale
         use = (np.abs(expected) < _FIT_RANGE) & (codes > 1) & (codes < self.config.max_code - 1)
@@ -296,7 +384,7 @@ class _Session:
 
     # Putting it back into the chip.
 
-    def _scale(self, index: int, chip: AnalogChip, slopes: Array) -> None:
+    def _scale(self, index: int, slopes: Array) -> None:
         gain = np.ones(self.config.lanes)
         gain[: len(slopes)] = 1 / slopes
         mesh_rows = np.arange(self.config.lanes)
@@ -305,7 +393,38 @@ class _Session:
             for array in (wp1, wp2):
                 array[mesh_rows] = np.clip(array[mesh_rows] * gain, -1, 1)
             self.targets[tile] = WeightTargets(wp1, wp2)
-        self._program(index, chip, mesh_rows)
+        self._program(index, mesh_rows)
+
+    def _set_ramp(self, index: int, slopes: Array) -> None:
+        """Let the ramp pass the full-scale output, as the columns give it, in as many cycles as it should."""
+        plan = self.plans[index]
+        slope = max(1, round(plan.ramp_slope * float(np.median(slopes))))
+        swing_v = plan.code_scale * self.options.analog.volts_per_cycle(slope)
+        self._set(index, swing_v=swing_v, enable_offset=None)
+        self.plans = self._compile().layers
+        self._set(index, enable_offset=self.plans[index].enable_offset)
+
+    def _balance(self, index: int, inputs: Array) -> Array:
+        """Program the bias rows to shift every column to where it belongs; gives the offsets without them."""
+        rows = self.config.bias_rows
+        half = rows // 2
+        self._set(index, bias_durations=(0,) * rows)
+        _, offsets = self._measure(index, inputs)
+        coarse = self._bias_duration(index, offsets, half)
+        self._set(index, bias_durations=(coarse,) * half + (max(1, coarse // _TRIM),) * (rows - half))
+        # Two halves, the second to trim what the first one's programming error left.
+        main, trim = range(half), range(half, rows)
+        if self._holds(index, trim):  # the last calibration's trim
+            self._shift(index, np.zeros_like(offsets), trim)
+        self._shift(index, offsets, main)
+        _, left = self._measure(index, inputs)
+        self._shift(index, left, trim)
+        return offsets
+
+    def _holds(self, index: int, bias_rows: range) -> bool:
+        """Whether these bias rows have targets other than 0."""
+        rows = self.config.lanes + np.array(bias_rows)
+        return any(np.any(_copy(self.targets[tile].wp1)[rows]) for tile in self.plans[index].tiles)
 
     def _bias_unit(self, index: int) -> float:
         """Output, in units of the full scale, of one bias row of weight 1 for 1 ns in each of the layer's tiles."""
@@ -319,7 +438,7 @@ class _Session:
         reach = float(np.abs(offsets).max()) / (self._bias_unit(index) * rows)
         return int(np.clip(np.ceil(reach / _HEADROOM), _TRIM, self.config.max_code))
 
-    def _shift(self, index: int, chip: AnalogChip, offsets: Array, bias_rows: range) -> None:
+    def _shift(self, index: int, offsets: Array, bias_rows: range) -> None:
         plan = self.plans[index]
         durations = self.options.layers[index].bias_durations
         assert durations is not None
@@ -331,19 +450,20 @@ class _Session:
             for array in (wp1, wp2) if plan.mode is Mode.DOUBLE else (wp1,):
                 array[rows[:, np.newaxis], np.arange(len(weight))] = weight
             self.targets[tile] = WeightTargets(wp1, wp2)
-        self._program(index, chip, rows)
+        self._program(index, rows)
 
-    def _program(self, index: int, chip: AnalogChip, rows: NDArray[np.int64]) -> None:
-        program_weights(chip, {tile: self.targets[tile] for tile in self.plans[index].tiles}, rows=rows)
+    def _program(self, index: int, rows: NDArray[np.int64]) -> None:
+        targets = {tile: self.targets[tile] for tile in self.plans[index].tiles}
+        program_weights(self.chip, targets, rows=rows, written_s=self.written_s)
 
-    def _tune_window(self, index: int, chip: AnalogChip, inputs: Array) -> None:
+    def _tune_window(self, index: int, inputs: Array) -> None:
         """The opening of the output-enable window with the smallest error after the activation."""
         nominal = self.options.layers[index].enable_offset
         assert nominal is not None
         errors = {}
-        for offset in (nominal + step for step in _WINDOW):
+        for offset in (nominal + step for step in _WINDOW if 0 <= nominal + step <= LAST_ZERO):
             self._set(index, enable_offset=offset)
-            x, codes, _ = self._observe(index, chip, inputs, signed=False)
+            x, codes, _ = self._observe(index, inputs, signed=False)
             durations = codes / self.config.max_code
             errors[offset] = float(np.mean((durations - self.network.layers[index].forward(x)) ** 2))
         self._set(index, enable_offset=min(errors, key=lambda offset: errors[offset]))

@@ -1,7 +1,9 @@
 """How a network shall be mapped, and which step of the frame does what: modes, phases, readouts."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from analog_models.config import AnalogConfig
 from cosim.network import Activation, FeedForwardNetwork
@@ -40,6 +42,16 @@ class LayerOptions:
     weight_scale: float | None = None
     enable_offset: int | None = None
     bias_durations: tuple[int, ...] | None = None
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "LayerOptions":
+        """Inverse of `dataclasses.asdict`, after JSON has made lists and text of what it does not know."""
+        mode, durations = fields["mode"], fields["bias_durations"]
+        known = {
+            "mode": None if mode is None else Mode(mode),
+            "bias_durations": None if durations is None else tuple(durations),
+        }
+        return cls(**{**fields, **known})
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,23 @@ class MappingOptions:
     def layer(self, index: int) -> LayerOptions:
         """The options of one layer."""
         return self.layers.get(index, LayerOptions())
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as what JSON holds."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "MappingOptions":
+        """Inverse of `to_json`, through JSON or not."""
+        known = {
+            "layers": {int(index): LayerOptions.from_json(layer) for index, layer in fields["layers"].items()},
+            "placement": {
+                int(index): tuple((row, column) for row, column in squares)
+                for index, squares in fields["placement"].items()
+            },
+            "analog": AnalogConfig.from_json(json.dumps(fields["analog"])),
+        }
+        return cls(**{**fields, **known})
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ settings and data; so a campaign that was interrupted or killed goes on where it
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analog_models.config import AnalogConfig
 from cosim.archive import ArchiveError, read_archive, write_archive
-from cosim.calibration import CalibratedChip
+from cosim.calibration import STEPS, CalibratedChip, Step
 from cosim.checkpoint import code_digest
 from cosim.compiler import MappingOptions
 from cosim.figures.study import Measurement, Study
@@ -124,10 +124,13 @@ class Campaign:
         analog: AnalogConfig | None = None,
         options: MappingOptions | None = None,
         inputs: ClipSet | None = None,
+        steps: Collection[Step] = STEPS,
     ) -> CalibratedChip:
         """A chip with the keyword-spotting network, programmed and calibrated; by default with `calibration`."""
         inputs = self.calibration if inputs is None else inputs
-        return prepare_chip(self.model, inputs, config=self.config, analog=analog, options=options, seed=seed)
+        return prepare_chip(
+            self.model, inputs, config=self.config, analog=analog, options=options, seed=seed, steps=steps
+        )
 
     # Progress and what is kept ----------------------------------------------------------------------------------------
 

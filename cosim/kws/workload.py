@@ -1,6 +1,6 @@
 """Keyword spotting from clips to a report: features, compile, program, calibrate, run, compare with software."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
-from cosim.calibration import CalibratedChip, calibrate
+from cosim.calibration import STEPS, CalibratedChip, Step, calibrate
 from cosim.checked import Engine
 from cosim.checkpoint import code_digest
 from cosim.compiler import MappingOptions
@@ -133,6 +133,7 @@ def prepare_chip(
     analog: AnalogConfig | None = None,
     options: MappingOptions | None = None,
     seed: int = 0,
+    steps: Collection[Step] = STEPS,
     say: Say | None = None,
     advance: Callable[[int, int], None] | None = None,
 ) -> CalibratedChip:
@@ -144,6 +145,7 @@ def prepare_chip(
         options=options,
         analog=analog,
         seed=seed,
+        steps=steps,
         say=say,
         advance=advance,
     )

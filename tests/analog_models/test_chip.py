@@ -122,6 +122,19 @@ def saved(small: Any, tmp_path: Path) -> tuple[AnalogChip, Path]:
     return chip, path
 
 
+def test_a_copy_gives_the_same_codes_and_stands_alone(saved: tuple[AnalogChip, Path]) -> None:
+    chip, _ = saved
+    rows, w = range(16, 24), WeightTargets(wp1=np.full((24, 12), 0.5))
+    program(chip, {3: w}, rows=rows, written_s=5e4)
+    again = chip.copy()
+    assert again.pairs == chip.pairs
+    assert again.tile(3).runs == chip.tile(3).runs
+    assert np.array_equal(again.tile(3).cells.read_us(), chip.tile(3).cells.read_us())
+    before = chip.tile(3).cells.programmed.copy()
+    program(again, {3: w}, rows=rows)
+    assert np.array_equal(chip.tile(3).cells.programmed, before)
+
+
 def test_a_saved_chip_gives_the_same_codes_in_another_process(saved: tuple[AnalogChip, Path], capsys: Any) -> None:
     chip, path = saved
     root = Path(__file__).parents[2]
@@ -177,7 +190,7 @@ def test_a_file_of_another_format_is_refused(saved: tuple[AnalogChip, Path]) -> 
     _, path = saved
     arrays = dict(np.load(path))
     np.savez(path, **(arrays | {"format": np.array(99)}))
-    with pytest.raises(AnalogFileError, match="has format 99, this version reads 1"):
+    with pytest.raises(AnalogFileError, match="has format 99, this version reads 2"):
         AnalogChip.load(path)
     damaged = arrays["g3"].copy()
     damaged[0, 0, 0] = -1

@@ -155,6 +155,50 @@ def test_drift_spreads_the_weights_with_time(small: Any) -> None:
     assert spreads[0] < spreads[1] < spreads[2]
 
 
+def test_rows_programmed_later_are_younger(small: Any) -> None:
+    """Two halves of the rows, a day apart: read a day later, each has lost what it would have on a chip of its own."""
+    day, w = 86_400.0, np.full((24, 12), 0.8)
+    quiet = replace(NOMINAL, pcm=replace(NOMINAL.pcm, nu_sigma_low=0.0, nu_sigma_high=0.0, nu_sigma_offset=0.0))
+    chip = small(quiet)
+    program(chip, {0: WeightTargets.balanced(w)})
+    program(chip, {0: WeightTargets.balanced(w)}, rows=range(12, 24), written_s=day)
+    cells = chip.tile(0).cells
+    fresh = cells.programmed * 25 / (1 << 18) * quiet.periphery.attenuation(24)[:, np.newaxis]
+    for age in (day / 2, day, 2 * day):
+        chip.set_age(age)
+        kept = (cells.read_us() / fresh)[0]
+        for rows, written in ((slice(0, 12), 0.0), (slice(12, 24), day)):
+            expected = quiet.pcm.retention(cells.exponent[0, rows] / (1 << 16), max(age - written, 0.0))
+            assert kept[rows] == pytest.approx(expected, rel=1e-3)
+    old, young = cells.variance(((True, False),)).T[:12].mean(), cells.variance(((True, False),)).T[12:].mean()
+    share = kept[:12].mean() / kept[12:].mean()
+    # Read noise of the older rows: their smaller conductance, g^0.35, and the longer spectrum, ln 2d / ln 1d.
+    expected = share**0.7 * np.log(2 * day / 5e-7) / np.log(day / 5e-7)
+    assert old / young == pytest.approx(expected, rel=0.05)
+
+
+def test_watching_sees_every_round_and_changes_nothing(small: Any) -> None:
+    chip, other, w = small(NOMINAL), small(NOMINAL), targets(24, 12)
+    seen: list[tuple[int, int, int, np.ndarray]] = []
+    report = program(chip, {0: WeightTargets.balanced(w)}, watch=lambda *step: seen.append(step))
+    program(other, {0: WeightTargets.balanced(w)})
+    assert np.array_equal(chip.tile(0).cells.programmed, other.tile(0).cells.programmed)
+    for pair, target in ((1, w), (2, -w)):
+        rounds = [(count, errors) for tile, which, count, errors in seen if (tile, which) == (0, pair)]
+        assert [count for count, _ in rounds] == list(range(report.iterations[0, pair] + 1))
+        assert rounds[0][1] == pytest.approx(-target, abs=0.05)  # only RESET: nothing is there
+        within = [(np.abs(errors) < Programming().tolerance).mean() for _, errors in rounds]
+        assert within[0] < 0.2
+        assert within[-1] > 0.8  # a verification is noisy: what it takes for good is not all within tolerance
+        # Relaxation, which the loop cannot see, comes on top.
+        assert np.abs(rounds[-1][1]).mean() < 0.6 * np.abs(report.errors[0, pair]).mean()
+
+
+def test_time_of_programming_must_not_be_negative(small: Any) -> None:
+    with pytest.raises(ValueError, match="written_s must be 0 s or later, got -1"):
+        program(small(NOMINAL), {0: WeightTargets(wp1=targets(24, 12))}, written_s=-1.0)
+
+
 def test_progress_counts_pairs_of_tiles(small: Any) -> None:
     seen: list[tuple[int, int]] = []
     w = np.zeros((24, 12))
