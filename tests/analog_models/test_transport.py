@@ -65,6 +65,19 @@ def test_a_frame_gets_the_same_errors_in_any_batch() -> None:
         assert np.array_equal(alone.slips[0], together.slips[row]), frame
 
 
+def test_errors_are_those_of_chip_pad_frame_and_window() -> None:
+    """Change any of the four, and they are others."""
+
+    def errors(chip: int = 3, olp: int = 1, frame: int = 7, cycle: int = 12) -> bytes:
+        receiver = PadReceiver.of(NOMINAL, seed=5, chip=chip, olp=olp, wires=64)
+        reception = receiver.reception(np.array([frame]), cycle)
+        return reception.moves.tobytes() + reception.slips.tobytes()
+
+    assert errors() == errors()
+    others = [errors(chip=4), errors(olp=2), errors(frame=8), errors(cycle=13)]
+    assert len({errors(), *others}) == 5
+
+
 def test_skew_is_fixed_and_jitter_is_not() -> None:
     only_skew = Receiver(replace(NOMINAL, jitter_ns=0.0), KeyedNoise(3), Draw.ROW_SKEW, Draw.ROWS, 64)
     moves = only_skew.moves(np.arange(50), 9)

@@ -15,6 +15,7 @@ from analog_models.events import EventKind
 from analog_models.programming import WeightTargets
 from cosim.assembler import assemble
 from cosim.experiment import Experiment, ExperimentError
+from cosim.golden import GoldenEngine
 from cosim.program import Unit
 from cosim.rtl_engine.engine import RtlEngine, RunInterrupted
 from cosim.twin import TwinEngine
@@ -141,6 +142,28 @@ def multiply(seed: int = 0, **rest) -> Experiment:
     )
     weights = {0: WeightTargets(wp1=weights)}
     return experiment(units=listings, vectors={0: codes}, weights=weights, seed=seed, **rest)
+
+
+@pytest.mark.chip
+@pytest.mark.xdist_group("chip")
+def test_only_tiles_of_a_pair_of_rows_can_share() -> None:
+    """Rows 2 and 3 agree, and are a pair; rows 1 and 2 agree as well, and are none."""
+    tiles = preset().floorplan.tile_index
+
+    def sharing(north: int) -> Experiment:
+        sides = {(north, 0): "south", (north + 1, 0): "north"}
+        words = {tiles[square]: f"ARRAY share_{side}\nARRAY\nHALT" for square, side in sides.items()}
+        listings = {Unit(TILE, index): assemble(text, TILE, preset()) for index, text in words.items()}
+        return Experiment(preset(), listings, cycles=20, name=f"rows {north} and {north + 1}")
+
+    experiments = [sharing(2), sharing(1)]
+    pair, strangers = records = RtlEngine().perform(experiments)
+    assert not pair.flagged
+    assert strangers.error_cycle == 3
+    faults = {unit.index for unit, status in strangers.statuses.items() if status.get("fault")}
+    assert faults == {tiles[1, 0], tiles[2, 0]}
+    for record, golden in zip(records, GoldenEngine().perform(experiments), strict=True):
+        assert record.difference(golden) is None
 
 
 def test_events_and_crossings_are_recorded(engine: RtlEngine) -> None:

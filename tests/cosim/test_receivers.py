@@ -54,6 +54,15 @@ def test_slips_count_within_the_pulse_only(missed: bool, change: int) -> None:
     np.testing.assert_array_equal(out.sum(axis=0) - wires.sum(axis=0), [0, change, 2 * change, 0, 0])
 
 
+@pytest.mark.parametrize(
+    ("move", "missed", "late"), [(0, False, 0), (0, True, 3), (-2, False, 2), (-2, True, 5), (2, True, 3)]
+)
+def test_wires_count_as_low_before_the_window(move: int, missed: bool, late: int) -> None:
+    """A wire that is high throughout: what looks back before the window's first cycle sees nothing there."""
+    out = through_shell(np.ones((9, 1), np.bool_), reception([move], [], missed))
+    assert out[:, 0].tolist() == [False] * late + [True] * (9 - late)
+
+
 def edge_lists() -> st.SearchStrategy:
     near = st.lists(st.integers(0, 12), max_size=6, unique=True).map(sorted)
     far = st.lists(st.integers(0, WINDOW - 1), max_size=4, unique=True).map(sorted)

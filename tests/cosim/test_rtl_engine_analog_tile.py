@@ -210,6 +210,9 @@ async def misuse_sets_the_sticky_fault(dut) -> None:
     await shell.cycle(wp1=1)
     await shell.cycle(integrate=1)
     assert not await faulty(), "controls may change before and after an integration"
+    await shell.cycle(integrate=1, precharge=1, clear=1)
+    await shell.cycle(clear=0)
+    assert await faulty(), "what is raised in the cycle of a clear stays"
 
 
 if __name__ == "__main__":

@@ -81,6 +81,7 @@ def test_tile_is_emitted_once_and_instanced_everywhere(chip: Path) -> None:
     for pad in ("ilp", "olp"):
         domains = re.findall(rf"^  {pad} {pad}_(\w+) \(", top, re.MULTILINE)
         assert sorted(domains) == sorted(config.floorplan.domains)
+    assert len(re.findall(r"^  wire_receiver #\(", top, re.MULTILINE)) == config.domain_count
     assert len(re.findall(r"^module tile\(", (chip / "tile.v").read_text(), re.MULTILINE)) == 1
 
 
