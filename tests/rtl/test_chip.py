@@ -266,6 +266,38 @@ async def test_events_and_faults_have_their_places(host: Host) -> None:
 
 
 @chip_test
+async def test_every_kind_of_flag_raises_the_error_pin(host: Host) -> None:
+    """And its own bit of the chip's STATUS, until the flags are cleared."""
+    ctx, chip = host.ctx, host.chip
+
+    async def raised() -> set[str]:
+        await ctx.tick().repeat(8)
+        assert ctx.get(chip.error)
+        status = await host.status()
+        flags = {name for name in ("contention", "illegal", "fault", "host_error") if getattr(status, name)}
+        ctx.set(host.analog[SW].fault, 0)
+        await host.write(CONTROL, [4])
+        await ctx.tick().repeat(2)
+        assert not ctx.get(chip.error)
+        return flags
+
+    for kind, index in MemoryMap(SMALL).units:
+        await host.load(kind, index, HALT)
+    ctx.set(host.analog[SW].fault, 1)
+    assert await raised() == {"fault"}
+    await host.write(address(UnitKind.CHIP, 0, ChipRegion.STATUS), [0])
+    assert await raised() == {"host_error"}
+    for kind in (UnitKind.TILE, UnitKind.ILP, UnitKind.OLP):
+        await host.load(kind, 1, word(7))
+        await host.start()
+        assert await raised() == {"illegal"}, kind
+        await host.load(kind, 1, HALT)
+    await host.load(UnitKind.TILE, NE, route(east_to_net=Pattern.ALL, west_to_net=Pattern.LOW), HALT)
+    await host.start()
+    assert await raised() == {"contention"}
+
+
+@chip_test
 async def test_start_and_stop_reach_every_unit_in_one_cycle(host: Host) -> None:
     units = list(MemoryMap(SMALL).units)
     for kind, index in units:
