@@ -1,6 +1,7 @@
 """The golden model against the RTL on random experiments, and whether such a comparison finds bugs at all."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 import cosim.golden.port
 import cosim.golden.tile
+import cosim.verification.command
 from cosim.cli import main
 from cosim.experiment import Experiment, Record
 from cosim.golden import GoldenEngine, Memory
@@ -150,6 +152,23 @@ def test_a_failing_experiment_becomes_small(bug: str, monkeypatch: pytest.Monkey
     assert sum(map(len, experiment.units.values())) == 1  # one MESH word, or one ARRAY word
     assert compare(SMALL, engine, [experiment])[1] == [small.difference]
     assert compare(SMALL, GoldenEngine(SMALL), [experiment])[1] == [None]
+
+
+def test_the_command_prints_what_fails_and_saves_it_made_small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    buggy = Mutant(monkeypatch, *MUTANTS["rows never contend"])
+    monkeypatch.setattr(cosim.verification.command, "RtlEngine", lambda config: buggy)
+    monkeypatch.setattr(cosim.verification.command, "build", lambda config: None)
+    options = ["--preset=small", "--packets=0", "--weights=0", f"--save={tmp_path / 'failing'}"]
+    result = CliRunner().invoke(main, ["verify", *options, "--experiments=20"])
+    assert result.exit_code == 1, result.output
+    (path,) = {Path(saved) for saved in re.findall(r"saved as (\S+)", result.output)}
+    (words,) = Experiment.load(path).units.values()
+    assert len(words) == 1
+    assert re.search(r"== TILE \d ==\n.*MESH .*_to_rows=", result.output)
+    again = CliRunner().invoke(main, ["verify", str(path)])
+    assert again.exit_code == 1
+    assert f"{path}: " in again.output
+    assert "contention" in again.output
 
 
 def test_a_bug_that_needs_the_session_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
