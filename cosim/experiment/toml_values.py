@@ -1,6 +1,5 @@
 """Values of a TOML file, each checked as it is read; mistakes carry the place where they are made."""
 
-import csv
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -119,15 +118,21 @@ class TomlValues:
 
     def table(self, key: Key, path: Path) -> NDArray[np.float64]:
         rows: list[list[float]] = []
-        for number, row in enumerate(csv.reader(self.content(key, path).splitlines()), start=1):
-            if not row:
+        for number, line in enumerate(self.content(key, path).splitlines(), start=1):
+            if not line:
                 continue
-            try:
-                rows.append([float(cell) for cell in row])
-            except ValueError as error:
-                raise ExperimentError(f"{path}:{number}: {error}; expected numbers with commas between them") from None
-            if len(rows[-1]) != len(rows[0]):
-                raise ExperimentError(f"{path}:{number}: {len(rows[-1])} numbers, the rows above have {len(rows[0])}")
+            row: list[float] = []
+            column = 1
+            for cell in line.split(","):
+                try:
+                    row.append(float(cell))
+                except ValueError:
+                    what = f"{cell.strip()!r} is no number; expected numbers with commas between them"
+                    raise ExperimentError(f"{path}:{number}:{column}: {what}") from None
+                column += len(cell) + 1
+            if rows and len(row) != len(rows[0]):
+                raise ExperimentError(f"{path}:{number}:1: {len(row)} numbers, the rows above have {len(rows[0])}")
+            rows.append(row)
         return np.array(rows, np.float64).reshape(len(rows), -1 if rows else 0)
 
 

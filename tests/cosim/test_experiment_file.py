@@ -231,8 +231,9 @@ def test_mistakes_in_an_assembly_file_point_there(load, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("1,2\n3,x\n", r"v\.csv:2: could not convert string to float: 'x'"),
-        ("1,2\n\n3\n", r"v\.csv:3: 1 numbers, the rows above have 2"),
+        ("1,2\n3, x\n", r"v\.csv:2:3: 'x' is no number; expected numbers with commas between them"),
+        ("1,2\n3,\n", r"v\.csv:2:3: '' is no number"),
+        ("1,2\n\n3\n", r"v\.csv:3:1: 1 numbers, the rows above have 2"),
         ("1,2\n3,4\n", r"my_test\.toml:5:11: vectors must have the shape \(vectors, 16\).*got \(2, 2\)"),
         ("", r"my_test\.toml:5:11: vectors must have the shape"),
     ],
