@@ -16,10 +16,11 @@ def test_sizes_of_the_specification() -> None:
     assert (CHIP.tile_count, CHIP.domain_count, CHIP.bias_rows, CHIP.total_rows) == (34, 6, 8, 520)
 
 
-def test_banks_hold_157_bits_and_decode_to_14_switches() -> None:
+def test_bits_of_the_control_signals() -> None:
     widths = [data.Layout.cast(bank).size for bank in (MeshBank, ArrayBank, ReadoutBank, BiasBank, WriteBank)]
     assert sum(widths) == 157
-    assert len(list(data.Layout.cast(MeshBank))) == 14
+    assert len(list(data.Layout.cast(MeshBank))) * CHIP.lanes == 7168
+    assert len(Edge) * CHIP.lanes == 2048
 
 
 def test_tiles_that_share_capacitors() -> None:
