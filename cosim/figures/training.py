@@ -226,7 +226,7 @@ def evaluate(
     """What accuracies (settings, seeds) in % say; the paper's setting and no noise at all are among the settings."""
     which = f"networks and chips {seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else f"network and chip {seeds[0]}"
     finding = partial(Finding, engine="twin", data=data, seeds=which)
-    over = partial(Finding.over, engine="twin", data=data, seeds=which)
+    over = partial(Finding.over, data=data, seeds=which)
     findings, best = [], {}
     for field, (word, unit) in _FIELDS.items():
         levels, rows = _sweep(settings, field)
@@ -249,11 +249,18 @@ def evaluate(
     paper, none = settings.index(_PAPER), settings.index(_NONE)
     for name, row in (("the paper's noise", paper), ("no noise", none)):
         findings += [
-            over(f"chip accuracy, trained with {name}", chip[row], "%", headline=row == paper),
-            over(f"software accuracy, trained with {name}", software[row], "%"),
-            over(f"software minus chip, trained with {name}", software[row] - chip[row], "points", headline=True),
+            over(f"chip accuracy, trained with {name}", chip[row], "%", engine="twin", headline=row == paper),
+            over(f"software accuracy, trained with {name}", software[row], "%", engine="float64"),
+            over(
+                f"software minus chip, trained with {name}",
+                software[row] - chip[row],
+                "points",
+                engine="float64 and twin",
+                headline=True,
+            ),
         ]
-    findings.append(over("gain in chip accuracy of the paper's noise over none", chip[paper] - chip[none], "points"))
+    gain = chip[paper] - chip[none]
+    findings.append(over("gain in chip accuracy of the paper's noise over none", gain, "points", engine="twin"))
     numbers = {
         "data": data,
         "seeds": list(seeds),
