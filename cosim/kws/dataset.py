@@ -255,7 +255,7 @@ def _from_features(path: Path) -> TrainingSet:
     names = [str(name) for name in arrays["labels"]]
     if set(names) != set(LABELS):
         raise DatasetError(f"{path}: labels are {names}, expected {list(LABELS)}")
-    mel = arrays["noise_logmel_i8"].astype(np.float32) * arrays["noise_scale"] + arrays["noise_offset"]
+    mel = (arrays["noise_logmel_i8"] * arrays["noise_scale"] + arrays["noise_offset"]).astype(np.float32)
     ends = np.cumsum(arrays["noise_len"])
     if ends[-1] != len(mel):
         raise DatasetError(f"{path}: noise_len sums to {ends[-1]}, but noise_logmel_i8 has {len(mel)} frames")
