@@ -655,7 +655,7 @@ def figures(
 
 @main.command()
 @click.argument("program", type=_FILE, required=False)
-@click.option("--out", type=_OUTPUT, help="The page, .html. Default: reports/view/NAME.html.")
+@click.option("--out", type=_OUTPUT_FILE, help="The page, .html. Default: reports/view/NAME.html.")
 @click.option(
     "--open/--no-open", "show", default=None, help="Open it in the browser. Default: if the output is a terminal."
 )
@@ -672,12 +672,9 @@ def view(program: Path | None, out: Path | None, show: bool | None) -> None:
 
     if out and out.suffix != ".html":
         raise click.ClickException(f"{out}: the page is HTML, end the name in .html")
-    if out and not out.resolve().parent.is_dir():
-        raise click.ClickException(f"{out}: there is no folder {out.parent}")
     shown = load_view(program) if program else shipped_view()
-    if out is None:
-        out = Path("reports/view") / f"{program.stem if program else 'kws'}.html"
-        out.parent.mkdir(parents=True, exist_ok=True)
+    out = out or Path("reports/view") / f"{program.stem if program else 'kws'}.html"
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, page(shown))
     click.echo(f"page: {out}")
     if show is None:

@@ -256,11 +256,14 @@ def test_a_record_is_named_for_what_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("out", "complaint"), [("page.pdf", "end the name in .html"), ("nowhere/page.html", "there is no folder")]
+    ("out", "complaint"),
+    [("page.pdf", "end the name in .html"), ("file/page.html", "is no folder that can be written to")],
 )
 def test_places_that_cannot_be_are_refused(tmp_path: Path, out: str, complaint: str) -> None:
+    (tmp_path / "file").touch()
     result = CliRunner().invoke(main, ["view", str(EXAMPLES / "pass_over.toml"), "--out", str(tmp_path / out)])
-    assert (result.exit_code, complaint in result.output) == (1, True)
+    assert result.exit_code != 0
+    assert complaint in " ".join(result.output.replace("\n", " ").split())
 
 
 def test_the_command_writes_the_page_and_opens_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
