@@ -34,7 +34,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
 
 def test_eight_steps_of_300_ns(measured: Measurement) -> None:
     assert measured.numbers["steps"] == [[300 * step, 300 * step + 300] for step in range(8)]
-    assert [finding.value for finding in measured.findings] == [2400, 0]
+    assert [finding.value for finding in measured.findings] == [2400]
+    assert measured.numbers["comparator_pulses_replayed"] == 2 * 4 * 512
 
 
 def test_lanes_show_every_unit_at_work(measured: Measurement) -> None:
