@@ -345,9 +345,10 @@ STUDY = Study(
     ramps, comparator answers, counted codes. Lanes follow from the controller programs (levels are in force two
     cycles after their instruction), durations of pulses are those recorded. Capacitor voltages are not digital, so
     the run does not hold them: the recorded events go once more through the same physics, whose comparators must
-    answer exactly as recorded (else there is no figure); within an integration it is looked at twelve times, with pulses cut off at that
-    moment, and straight lines join what was seen. The chip has the calibrated weights and bias rows, programmed once.
-    Columns shown: the longest comparator pulse that ends with the crossing, a middle one, and the shortest of all.""",
+    answer exactly as recorded (else there is no figure); within an integration it is looked at twelve times, with
+    pulses cut off at that moment, and straight lines join what was seen. The chip has the calibrated weights and
+    bias rows, programmed once. Columns shown: the longest comparator pulse that ends with the crossing, a middle
+    one, and the shortest of all.""",
     measure=measure,
     figures=(
         Figure(
