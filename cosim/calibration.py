@@ -361,7 +361,9 @@ class _Session:
             layers[-1] = replace(layers[-1], activation=Activation.LINEAR)
             options[index] = replace(options[index], enable_offset=None)
         placement = {i: squares for i, squares in self.options.placement.items() if i <= index}
-        return FeedForwardNetwork(tuple(layers)), replace(self.options, layers=options, placement=placement)
+        overlapped = self.options.overlapped and index > 0  # a single layer cannot integrate while it is read out
+        mapping = replace(self.options, layers=options, placement=placement, overlapped=overlapped)
+        return FeedForwardNetwork(tuple(layers)), mapping
 
     def _observe(self, index: int, inputs: Array, *, signed: bool) -> tuple[Array, NDArray[np.uint8], LayerPlan]:
         """Inputs of layer `index`, as the chip's rows take them, its output codes, and the plan that these obey."""

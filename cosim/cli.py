@@ -134,6 +134,11 @@ def main() -> None:
 @click.option("--clips", type=click.IntRange(min=1), help="Classify N clips. Default: all, or 60 synthesised ones.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which chip, and which clips.")
 @click.option("--ideal", is_flag=True, help="Analog part without noise or mismatch.")
+@click.option(
+    "--overlapped",
+    is_flag=True,
+    help="Read the output in the next frame's first step, which leaves time for asymmetry balance on every layer.",
+)
 @click.option("--model", type=_INPUT, help="Checkpoint. Default: the shipped one.")
 @click.option("--json", "json_file", type=_OUTPUT_FILE, help="Write the results there.")
 @click.option("--report", type=_OUTPUT_FOLDER, help="Folder for the pictures.")
@@ -151,6 +156,7 @@ def kws(
     clips: int | None,
     seed: int,
     ideal: bool,
+    overlapped: bool,
     model: Path | None,
     json_file: Path | None,
     report: Path | None,
@@ -170,6 +176,7 @@ def kws(
     from cosim.calibration import CalibratedChip
     from cosim.checked import CheckedEngine
     from cosim.checkpoint import Checkpoint, ResumableEngine
+    from cosim.compiler import MappingOptions
     from cosim.kws.model import CHECKPOINT, KwsModel
     from cosim.kws.workload import calibration_clips, classify, describe_run, load_clips, prepare_chip
     from cosim.rtl_engine.engine import RtlEngine
@@ -186,6 +193,7 @@ def kws(
     traces: list[str] = []
     network = KwsModel.load(model or CHECKPOINT)
     analog = AnalogConfig.ideal() if ideal else AnalogConfig()
+    mapping = MappingOptions(overlapped=overlapped)
     with ExitStack() as stack:
         with _progress() as bar:
             say = _Task(bar)
@@ -194,13 +202,22 @@ def kws(
                 say("reading the calibration clips" if audio or features else "speaking the calibration clips")
                 inputs = calibration_clips(audio, features)
                 notes.append(f"calibrated: with {len(inputs)} clips, {inputs.source}")
-                return prepare_chip(network, inputs, analog=analog, seed=seed, say=say, advance=say.advance)
+                return prepare_chip(
+                    network, inputs, analog=analog, options=mapping, seed=seed, say=say, advance=say.advance
+                )
 
             say("reading the clips" if audio else "speaking the clips")
             chosen = load_clips(audio, clips, seed)
             if checkpoint:
                 run = describe_run(
-                    network, chosen, engine=engine, analog=analog, seed=seed, audio=audio, features=features
+                    network,
+                    chosen,
+                    engine=engine,
+                    analog=analog,
+                    options=mapping,
+                    seed=seed,
+                    audio=audio,
+                    features=features,
                 )
                 kept = stack.enter_context(Checkpoint(checkpoint, run))
                 chip = kept.chip(make)

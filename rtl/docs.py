@@ -175,7 +175,7 @@ def _control_signals(config: ChipConfig) -> str:
     """How many bits each bank of a tile holds, and what they become."""
     switches = len(MeshBank.as_shape().members)
     becomes = {
-        "MESH": f"{switches} switches x {config.lanes} lanes: {switches * config.lanes:,} enables, kept in latches; "
+        "MESH": f"{switches} switches x {config.lanes} lanes: {switches * config.lanes:,} enables, kept in registers; "
         f"CUSTOM takes them from the {len(Edge)} x {config.lanes} bits of the custom masks",
         "ARRAY": "lines to the analog macro",
         "READOUT": f"lines to the analog macro; `output_enable` gates {config.lanes} columns",

@@ -151,7 +151,7 @@ class KwsReport:
         figures.add_row(
             "simulation",
             f"{self.cycles:,} cycles in {self.wall_s:.1f} s: {self.cycles / self.wall_s:,.0f} cycles/s, "
-            f"{len(self.clips) / self.wall_s:.1f} frames/s ({parts})",
+            f"{len(self.clips) / self.wall_s:.1f} frames/s" + (f" ({parts})" if parts else ""),
         )
         console.print()
         console.print(figures)

@@ -157,6 +157,7 @@ def describe_run(
     *,
     engine: str,
     analog: AnalogConfig,
+    options: MappingOptions | None = None,
     seed: int,
     audio: Path | None = None,
     features: Path | None = None,
@@ -178,6 +179,7 @@ def describe_run(
         "model": digest(part for array in arrays for part in (str(array.shape), np.ascontiguousarray(array).tobytes())),
         "clips": f"{len(clips)} ({digest([*clips.names, quantise(model.prepare(clips.features)).tobytes()])})",
         "calibration": calibration,
+        "frame": "overlapped" if options and options.overlapped else "strict",
         "code": code_digest(),
     }
 

@@ -7,6 +7,7 @@ import pytest
 
 from analog_models.config import AnalogConfig
 from cosim.calibration import CalibratedChip, Step, calibrate, recalibrate
+from cosim.compiler import MappingOptions
 from cosim.network import Activation, FeedForwardNetwork, Layer
 from cosim.twin import TwinEngine
 from rtl.config import preset
@@ -54,6 +55,15 @@ def test_calibrated_chip_is_closer_to_software(calibrated, network, inputs):
 
     assert raw.layers == ()
     assert error(calibrated) < 0.9 * error(raw)
+
+
+def test_overlapped_frames_are_calibrated_as_well(network, inputs):
+    chip = calibrate(network, preset("small"), inputs, options=MappingOptions(overlapped=True), seed=SEED)
+    assert chip.program.frame_cycles == 6 * 300, "four steps and two; the readout is in the next frame"
+    for layer in chip.layers:
+        assert np.abs(layer.residual_offsets).max() < 0.01
+    results = TwinEngine().run(chip.program, chip.analog, inputs)
+    assert np.corrcoef(results.values("layer1").ravel(), network.forward(inputs)[-1].ravel())[0, 1] > 0.99
 
 
 def test_equal_seeds_give_equal_chips(calibrated, network, inputs):

@@ -116,6 +116,18 @@ def test_killed_interrupted_and_finished(options, tmp_path):
     assert re.search(r"belongs to another run: clips is 60 \(\w+\) there and 61 \(\w+\) here", other.output)
 
 
+def test_overlapped_frame_is_another_run(options, tmp_path):
+    """Two layers take seven steps; read in the next frame, one less."""
+    folder, out = tmp_path / "run", tmp_path / "out.json"
+    arguments = options("--engine", "twin", "--clips", 12, "--checkpoint", folder)
+    result = invoke([*arguments, "--overlapped", "--json", str(out)])
+    assert result.exit_code == 0, result.output
+    assert json.loads(out.read_text())["frame_ns"] == 6 * 300
+    other = invoke(arguments)
+    assert other.exit_code == 1
+    assert "frame is overlapped there and strict here" in " ".join(other.output.split())
+
+
 def test_waves_and_checkpoint_exclude_each_other(options, tmp_path):
     result = invoke(options("--checkpoint", tmp_path / "run", "--waves", tmp_path / "waves"))
     assert result.exit_code == 2
