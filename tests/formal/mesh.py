@@ -84,7 +84,7 @@ def switches_in_force(
         bench.invariant(f"{name}{switch}_custom", signal(f"{switch}_custom") == (pattern == Pattern.CUSTOM))
         bench.claim(
             f"{name}{switch}_latched",
-            "Each switch holds its 512 enables in latches, loaded from pattern and mask when the bank or the mask is "
+            "Each switch holds its 512 enables in registers, loaded from pattern and mask when the bank or the mask is "
             "written.",
             signal(switch) == enables[switch],
         )
