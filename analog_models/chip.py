@@ -38,10 +38,10 @@ class AnalogChip:
     tiles : iterable of int
         Indices of the tiles in use. A tile's array takes memory from its first programming on; an event for another
         tile makes a tile without conductance.
+    rows, bias_rows, columns : int
+        Size of a tile's array; the paper's chip has 512, 8 and 512.
     pairs : mapping of int to int
         Northern to southern tile of every pair that can share capacitors.
-    rows, bias_rows, columns : int
-        Size of a tile's array.
     seed : int
         All mismatch and noise of this chip.
     chip : int
@@ -58,10 +58,10 @@ class AnalogChip:
         config: AnalogConfig,
         *,
         tiles: Iterable[int],
+        rows: int,
+        bias_rows: int,
+        columns: int,
         pairs: Mapping[int, int] | None = None,
-        rows: int = 512,
-        bias_rows: int = 8,
-        columns: int = 512,
         seed: int = 0,
         chip: int = 0,
     ) -> None:

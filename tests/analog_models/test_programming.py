@@ -17,7 +17,7 @@ def targets(rows: int, columns: int, sigma: float = 0.25, seed: int = 1) -> np.n
 
 
 def test_a_full_tile_reaches_the_papers_figures() -> None:
-    chip = AnalogChip(NOMINAL, tiles=[0])
+    chip = AnalogChip(NOMINAL, tiles=[0], rows=512, bias_rows=8, columns=512)
     w = targets(520, 512)
     report = program(chip, {0: WeightTargets.balanced(w)})
     assert report.weights == 2 * 520 * 512
@@ -33,7 +33,7 @@ def test_a_full_tile_reaches_the_papers_figures() -> None:
 
 def test_the_error_budget_is_the_devices() -> None:
     """Below 4 % of the largest weight per pair, below 3 % balanced: docs/physics.md, "What it adds up to"."""
-    chip = AnalogChip(NOMINAL, tiles=[0], columns=128)
+    chip = AnalogChip(NOMINAL, tiles=[0], rows=512, bias_rows=8, columns=128)
     w = targets(520, 128, sigma=0.2)
     report = program(chip, {0: WeightTargets.balanced(w)})
     tile = chip.tile(0)
@@ -55,7 +55,7 @@ def test_the_error_budget_is_the_devices() -> None:
 
 
 def test_weights_sit_on_one_side() -> None:
-    chip = AnalogChip(NOMINAL, tiles=[0], rows=32, columns=32)
+    chip = AnalogChip(NOMINAL, tiles=[0], rows=32, bias_rows=8, columns=32)
     w = targets(40, 32)
     program(chip, {0: WeightTargets(wp2=w)})
     g = chip.tile(0).cells.programmed * 25 / (1 << 18)
@@ -68,7 +68,7 @@ def test_weights_sit_on_one_side() -> None:
 def test_tuning_absorbs_gain_and_path_mismatch_of_its_columns(ideal_with: Any) -> None:
     periphery = ideal_with(column_gain_sigma=0.05, path_mismatch_sigma=0.1).periphery
     quiet = replace(NOMINAL.pcm, programming_noise_scale=0.0, read_noise_scale=0.0, drift_scale=0.0)
-    chip = AnalogChip(replace(NOMINAL, pcm=quiet, periphery=periphery), tiles=[0], rows=64, columns=64)
+    chip = AnalogChip(replace(NOMINAL, pcm=quiet, periphery=periphery), tiles=[0], rows=64, bias_rows=8, columns=64)
     w = np.clip(targets(72, 64), -0.7, 0.7)  # a weak column cannot reach 1
     report = program(chip, {0: WeightTargets.balanced(w)})
     big = np.abs(w) > 0.1
@@ -79,7 +79,7 @@ def test_tuning_absorbs_gain_and_path_mismatch_of_its_columns(ideal_with: Any) -
 def test_a_verification_reads_what_the_tile_reads() -> None:
     """The loop's reading is the tile's own: mean and noise of integrations of one row, of both polarities in turn."""
     config = replace(NOMINAL, age_s=20.0, periphery=replace(NOMINAL.periphery, wire_ohm=0.0, ramp_bow_ns=0.0))
-    chip = AnalogChip(config, tiles=[0], rows=16, columns=16)
+    chip = AnalogChip(config, tiles=[0], rows=16, bias_rows=8, columns=16)
     tile = chip.tile(0)
     g = np.random.default_rng(0).uniform(0, 25, (4, 24, 16))
     tile.set_conductances(g)

@@ -37,7 +37,7 @@ def pulses(rng: np.random.Generator, rows: int = ROWS, batch: int = BATCH) -> np
 
 def chip_of(config: AnalogConfig, **options: Any) -> AnalogChip:
     options.setdefault("tiles", [0])
-    return AnalogChip(config, columns=COLUMNS, **options)
+    return AnalogChip(config, rows=ROWS, bias_rows=8, columns=COLUMNS, **options)
 
 
 def mac(x: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -224,7 +224,7 @@ def test_sharing_adds_charges_and_capacitances(north: int, south: int, seed: int
     if north + south == 0:
         return
     rng = np.random.default_rng(seed)
-    chip = AnalogChip(IDEAL, tiles=[0, 1], pairs={0: 1}, rows=16, columns=5)
+    chip = AnalogChip(IDEAL, tiles=[0, 1], pairs={0: 1}, rows=16, bias_rows=8, columns=5)
     expected = np.zeros((2, 5))
     frames = np.arange(2)
     events = [TileEvent(t, EventKind.PRECHARGE, 0) for t in (0, 1)]
@@ -382,7 +382,7 @@ def test_read_noise_of_a_mac_has_the_devices_variance(place: Any) -> None:
 
 def nominal_run(batch: np.ndarray, seed: int = 3) -> tuple[AnalogChip, Callable[[np.ndarray], np.ndarray]]:
     rng = np.random.default_rng(13)
-    chip = AnalogChip(NOMINAL, tiles=[0, 1], pairs={0: 1}, columns=33, seed=seed)
+    chip = AnalogChip(NOMINAL, tiles=[0, 1], pairs={0: 1}, rows=512, bias_rows=8, columns=33, seed=seed)
     for tile in (0, 1):
         g = np.abs(rng.normal(0, 4, (4, 520, 33)))
         chip.tile(tile).set_conductances(np.minimum(g, 25), 0.06)
@@ -474,7 +474,7 @@ def test_a_pulse_that_is_too_weak_does_nothing(small: Any, volts: float, reset: 
 
 
 def tile(config: AnalogConfig = IDEAL) -> Tile:
-    return AnalogChip(config, tiles=[4], rows=16, columns=12).tile(4)
+    return AnalogChip(config, tiles=[4], rows=16, bias_rows=8, columns=12).tile(4)
 
 
 @pytest.mark.parametrize(

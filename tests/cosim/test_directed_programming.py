@@ -75,7 +75,7 @@ class Tuner:
 @cocotb.test()
 async def closed_loop(dut) -> None:
     analog = replace(AnalogConfig(), age_s=20.0)  # read at once: nothing has drifted
-    chip = AnalogChip(analog, tiles=[tile(HERE).index], seed=7)
+    chip = AnalogChip(analog, tiles=[tile(HERE).index], rows=LANES, bias_rows=CHIP.bias_rows, columns=LANES, seed=7)
     host, agent = HostPort(dut, CHIP), AnalogAgent(dut, CHIP, chip)
     await reset(dut)
     agent.start()
