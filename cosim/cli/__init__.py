@@ -1,0 +1,81 @@
+"""The command `duramesh`."""
+
+import click
+
+from cosim.cli.measurements import bench, figures, transport, verify
+from cosim.cli.programs import asm, disasm, run, view
+from cosim.cli.workloads import kws
+
+__all__ = ["main"]
+
+
+class _Group(click.Group):
+    """Turns the project's own errors into one clear line and exit status 1; anything else is a bug and shows itself."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            if isinstance(error, _own_errors()):
+                raise click.ClickException(str(error)) from error
+            raise
+
+
+def _own_errors() -> tuple[type[Exception], ...]:
+    """Errors of the project, whose messages are for the user. They are imported when one may be at hand, not before."""
+    from analog_models.chip import AnalogFileError
+    from cosim.assembler import AssemblyError
+    from cosim.checked import EngineDifference
+    from cosim.checkpoint import CheckpointError
+    from cosim.compiler import MappingError
+    from cosim.experiment import ExperimentError, RecordError
+    from cosim.experiment.toml_source import TomlError
+    from cosim.figures.evidence import EvidenceError
+    from cosim.figures.registry import UnknownStudyError
+    from cosim.kws.dataset import DatasetError
+    from cosim.kws.features import AudioError
+    from cosim.kws.synthesiser import SynthesiserError
+    from cosim.network import NetworkError
+    from cosim.program import ProgramError
+    from cosim.rtl_engine.agents import ChipError
+    from cosim.rtl_engine.build import BuildError
+    from cosim.rtl_engine.simulator import SimulationError
+    from cosim.schedule import ScheduleError
+    from cosim.vectors import VectorError
+    from cosim.verification.command import StateError
+
+    return (
+        AnalogFileError,
+        AssemblyError,
+        AudioError,
+        BuildError,
+        CheckpointError,
+        ChipError,
+        DatasetError,
+        EngineDifference,
+        EvidenceError,
+        ExperimentError,
+        MappingError,
+        NetworkError,
+        ProgramError,
+        RecordError,
+        ScheduleError,
+        SimulationError,
+        StateError,
+        SynthesiserError,
+        TomlError,
+        UnknownStudyError,
+        VectorError,
+    )
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="duramesh")
+def main() -> None:
+    """An analog-AI inference chip: 34 PCM tiles, a mesh of durations, controller programs, RTL."""
+
+
+for _command in (kws, run, view, asm, disasm, verify, transport, bench, figures):
+    main.add_command(_command)

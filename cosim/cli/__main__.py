@@ -1,0 +1,5 @@
+"""``python -m cosim.cli`` is ``duramesh``."""
+
+from cosim.cli import main
+
+main()

@@ -1,0 +1,226 @@
+"""Commands that measure or verify: `duramesh verify`, `bench`, `transport`, `figures`."""
+
+from pathlib import Path
+
+import click
+
+from cosim.cli.shared import FILE, FOLDER, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, Task, new_console, new_progress
+
+__all__ = ["bench", "figures", "transport", "verify"]
+
+
+@click.command()
+@click.argument("saved", nargs=-1, type=FILE)
+@click.option("--experiments", type=click.IntRange(min=0), default=100, show_default=True, help="How many (more).")
+@click.option(
+    "--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port; not with --resume."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which ones.")
+@click.option("--preset", type=click.Choice(["chip", "small"]), default="chip", show_default=True)
+@click.option("--block", type=click.IntRange(min=1), default=20, show_default=True, help="Experiments of one session.")
+@click.option(
+    "--weights", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share that programs weights."
+)
+@click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there, after each block.")
+@click.option("--resume", is_flag=True, help="Go on where the file that --json names left off.")
+@click.option("--save", "folder", type=OUTPUT_FOLDER, help="Folder for failing experiments, made small.")
+@click.option("--detail", is_flag=True, help="Print the hits of every bin.")
+@click.option("--complete", is_flag=True, help="Fail if a bin of the coverage has no hit.")
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    saved: tuple[Path, ...],
+    experiments: int,
+    packets: int,
+    seed: int,
+    preset: str,
+    block: int,
+    weights: float,
+    json_file: Path | None,
+    resume: bool,
+    folder: Path | None,
+    detail: bool,
+    complete: bool,
+) -> None:
+    """Compare the RTL with the golden model on random experiments, or on SAVED ones.
+
+    Exits with status 1 if they differ.
+    """
+    from cosim.verification.command import replay, run
+
+    if saved:
+        ctx.exit(0 if replay(saved, new_console()) else 1)
+    with new_progress() as bar:
+        say = Task(bar)
+
+        def advance(text: str, done: int, total: int) -> None:
+            say.describe(text)
+            say.advance(done, total)
+
+        state = run(
+            preset,
+            experiments=experiments,
+            packets=packets,
+            seed=seed,
+            block=block,
+            weights=weights,
+            json_file=json_file,
+            resume=resume,
+            folder=folder,
+            detail=detail,
+            console=new_console(),
+            advance=advance,
+        )
+    if state.interrupted:
+        ctx.exit(130)
+    ctx.exit(0 if state.passed and not (complete and state.coverage.holes) else 1)
+
+
+@click.command()
+@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds; medians are shown.")
+@click.option("--quick", is_flag=True, help="Two rounds on small chips: whether it works, not how fast it is.")
+@click.option("--rebuild", is_flag=True, help="Build the simulator anew, to see how long that takes.")
+@click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there.")
+@click.option("--plot", "picture", type=OUTPUT_FILE, help="Draw how speed scales: .png, .svg, .pdf.")
+@click.option("--report", type=OUTPUT_FOLDER, help="Folder for both: benchmark.json, benchmark.png.")
+def bench(
+    repeats: int,
+    quick: bool,
+    rebuild: bool,
+    json_file: Path | None,
+    picture: Path | None,
+    report: Path | None,
+) -> None:
+    """Measure RTL, bare model, twin and numpy on the same work: docs/benchmarks.md."""
+    from cosim.benchmark.report import plot, print_benchmark, write_json
+    from cosim.benchmark.suite import Plan, measure
+
+    if picture and picture.suffix not in (".png", ".svg", ".pdf"):
+        raise click.ClickException(f"{picture}: no picture format {picture.suffix!r}; expected .png, .svg or .pdf")
+    plan = Plan.quick() if quick else Plan.full(repeats)
+    with new_progress() as bar:
+        say = Task(bar)
+
+        def advance(text: str, done: int, total: int) -> None:
+            say.describe(text)
+            say.advance(done, total)
+
+        result = measure(plan, advance, rebuild=rebuild)
+    print_benchmark(result, new_console())
+    if report:
+        json_file = json_file or report / "benchmark.json"
+        picture = picture or report / "benchmark.png"
+    if json_file:
+        write_json(result, json_file)
+        click.echo(f"json: {json_file}")
+    if picture:
+        click.echo(f"plot: {plot(result, picture)}")
+
+
+@click.command()
+@click.option("--vectors", type=click.IntRange(min=1), default=2048, show_default=True, help="Vectors of each range.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which vectors, and which chip.")
+@click.option(
+    "--engine", type=click.Choice(["rtl", "twin"]), default="rtl", show_default=True, help="What runs the chip."
+)
+@click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there.")
+@click.option(
+    "--report",
+    type=OUTPUT_FOLDER,
+    default=Path("reports/transport"),
+    show_default=True,
+    help="Folder for the picture.",
+)
+def transport(vectors: int, seed: int, engine: str, json_file: Path | None, report: Path) -> None:
+    """Send durations from one landing pad to all others: errors of ideal and of modelled (not measured) wires."""
+    from cosim.rtl_engine.engine import RtlEngine
+    from cosim.transport import measure_transport
+    from cosim.twin import TwinEngine
+
+    console = new_console()
+    runner = TwinEngine() if engine == "twin" else RtlEngine()  # the first time, it builds the simulator
+    with new_progress() as bar:
+        say = Task(bar)
+        say("sending vectors")
+        outcome = measure_transport(runner, vectors=vectors, seed=seed, progress=say.advance)
+    outcome.print(console)
+    files = outcome.write(report)
+    if json_file:
+        outcome.write_json(json_file, files)
+        files["json"] = str(json_file)
+    for what, path in files.items():
+        console.print(f"[bold]{what.replace('_', ' ')}[/]: {path}", soft_wrap=True)
+
+
+@click.command()
+@click.argument("studies", nargs=-1, metavar="[NAME]...")
+@click.option("--quick", is_flag=True, help="Less of everything, in three minutes: whether it works.")
+@click.option(
+    "--out", type=OUTPUT_FOLDER, default=Path("reports/figures"), show_default=True, help="Folder of the report."
+)
+@click.option("--audio", type=FOLDER, help="Speech Commands or its test archive. Default: synthesised speech.")
+@click.option(
+    "--features",
+    type=INPUT,
+    envvar="DURAMESH_FEATURES",
+    help="Prepared features for calibration and training. [env: DURAMESH_FEATURES]",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first chip.")
+@click.option("--chips", type=click.IntRange(min=1), help="Chips where a study takes many. Default: 20, quick 2.")
+@click.option("--stale", is_flag=True, help="Take what earlier code has measured as well.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables.")
+@click.option("--list", "listed", is_flag=True, help="List the studies, and measure nothing.")
+@click.pass_context
+def figures(
+    ctx: click.Context,
+    studies: tuple[str, ...],
+    quick: bool,
+    out: Path,
+    audio: Path | None,
+    features: Path | None,
+    seed: int,
+    chips: int | None,
+    stale: bool,
+    as_json: bool,
+    listed: bool,
+) -> None:
+    """Characterise the chip: pictures beside the papers' numbers, on one page.
+
+    NAME is a study, all by default. What is measured is kept in the folder: an interrupted or killed campaign goes on
+    when the same command is given again.
+    """
+    import json
+
+    from cosim.figures import Campaign
+    from cosim.figures.registry import select
+    from cosim.figures.report import make_report, print_findings
+
+    chosen = select(studies)
+    if listed:
+        for study in chosen:
+            click.echo(f"{study.name:<14}{study.title}")
+        return
+    with new_progress() as bar:
+        say = Task(bar)
+        campaign = Campaign(
+            out,
+            quick=quick,
+            seed=seed,
+            chips=chips,
+            audio=audio,
+            features=features,
+            stale=stale,
+            say=say,
+            advance=say.advance,
+        )
+        try:
+            results = make_report(campaign, chosen, select(()), say=bar.console.print)
+        except KeyboardInterrupt:
+            bar.stop()
+            click.echo(f"interrupted; what is measured is kept in {out}, the same command goes on", err=True)
+            ctx.exit(130)
+    if as_json:
+        click.echo(json.dumps(results, indent=1))
+        return
+    print_findings(results, new_console())
+    click.echo(f"report: {out / 'index.html'}\njson: {out / 'results.json'}")
