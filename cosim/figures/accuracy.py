@@ -2,28 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.calibration import CalibratedChip
+from cosim.calibration import STEPS, Step
 from cosim.checked import CheckedEngine, Engine
-from cosim.figures.campaign import Campaign
-from cosim.figures.study import Finding, Measurement
+from cosim.figures.campaign import Campaign, describe_seeds
+from cosim.figures.study import Figure, Finding, Measurement, Study
 from cosim.kws.report import (
     ISO_SHARE,
     PAPER_CHIP_ACCURACY,
     PAPER_SOFTWARE_ACCURACY,
     correlation,
+    draw_confusion,
     rms_error_percent,
 )
 from cosim.kws.workload import classify
+from cosim.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from cosim.rtl_engine.engine import RtlEngine
 from cosim.twin import TwinEngine
 
 if TYPE_CHECKING:
-    pass
+    from matplotlib.figure import Figure as Picture
 
 __all__ = ["STUDY", "chips_disagreeing", "confusion_matrix", "measure"]
 
@@ -31,8 +34,8 @@ Part = Mapping[str, NDArray]
 
 _FIG_3 = "Nature 620, 768 (2023), Fig. 3g"
 _CORRELATION = "a scatter plot, no figure in the text"
-#: Colours that colour-blind readers tell apart (Okabe and Ito).
-_BLUE, _ORANGE, _GREEN, _PINK, _GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
+#: Chips on which calibration is done step by step.
+_STEP_CHIPS, _QUICK_STEP_CHIPS = 3, 1
 
 
 def confusion_matrix(labels: NDArray[np.integer], predictions: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
@@ -55,8 +58,7 @@ def measure(campaign: Campaign) -> Measurement:
     parts = []
     for done, seed in enumerate(campaign.seeds):
         campaign.advance(done, total)
-        campaign.say(f"chip {seed}: programming, calibration, {len(clips)} clips")
-        parts.append(campaign.part(f"chip {seed}", partial(_on_chip, campaign, seed, TwinEngine())))
+        parts.append(_chip(campaign, seed))
     campaign.advance(total, total)
     predictions = np.stack([part["predictions"] for part in parts]).astype(np.int64)
     software = model.predict(clips.features)
@@ -81,9 +83,10 @@ def measure(campaign: Campaign) -> Measurement:
         "decided_as_software_percent": (100 * np.mean(predictions == software, axis=1)).tolist(),
         "confusion": confusion_matrix(clips.labels, predictions, len(model.labels)).tolist(),
     }
+    numbers["calibration_steps"] = _steps(campaign)
     if not campaign.quick:
         numbers["rtl"] = _rtl(campaign)
-    arrays = {
+    arrays: dict[str, NDArray] = {
         "labels": clips.labels,
         "software": software,
         "predictions": predictions.astype(np.uint8),
@@ -92,12 +95,16 @@ def measure(campaign: Campaign) -> Measurement:
     return Measurement(numbers, arrays, tuple(_findings(numbers)))
 
 
-def _on_chip(campaign: Campaign, seed: int, engine: Engine) -> dict[str, Any]:
-    return _classified(campaign, campaign.calibrated(seed), seed, engine)
+def _chip(campaign: Campaign, seed: int, steps: Sequence[Step] = STEPS) -> Part:
+    """What one chip makes of all clips, calibrated with these steps."""
+    name = f"chip {seed}" if steps == STEPS else f"chip {seed}, calibration {', '.join(steps) or 'none'}"
+    campaign.say(name)
+    return campaign.part(name, partial(_classified, campaign, seed, TwinEngine(), steps))
 
 
-def _classified(campaign: Campaign, chip: CalibratedChip, seed: int, engine: Engine) -> dict[str, Any]:
-    """What one chip makes of all clips."""
+def _classified(campaign: Campaign, seed: int, engine: Engine, steps: Sequence[Step] = STEPS) -> dict[str, Any]:
+    """The same, measured now and on an engine of one's choice."""
+    chip = campaign.calibrated(seed, steps=steps)
     report = classify(campaign.model, campaign.clips, chip, engine, seed=seed)
     pairs = [(ours, own) for ours, own, _ in report.layers.values()]
     return {
@@ -111,13 +118,37 @@ def _classified(campaign: Campaign, chip: CalibratedChip, seed: int, engine: Eng
     }
 
 
+def _steps(campaign: Campaign) -> dict[str, Any]:
+    """Some of the chips after each step of the calibration, done from the beginning."""
+    seeds = campaign.seeds[: _QUICK_STEP_CHIPS if campaign.quick else _STEP_CHIPS]
+    done = [STEPS[:count] for count in range(len(STEPS) + 1)]
+    labels = ["none", *(f"+ {step}" for step in STEPS)]
+    if campaign.quick:
+        done, labels = [done[0], done[-1]], ["none", "all"]
+    found: dict[str, Any] = {
+        "seeds": describe_seeds(seeds),
+        "steps": labels,
+        "accuracy_percent": [],
+        "rms_error_percent": {},
+    }
+    parts = [_chip(campaign, seed, steps) for seed, steps in product(seeds, done)]
+    shape = len(seeds), len(done)
+    accuracy = [100 * float(np.mean(part["predictions"] == campaign.clips.labels)) for part in parts]
+    found["accuracy_percent"] = np.reshape(accuracy, shape).tolist()
+    for name, values in _by_layer(parts, "errors").items():
+        found["rms_error_percent"][name] = np.reshape(values, shape).tolist()
+    return found
+
+
 def _rtl(campaign: Campaign) -> dict[str, Any]:
     """The first chip on the RTL, every code of it held against the twin's."""
     seed = campaign.seed
     campaign.say(f"chip {seed} on the RTL: {len(campaign.clips)} clips, minutes")
     part = campaign.part(
         f"chip {seed}, RTL",
-        lambda: _on_chip(campaign, seed, CheckedEngine(RtlEngine(campaign.config), TwinEngine(), campaign.clips.names)),
+        lambda: _classified(
+            campaign, seed, CheckedEngine(RtlEngine(campaign.config), TwinEngine(), campaign.clips.names)
+        ),
     )
     wall_s = float(part["wall_s"])
     return {
@@ -190,6 +221,10 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
         one("clips that not all chips decide alike", numbers["decided_differently_percent"], "%"),
         over("clips decided as software does", np.array(numbers["decided_as_software_percent"]), "%"),
     ]
+    steps = numbers["calibration_steps"]
+    for step, values in zip(steps["steps"], np.transpose(steps["accuracy_percent"]), strict=True):
+        what = f"keyword spotting, calibration: {step}"
+        found.append(Finding.over(what, values, "%", engine="twin", data=numbers["data"], seeds=steps["seeds"]))
     if rtl:
         found += [
             on_rtl(
@@ -211,3 +246,125 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
             ),
         ]
     return found
+
+
+def draw_chips(measurement: Measurement) -> "Picture":
+    """Accuracy of every chip, beside software's, the iso limit, and the paper's."""
+    numbers = measurement.numbers
+    chips = np.array(numbers["chip_accuracy_percent"])
+    mean, std = chips.mean(), chips.std(ddof=1) if len(chips) > 1 else 0.0
+    figure, axes = new_figure(8.0, 4.4)
+    axes.axhspan(mean - std, mean + std, color=BLUE, alpha=0.15, linewidth=0)
+    for value, style, colour, text in (
+        (numbers["software_accuracy_percent"], "-", ORANGE, "software"),
+        (numbers["iso_limit_percent"], "--", ORANGE, f"iso limit, {ISO_SHARE:.0%} of it"),
+        (mean, "-", BLUE, f"chips, mean {mean:.2f} ± {std:.2f}"),
+        (100 * PAPER_SOFTWARE_ACCURACY, ":", GREY, "the paper's software, 86.75"),
+        (100 * PAPER_CHIP_ACCURACY, ":", GREY, "the paper's chip, 86.14"),
+    ):
+        axes.axhline(value, color=colour, linestyle=style, linewidth=1.1)
+        axes.annotate(text, (1.01, value), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=colour)
+    axes.plot(numbers["chips"], chips, "o", color=BLUE, markersize=6, label="twin")
+    if rtl := numbers.get("rtl"):
+        axes.plot(rtl["chip"], rtl["accuracy_percent"], "D", color="none", markeredgecolor="black", markersize=11,
+                  label="RTL, every code equal to the twin's")  # fmt: skip
+    axes.set_xticks(numbers["chips"])
+    axes.set(xlabel="chip (seed)", ylabel="accuracy (%)")
+    axes.legend(fontsize=8, frameon=False, loc="lower left", ncols=2)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 0.15 * (high - low), high)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(f"{len(chips)} independently programmed chips; {numbers['data']}", fontsize=9)
+    return figure
+
+
+def draw_confusions(measurement: Measurement) -> "Picture":
+    """Confusion matrix, summed over all chips."""
+    numbers = measurement.numbers
+    return draw_confusion(np.array(numbers["confusion"]), numbers["words"], f"{numbers['seeds']}, twin; decisions")
+
+
+def draw_disagreement(measurement: Measurement) -> "Picture":
+    """How many chips decide a clip otherwise than most, and for which words that happens."""
+    numbers, arrays = measurement.numbers, measurement.arrays
+    disagreeing, labels = arrays["disagreeing"], arrays["labels"]
+    count = len(numbers["chips"])
+    figure, (left, right) = new_figure(9.0, 3.8, columns=2, width_ratios=(2, 3))
+    shares = np.bincount(disagreeing[disagreeing > 0], minlength=count // 2 + 1)[1:]
+    left.bar(range(1, len(shares) + 1), 100 * shares / len(disagreeing), color=BLUE)
+    left.set(xlabel=f"chips of {count} that decide otherwise than most", ylabel="share of the clips (%)")
+    all_alike = 100 - numbers["decided_differently_percent"]
+    left.set_title(f"{all_alike:.1f} % of the clips: all chips alike", fontsize=9)
+    for place in range(len(numbers["words"])):
+        of_word = labels == place
+        if of_word.any():
+            right.bar(place, 100 * np.mean(disagreeing[of_word] > 0), color=BLUE)
+    right.set_xticks(range(len(numbers["words"])), numbers["words"], rotation=45, ha="right")
+    right.set_ylabel("clips not decided alike (%)")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"Twin, {numbers['seeds']}; {numbers['data']}", fontsize=9)
+    return figure
+
+
+def draw_steps(measurement: Measurement) -> "Picture":
+    """Accuracy and error of each layer after each step of the calibration."""
+    numbers = measurement.numbers
+    steps = numbers["calibration_steps"]
+    places = np.arange(len(steps["steps"]))
+    figure, (left, right) = new_figure(9.0, 3.9, columns=2)
+    accuracy = np.array(steps["accuracy_percent"])
+    left.plot(places, accuracy.T, "o", color=BLUE, markersize=4)
+    left.plot(places, accuracy.mean(axis=0), "-", color=BLUE)
+    for value, style, text in (
+        (numbers["software_accuracy_percent"], "-", "software"),
+        (numbers["iso_limit_percent"], "--", "iso limit"),
+    ):
+        left.axhline(value, color=ORANGE, linestyle=style, linewidth=1)
+        left.annotate(
+            text, (places[-1], value), (0, 3), textcoords="offset points", ha="right", fontsize=8, color=ORANGE
+        )
+    left.set_ylabel("accuracy (%)")
+    for (name, errors), colour, marker in zip(
+        steps["rms_error_percent"].items(), (BLUE, GREEN, PINK), ("o", "s", "^"), strict=False
+    ):
+        right.plot(places, np.array(errors).T, marker, color=colour, markersize=4)
+        right.plot(places, np.mean(errors, axis=0), "-", color=colour, marker=marker, markersize=4, label=name)
+    right.set_ylabel("rms error (% of full scale)")
+    right.set_ylim(bottom=0)
+    right.legend(fontsize=8, frameon=False)
+    for axes in (left, right):
+        axes.set_xticks(places, steps["steps"])
+        axes.set_xlabel("calibration, step by step")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"Twin, {steps['seeds']}; {numbers['data']}; calibrated with {numbers['calibration_clips']} clips",
+                    fontsize=9)  # fmt: skip
+    return figure
+
+
+STUDY = Study(
+    name="accuracy",
+    title="Keyword spotting",
+    about="""Every chip has devices, circuits and noise of its own; all are programmed with the shipped network and
+    calibrated with clips of the validation split, never of the test. The twin classifies all clips on each of them, and
+    the RTL of the full chip on the first: every output of every layer is compared, and one that differs ends the
+    study. Software is the same network in float64 on the same 8-bit inputs. The paper's accuracies are of its own
+    network and of the whole test set; what can be compared is the share of software's accuracy that a chip reaches.
+    The steps of the calibration are done on chips that begin anew: none, slopes of the columns, bias rows, window
+    of the ReLU.""",
+    measure=measure,
+    figures=(
+        Figure("accuracy-chips", "Accuracy of every chip; the band is one standard deviation.", draw_chips),
+        Figure("accuracy-steps", "What each step of the calibration does.", draw_steps),
+        Figure(
+            "accuracy-confusion",
+            "What was spoken and what was heard, all chips added up.",
+            draw_confusions,
+        ),
+        Figure(
+            "accuracy-disagreement",
+            "Clips that are decided differently from chip to chip: how many chips are outvoted, and on which words.",
+            draw_disagreement,
+        ),
+    ),
+)
