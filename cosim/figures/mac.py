@@ -28,7 +28,7 @@ Part = Mapping[str, NDArray]
 
 #: Chips of the study; clips that its networks run on and are calibrated with; frames of a random layer.
 _CHIPS, _CLIPS, _CALIBRATION, _FRAMES = 3, 500, 250, 400
-_QUICK_CHIPS, _QUICK_CLIPS, _QUICK_CALIBRATION, _QUICK_FRAMES = 1, 60, 60, 60
+_QUICK_CHIPS, _QUICK_CLIPS, _QUICK_CALIBRATION, _QUICK_FRAMES, _QUICK_COLUMNS = 1, 60, 60, 60, 64
 _BALANCED = LayerOptions(mode=Mode.BALANCED)
 #: The error budget's chip whose layers all read both pairs at once.
 WITHOUT_BALANCE = "without asymmetry balance"
@@ -101,7 +101,7 @@ class _Session:
         self.clips = evenly(campaign.clips, _QUICK_CLIPS if self.quick else _CLIPS)
         self.calibration = evenly(campaign.calibration, _QUICK_CALIBRATION if self.quick else _CALIBRATION)
         self.frames = _QUICK_FRAMES if self.quick else _FRAMES
-        self.columns = 64 if self.quick else campaign.config.lanes
+        self.columns = min(_QUICK_COLUMNS, campaign.config.lanes) if self.quick else campaign.config.lanes
 
     def measure(self) -> Measurement:
         budget = self._budget()

@@ -63,7 +63,7 @@ def draw_budget(measurement: Measurement) -> "Picture":
         axes.set_xlabel(_ERROR)
         axes.set_xlim(left=0)
         axes.set_yticks(range(len(rows)), rows if axes is panels[0, 0] else [])
-        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
         axes.spines[["top", "right"]].set_visible(False)
     handles = dict(zip(*panels[0, 0].get_legend_handles_labels()[::-1], strict=True))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
