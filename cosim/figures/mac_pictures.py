@@ -101,7 +101,7 @@ def draw_modes(measurement: Measurement) -> "Picture":
     if unbalanced:
         for place, name in enumerate(layers):
             balanced = numbers["budget_percent"]["nominal"][name]
-            _column(panels[2], place - 0.2, balanced, BLUE, 0.36, "as shipped (AB in layers 0, 1)")
+            _column(panels[2], place - 0.2, balanced, BLUE, 0.36, "AB in layers 0 and 1 (nominal)")
             _column(panels[2], place + 0.2, unbalanced[name], GREEN, 0.36, "no AB anywhere (4 PCM)")
         panels[2].set_xticks(range(len(layers)), layers)
         panels[2].legend(fontsize=8, frameon=False)
@@ -154,7 +154,8 @@ def draw_capacitors(measurement: Measurement) -> "Picture":
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", which="both", alpha=0.2)
     panels[0].set_ylabel(_ERROR)
-    panels[1].legend(fontsize=8, frameon=False, loc="lower left")
+    panels[0].set_ylim(bottom=0.2)
+    panels[1].legend(fontsize=8, frameon=False, loc="center left")
     what = f"random {capacitors['rows']} x {capacitors['columns']} matrix, balanced"
     figure.suptitle(f"Twin, {numbers['seeds']}; {what}; {numbers['random_data']}", fontsize=9)
     return figure

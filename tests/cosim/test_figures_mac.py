@@ -84,7 +84,7 @@ def test_clips_are_taken_evenly() -> None:
     some = evenly(clips, 4)
     assert some.names == ("a", "d", "g", "j")
     assert some.labels.tolist() == [0, 3, 6, 9]
-    assert some.source == "4 of the 10 clips of: a set"
+    assert some.source == "a set; 4 of them, evenly spaced"
     assert evenly(clips, 10) is clips
 
 
