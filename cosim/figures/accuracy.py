@@ -197,7 +197,7 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
         ),
         over("chip over software", 100 * chips / reference, "%", paper=paper_ratio, source=_FIG_3, headline=True),
         one(
-            f"chips that reach the iso limit, {ISO_SHARE:.0%} of software ({numbers['iso_limit_percent']:.2f} %)",
+            f"chips that reach the iso limit, {100 * ISO_SHARE:.0f} % of software ({numbers['iso_limit_percent']:.2f} %)",
             100 * numbers["chips_at_iso_limit"] / len(chips),
             "%",
             digits=0,
@@ -257,7 +257,7 @@ def draw_chips(measurement: Measurement) -> "Picture":
     axes.axhspan(mean - std, mean + std, color=BLUE, alpha=0.15, linewidth=0)
     for value, style, colour, text in (
         (numbers["software_accuracy_percent"], "-", ORANGE, "software"),
-        (numbers["iso_limit_percent"], "--", ORANGE, f"iso limit, {ISO_SHARE:.0%} of it"),
+        (numbers["iso_limit_percent"], "--", ORANGE, f"iso limit, {100 * ISO_SHARE:.0f} % of software"),
         (mean, "-", BLUE, f"chips, mean {mean:.2f} ± {std:.2f}"),
         (100 * PAPER_SOFTWARE_ACCURACY, ":", GREY, "the paper's software, 86.75"),
         (100 * PAPER_CHIP_ACCURACY, ":", GREY, "the paper's chip, 86.14"),
@@ -281,7 +281,8 @@ def draw_chips(measurement: Measurement) -> "Picture":
 def draw_confusions(measurement: Measurement) -> "Picture":
     """Confusion matrix, summed over all chips."""
     numbers = measurement.numbers
-    return draw_confusion(np.array(numbers["confusion"]), numbers["words"], f"{numbers['seeds']}, twin; decisions")
+    title = f"Twin, {numbers['seeds']} added up; {numbers['data']}"
+    return draw_confusion(np.array(numbers["confusion"]), numbers["words"], title)
 
 
 def draw_disagreement(measurement: Measurement) -> "Picture":
@@ -292,6 +293,7 @@ def draw_disagreement(measurement: Measurement) -> "Picture":
     figure, (left, right) = new_figure(9.0, 3.8, columns=2, width_ratios=(2, 3))
     shares = np.bincount(disagreeing[disagreeing > 0], minlength=count // 2 + 1)[1:]
     left.bar(range(1, len(shares) + 1), 100 * shares / len(disagreeing), color=BLUE)
+    left.xaxis.get_major_locator().set_params(integer=True)
     left.set(xlabel=f"chips of {count} that decide otherwise than most", ylabel="share of the clips (%)")
     all_alike = 100 - numbers["decided_differently_percent"]
     left.set_title(f"{all_alike:.1f} % of the clips: all chips alike", fontsize=9)
@@ -334,7 +336,7 @@ def draw_steps(measurement: Measurement) -> "Picture":
     right.set_ylim(bottom=0)
     right.legend(fontsize=8, frameon=False)
     for axes in (left, right):
-        axes.set_xticks(places, steps["steps"])
+        axes.set_xticks(places, [step.replace(" ", "\n", 1) for step in steps["steps"]])
         axes.set_xlabel("calibration, step by step")
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"Twin, {steps['seeds']}; {numbers['data']}; calibrated with {numbers['calibration_clips']} clips",

@@ -341,8 +341,8 @@ STUDY = Study(
         ),
         Figure(
             "mac-budget",
-            "The error of each layer without one mechanism and with it alone. The devices make it: programming, drift and "
-            "read noise; what is wrong with the column circuits is tuned or calibrated away.",
+            "The error of each layer without one mechanism and with it alone. The devices make it: programming, drift "
+            "and read noise; what is wrong with the column circuits is tuned or calibrated away.",
             mac_pictures.draw_budget,
         ),
         Figure(
