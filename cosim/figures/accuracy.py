@@ -197,7 +197,7 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
         ),
         over("chip over software", 100 * chips / reference, "%", paper=paper_ratio, source=_FIG_3, headline=True),
         one(
-            f"chips that reach the iso limit, {100 * ISO_SHARE:.0f} % of software ({numbers['iso_limit_percent']:.2f} %)",
+            f"chips that reach {numbers['iso_limit_percent']:.2f} %, {100 * ISO_SHARE:.0f} % of software (iso limit)",
             100 * numbers["chips_at_iso_limit"] / len(chips),
             "%",
             digits=0,

@@ -283,17 +283,19 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
                 paper="a scatter plot, no figure in the text; our own limit is 0.95",
                 source="Nature 620, 768 (2023), Fig. 3f",
             ),
-            network(f"rms error of {name}, of its full scale", np.array(layer["rms_error_percent"]), "%"),
+            network(f"rms error of {name}, outputs in range", np.array(layer["rms_error_percent"]), "%"),
             network(f"effective bits of {name}", np.array(layer["effective_bits"]), "bit"),
         ]
         least = np.mean(budget["ideal"][name])
         for mechanism in (variant for variant in budget if variant.startswith("only ")):
             if np.mean(budget[mechanism][name]) > 2 * least:  # the others are in the figure
-                text = f"rms error of {name}, {mechanism}; without any mechanism {least:.2f} %"
+                text = f"rms error of {name}, outputs in range, {mechanism}; without any mechanism {least:.2f} %"
                 found.append(network(text, np.array(budget[mechanism][name]), "%"))
         if WITHOUT_BALANCE in budget and layer["mode"] == Mode.BALANCED:
             ratio = np.array(budget[WITHOUT_BALANCE][name]) / np.array(budget["nominal"][name])
-            found.append(network(f"rms error of {name} without asymmetry balance, over that with it", ratio, "1"))
+            found.append(
+                network(f"rms error of {name}, outputs in range, without asymmetry balance over with it", ratio, "1")
+            )
     modes = numbers["modes"]
     tuned = {mode: np.array(modes["rms_error_percent"][mode]) for mode in Mode}
     untuned = {mode: np.array(modes["untuned_rms_error_percent"][mode])[:, -1] for mode in Mode}
