@@ -293,7 +293,8 @@ def draw_disagreement(measurement: Measurement) -> "Picture":
     figure, (left, right) = new_figure(9.0, 3.8, columns=2, width_ratios=(2, 3))
     shares = np.bincount(disagreeing[disagreeing > 0], minlength=count // 2 + 1)[1:]
     left.bar(range(1, len(shares) + 1), 100 * shares / len(disagreeing), color=BLUE)
-    left.xaxis.get_major_locator().set_params(integer=True)
+    left.set_xticks(range(1, len(shares) + 1))
+    left.set_xlim(0.4, max(len(shares), 5) + 0.6)
     left.set(xlabel=f"chips of {count} that decide otherwise than most", ylabel="share of the clips (%)")
     all_alike = 100 - numbers["decided_differently_percent"]
     left.set_title(f"{all_alike:.1f} % of the clips: all chips alike", fontsize=9)
@@ -326,6 +327,8 @@ def draw_steps(measurement: Measurement) -> "Picture":
         left.annotate(
             text, (places[-1], value), (0, 3), textcoords="offset points", ha="right", fontsize=8, color=ORANGE
         )
+    levels = [*accuracy.flat, numbers["software_accuracy_percent"], numbers["iso_limit_percent"]]
+    left.set_ylim(min(levels) - 0.3, max(levels) + 0.3)
     left.set_ylabel("accuracy (%)")
     for (name, errors), colour, marker in zip(
         steps["rms_error_percent"].items(), (BLUE, GREEN, PINK), ("o", "s", "^"), strict=False
