@@ -339,7 +339,7 @@ def draw_steps(measurement: Measurement) -> "Picture":
     right.set_ylim(bottom=0)
     right.legend(fontsize=8, frameon=False)
     for axes in (left, right):
-        axes.set_xticks(places, [step.replace(" ", "\n", 1) for step in steps["steps"]])
+        axes.set_xticks(places, steps["steps"], fontsize=8)
         axes.set_xlabel("calibration, step by step")
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"Twin, {steps['seeds']}; {numbers['data']}; calibrated with {numbers['calibration_clips']} clips",
