@@ -267,11 +267,12 @@ def _tune(
     first = 2 * (pair - 1)
     devices = slice(first, first + 2)
     negative = target < 0
+    draws = tile.next_draws()  # programming again draws anew
     if pcm.exact_write:
         g_us = np.stack([np.where(negative, 0, target), np.where(negative, -target, 0)]) * pcm.g_max_us
-        tile.cells.write(rows, devices, g_us, np.zeros_like(g_us), written_s=written_s)
+        nu = pcm.drift_exponent(g_us, draws(Draw.DRIFT, g_us.size).reshape(g_us.shape))
+        tile.cells.write(rows, devices, g_us, nu, written_s=written_s)
         return _weights(tile, g_us) - target, 0, 0
-    draws = tile.next_draws()  # programming again draws anew
     g_us = pcm.after_reset(draws(Draw.RESET, target.size * 2)).reshape(2, *target.shape)
     g_us, pulses, unfinished = _loop(tile, first, rows, target, g_us, draws, settings, seen)
     # What was SET relaxes until t0; what was only RESET has its spread already.

@@ -36,7 +36,16 @@ from cosim.program import LayerPlan, Mode, Program
 from cosim.twin import TwinEngine, make_chip
 from rtl.config import ChipConfig
 
-__all__ = ["RECALIBRATION", "STEPS", "CalibratedChip", "LayerCalibration", "Step", "calibrate", "recalibrate"]
+__all__ = [
+    "RECALIBRATION",
+    "STEPS",
+    "CalibratedChip",
+    "LayerCalibration",
+    "Step",
+    "calibrate",
+    "column_lines",
+    "recalibrate",
+]
 
 Array = NDArray[np.float64]
 Say = Callable[[str], None]
@@ -382,7 +391,7 @@ class _Session:
         layer = self.network.layers[index]
         expected = x @ layer.weights / layer.full_scale
         use = (np.abs(expected) < _FIT_RANGE) & (codes > 1) & (codes < self.config.max_code - 1)
-        return _lines(expected, plan.value(codes), use)
+        return column_lines(expected, plan.value(codes), use)
 
     # Putting it back into the chip.
 
@@ -476,7 +485,7 @@ def _copy(array: Array | None) -> Array:
     return array.copy()
 
 
-def _lines(x: Array, y: Array, use: NDArray[np.bool_]) -> tuple[Array, Array]:
+def column_lines(x: Array, y: Array, use: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Least-squares slope and offset of each column of y over x, entries with `use` only; (1, mean) without spread."""
     count = np.maximum(use.sum(axis=0), 1)
     mean_x, mean_y = (np.where(use, a, 0).sum(axis=0) / count for a in (x, y))

@@ -5,8 +5,10 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["new_figure"]
+__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "PINK", "new_figure"]
 
+#: Colours that colour-blind readers tell apart (Okabe and Ito), and one for what is only there to compare with.
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
 #: Dots per inch of every picture.
 _DPI = 130
 

@@ -30,11 +30,16 @@ from cosim.kws.workload import ClipSet, calibration_clips, load_clips, prepare_c
 from cosim.rtl_engine.cache import digest
 from rtl.config import ChipConfig, preset
 
-__all__ = ["Campaign"]
+__all__ = ["Campaign", "describe_seeds"]
 
 _FORMAT, _VERSION = "duramesh part", 1
 #: Clips of a run without a data set; a full one takes all of a data set's.
 _SPOKEN, _QUICK_CLIPS, _QUICK_CALIBRATION = 600, 120, 250
+
+
+def describe_seeds(seeds: range) -> str:
+    """Some chips of a campaign, for findings: "chip 0", or "chips 0-2"."""
+    return f"chip {seeds[0]}" if len(seeds) == 1 else f"chips {seeds[0]}-{seeds[-1]}"
 
 
 class Campaign:
@@ -89,8 +94,7 @@ class Campaign:
     @property
     def seeds_text(self) -> str:
         """The same for findings: "chips 0-19"."""
-        last = self.seeds[-1]
-        return f"chip {last}" if self.chip_count == 1 else f"chips {self.seed}-{last}"
+        return describe_seeds(self.seeds)
 
     @cached_property
     def config(self) -> ChipConfig:

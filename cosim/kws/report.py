@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,19 @@ from rich.table import Table
 
 from cosim.archive import write_text
 
-__all__ = ["PAPER_CHIP_ACCURACY", "PAPER_SOFTWARE_ACCURACY", "KwsReport", "correlation"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "ISO_SHARE",
+    "PAPER_CHIP_ACCURACY",
+    "PAPER_SOFTWARE_ACCURACY",
+    "KwsReport",
+    "correlation",
+    "draw_confusion",
+    "draw_correlation",
+    "rms_error_percent",
+]
 
 #: Nature 620, 768 (2023), Fig. 3: accuracies on the paper's own test set and weights.
 PAPER_SOFTWARE_ACCURACY = 0.8675
@@ -26,6 +39,19 @@ def correlation(a: NDArray, b: NDArray) -> float:
     a, b = (np.asarray(x, dtype=np.float64).ravel() - np.mean(x) for x in (a, b))
     norm = np.sqrt((a @ a) * (b @ b))
     return float(a @ b / norm) if norm > 0 else float("nan")
+
+
+def rms_error_percent(chip: NDArray, software: NDArray) -> float:
+    """Root-mean-square error of a layer's outputs in % of the full scale, over those that software finds in range.
+
+    Parameters
+    ----------
+    chip, software : arrays of one shape
+        In units of the full scale. Where software is 0 or beyond the full scale, the readout hides the MAC: a ReLU's
+        negative ones would dilute the error with exact zeros.
+    """
+    seen = (software != 0) & (np.abs(software) < 1)
+    return 100 * float(np.sqrt(np.mean((chip[seen] - software[seen]) ** 2))) if seen.any() else float("nan")
 
 
 @dataclass(frozen=True)
@@ -79,6 +105,13 @@ class KwsReport:
         """(N,) distance in codes between the chip's largest output and the next one."""
         top = np.sort(self.outputs.astype(np.int64), axis=1)
         return top[:, -1] - top[:, -2]
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """(classes, classes) clips by what was spoken and what the chip heard."""
+        matrix = np.zeros((len(self.words), len(self.words)), np.int64)
+        np.add.at(matrix, (self.labels, self.predictions), 1)
+        return matrix
 
     def to_json(self, files: Mapping[str, str]) -> dict:
         """The documented keys (see docs/kws.md)."""
@@ -159,46 +192,50 @@ class KwsReport:
     def write(self, folder: Path) -> dict[str, str]:
         """Write pictures into `folder`; returns {what: file}."""
         folder.mkdir(parents=True, exist_ok=True)
-        return {
-            "confusion_matrix": str(self._plot_confusion(folder / "confusion.png")),
-            "correlation": str(self._plot_correlation(folder / "correlation.png")),
+        title = f"{self.chip_accuracy:.1%} of {len(self.clips)} clips, {self.engine} engine"
+        pictures = {
+            "confusion_matrix": draw_confusion(self.confusion, self.words, title),
+            "correlation": draw_correlation({name: pair[:2] for name, pair in self.layers.items()}, self.engine),
         }
+        files = {what: folder / f"{what.removesuffix('_matrix')}.png" for what in pictures}
+        for what, picture in pictures.items():
+            picture.savefig(files[what])
+        return {what: str(path) for what, path in files.items()}
 
     def write_json(self, path: Path, files: Mapping[str, str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(self.to_json(files), indent=2) + "\n")
 
-    def _plot_confusion(self, path: Path) -> Path:
-        from cosim.plotting import new_figure
 
-        figure, axes = new_figure(6.4, 5.8)
-        count = len(self.words)
-        matrix = np.zeros((count, count), dtype=int)
-        np.add.at(matrix, (self.labels, self.predictions), 1)
-        share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-        for row, column in np.argwhere(matrix > 0):
-            colour = "white" if share[row, column] > 0.5 else "black"
-            axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
-        axes.set_xticks(range(count), self.words, rotation=45, ha="right")
-        axes.set_yticks(range(count), self.words)
-        axes.set_xlabel("the chip heard")
-        axes.set_ylabel("spoken")
-        axes.set_title(f"{self.chip_accuracy:.1%} of {len(self.clips)} clips, {self.engine} engine", fontsize=10)
-        figure.savefig(path)
-        return path
+def draw_confusion(matrix: NDArray[np.int64], words: Sequence[str], title: str) -> "Figure":
+    """Confusion matrix (spoken, heard), each row coloured by its shares."""
+    from cosim.plotting import new_figure  # drawing takes a library that a run without pictures need not wait for
 
-    def _plot_correlation(self, path: Path) -> Path:
-        from cosim.plotting import new_figure
+    figure, axes = new_figure(6.4, 5.8)
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.argwhere(matrix > 0):
+        colour = "white" if share[row, column] > 0.5 else "black"
+        axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(words)), words, rotation=45, ha="right")
+    axes.set_yticks(range(len(words)), words)
+    axes.set_xlabel("the chip heard")
+    axes.set_ylabel("spoken")
+    axes.set_title(title, fontsize=10)
+    return figure
 
-        figure, all_axes = new_figure(4.0 * len(self.layers), 4.2, columns=len(self.layers))
-        for axes, (name, (chip, own, _)) in zip(np.atleast_1d(all_axes), self.layers.items(), strict=True):
-            x, y = own.ravel(), chip.ravel()
-            low = min(x.min(), y.min())
-            axes.hexbin(x, y, gridsize=70, bins="log", mincnt=1, cmap="viridis", extent=(low, 1, low, 1))
-            axes.plot([low, 1], [low, 1], color="black", linewidth=0.7)
-            axes.set_title(f"{name}: r = {correlation(chip, own):.4f}", fontsize=10)
-            axes.set_xlabel("software, fed with the chip's input")
-        np.atleast_1d(all_axes)[0].set_ylabel(f"chip ({self.engine} engine), full scale = 1")
-        figure.savefig(path)
-        return path
+
+def draw_correlation(layers: Mapping[str, tuple[NDArray, NDArray]], engine: str) -> "Figure":
+    """Chip against software for every layer: name -> (chip, software fed with the chip's own input), one shape each."""
+    from cosim.plotting import new_figure
+
+    figure, all_axes = new_figure(4.0 * len(layers), 4.2, columns=len(layers), squeeze=False)
+    for axes, (name, (chip, own)) in zip(all_axes[0], layers.items(), strict=True):
+        x, y = own.ravel(), chip.ravel()
+        low = min(x.min(), y.min())
+        axes.hexbin(x, y, gridsize=70, bins="log", mincnt=1, cmap="viridis", extent=(low, 1, low, 1))
+        axes.plot([low, 1], [low, 1], color="black", linewidth=0.7)
+        axes.set_title(f"{name}: r = {correlation(chip, own):.4f}", fontsize=10)
+        axes.set_xlabel("software, fed with the chip's input")
+    all_axes[0, 0].set_ylabel(f"chip ({engine} engine), full scale = 1")
+    return figure

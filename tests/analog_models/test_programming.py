@@ -142,6 +142,18 @@ def test_the_ideal_preset_is_programmed_exactly(small: Any) -> None:
     assert np.array_equal(chip.tile(0).weights(), np.stack([w, w]))
 
 
+def test_exactly_written_devices_drift_all_the_same(small: Any) -> None:
+    config = replace(IDEAL, pcm=replace(IDEAL.pcm, drift_scale=1.0))
+    chip = small(config=config)
+    w = targets(chip.total_rows, chip.column_count)
+    report = program(chip, {0: WeightTargets.balanced(w)})
+    assert np.abs(report.errors[0, 1]).max() < 1e-12
+    large = np.abs(w) > 0.1
+    left = chip.tile(0).weights()[0][large] / w[large]
+    assert left.mean() == pytest.approx(config.pcm.expected_retention(config.age_s), abs=0.03)
+    assert left.std() > 0.01
+
+
 def test_drift_spreads_the_weights_with_time(small: Any) -> None:
     chip = small(NOMINAL, rows=128, columns=64)
     w = targets(136, 64)

@@ -1,0 +1,375 @@
+"""Study: keyword spotting on many chips, beside software and the iso limit; one chip of them on the RTL."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.calibration import STEPS, Step
+from cosim.checked import CheckedEngine, Engine
+from cosim.figures.campaign import Campaign, describe_seeds
+from cosim.figures.study import Figure, Finding, Measurement, Study
+from cosim.kws.report import (
+    ISO_SHARE,
+    PAPER_CHIP_ACCURACY,
+    PAPER_SOFTWARE_ACCURACY,
+    correlation,
+    draw_confusion,
+    rms_error_percent,
+)
+from cosim.kws.workload import classify
+from cosim.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.rtl_engine.engine import RtlEngine
+from cosim.twin import TwinEngine
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Picture
+
+__all__ = ["STUDY", "chips_disagreeing", "confusion_matrix", "measure"]
+
+Part = Mapping[str, NDArray]
+
+_FIG_3 = "Nature 620, 768 (2023), Fig. 3g"
+_CORRELATION = "a scatter plot, no figure in the text"
+#: Chips on which calibration is done step by step.
+_STEP_CHIPS, _QUICK_STEP_CHIPS = 3, 1
+
+
+def confusion_matrix(labels: NDArray[np.integer], predictions: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """Decisions by what was spoken and what was heard: (classes, classes), of (clips,) and (chips, clips)."""
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (np.broadcast_to(labels, predictions.shape), predictions), 1)
+    return matrix
+
+
+def chips_disagreeing(predictions: NDArray[np.integer]) -> NDArray[np.int64]:
+    """For each clip, how many chips do not decide it as most of them do: (chips, clips) -> (clips,)."""
+    votes = np.apply_along_axis(np.bincount, 0, predictions, minlength=int(predictions.max()) + 1)
+    return len(predictions) - votes.max(axis=0)
+
+
+def measure(campaign: Campaign) -> Measurement:
+    """Programs and calibrates every chip, and classifies all clips on it."""
+    clips, model = campaign.clips, campaign.model
+    total = campaign.chip_count
+    parts = []
+    for done, seed in enumerate(campaign.seeds):
+        campaign.advance(done, total)
+        parts.append(_chip(campaign, seed))
+    campaign.advance(total, total)
+    predictions = np.stack([part["predictions"] for part in parts]).astype(np.int64)
+    software = model.predict(clips.features)
+    chips = 100 * np.mean(predictions == clips.labels, axis=1)
+    reference = 100 * float(np.mean(software == clips.labels))
+    disagreeing = chips_disagreeing(predictions)
+    numbers: dict[str, Any] = {
+        "clips": len(clips),
+        "data": clips.source,
+        "calibration": campaign.calibration.source,
+        "calibration_clips": len(campaign.calibration),
+        "chips": list(campaign.seeds),
+        "seeds": campaign.seeds_text,
+        "words": list(model.labels),
+        "software_accuracy_percent": reference,
+        "iso_limit_percent": ISO_SHARE * reference,
+        "chip_accuracy_percent": chips.tolist(),
+        "chips_at_iso_limit": int(np.sum(chips >= ISO_SHARE * reference)),
+        "correlation": _by_layer(parts, "correlations"),
+        "rms_error_percent": _by_layer(parts, "errors"),
+        "decided_differently_percent": 100 * float(np.mean(disagreeing > 0)),
+        "decided_as_software_percent": (100 * np.mean(predictions == software, axis=1)).tolist(),
+        "confusion": confusion_matrix(clips.labels, predictions, len(model.labels)).tolist(),
+    }
+    numbers["calibration_steps"] = _steps(campaign)
+    if not campaign.quick:
+        numbers["rtl"] = _rtl(campaign)
+    arrays: dict[str, NDArray] = {
+        "labels": clips.labels,
+        "software": software,
+        "predictions": predictions.astype(np.uint8),
+        "disagreeing": disagreeing,
+    }
+    return Measurement(numbers, arrays, tuple(_findings(numbers)))
+
+
+def _chip(campaign: Campaign, seed: int, steps: Sequence[Step] = STEPS) -> Part:
+    """What one chip makes of all clips, calibrated with these steps."""
+    name = f"chip {seed}" if steps == STEPS else f"chip {seed}, calibration {', '.join(steps) or 'none'}"
+    campaign.say(name)
+    return campaign.part(name, partial(_classified, campaign, seed, TwinEngine(), steps))
+
+
+def _classified(campaign: Campaign, seed: int, engine: Engine, steps: Sequence[Step] = STEPS) -> dict[str, Any]:
+    """The same, measured now and on an engine of one's choice."""
+    chip = campaign.calibrated(seed, steps=steps)
+    report = classify(campaign.model, campaign.clips, chip, engine, seed=seed)
+    pairs = [(ours, own) for ours, own, _ in report.layers.values()]
+    return {
+        "predictions": report.predictions.astype(np.uint8),
+        "correlations": np.array([correlation(*pair) for pair in pairs]),
+        "errors": np.array([rms_error_percent(*pair) for pair in pairs]),
+        "frame_ns": report.frame_ns,
+        "cycles": report.cycles,
+        "wall_s": report.wall_s,
+        "compared_codes": report.compared_codes,
+    }
+
+
+def _steps(campaign: Campaign) -> dict[str, Any]:
+    """Some of the chips after each step of the calibration, done from the beginning."""
+    seeds = campaign.seeds[: _QUICK_STEP_CHIPS if campaign.quick else _STEP_CHIPS]
+    done = [STEPS[:count] for count in range(len(STEPS) + 1)]
+    labels = ["none", *(f"+ {step}" for step in STEPS)]
+    if campaign.quick:
+        done, labels = [done[0], done[-1]], ["none", "all"]
+    found: dict[str, Any] = {
+        "seeds": describe_seeds(seeds),
+        "steps": labels,
+        "accuracy_percent": [],
+        "rms_error_percent": {},
+    }
+    parts = [_chip(campaign, seed, steps) for seed, steps in product(seeds, done)]
+    shape = len(seeds), len(done)
+    accuracy = [100 * float(np.mean(part["predictions"] == campaign.clips.labels)) for part in parts]
+    found["accuracy_percent"] = np.reshape(accuracy, shape).tolist()
+    for name, values in _by_layer(parts, "errors").items():
+        found["rms_error_percent"][name] = np.reshape(values, shape).tolist()
+    return found
+
+
+def _rtl(campaign: Campaign) -> dict[str, Any]:
+    """The first chip on the RTL, every code of it held against the twin's."""
+    seed = campaign.seed
+    campaign.say(f"chip {seed} on the RTL: {len(campaign.clips)} clips, minutes")
+    part = campaign.part(
+        f"chip {seed}, RTL",
+        lambda: _classified(
+            campaign, seed, CheckedEngine(RtlEngine(campaign.config), TwinEngine(), campaign.clips.names)
+        ),
+    )
+    wall_s = float(part["wall_s"])
+    return {
+        "chip": seed,
+        "accuracy_percent": 100 * float(np.mean(part["predictions"] == campaign.clips.labels)),
+        "correlation": {name: values[0] for name, values in _by_layer([part], "correlations").items()},
+        "compared_codes": int(part["compared_codes"]),
+        "frame_ns": int(part["frame_ns"]),
+        "cycles": int(part["cycles"]),
+        "wall_s": wall_s,
+        "cycles_per_s": int(part["cycles"]) / wall_s,
+        "frames_per_s": len(campaign.clips) / wall_s,
+    }
+
+
+def _by_layer(parts: Sequence[Part], name: str) -> dict[str, list[float]]:
+    """One list of the parts' values for each layer."""
+    values = np.stack([part[name] for part in parts])
+    return {f"layer{index}": column.tolist() for index, column in enumerate(values.T)}
+
+
+def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
+    reference = numbers["software_accuracy_percent"]
+    chips = np.array(numbers["chip_accuracy_percent"])
+    paper_ratio = f"{100 * PAPER_CHIP_ACCURACY / PAPER_SOFTWARE_ACCURACY:.2f} % (86.14/86.75)"
+    over = partial(Finding.over, engine="twin", data=numbers["data"], seeds=numbers["seeds"])
+    one = partial(Finding, engine="twin", data=numbers["data"], seeds=numbers["seeds"])
+    found = []
+    if rtl := numbers.get("rtl"):
+        on_rtl = partial(Finding, engine="rtl", data=numbers["data"], seeds=f"chip {rtl['chip']}", headline=True)
+        found.append(
+            on_rtl("keyword spotting, chip", rtl["accuracy_percent"], "%", paper="86.14 %, one chip", source=_FIG_3)
+        )
+    found += [
+        over("keyword spotting, chips", chips, "%", paper="86.14 %, one chip", source=_FIG_3, headline=True),
+        Finding(
+            "keyword spotting, software",
+            reference,
+            "%",
+            engine="float64, 8-bit inputs",
+            data=numbers["data"],
+            seeds="shipped network",
+            paper="86.75 %",
+            source=_FIG_3,
+            headline=True,
+        ),
+        over("chip over software", 100 * chips / reference, "%", paper=paper_ratio, source=_FIG_3, headline=True),
+        one(
+            f"chips that reach {numbers['iso_limit_percent']:.2f} %, {100 * ISO_SHARE:.0f} % of software (iso limit)",
+            100 * numbers["chips_at_iso_limit"] / len(chips),
+            "%",
+            digits=0,
+            paper="its chip does: 86.14 % against 85.88 %",
+            source=_FIG_3,
+            headline=True,
+        ),
+    ]
+    for name, values in numbers["correlation"].items():
+        found.append(
+            over(
+                f"correlation of {name} with software fed with the chip's own input",
+                np.array(values),
+                "1",
+                digits=4,
+                paper=_CORRELATION,
+                source="Nature 620, 768 (2023), Fig. 3f",
+            )
+        )
+    found += [
+        one("clips that not all chips decide alike", numbers["decided_differently_percent"], "%"),
+        over("clips decided as software does", np.array(numbers["decided_as_software_percent"]), "%"),
+    ]
+    steps = numbers["calibration_steps"]
+    for step, values in zip(steps["steps"], np.transpose(steps["accuracy_percent"]), strict=True):
+        what = f"keyword spotting, calibration: {step}"
+        found.append(Finding.over(what, values, "%", engine="twin", data=numbers["data"], seeds=steps["seeds"]))
+    if rtl:
+        found += [
+            on_rtl(
+                f"correlation of {name} with software fed with the chip's own input",
+                value,
+                "1",
+                digits=4,
+                paper=_CORRELATION,
+                source="Nature 620, 768 (2023), Fig. 3f",
+            )
+            for name, value in rtl["correlation"].items()
+        ]
+        found += [
+            on_rtl("codes of RTL and twin that were compared; all are equal", rtl["compared_codes"], "1", digits=0),
+            on_rtl("frame", rtl["frame_ns"], "ns", digits=0, paper="2.4 µs, eight steps", source=_FIG_3[:-1] + "e"),
+            on_rtl("simulation speed, whole chip", rtl["cycles_per_s"], "cycles/s", digits=0),
+            on_rtl(
+                "simulation speed, with host transfers and analog models", rtl["frames_per_s"], "frames/s", digits=1
+            ),
+        ]
+    return found
+
+
+def draw_chips(measurement: Measurement) -> "Picture":
+    """Accuracy of every chip, beside software's, the iso limit, and the paper's."""
+    numbers = measurement.numbers
+    chips = np.array(numbers["chip_accuracy_percent"])
+    mean, std = chips.mean(), chips.std(ddof=1) if len(chips) > 1 else 0.0
+    figure, axes = new_figure(8.0, 4.4)
+    axes.axhspan(mean - std, mean + std, color=BLUE, alpha=0.15, linewidth=0)
+    for value, style, colour, text in (
+        (numbers["software_accuracy_percent"], "-", ORANGE, "software"),
+        (numbers["iso_limit_percent"], "--", ORANGE, f"iso limit, {100 * ISO_SHARE:.0f} % of software"),
+        (mean, "-", BLUE, f"chips, mean {mean:.2f} ± {std:.2f}"),
+        (100 * PAPER_SOFTWARE_ACCURACY, ":", GREY, "the paper's software, 86.75"),
+        (100 * PAPER_CHIP_ACCURACY, ":", GREY, "the paper's chip, 86.14"),
+    ):
+        axes.axhline(value, color=colour, linestyle=style, linewidth=1.1)
+        axes.annotate(text, (1.01, value), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=colour)
+    axes.plot(numbers["chips"], chips, "o", color=BLUE, markersize=6, label="twin")
+    if rtl := numbers.get("rtl"):
+        axes.plot(rtl["chip"], rtl["accuracy_percent"], "D", color="none", markeredgecolor="black", markersize=11,
+                  label="RTL, every code equal to the twin's")  # fmt: skip
+    axes.set_xticks(numbers["chips"])
+    axes.set(xlabel="chip (seed)", ylabel="accuracy (%)")
+    axes.legend(fontsize=8, frameon=False, loc="lower left", ncols=2)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 0.15 * (high - low), high)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(f"{len(chips)} independently programmed chips; {numbers['data']}", fontsize=9)
+    return figure
+
+
+def draw_confusions(measurement: Measurement) -> "Picture":
+    """Confusion matrix, summed over all chips."""
+    numbers = measurement.numbers
+    title = f"Twin, {numbers['seeds']} added up; {numbers['data']}"
+    return draw_confusion(np.array(numbers["confusion"]), numbers["words"], title)
+
+
+def draw_disagreement(measurement: Measurement) -> "Picture":
+    """How many chips decide a clip otherwise than most, and for which words that happens."""
+    numbers, arrays = measurement.numbers, measurement.arrays
+    disagreeing, labels = arrays["disagreeing"], arrays["labels"]
+    count = len(numbers["chips"])
+    figure, (left, right) = new_figure(9.0, 3.8, columns=2, width_ratios=(2, 3))
+    shares = np.bincount(disagreeing[disagreeing > 0], minlength=count // 2 + 1)[1:]
+    left.bar(range(1, len(shares) + 1), 100 * shares / len(disagreeing), color=BLUE)
+    left.set_xticks(range(1, len(shares) + 1))
+    left.set_xlim(0.4, max(len(shares), 5) + 0.6)
+    left.set(xlabel=f"chips of {count} that decide otherwise than most", ylabel="share of the clips (%)")
+    all_alike = 100 - numbers["decided_differently_percent"]
+    left.set_title(f"{all_alike:.1f} % of the clips: all chips alike", fontsize=9)
+    for place in range(len(numbers["words"])):
+        of_word = labels == place
+        if of_word.any():
+            right.bar(place, 100 * np.mean(disagreeing[of_word] > 0), color=BLUE)
+    right.set_xticks(range(len(numbers["words"])), numbers["words"], rotation=45, ha="right")
+    right.set_ylabel("clips not decided alike (%)")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"Twin, {numbers['seeds']}; {numbers['data']}", fontsize=9)
+    return figure
+
+
+def draw_steps(measurement: Measurement) -> "Picture":
+    """Accuracy and error of each layer after each step of the calibration."""
+    numbers = measurement.numbers
+    steps = numbers["calibration_steps"]
+    places = np.arange(len(steps["steps"]))
+    figure, (left, right) = new_figure(9.0, 3.9, columns=2)
+    accuracy = np.array(steps["accuracy_percent"])
+    left.plot(places, accuracy.T, "o", color=BLUE, markersize=4)
+    left.plot(places, accuracy.mean(axis=0), "-", color=BLUE)
+    for value, style, text in (
+        (numbers["software_accuracy_percent"], "-", "software"),
+        (numbers["iso_limit_percent"], "--", "iso limit"),
+    ):
+        left.axhline(value, color=ORANGE, linestyle=style, linewidth=1)
+        left.annotate(
+            text, (places[-1], value), (0, 3), textcoords="offset points", ha="right", fontsize=8, color=ORANGE
+        )
+    levels = [*accuracy.flat, numbers["software_accuracy_percent"], numbers["iso_limit_percent"]]
+    left.set_ylim(min(levels) - 0.3, max(levels) + 0.3)
+    left.set_ylabel("accuracy (%)")
+    for (name, errors), colour, marker in zip(
+        steps["rms_error_percent"].items(), (BLUE, GREEN, PINK), ("o", "s", "^"), strict=False
+    ):
+        right.plot(places, np.array(errors).T, marker, color=colour, markersize=4)
+        right.plot(places, np.mean(errors, axis=0), "-", color=colour, marker=marker, markersize=4, label=name)
+    right.set_ylabel("rms error (% of full scale)")
+    right.set_ylim(bottom=0)
+    right.legend(fontsize=8, frameon=False)
+    for axes in (left, right):
+        axes.set_xticks(places, steps["steps"], fontsize=8)
+        axes.set_xlabel("calibration, step by step")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"Twin, {steps['seeds']}; {numbers['data']}; calibrated with {numbers['calibration_clips']} clips",
+                    fontsize=9)  # fmt: skip
+    return figure
+
+
+STUDY = Study(
+    name="accuracy",
+    title="Keyword spotting",
+    about="""Every chip has devices, circuits and noise of its own; all are programmed with the shipped network and
+    calibrated with clips of the validation split, never of the test. The twin classifies all clips on each of them, and
+    the RTL of the full chip on the first: every output of every layer is compared, and one that differs ends the
+    study. Software is the same network in float64 on the same 8-bit inputs. The paper's accuracies are of its own
+    network and of the whole test set; what can be compared is the share of software's accuracy that a chip reaches.
+    The steps of the calibration are done on chips that begin anew: none, slopes of the columns, bias rows, window
+    of the ReLU.""",
+    measure=measure,
+    figures=(
+        Figure("accuracy-chips", "Accuracy of every chip; the band is one standard deviation.", draw_chips),
+        Figure("accuracy-steps", "What each step of the calibration does.", draw_steps),
+        Figure(
+            "accuracy-confusion",
+            "What was spoken and what was heard, all chips added up.",
+            draw_confusions,
+        ),
+        Figure(
+            "accuracy-disagreement",
+            "Clips that are decided differently from chip to chip: how many chips are outvoted, and on which words.",
+            draw_disagreement,
+        ),
+    ),
+)

@@ -1,0 +1,77 @@
+"""What makes a MAC inexact, mechanism by mechanism: which constants of the analog models each one consists of."""
+
+from dataclasses import dataclass, replace
+
+from analog_models.config import AnalogConfig
+from analog_models.transport import TransportConfig
+
+__all__ = ["MECHANISMS", "TRANSPORT", "Mechanism"]
+
+_IDEAL = AnalogConfig.ideal()
+#: Nominal, and with modelled wires, which the nominal preset does without.
+_REAL = replace(AnalogConfig.nominal(), transport=TransportConfig())
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """One cause of errors.
+
+    Parameters
+    ----------
+    name : str
+    constants : tuple of str
+        "model.constant" of `AnalogConfig`; the ideal preset's values switch them off.
+    needs : tuple of str
+        What must be real as well for it to act, and does not disturb without it.
+    """
+
+    name: str
+    constants: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+    def without(self, analog: AnalogConfig) -> AnalogConfig:
+        """The same chip without it."""
+        return _take(analog, self.constants, _IDEAL)
+
+    def added_to(self, analog: AnalogConfig) -> AnalogConfig:
+        """The same chip with it."""
+        return _take(analog, self.constants + self.needs, _REAL)
+
+
+def _take(analog: AnalogConfig, constants: tuple[str, ...], source: AnalogConfig) -> AnalogConfig:
+    for path in constants:
+        model, name = path.split(".")
+        part = replace(getattr(analog, model), **{name: getattr(getattr(source, model), name)})
+        analog = replace(analog, **{model: part})
+    return analog
+
+
+#: Every constant in which the nominal preset is not ideal belongs to one of them.
+MECHANISMS = (
+    # Without it the weights still go through closed-loop programming, which ends within its tolerance of 1.5 %.
+    Mechanism(
+        "programming, relaxation",
+        (
+            "pcm.programming_noise_scale",
+            "pcm.g_reset_us",
+            "pcm.reset_spread",
+            "pcm.set_time_spread",
+            "pcm.set_noise",
+        ),
+        needs=("pcm.exact_write",),
+    ),
+    Mechanism("drift, one hour", ("pcm.drift_scale",)),
+    Mechanism("read noise", ("pcm.read_noise_scale",)),
+    Mechanism("column gain, G+/G- paths", ("periphery.column_gain_sigma", "periphery.path_mismatch_sigma")),
+    Mechanism("charge/discharge, offsets", ("periphery.polarity_mismatch_sigma", "periphery.phase_offset_sigma_fc")),
+    Mechanism("capacitor's rails", ("periphery.rail_low_v", "periphery.rail_high_v")),
+    Mechanism(
+        "ramp and comparator",
+        ("periphery.comparator_offset_sigma_v", "periphery.comparator_noise_v", "periphery.ramp_bow_ns"),
+    ),
+    Mechanism("kT/C noise", ("periphery.temperature_k",)),
+    Mechanism("droop, IR drop", ("periphery.droop_v_per_s", "periphery.wire_ohm")),
+)
+
+#: Off in the nominal preset.
+TRANSPORT = Mechanism("transport", ("transport.skew_ns", "transport.jitter_ns", "transport.rate_mismatch"))
