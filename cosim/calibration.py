@@ -278,14 +278,16 @@ def _pinned(network: FeedForwardNetwork, config: ChipConfig, options: MappingOpt
     squares = config.floorplan.tiles
     layers = {}
     for index, plan in enumerate(nominal.layers):
-        swing = plan.code_scale * options.analog.volts_per_cycle(plan.ramp_slope)
         largest = plan.weight_scale * float(np.abs(network.layers[index].weights).max())
         # A smaller swing for the same MAC is a smaller weight.
-        room = min(1.0, _HEADROOM / largest) if largest else 1.0
+        slope = plan.ramp_slope * (min(1.0, _HEADROOM / largest) if largest else 1.0)
+        if plan.activation is Activation.RELU:
+            # A whole slope, so that twice the slope, with which the layer is measured, is the same scale.
+            slope = max(1.0, np.floor(slope + 1e-6))
         layers[index] = LayerOptions(
             mode=plan.mode,
             capacitors=plan.capacitors,
-            swing_v=swing * room,
+            swing_v=plan.code_scale * options.analog.volts_per_cycle(1) * slope,
             bias_durations=(0,) * config.bias_rows,
         )
     placement = {index: tuple(squares[tile] for tile in plan.tiles) for index, plan in enumerate(nominal.layers)}

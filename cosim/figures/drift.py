@@ -418,13 +418,14 @@ STUDY = Study(
     about="""Chips with the keyword-spotting network, calibrated when they are an hour old, are read at ages up to a
     year: as they are; with the bias rows measured and programmed anew; and recalibrated, which is the bias rows, the
     slope of each layer's ramp (an LC setting that takes up the median loss of its columns) and the ReLU's window. The
-    weights are never programmed again; to do so would make the chip as good as new. New bias rows are an hour old when
-    they are read, as all rows were at first. Recalibration takes the same validation clips as calibration. The ALBERT
-    paper recalibrates in digital, a slope and an offset for every column; on a chip whose layers feed each other there
-    is one slope for a layer. All reads of an age see the same noise, so that policies can be compared. For the
-    read-to-read variation the same clips are read many times; each read draws the whole 1/f noise anew, where a real
-    device keeps its slow part from read to read, and layers behind the first one include what varies in their
-    input.""",
+    weights are never programmed again; to do so would make the chip as good as new. A loss of gain that a whole layer
+    shares does not change the answer of a network of ReLUs without biases, such as this one: accuracy need not follow
+    the errors of the outputs, as it did for the paper's transformer. New bias rows are an hour old when they are read,
+    as all rows were at first. Recalibration takes the same validation clips as calibration. The ALBERT paper
+    recalibrates in digital, a slope and an offset for every column; on a chip whose layers feed each other there is one
+    slope for a layer. All reads of an age see the same noise, so that policies can be compared. For the read-to-read
+    variation the same clips are read many times; each read draws the whole 1/f noise anew, where a real device keeps
+    its slow part from read to read, and layers behind the first one include what varies in their input.""",
     measure=measure,
     figures=(
         Figure(

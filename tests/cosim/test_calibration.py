@@ -177,3 +177,14 @@ def test_a_saved_chip_is_recalibrated_like_the_original(calibrated, network, inp
         again = CalibratedChip.load(tmp_path / "again")  # rows of two ages
         codes.append(TwinEngine().run(again.program, again.analog, inputs[:20]).output)
     np.testing.assert_array_equal(*codes)
+
+
+def test_the_signed_readout_measures_the_scale_of_the_relu(random_network, random_inputs):
+    """An ideal chip has slope 1, however its swing falls between two slopes of the ramp."""
+    network, inputs = random_network(32, 16, 6), random_inputs(200, 32)
+    first, last = network.layers
+    for scale in (1.0, 1.15, 1.3):
+        scaled = FeedForwardNetwork((replace(first, full_scale=first.full_scale * scale), last))
+        chip = calibrate(scaled, preset("small"), inputs, analog=AnalogConfig.ideal(), seed=SEED, steps=())
+        assert chip.program.layers[0].ramp_slope < 50  # a slope more or less is 2 % or more
+        np.testing.assert_allclose(np.median(chip.layers[0].slopes), 1, atol=0.006)
