@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from amaranth.lib import data
@@ -185,6 +185,7 @@ def encode(kind: UnitKind, operation: Operation) -> int:
     return sum(value << _OUTER[name][0] for name, value in parts.items())
 
 
+@lru_cache(maxsize=1 << 14)  # a program is decoded once for each of its checks, and its words hardly change
 def decode(kind: UnitKind, word: int) -> Operation:
     """The operation that a unit of `kind` reads in `word`: the inverse of `encode`.
 

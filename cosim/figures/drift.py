@@ -12,7 +12,7 @@ from cosim.calibration import RECALIBRATION, CalibratedChip, Step, recalibrate
 from cosim.figures.campaign import Campaign
 from cosim.figures.study import Figure, Finding, Measurement, Study
 from cosim.kws.model import quantise
-from cosim.kws.report import correlation
+from cosim.kws.report import correlation, rms_error_percent
 from cosim.kws.workload import classify
 from cosim.network import FeedForwardNetwork
 from cosim.plotting import new_figure
@@ -94,7 +94,7 @@ def _errors(campaign: Campaign, chip: CalibratedChip) -> dict[str, Any]:
     return {
         "accuracy": report.chip_accuracy,
         "software": report.software_accuracy,
-        "rms": [np.sqrt(np.mean((values - software) ** 2)) for values, software in outputs],
+        "rms": [rms_error_percent(values, software) for values, software in outputs],
         "correlation": [correlation(values, software) for values, software in outputs],
         "counts": [_counts(values - software) for values, software in outputs],
         "slopes": [plan.ramp_slope for plan in chip.program.layers],
@@ -181,7 +181,7 @@ def summarise(
     def stacked(name: str) -> NDArray:
         return np.array([[part[name] for part in parts] for parts in drifted])  # (chips, ages, policies, ...)
 
-    accuracy, rms, similar = 100 * stacked("accuracy"), 100 * stacked("rms"), stacked("correlation")
+    accuracy, rms, similar = 100 * stacked("accuracy"), stacked("rms"), stacked("correlation")
     layers = [name.removeprefix("stds ") for name in repeated[0] if name.startswith("stds ")]
 
     def by_policy(values: NDArray) -> dict[str, Any]:
@@ -267,9 +267,13 @@ def _findings(numbers: Mapping[str, Any], accuracy: Array, rms: Array, data: str
         )
         yield over(f"accuracy lost in a year, {policy}", lost[:, -1], "points")
     for layer, name in enumerate(numbers["layers"]):
-        yield over(f"rms error of {name}, 1 hour", rms[:, 0, 0, layer], "% of the full scale")
+        yield over(f"rms error of {name}, outputs in range, 1 hour", rms[:, 0, 0, layer], "% of the full scale")
         for index, policy in enumerate(_POLICIES):
-            yield over(f"rms error of {name}, 30 days, {policy}", rms[:, month, index, layer], "% of the full scale")
+            yield over(
+                f"rms error of {name}, outputs in range, 30 days, {policy}",
+                rms[:, month, index, layer],
+                "% of the full scale",
+            )
     reads = numbers["reads"]
     repeated = f"{reads['clips']} clips, each read {reads['reads']} times at 1 hour"
     for name, found in reads["layers"].items():
@@ -350,7 +354,7 @@ def draw_errors(measurement: Measurement) -> "Picture":
         bottom.set_ylim(top=1)
         top.set_title(name, fontsize=9)
         bottom.set_xlabel("age of the weights")
-    panels[0, 0].set_ylabel("rms error (% of the full scale)")
+    panels[0, 0].set_ylabel("rms error, outputs in range\n(% of the full scale)")
     panels[1, 0].set_ylabel("correlation")
     panels[0, 0].legend(fontsize=8, frameon=False)
     figure.suptitle(
