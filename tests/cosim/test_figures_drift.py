@@ -134,7 +134,8 @@ def test_findings_are_the_numbers(measurement: Measurement) -> None:
         assert finding.value == pytest.approx(hour - month)
         assert finding.seeds == "chip 4"
     assert found["accuracy lost in 30 days, without recalibration"].paper.startswith("roughly 5 %")
-    assert found["rms error of layer1, outputs in range, 1 hour"].value == numbers["rms_error_percent"]["recalibrated"][0][0][1]
+    recalibrated = numbers["rms_error_percent"]["recalibrated"]
+    assert found["rms error of layer1, outputs in range, 1 hour"].value == recalibrated[0][0][1]
     assert sum(finding.headline for finding in measurement.findings) == 2
 
 
