@@ -17,6 +17,7 @@ from scipy import stats
 from cosim.figures.campaign import Campaign
 from cosim.figures.study import Figure, Finding, Measurement, Study, Unavailable
 from cosim.kws.dataset import load_training_set
+from cosim.kws.model import KwsModel
 from cosim.kws.workload import ClipSet, classify, prepare_chip
 from cosim.plotting import new_figure
 from cosim.twin import TwinEngine
@@ -131,13 +132,7 @@ class _Course:
             self._views[epoch] = self.trainer.view([], epoch)
         return self._views[epoch]
 
-    def train_and_run(self, noise: Noise, seed: int) -> dict[str, NDArray]:
-        """Train a network, put it on a chip, and classify the judging clips in software and on the chip.
-
-        Returns
-        -------
-        labels, software, chip : (clips,) int64, class indices: truth and predictions
-        """
+    def train(self, noise: Noise, seed: int) -> KwsModel:
         trainer = self.trainer
         from cosim.kws.train import Pupil
 
@@ -145,7 +140,16 @@ class _Course:
         pupil = Pupil(trainer, seed, recipe)
         for epoch in range(recipe.epochs):
             pupil.epoch(epoch, self.view(epoch))
-        model = pupil.model()
+        return pupil.model()
+
+    def judge(self, noise: Noise, seed: int) -> dict[str, NDArray]:
+        """Train a network, put it on a chip, and classify the judging clips in software and on the chip.
+
+        Returns
+        -------
+        labels, software, chip : (clips,) int64, class indices: truth and predictions
+        """
+        model = self.train(noise, seed)
         calibration, judging = self.clips
         chip = prepare_chip(model, calibration, config=self.campaign.config, seed=seed)
         report = classify(model, judging, chip, TwinEngine(), seed=seed)
@@ -165,7 +169,7 @@ def measure(campaign: Campaign) -> Measurement:
             name = f"weight noise {noise.weights:g}, activation noise {noise.activations:g}, seed {seed}"
             campaign.say(name)
             key = f"{name}, {plan.epochs} epochs of 1 in {plan.every} clips"
-            part = campaign.part(key, partial(course.train_and_run, noise, seed))
+            part = campaign.part(key, partial(course.judge, noise, seed))
             for where, values in accuracy.items():
                 values[row, column] = 100 * np.mean(part[where] == part["labels"])
             clips = len(part["labels"])
