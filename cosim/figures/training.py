@@ -352,7 +352,7 @@ STUDY = Study(
         Figure(
             "training-noise",
             "Accuracy in software and on the chip against the noise of the weights (left; activations as in the "
-            "paper) and of the activations (right; weights as in the paper) in training.",
+            "paper) and of the activations (right; weights as in the paper) in training. The scales differ.",
             draw_accuracy,
         ),
     ),
