@@ -17,6 +17,7 @@ from scipy import stats
 from cosim.figures.campaign import Campaign
 from cosim.figures.study import Figure, Finding, Measurement, Study, Unavailable
 from cosim.kws.dataset import load_training_set
+from cosim.kws.model import KwsModel
 from cosim.kws.workload import ClipSet, classify, prepare_chip
 from cosim.plotting import new_figure
 from cosim.twin import TwinEngine
@@ -131,13 +132,7 @@ class _Course:
             self._views[epoch] = self.trainer.view([], epoch)
         return self._views[epoch]
 
-    def train_and_run(self, noise: Noise, seed: int) -> dict[str, NDArray]:
-        """Train a network, put it on a chip, and classify the judging clips in software and on the chip.
-
-        Returns
-        -------
-        labels, software, chip : (clips,) int64, class indices: truth and predictions
-        """
+    def train(self, noise: Noise, seed: int) -> KwsModel:
         trainer = self.trainer
         from cosim.kws.train import Pupil
 
@@ -145,7 +140,16 @@ class _Course:
         pupil = Pupil(trainer, seed, recipe)
         for epoch in range(recipe.epochs):
             pupil.epoch(epoch, self.view(epoch))
-        model = pupil.model()
+        return pupil.model()
+
+    def judge(self, noise: Noise, seed: int) -> dict[str, NDArray]:
+        """Train a network, put it on a chip, and classify the judging clips in software and on the chip.
+
+        Returns
+        -------
+        labels, software, chip : (clips,) int64, class indices: truth and predictions
+        """
+        model = self.train(noise, seed)
         calibration, judging = self.clips
         chip = prepare_chip(model, calibration, config=self.campaign.config, seed=seed)
         report = classify(model, judging, chip, TwinEngine(), seed=seed)
@@ -165,7 +169,7 @@ def measure(campaign: Campaign) -> Measurement:
             name = f"weight noise {noise.weights:g}, activation noise {noise.activations:g}, seed {seed}"
             campaign.say(name)
             key = f"{name}, {plan.epochs} epochs of 1 in {plan.every} clips"
-            part = campaign.part(key, partial(course.train_and_run, noise, seed))
+            part = campaign.part(key, partial(course.judge, noise, seed))
             for where, values in accuracy.items():
                 values[row, column] = 100 * np.mean(part[where] == part["labels"])
             clips = len(part["labels"])
@@ -294,7 +298,7 @@ def draw_accuracy(measurement: Measurement) -> "Picture":
     """Accuracy in software and on the chip against the noise of weights, and of activations."""
     numbers = measurement.numbers
     settings = [Noise(setting["weights"], setting["activations"]) for setting in numbers["settings"]]
-    figure, axes = new_figure(10, 4.8, columns=2, sharey=True)
+    figure, axes = new_figure(10, 4.8, columns=2)
     for panel, field, other in zip(axes, _FIELDS, reversed(_FIELDS), strict=True):
         for where in _COLOURS:
             values = np.array([setting[f"{where}_percent"] for setting in numbers["settings"]])
@@ -303,10 +307,10 @@ def draw_accuracy(measurement: Measurement) -> "Picture":
         panel.set_xticks([_NOWHERE, *range(len(levels))], ["no noise\nat all", *(f"{level:g}" for level in levels)])
         panel.axvline(levels.index(getattr(_PAPER, field)), color="0.6", linestyle="--", label="the paper's choice")
         panel.grid(axis="y", color="0.9")
+        panel.set_ylabel("accuracy, % of validation clips")
         word, unit = _FIELDS[field]
         panel.set_xlabel(f"noise of {word} in training, $\\sigma$ in units {unit}")
         panel.set_title(f"noise of {other}: {getattr(_PAPER, other):g} {_FIELDS[other][1]}", fontsize=10)
-    axes[0].set_ylabel("accuracy, % of validation clips")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     count = len(numbers["seeds"])
     figure.suptitle(
@@ -336,17 +340,19 @@ STUDY = Study(
     title="Noise in hardware-aware training",
     about=f"""Networks of the paper's shape learn with its recipe (rate 0.0005, batch 250, shifts by up to 100 ms,
     background noise in 80 % of the clips), with other levels of noise on the weights or on the activations, and
-    for {_FULL.epochs} epochs where the recipe has 60. Each is programmed into a chip, which is calibrated with
-    {_FULL.calibrated_with} validation clips, and judged by the others: the noise is a choice, and test clips must not
-    make it. Software has the same 8-bit weights and inputs and no noise. Networks of one seed share first weights,
-    augmented clips, their order and the chip, so that settings are compared seed by seed; a level counts as told
-    apart from the best if a paired t-test over the seeds says so (two-sided, 5 %).""",
+    for {_FULL.epochs} epochs where the recipe has 60. Levels are standard deviations as shares of a layer's largest
+    weight and of its full scale; the paper gives bare numbers. Each network is programmed into a chip, which is
+    calibrated with {_FULL.calibrated_with} validation clips, and judged by the others: the noise is a choice, and test
+    clips must not make it. Software has the same 8-bit weights and inputs and no noise. Networks of one seed share
+    first weights, augmented clips, their order and the chip, so that settings are compared seed by seed; a level
+    counts as told apart from the best if a paired t-test over the seeds says so (two-sided, 5 %, as if the best
+    had been known before).""",
     measure=measure,
     figures=(
         Figure(
             "training-noise",
             "Accuracy in software and on the chip against the noise of the weights (left; activations as in the "
-            "paper) and of the activations (right; weights as in the paper) in training.",
+            "paper) and of the activations (right; weights as in the paper) in training. The scales differ.",
             draw_accuracy,
         ),
     ),

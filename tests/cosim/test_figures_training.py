@@ -124,17 +124,39 @@ def features(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_small_run(tmp_path: Path, features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def small(features: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The features, with a recipe and a plan that suit so few."""
     torch = pytest.importorskip("torch", reason="training needs the extra [train]")
     from cosim.kws.train import RECIPES
 
     torch.set_num_threads(1)  # small work: more threads only wait for each other
     monkeypatch.setitem(RECIPES, "paper", replace(RECIPES["paper"], batch=10))
     monkeypatch.setattr(training, "_QUICK", training._Plan((0.02,), (0.04,), 1, 3, 1, 20, 60))
+    return features
+
+
+def test_networks_differ_by_noise_and_seed_alone(tmp_path: Path, small: Path) -> None:
+    course = training._Course(small, training._QUICK, Campaign(tmp_path))
+    noise, weights = Noise(0.02, 0.04), []
+    for given, seed in ((noise, 1), (noise, 1), (Noise(0, 0), 1), (noise, 2)):
+        weights.append(course.train(given, seed).network.layers[0].weights)
+    first, again, quiet, other = weights
+    np.testing.assert_array_equal(first, again)
+    alike, unlike = (np.corrcoef(first.ravel(), weight.ravel())[0, 1] for weight in (quiet, other))
+    assert 0.9 < alike < 1, "the same first weights, clips and order"
+    assert abs(unlike) < 0.5
+    calibration, judging = course.clips
+    assert (len(calibration), len(judging)) == (20, 60)
+    assert not set(calibration.names) & set(judging.names)
+
+
+@pytest.mark.long
+def test_a_small_run(tmp_path: Path, small: Path) -> None:
     said: list[str] = []
     done: list[tuple[int, int]] = []
     campaign = Campaign(
-        tmp_path / "out", quick=True, seed=3, features=features, say=said.append, advance=lambda *at: done.append(at)
+        tmp_path / "out", quick=True, seed=3, features=small, say=said.append, advance=lambda *at: done.append(at)
     )
     measurement, _ = campaign.measure(STUDY)
     assert done == [(1, 2), (2, 2)]
