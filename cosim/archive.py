@@ -44,7 +44,7 @@ class ArchiveError(ValueError):
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`: renamed to it when the block ends, removed if the block raises."""
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # two processes may write the same file
     try:
         yield part
         os.replace(part, path)
