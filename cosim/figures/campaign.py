@@ -83,6 +83,7 @@ class Campaign:
         self.audio, self.features = audio, features
         self._say, self._advance = say or (lambda _: None), advance or (lambda *_: None)
         self._study = ""
+        self._codes: set[str] = set()  # digests of the code behind the current study's parts
 
     # What studies take ------------------------------------------------------------------------------------------------
 
@@ -163,6 +164,7 @@ class Campaign:
         wanted = {"key": key, **self._fingerprint}
         if (kept := self._kept(path, wanted)) is not None:
             return kept
+        self._codes.add(self._fingerprint["code"])
         arrays = {name: np.asarray(value) for name, value in make().items()}
         path.parent.mkdir(parents=True, exist_ok=True)
         write_archive(path, _FORMAT, _VERSION, {"about": wanted}, arrays)
@@ -173,7 +175,11 @@ class Campaign:
             meta, arrays = read_archive(path, _FORMAT, _VERSION)
         except (ArchiveError, FileNotFoundError):
             return None
-        return arrays if self._same(meta.get("about", {}), wanted) else None
+        about = meta.get("about", {})
+        if not self._same(about, wanted):
+            return None
+        self._codes.add(about["code"])
+        return arrays
 
     def _same(self, about: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
         return all(about.get(name) == value or (self.stale and name == "code") for name, value in wanted.items())
@@ -214,7 +220,8 @@ class Campaign:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Through JSON, so that what is drawn today is what is drawn from the file tomorrow.
         json.dumps(dict(measurement.numbers))
-        measurement.save(path, **self._fingerprint)
+        codes = self._codes or {self._fingerprint["code"]}
+        measurement.save(path, **{**self._fingerprint, "code": ", ".join(sorted(codes))})
         return Measurement.load(path)
 
     def finished(self, study: Study) -> tuple[Measurement, dict[str, Any]] | None:
@@ -230,7 +237,7 @@ class Campaign:
 
     @contextmanager
     def _in(self, study: Study) -> Iterator[None]:
-        self._study = study.name
+        self._study, self._codes = study.name, set()
         try:
             yield
         finally:

@@ -446,7 +446,7 @@ class Pupil:
         """Learn from one view; return the last mini-batch's loss."""
         trainer, recipe, student = self.trainer, self.recipe, self.student
         order = torch.as_tensor(self.rng.permutation(len(view.codes)), device=trainer.device)
-        steps = len(order) // recipe.batch
+        steps = max(1, len(order) // recipe.batch)  # fewer clips than a batch are one
         for step, rows in enumerate(order.split(recipe.batch)[:steps]):
             if recipe.cosine:
                 done = (number + step / steps) / recipe.epochs

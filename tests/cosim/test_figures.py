@@ -100,6 +100,10 @@ def test_what_other_code_measured_counts_only_if_asked(tmp_path: Path, monkeypat
     _, about = Campaign(tmp_path, stale=True).measure(stale.study)
     assert stale.made == []
     assert about["code"] == "old"
+    (tmp_path / "data" / "count.npz").unlink()
+    _, about = Campaign(tmp_path, stale=True).measure(stale.study)  # from stale parts
+    assert stale.made == []
+    assert about["code"] == "old"
     fresh = Counter()
     Campaign(tmp_path).measure(fresh.study)
     assert fresh.made == [0, 1]
