@@ -74,7 +74,8 @@ def draw_budget(measurement: Measurement) -> "Picture":
 def _bar(axes: "Axes", position: float, values: Sequence[float], colour: str, label: str) -> None:
     """A horizontal bar of the mean, with a whisker from the smallest to the largest of several chips."""
     mean = float(np.mean(values))
-    spread = [[mean - min(values)], [max(values) - mean]] if len(values) > 1 else None
+    # The mean of equal values may be a rounding error beside them.
+    spread = [[max(mean - min(values), 0.0)], [max(max(values) - mean, 0.0)]] if len(values) > 1 else None
     axes.barh(position, mean, height=0.34, color=colour, label=label, xerr=spread, error_kw={"linewidth": 0.8})
 
 
