@@ -9,22 +9,21 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.transport import TransportConfig
 from cosim.assembler import assemble
+from cosim.checked import Engine
 from cosim.checker import check
 from cosim.compiler.router import Connection, Router, switches
 from cosim.mesh import Lanes, Place
 from cosim.program import InputSlot, OutputSlot, Program, Unit
-from cosim.results import Results
 from cosim.twin import make_chip
 from cosim.words import ILP, OLP, TILE, Operation, encode
 from rtl.config import ChipConfig, Edge, preset
@@ -52,18 +51,6 @@ _SOURCE = "SW"
 #: Cycles: from the start to the first pulses, for which the pointers are loaded; from the end of the longest pulse to
 #: the end of the window, because a receiver lets it fall up to six late; from there to the next pulses.
 _LEAD, _LATE, _GAP = 10, 10, 10
-
-
-class _Engine(Protocol):
-    def run(
-        self,
-        program: Program,
-        chip: AnalogChip,
-        inputs: ArrayLike,
-        *,
-        first_frame: int = 0,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Results: ...
 
 
 def multicast_program(config: ChipConfig, longest: int, source: int = 0) -> Program:
@@ -275,7 +262,7 @@ def _errors(sent: NDArray[np.int16], heard: NDArray[np.uint8]) -> dict[int, int]
 
 
 def measure_transport(
-    engine: _Engine,
+    engine: Engine,
     *,
     config: ChipConfig | None = None,
     vectors: int = 2048,
