@@ -392,8 +392,7 @@ class _Session:
         x, codes, plan = self._observe(index, inputs, signed=True)
         layer = self.network.layers[index]
         expected = x @ layer.weights / layer.full_scale
-        use = (np.abs(expected) < _FIT_RANGE) & (codes > 1) & (codes < self.config.max_code - 1)
-        return column_lines(expected, plan.value(codes), use)
+        return column_lines(expected, codes, plan, self.config.max_code)
 
     # Putting it back into the chip.
 
@@ -487,7 +486,13 @@ def _copy(array: Array | None) -> Array:
     return array.copy()
 
 
-def column_lines(x: Array, y: Array, use: NDArray[np.bool_]) -> tuple[Array, Array]:
+def column_lines(expected: Array, codes: NDArray[np.uint8], plan: LayerPlan, max_code: int) -> tuple[Array, Array]:
+    """Slope and offset of every column: a line through measured over expected outputs, where neither saturates."""
+    use = (np.abs(expected) < _FIT_RANGE) & (codes > 1) & (codes < max_code - 1)
+    return _lines(expected, plan.value(codes), use)
+
+
+def _lines(x: Array, y: Array, use: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Least-squares slope and offset of each column of y over x, entries with `use` only; (1, mean) without spread."""
     count = np.maximum(use.sum(axis=0), 1)
     mean_x, mean_y = (np.where(use, a, 0).sum(axis=0) / count for a in (x, y))

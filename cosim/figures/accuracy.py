@@ -16,6 +16,7 @@ from cosim.kws.report import (
     ISO_SHARE,
     PAPER_CHIP_ACCURACY,
     PAPER_SOFTWARE_ACCURACY,
+    confusion_matrix,
     correlation,
     draw_confusion,
     rms_error_percent,
@@ -28,7 +29,7 @@ from cosim.twin import TwinEngine
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
-__all__ = ["STUDY", "chips_disagreeing", "confusion_matrix", "measure"]
+__all__ = ["STUDY", "chips_disagreeing", "measure"]
 
 Part = Mapping[str, NDArray]
 
@@ -36,13 +37,6 @@ _FIG_3 = "Nature 620, 768 (2023), Fig. 3g"
 _CORRELATION = "a scatter plot, no figure in the text"
 #: Chips on which calibration is done step by step.
 _STEP_CHIPS, _QUICK_STEP_CHIPS = 3, 1
-
-
-def confusion_matrix(labels: NDArray[np.integer], predictions: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
-    """Decisions by what was spoken and what was heard: (classes, classes), of (clips,) and (chips, clips)."""
-    matrix = np.zeros((classes, classes), np.int64)
-    np.add.at(matrix, (np.broadcast_to(labels, predictions.shape), predictions), 1)
-    return matrix
 
 
 def chips_disagreeing(predictions: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -9,8 +9,7 @@ Files appear complete, under their final name. A part is used again if it was me
 settings and data; so a campaign that was interrupted or killed goes on where it stood.
 """
 
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +36,7 @@ _FORMAT, _VERSION = "duramesh part", 1
 _SPOKEN, _QUICK_CLIPS, _QUICK_CALIBRATION = 600, 120, 250
 
 
-def describe_seeds(seeds: range) -> str:
+def describe_seeds(seeds: Sequence[int]) -> str:
     """Some chips of a campaign, for findings: "chip 0", or "chips 0-2"."""
     return f"chip {seeds[0]}" if len(seeds) == 1 else f"chips {seeds[0]}-{seeds[-1]}"
 
@@ -218,11 +217,9 @@ class Campaign:
             measurement = study.measure(self)
         path = self._path(study)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Through JSON, so that what is drawn today is what is drawn from the file tomorrow.
-        json.dumps(dict(measurement.numbers))
         codes = self._codes or {self._fingerprint["code"]}
         measurement.save(path, **{**self._fingerprint, "code": ", ".join(sorted(codes))})
-        return Measurement.load(path)
+        return Measurement.load(path)  # so that what is drawn today is what is drawn from the file tomorrow
 
     def finished(self, study: Study) -> tuple[Measurement, dict[str, Any]] | None:
         """What the folder holds of a study, if it is whole and of this campaign."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.calibration import RECALIBRATION, CalibratedChip, Step, recalibrate
-from cosim.figures.campaign import Campaign
+from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.study import Figure, Finding, Measurement, Study
 from cosim.kws.model import quantise
 from cosim.kws.report import correlation, rms_error_percent
@@ -203,7 +203,7 @@ def summarise(
     }
     arrays = {"counts": stacked("counts").sum(axis=0)}  # (ages, policies, layers, bins)
     arrays |= {f"stds {layer}": _inside(repeated, "stds", layer) for layer in layers}
-    text = f"chip {seeds[0]}" if len(seeds) == 1 else f"chips {seeds[0]}-{seeds[-1]}"
+    text = describe_seeds(seeds)
     return Measurement(numbers, arrays, tuple(_findings(numbers, accuracy, rms, data, text)))
 
 
@@ -297,7 +297,7 @@ def _findings(numbers: Mapping[str, Any], accuracy: Array, rms: Array, data: str
 
 def _said(measurement: Measurement) -> str:
     seeds = measurement.numbers["seeds"]
-    chips = f"chip {seeds[0]}" if len(seeds) == 1 else f"chips {seeds[0]}-{seeds[-1]}"
+    chips = describe_seeds(seeds)
     return f"twin engine, {chips}, {measurement.numbers['data']}"
 
 

@@ -5,13 +5,12 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cosim.archive import write_text
-from cosim.figures.report import FORMAT
-from cosim.figures.study import Finding
+from cosim.figures.report import FORMAT, headlines
 
 __all__ = ["EvidenceError", "keep", "read_results", "renew", "table"]
 
@@ -41,17 +40,10 @@ def read_results(path: Path) -> dict[str, Any]:
     return results
 
 
-def _headlines(results: Mapping[str, Any]) -> Iterator[Finding]:
-    for study in results["studies"].values():
-        for finding in study.get("findings", ()):
-            if finding["headline"]:
-                yield Finding(**finding)
-
-
 def table(results: Mapping[str, Any]) -> str:
     """Every headline finding as a row of Markdown."""
     lines = ["| what | here | engine, data, seeds | the paper |", "| --- | --- | --- | --- |"]
-    for one in _headlines(results):
+    for one in headlines(results):
         lines.append(f"| {one.what} | **{one.text}** | {one.engine}; {one.data}; {one.seeds} | {one.paper} |")
     return "\n".join(lines) + "\n"
 

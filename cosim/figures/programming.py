@@ -14,10 +14,10 @@ from analog_models.config import AnalogConfig
 from analog_models.device import Pcm
 from analog_models.programming import Programming, WeightTargets, program
 from cosim.compiler import compile_network
-from cosim.figures.campaign import Campaign
+from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.study import Figure, Finding, Measurement, Study
 from cosim.network import FeedForwardNetwork
-from cosim.plotting import new_figure
+from cosim.plotting import BLUE, GREEN, GREY, ORANGE, new_figure
 from rtl.config import ChipConfig
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ _HEAT_BINS, _HEAT_REACH, _SHOWN = 48, 1.2, 32
 #: Largest weights that are tried, in units of the nominal one, and what the devices can reach, `Pcm.g_set_us`.
 _RANGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0)
 _WP = ("WP1", "WP2")
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072b2", "#d55e00", "#009e73", "#888888"
 
 
 # What is programmed ---------------------------------------------------------------------------------------------------
@@ -350,7 +349,7 @@ def _findings(
     cells: float,
     seeds: list[int],
 ) -> Iterator[Finding]:
-    text = f"chip {seeds[0]}" if len(seeds) == 1 else f"chips {seeds[0]}-{seeds[-1]}"
+    text = describe_seeds(seeds)
     common: dict[str, Any] = {
         "engine": "physics",
         "data": f"{cells / 1e6:.1f} million weights per chip, keyword-spotting network and draws from its weights",
@@ -444,9 +443,7 @@ def _mosaic(axes: Any, tiles: Array, squares: NDArray, **style: Any) -> Any:
 
 def _said(measurement: Measurement, chips: int | None = None) -> str:
     seeds = measurement.numbers["seeds"][:chips]
-    return "analog models, closed-loop programming, " + (
-        f"chip {seeds[0]}" if len(seeds) == 1 else f"chips {seeds[0]}-{seeds[-1]}"
-    )
+    return "analog models, closed-loop programming, " + (describe_seeds(seeds))
 
 
 def draw_correlation(measurement: Measurement) -> "Picture":
@@ -499,7 +496,7 @@ def draw_errors(measurement: Measurement) -> "Picture":
     numbers = measurement.numbers
     percent = 100 * _BIN * (np.arange(1, counts.shape[-1] + 1) - counts.shape[-1] // 2)
     figure, (left, middle, right) = new_figure(11.0, 4.2, 1, 3)
-    colours = dict(zip(_WP, (_BLUE, _ORANGE), strict=True))
+    colours = dict(zip(_WP, (BLUE, ORANGE), strict=True))
     for pair, (wp, colour) in enumerate(colours.items()):
         for tile, one in enumerate(counts[:, pair]):
             label = f"{wp}, each tile" if tile == 0 else None
@@ -510,13 +507,13 @@ def draw_errors(measurement: Measurement) -> "Picture":
     middle.plot(*_beyond(total), color="black", lw=1.8)
     left.set(xlim=(-12, 12), ylim=(0, 100), ylabel="weights with a smaller error (%)")
     for share in (1, 99):
-        left.axhline(share, color=_GREY, lw=0.7, ls=":")
+        left.axhline(share, color=GREY, lw=0.7, ls=":")
     left.legend(fontsize=7, frameon=False, loc="upper left")
     left.set_title("error", fontsize=9)
     middle.set_yscale("log")
     middle.set(xlim=(0, 25), ylim=(1e-5, 100), ylabel="weights with a larger error (%)")
-    middle.axvline(100 * _YIELD, color=_GREEN, lw=1, ls="--", label="limit of the yield, 20 %")
-    middle.plot([100 * _YIELD], [1], "v", color=_GREEN, ms=6, label="paper: yield around 99 %")
+    middle.axvline(100 * _YIELD, color=GREEN, lw=1, ls="--", label="limit of the yield, 20 %")
+    middle.plot([100 * _YIELD], [1], "v", color=GREEN, ms=6, label="paper: yield around 99 %")
     middle.legend(fontsize=7, frameon=False, loc="lower left")
     middle.set_title(f"magnitude; yield here {numbers['yield_percent'][0]:.4f} %", fontsize=9)
     for axes in (left, middle):
@@ -556,18 +553,18 @@ def draw_convergence(measurement: Measurement) -> "Picture":
     for chip, (one, end) in enumerate(zip(rounds, done, strict=True)):
         first = chip == 0
         left.plot(
-            steps, 100 * one[:, 0], "o-", color=_BLUE, ms=3, label="true weight within tolerance" if first else None
+            steps, 100 * one[:, 0], "o-", color=BLUE, ms=3, label="true weight within tolerance" if first else None
         )
-        left.plot(steps[1:], 100 * one[1:, 2], "s-", color=_ORANGE, ms=3, label="got this pulse" if first else None)
-        right.plot(steps, 100 * np.sqrt(one[:, 1]), "o-", color=_BLUE, ms=3, label="in the loop" if first else None)
+        left.plot(steps[1:], 100 * one[1:, 2], "s-", color=ORANGE, ms=3, label="got this pulse" if first else None)
+        right.plot(steps, 100 * np.sqrt(one[:, 1]), "o-", color=BLUE, ms=3, label="in the loop" if first else None)
         label = "after relaxation, 20 s later" if first else None
-        right.axhline(100 * np.sqrt(end[1]), color=_ORANGE, lw=1.2, ls="--", label=label)
+        right.axhline(100 * np.sqrt(end[1]), color=ORANGE, lw=1.2, ls="--", label=label)
     left.set(xlabel="pulses", ylabel="weights (%)", ylim=(0, 101))
     left.set_title(f"tolerance: {tolerance:.1f} % of the largest weight", fontsize=9)
     left.legend(fontsize=8, frameon=False, loc="center right")
     right.set_yscale("log")
     right.set(xlabel="pulses", ylabel="rms error (% of the largest weight)")
-    right.axhline(tolerance, color=_GREY, lw=0.8, ls=":", label="tolerance")
+    right.axhline(tolerance, color=GREY, lw=0.8, ls=":", label="tolerance")
     right.set_title("rms error", fontsize=9)
     right.legend(fontsize=8, frameon=False)
     figure.suptitle(
@@ -589,11 +586,11 @@ def draw_range(measurement: Measurement) -> "Picture":
     for axes, (name, scale, label, paper, value, limits) in zip(panels, shown, strict=True):
         values = scale * np.array(swept[name])
         low, high, mean = values.min(axis=1), values.max(axis=1), values.mean(axis=1)
-        axes.errorbar(g_us, mean, (mean - low, high - mean), fmt="o-", color=_BLUE, ms=3.5, capsize=2, label="here")
-        axes.axhline(value, color=_GREEN, lw=1, ls="--", label="paper")
-        axes.text(g_us[0], value, f"paper: {paper}", color=_GREEN, fontsize=7, va="bottom")
-        axes.axvline(swept["g_max_us"], color=_GREY, lw=0.8, ls=":", label="nominal")
-        axes.axvline(swept["g_set_us"], color=_ORANGE, lw=0.8, ls="-.", label="most that a device reaches")
+        axes.errorbar(g_us, mean, (mean - low, high - mean), fmt="o-", color=BLUE, ms=3.5, capsize=2, label="here")
+        axes.axhline(value, color=GREEN, lw=1, ls="--", label="paper")
+        axes.text(g_us[0], value, f"paper: {paper}", color=GREEN, fontsize=7, va="bottom")
+        axes.axvline(swept["g_max_us"], color=GREY, lw=0.8, ls=":", label="nominal")
+        axes.axvline(swept["g_set_us"], color=ORANGE, lw=0.8, ls="-.", label="most that a device reaches")
         axes.set(xlabel="conductance of the largest weight (uS)", ylabel=label, ylim=limits)
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False

@@ -36,6 +36,5 @@ def select(names: Sequence[str]) -> list[Study]:
     UnknownStudyError
     """
     for name in names:
-        if name not in STUDIES:
-            load_study(name)
+        load_study(name)
     return [load_study(name) for name in STUDIES if not names or name in names]

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from html import escape
@@ -20,7 +20,7 @@ from cosim.benchmark.machine import describe_machine
 from cosim.figures.campaign import Campaign
 from cosim.figures.study import Finding, Measurement, Study, Unavailable
 
-__all__ = ["FORMAT", "make_report", "print_findings"]
+__all__ = ["FORMAT", "headlines", "make_report", "print_findings"]
 
 FORMAT = "duramesh figures"
 _TEMPLATE = Path(__file__).with_name("report.html")
@@ -112,6 +112,14 @@ def _result(
     }
 
 
+def headlines(results: Mapping[str, Any]) -> Iterator[Finding]:
+    """The findings of all studies that are marked as such."""
+    for study in results["studies"].values():
+        for finding in study.get("findings", ()):
+            if finding["headline"]:
+                yield Finding(**finding)
+
+
 # The page -------------------------------------------------------------------------------------------------------------
 
 
@@ -129,15 +137,12 @@ def _page(content: Mapping[str, Any], sections: Sequence[str]) -> str:
         "made": content["made"],
     }
     about = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in lines.items())
-    headlines = [
-        Finding(**finding)
-        for study in content["studies"].values()
-        for finding in study.get("findings", ())
-        if finding["headline"]
-    ]
     template = Template(_TEMPLATE.read_text(encoding="utf-8"))
     return template.substitute(
-        links=links, about=about, headlines=_table(headlines), sections="\n".join(sections) or "<p>Nothing yet.</p>"
+        links=links,
+        about=about,
+        headlines=_table(list(headlines(content))),
+        sections="\n".join(sections) or "<p>Nothing yet.</p>",
     )
 
 
@@ -162,7 +167,7 @@ def _section(
         for name, caption in captions.items()
     )
     text = " ".join(dedent(study.about).split())
-    code = str(about.get("code", ""))[:12]
+    code = ", ".join(digest[:12] for digest in str(about.get("code", "")).split(", "))
     return (
         f'<section id="{escape(study.name)}"><h2>{escape(study.title)}</h2><p>{escape(text)}</p>'
         f"{pictures}{_table(measurement.findings)}"

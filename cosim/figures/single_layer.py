@@ -21,8 +21,6 @@ Array = NDArray[np.float64]
 
 #: Full scale of a random layer in standard deviations of its MAC.
 _FULL_SCALE_SIGMAS = 2.6
-#: Outputs beyond this share of the full scale do not enter the columns' lines, as in calibration.
-_FIT_RANGE = 0.95
 
 
 def random_layer(rows: int, columns: int, seed: int = 0) -> Layer:
@@ -94,9 +92,7 @@ def mac_error(program: Program, chip: AnalogChip, layer: Layer, inputs: Array) -
     plan = program.layers[0]
     codes = TwinEngine().run(program, chip, inputs).codes[plan.name]
     expected = program.input_codes(inputs) / program.config.max_code @ layer.weights / layer.full_scale
-    use = (np.abs(expected) < _FIT_RANGE) & (codes > 1) & (codes < program.config.max_code - 1)
-    measured = plan.value(codes)
-    slopes, offsets = column_lines(expected, measured, use)
-    error = (measured - offsets) / slopes - expected
+    slopes, offsets = column_lines(expected, codes, plan, program.config.max_code)
+    error = (plan.value(codes) - offsets) / slopes - expected
     inside = np.abs(expected) <= 1
     return MacError(float(np.sqrt(np.mean(error[inside] ** 2))), float(expected.std()))

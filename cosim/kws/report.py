@@ -41,6 +41,13 @@ def correlation(a: NDArray, b: NDArray) -> float:
     return float(a @ b / norm) if norm > 0 else float("nan")
 
 
+def confusion_matrix(labels: NDArray[np.integer], predictions: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """Decisions by what was spoken and what was heard: (classes, classes), of (clips,) and (..., clips)."""
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (np.broadcast_to(labels, predictions.shape), predictions), 1)
+    return matrix
+
+
 def rms_error_percent(chip: NDArray, software: NDArray) -> float:
     """Root-mean-square error of a layer's outputs in % of the full scale, over those that software finds in range.
 
@@ -109,9 +116,7 @@ class KwsReport:
     @property
     def confusion(self) -> NDArray[np.int64]:
         """(classes, classes) clips by what was spoken and what the chip heard."""
-        matrix = np.zeros((len(self.words), len(self.words)), np.int64)
-        np.add.at(matrix, (self.labels, self.predictions), 1)
-        return matrix
+        return confusion_matrix(self.labels, self.predictions, len(self.words))
 
     def to_json(self, files: Mapping[str, str]) -> dict:
         """The documented keys (see docs/kws.md)."""

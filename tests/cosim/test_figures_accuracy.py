@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from cosim.figures import accuracy
-from cosim.figures.accuracy import chips_disagreeing, confusion_matrix
+from cosim.figures.accuracy import chips_disagreeing
 from cosim.figures.study import Measurement
+from cosim.kws.report import confusion_matrix
 from cosim.twin import TwinEngine
 from tests.cosim.small_campaign import small_campaign
 
