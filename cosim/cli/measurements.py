@@ -4,7 +4,17 @@ from pathlib import Path
 
 import click
 
-from cosim.cli.shared import FILE, FOLDER, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, Task, new_console, new_progress
+from cosim.cli.shared import (
+    FILE,
+    FOLDER,
+    INPUT,
+    OUTPUT_FILE,
+    OUTPUT_FOLDER,
+    Task,
+    new_console,
+    new_progress,
+    print_files,
+)
 
 __all__ = ["bench", "figures", "transport", "verify"]
 
@@ -53,10 +63,6 @@ def verify(
     with new_progress() as bar:
         say = Task(bar)
 
-        def advance(text: str, done: int, total: int) -> None:
-            say.describe(text)
-            say.advance(done, total)
-
         state = run(
             preset,
             experiments=experiments,
@@ -69,7 +75,7 @@ def verify(
             folder=folder,
             detail=detail,
             console=new_console(),
-            advance=advance,
+            advance=say.describe,
         )
     if state.interrupted:
         ctx.exit(130)
@@ -101,11 +107,7 @@ def bench(
     with new_progress() as bar:
         say = Task(bar)
 
-        def advance(text: str, done: int, total: int) -> None:
-            say.describe(text)
-            say.advance(done, total)
-
-        result = measure(plan, advance, rebuild=rebuild)
+        result = measure(plan, say.describe, rebuild=rebuild)
     print_benchmark(result, new_console())
     if report:
         json_file = json_file or report / "benchmark.json"
@@ -148,8 +150,7 @@ def transport(vectors: int, seed: int, engine: str, json_file: Path | None, repo
     if json_file:
         outcome.write_json(json_file, files)
         files["json"] = str(json_file)
-    for what, path in files.items():
-        console.print(f"[bold]{what.replace('_', ' ')}[/]: {path}", soft_wrap=True)
+    print_files(console, files)
 
 
 @click.command()

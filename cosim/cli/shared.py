@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,18 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-__all__ = ["FILE", "FOLDER", "INPUT", "OUTPUT", "OUTPUT_FILE", "OUTPUT_FOLDER", "Task", "new_console", "new_progress"]
+__all__ = [
+    "FILE",
+    "FOLDER",
+    "INPUT",
+    "OUTPUT",
+    "OUTPUT_FILE",
+    "OUTPUT_FOLDER",
+    "Task",
+    "new_console",
+    "new_progress",
+    "print_files",
+]
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -44,12 +56,18 @@ class Task:
         if not self._bar.console.is_terminal:
             self._bar.console.print(f"{text} ...")
 
-    def describe(self, text: str) -> None:
-        """Change the words, not the bar."""
-        self._bar.update(self._task, description=text)
+    def describe(self, text: str, done: int, total: int) -> None:
+        """Change the words, and how far it is."""
+        self._bar.update(self._task, description=text, completed=done, total=total)
 
     def advance(self, done: int, total: int) -> None:
         self._bar.update(self._task, completed=done, total=total)
+
+
+def print_files(console: Console, files: Mapping[str, str]) -> None:
+    """Say where each file is, {what: path}."""
+    for what, path in files.items():
+        console.print(f"[bold]{what.replace('_', ' ')}[/]: {path}", soft_wrap=True)
 
 
 def new_console() -> Console:

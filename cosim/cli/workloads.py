@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cosim.cli.shared import FOLDER, INPUT, OUTPUT, OUTPUT_FILE, OUTPUT_FOLDER, Task, new_console, new_progress
+from cosim.cli.shared import (
+    FOLDER,
+    INPUT,
+    OUTPUT,
+    OUTPUT_FILE,
+    OUTPUT_FOLDER,
+    Task,
+    new_console,
+    new_progress,
+    print_files,
+)
 
 if TYPE_CHECKING:
     from cosim.checked import Engine as ProgramEngine
@@ -161,8 +171,7 @@ def kws(
     if json_file:
         outcome.write_json(json_file, files)
         files["json"] = str(json_file)
-    for what, path in files.items():
-        console.print(f"[bold]{what.replace('_', ' ')}[/]: {path}", soft_wrap=True)
+    print_files(console, files)
 
 
 @kws.command()
