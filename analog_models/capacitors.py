@@ -9,6 +9,7 @@ a rail on the way, and those few columns are walked through phase by phase.
 """
 
 from collections.abc import Mapping, Sequence
+from operator import mul
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,7 +94,7 @@ class Node:
         self._key = None
         self._undrawn_mv2 = 0.0
         self._waiting: list[Phase] = []
-        # Of each tile: signal and variance in whole units, and phases, each of which injects its charge.
+        # Of each tile: signal and variance in whole units, and phases, in each of which its switches inject charge.
         self._signals: list[Level] = [0.0] * len(self.tiles)
         self._variances: list[Level] = [0.0] * len(self.tiles)
         self._counts = [0] * len(self.tiles)
@@ -152,12 +153,12 @@ class Node:
         for phase in phases:
             for member in phase.members:
                 self._counts[member] += 1
-        ending[passing[1]] = True
-        if ending.any():
-            columns = np.flatnonzero(ending)
+        if len(passing[0]):
+            ending = np.union1d(ending, passing[1])
+        if len(ending):
             shift = self._shift_mv(phases[-1].cycle, self._counts)
             for part in blocks(len(self.frames)):
-                at = part if 2 * columns.size > self.columns else (part, columns)
+                at = part if 2 * len(ending) > self.columns else (part, ending)
                 self._judge(at, self._free_mv(shift, at), self._variance_mv2(at))
 
     def _sum(self, level: Level, more: Array) -> Array:
@@ -185,10 +186,8 @@ class Node:
     def _shift_mv(self, cycle: int, counts: Sequence[int]) -> Array:
         """What droop and `counts` injected charges add between `self.cycle` and `cycle`: (columns,)."""
         droop = self._periphery.droop_mv(cycle - self.cycle)
-        shift = counts[0] * self._offsets_mv[0]
-        for count, offset in zip(counts[1:], self._offsets_mv[1:], strict=True):
-            shift = shift + count * offset
-        return shift + droop
+        injected = list(map(mul, counts, self._offsets_mv))
+        return sum(injected[1:], injected[0]) + droop
 
     def _free_mv(self, shift: Array, at: "slice | tuple", signals: Sequence[Level] | None = None) -> Array:
         """Voltage if nothing had been lost at a rail: of a block of frames (b, columns), or of single capacitors (n,).
@@ -196,41 +195,45 @@ class Node:
         `signals` are those of `at`, where they are not the node's own.
         """
         columns = _columns(at)
+        if signals is None:
+            signals = [_part(signal, at) for signal in self._signals]
         level: Level = _part(self._start_mv, at)
-        for member, signal in enumerate(self._signals if signals is None else signals):
-            units = _part(signal, at) if signals is None else signal
+        for units, scale in zip(signals, self._scales_mv, strict=True):
             if isinstance(units, np.ndarray):
-                level = level + units * self._scales_mv[member][columns]
+                moved = units * scale[columns]
+                level = level + moved if isinstance(level, np.ndarray) else moved
         return level + shift[columns]
 
     def _variance_mv2(self, at: "slice | tuple", variances: Sequence[Level] | None = None) -> Level:
         """Variance of the noise that the next look draws, were nothing forgotten; arguments as above."""
         columns = _columns(at)
+        if variances is None:
+            variances = [_part(variance, at) for variance in self._variances]
         total: Level = self._undrawn_mv2
-        for member, variance in enumerate(self._variances if variances is None else variances):
-            units = _part(variance, at) if variances is None else variance
+        for units, scale in zip(variances, self._units_mv2, strict=True):
             if isinstance(units, np.ndarray):
-                total = total + units * self._units_mv2[member][columns]
+                total = total + units * scale[columns]
         return total
 
     def voltage_mv(self, cycle: int) -> Array:
         """What a look in `cycle` would see: (B, columns). It changes nothing; `observe` does."""
         self.settle()
-        seen = np.empty((len(self.frames), self.columns))
+        seen: list[Level] = []
         shift, droop = self._shift_mv(cycle, self._counts), self._periphery.droop_mv(cycle - self.cycle)
         for part in blocks(len(self.frames)):
             v_mv = self._free_mv(shift, part)
             if isinstance(self._lost_mv, np.ndarray):
                 v_mv = v_mv - self._lost_mv[part]
-            v_mv = np.asarray(self._periphery.stopped_mv(v_mv, droop))
+            v_mv = self._periphery.stopped_mv(v_mv, droop)
             variance = self._variance_mv2(part)
             if isinstance(self._forgotten_mv2, np.ndarray):
                 variance = variance - self._forgotten_mv2[part]
             if self._key and (isinstance(variance, np.ndarray) or variance):
                 z = self.tiles[0].noise.gaussians(self.frames[part], *self._key, self.tiles[0].shape[1], self.columns)
-                v_mv = v_mv + np.sqrt(variance) * z
-            seen[part] = v_mv
-        return seen
+                z *= np.sqrt(variance)
+                v_mv = v_mv + z
+            seen.append(v_mv if v_mv.ndim == 2 else np.tile(v_mv, (part.stop - part.start, 1)))
+        return seen[0] if len(seen) == 1 else np.concatenate(seen)
 
     def observe(self, cycle: int) -> Array:
         """Look at the node in `cycle`: (B, columns). From here on charge and noise begin anew."""
@@ -296,14 +299,16 @@ class Node:
             tuple([(phase.cycle - self.cycle, phase.members) for phase in phases]),
             tuple([(g.member, g.rows, *g.phases, g.reads, g.cells.version) for g in groups]),
         )
-        if key not in kept:
+        course = kept.get(key)
+        if course is None:
             counts, shifts = list(self._counts), []
             for phase in phases:
                 for member in phase.members:
                     counts[member] += 1
                 shifts.append(np.broadcast_to(self._shift_mv(phase.cycle, counts), self.columns))
-            keep(kept, key, Course.of(np.stack(shifts), groups, [self._scales_mv[group.member] for group in groups]))
-        return kept[key]
+            course = Course.of(np.stack(shifts), groups, [self._scales_mv[group.member] for group in groups])
+            keep(kept, key, course)
+        return course
 
     def _before(self, at: "slice | tuple") -> Level:
         """Voltage before the phases that are being merged, shifts apart: (B, columns of `at`), or a number."""

@@ -137,7 +137,7 @@ class AnalogChip:
         ValueError
             If an event lacks what its kind needs, or a tile's ramp starts twice.
         """
-        frames = np.atleast_1d(np.asarray(frames))
+        frames = np.array(frames, copy=None, ndmin=1)
         codes: dict[int, NDArray[np.uint16]] = {}
         for (cycle, kind), group in groupby(sorted(events, key=_CYCLE_KIND_TILE), key=_CYCLE_KIND):
             batch = list(group)
@@ -145,14 +145,15 @@ class AnalogChip:
                 for event in batch:
                     self.tile(event.tile).precharge(frames, cycle, columns.get(event.tile) if columns else None)
             elif kind is EventKind.INTEGRATE:
-                pulses = {}
-                for event in batch:
+                tiles = [self.tile(event.tile) for event in batch]
+                latched = {}
+                for tile, event in zip(tiles, batch, strict=True):
                     times = _needed(event, event.row_time, "row_time")
-                    moved = self.tile(event.tile).latch(frames, cycle, _controls(event), times)
+                    moved = tile.latch(frames, cycle, _controls(event), times)
                     if moved is not None:
-                        pulses[event.tile] = moved
-                for members in {self._sharing(event.tile) for event in batch}:
-                    connect(tuple([self.tile(index) for index in members]), frames, cycle, pulses)
+                        latched[tile.index] = moved
+                for members in dict.fromkeys(map(self._sharing, tiles)):
+                    connect(members, frames, cycle, latched)
             elif kind is EventKind.RAMP:
                 for event in batch:
                     if event.tile in codes:
@@ -174,15 +175,15 @@ class AnalogChip:
                     )
         return codes
 
-    def _sharing(self, index: int) -> tuple[int, ...]:
-        """Tiles whose capacitors are connected with those of tile `index`, itself included, north first.
+    def _sharing(self, tile: Tile) -> tuple[Tile, ...]:
+        """Tiles whose capacitors are connected with those of `tile`, itself included, north first.
 
         Both must share; that they do not is a fault that the digital side flags, and no connection.
         """
-        controls = self.tile(index).controls
+        controls, index = tile.controls, tile.index
         assert controls is not None
         if not (controls.share_south or controls.share_north):
-            return (index,)
+            return (tile,)
         for wants, pairs, edge in (
             (controls.share_south, self.pairs, "southern"),
             (controls.share_north, self._north_of, "northern"),
@@ -191,11 +192,12 @@ class AnalogChip:
                 continue
             if index not in pairs:
                 raise ValueError(f"tile {index} shares its capacitors with a {edge} neighbour that it does not have")
-            north, south = (index, pairs[index]) if edge == "southern" else (pairs[index], index)
-            above, below = self.tile(north).controls, self.tile(south).controls
+            partner = self.tile(pairs[index])
+            north, south = (tile, partner) if edge == "southern" else (partner, tile)
+            above, below = north.controls, south.controls
             if above is not None and below is not None and above.share_south and below.share_north:
                 return north, south
-        return (index,)
+        return (tile,)
 
     def copy(self) -> "AnalogChip":
         """Another chip with the same mismatch, devices and noise; the capacitors' state is not copied."""

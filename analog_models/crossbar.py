@@ -5,7 +5,7 @@ variances of read noise ones of g_max**2 / 2**16. Sums of durations times such n
 point: they depend neither on the batch size, nor on how the BLAS blocks a product, nor on which phases are added up
 first, and equal seeds give equal codes on every machine.
 
-Matrices are kept as (columns, rows): one column's devices lie side by side.
+Matrices are kept as (rows, columns), as the BLAS likes them for small batches.
 """
 
 from collections.abc import Sequence
@@ -205,9 +205,9 @@ class CellArray:
             self._signals.clear()
             self._variances.clear()
         for reads, signal in self._signals.items():
-            signal[:, rows] = sum(self._signal_of(read, rows) for read in reads)
+            signal[rows] = sum(self._signal_of(read, rows) for read in reads)
         for pairs, variance in self._variances.items():
-            variance[:, rows] = self._variance_of(pairs, rows)
+            variance[rows] = self._variance_of(pairs, rows)
         self._stale[:] = False
 
     def _selected(self, wp1: bool, wp2: bool) -> list[tuple[int, int]]:
@@ -220,7 +220,7 @@ class CellArray:
         for device, factor in self._selected(read.wp1, read.wp2):
             positive, negative = self._units[device, rows], self._units[device + 1, rows]
             total += factor * (np.rint(positive * plus) - np.rint(negative * minus))
-        return -total.T if read.discharge else total.T
+        return -total if read.discharge else total
 
     def _variance_of(self, pairs: Pairs, rows: NDArray[np.integer] | slice) -> Array:
         pcm = self._config.pcm
@@ -231,14 +231,13 @@ class CellArray:
         for wp1, wp2 in pairs:
             for device, factor in self._selected(wp1, wp2):
                 total += np.rint((square[device] + square[device + 1]) * factor**2)
-        return total.T
+        return total
 
     def signal(self, reads: tuple[Read, ...]) -> Array:
-        """What 1 ns in each of these phases adds to a column, all together: (columns, rows) whole signal units."""
+        """What 1 ns in each of these phases adds to a column, all together: (rows, columns) whole signal units."""
         self._refresh()
         if reads not in self._signals:
-            total = sum(self._signal_of(read, slice(None)) for read in reads)
-            keep(self._signals, reads, np.ascontiguousarray(total))
+            keep(self._signals, reads, sum(self._signal_of(read, slice(None)) for read in reads))
         return self._signals[reads]
 
     def deviations(self, reads: tuple[Read, ...], rows: Rows) -> Array:
@@ -250,20 +249,19 @@ class CellArray:
         self._refresh()
         if (reads, rows) not in self._deviations:
             within = slice(*rows)
-            total = self.signal(reads)[:, within]
-            part, norms = np.zeros(total.shape), np.zeros((len(reads) + 1, len(total)))
+            total = self.signal(reads)[within]
+            part, norms = np.zeros(total.shape), np.zeros((len(reads) + 1, self.shape[2]))
             for count, read in enumerate(reads[:-1], 1):
                 part += self._signal_of(read, within)
-                norms[count] = np.linalg.norm(part - total * (count / len(reads)), axis=1)
+                norms[count] = np.linalg.norm(part - total * (count / len(reads)), axis=0)
             keep(self._deviations, (reads, rows), norms)
         return self._deviations[reads, rows]
 
     def variance(self, pairs: Pairs) -> NDArray[np.float32]:
-        """Variance of the sum of one read of each of these pairs: (columns, rows) whole variance units."""
+        """Variance of the sum of one read of each of these pairs: (rows, columns) whole variance units."""
         self._refresh()
         if pairs not in self._variances:
-            total = self._variance_of(pairs, slice(None))
-            keep(self._variances, pairs, np.ascontiguousarray(total, np.float32))
+            keep(self._variances, pairs, self._variance_of(pairs, slice(None)).astype(np.float32))
         return self._variances[pairs]
 
     # Sums -----------------------------------------------------------------------------------------------------------
@@ -284,7 +282,7 @@ class CellArray:
         -------
         (B, columns) float64, whole units of g_max / `SIGNAL_UNITS` x ns, with the sign of the polarity.
         """
-        return times @ self.signal(reads)[:columns, slice(*rows)].T
+        return times @ self.signal(reads)[slice(*rows), :columns]
 
     def spread(self, squares: NDArray[np.float32], pairs: Pairs, rows: Rows, columns: int) -> Array:
         """Exact variances of column sums by the devices' read noise.
@@ -301,22 +299,23 @@ class CellArray:
         -------
         (B, columns) float64, whole units of `SIGMA_UNITS` squared.
         """
-        variance = self.variance(pairs)[:columns, slice(*rows)]
-        total = (squares @ variance.T).astype(np.float64)
+        variance = self.variance(pairs)[slice(*rows), :columns]
+        rounded = squares @ variance
+        total = rounded.astype(np.float64)
         # Terms are never negative: a sum that stayed below 2**24 was exact all the way. The others are rare.
-        if total.max(initial=0) >= _EXACT:
-            far = np.flatnonzero(total.max(axis=1) >= _EXACT)
-            total[far] = squares[far].astype(np.float64) @ variance.T.astype(np.float64)
+        if rounded.max(initial=0) >= _EXACT:
+            far = np.flatnonzero(rounded.max(axis=1) >= _EXACT)
+            total[far] = squares[far].astype(np.float64) @ variance.astype(np.float64)
         return total
 
     def charge_of(self, times: NDArray[np.integer], read: Read, rows: Rows, columns: NDArray[np.intp]) -> Array:
         """`charge` of single columns, each with pulses of its own: times (n, rows), columns (n,), result (n,)."""
-        return np.einsum("nr,nr->n", times.astype(np.float64), self.signal((read,))[columns, slice(*rows)])
+        return np.einsum("nr,rn->n", times.astype(np.float64), self.signal((read,))[slice(*rows), columns])
 
     def spread_of(self, times: NDArray[np.integer], read: Read, rows: Rows, columns: NDArray[np.intp]) -> Array:
         """`spread` of single columns, each with pulses of its own, not yet squared."""
-        variance = self.variance(((read.wp1, read.wp2),))[columns, slice(*rows)].astype(np.float64)
-        return np.einsum("nr,nr->n", squared(times).astype(np.float64), variance)
+        variance = self.variance(((read.wp1, read.wp2),))[slice(*rows), columns].astype(np.float64)
+        return np.einsum("nr,rn->n", squared(times).astype(np.float64), variance)
 
 
 def squared(row_time: NDArray[np.integer]) -> NDArray[np.float32]:

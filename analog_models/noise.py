@@ -27,6 +27,9 @@ __all__ = ["Draw", "KeyedNoise", "half_gaussians"]
 
 #: 32-bit words in one Philox block (four 64-bit words).
 _BLOCK = 8
+_LOW_64 = (1 << 64) - 1
+#: Words as files of any machine would hold them, and their halves.
+_WORD, _HALF = np.dtype("<u8"), np.dtype("<u2")
 
 
 class Draw(IntEnum):
@@ -87,31 +90,24 @@ class KeyedNoise:
 
     def _words(self, block: int, count: int, cycle: int, kind: int) -> NDArray[np.uint16]:
         """`count` words (a multiple of `_BLOCK`) from the block numbered `block` on, as halves, the low one first."""
-        self._state["state"]["counter"][:] = (block & (1 << 64) - 1, block >> 64, cycle, kind)
+        self._state["state"]["counter"][:] = (block & _LOW_64, block >> 64, cycle, kind)
         self._state["buffer_pos"] = 4  # nothing left over from the last key
         self._generator.state = self._state
-        words = self._generator.random_raw(count // 2)
-        return words.astype("<u8", copy=False).view("<u2")
+        return self._generator.random_raw(count // 2).astype(_WORD, copy=False).view(_HALF)
 
     def _drawn(self, frames: ArrayLike, cycle: int, kind: int, count: int) -> NDArray[np.uint16]:
         """Raw words as halves, the low one first: (B, count, 2); see `uniforms`."""
-        numbers = np.atleast_1d(np.asarray(frames))
+        numbers = np.array(frames, copy=None, ndmin=1)
         if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
             raise ValueError(f"frames must be a vector of integers, got {numbers.dtype} of shape {numbers.shape}")
         stride = -(-count // _BLOCK) * _BLOCK
         blocks = stride // _BLOCK
-        # A run of consecutive frames is one stretch of the counter: one call of the generator.
-        ends = [len(numbers)]
-        if len(numbers) > 1:
-            ends[:0] = (np.flatnonzero(numbers[1:] - numbers[:-1] != 1) + 1).tolist()
-        runs, start = [np.zeros(0, np.uint16)], 0
-        for end in ends if len(numbers) else ():
-            frame = int(numbers[start])
+        runs = []
+        for frame, length in _stretches(numbers):
             if frame < 0 or cycle < 0:
                 raise ValueError(f"frame and cycle must not be negative, got frame {frame}, cycle {cycle}")
-            runs.append(self._words(frame * blocks, (end - start) * stride, cycle, kind))
-            start = end
-        halves = runs[1] if len(runs) == 2 else np.concatenate(runs)
+            runs.append(self._words(frame * blocks, length * stride, cycle, kind))
+        halves = runs[0] if len(runs) == 1 else np.concatenate(runs) if runs else np.zeros(0, _HALF)
         return halves.reshape(-1, stride, 2)[:, :count]
 
     def uniforms(self, frames: ArrayLike, cycle: int, kind: int, count: int) -> NDArray[np.float64]:
@@ -148,3 +144,12 @@ class KeyedNoise:
         z = table.take(halves[..., 0])
         z += table.take(halves[..., 1])
         return z.astype(np.float64)
+
+
+def _stretches(numbers: NDArray[np.integer]) -> list[tuple[int, int]]:
+    """Consecutive numbers, first and how many: one stretch of the counter, so one call of the generator."""
+    if len(numbers) == 1:
+        return [(int(numbers[0]), 1)]
+    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 2) != 1)
+    lengths = np.diff(starts, append=len(numbers))
+    return list(zip(numbers[starts].tolist(), lengths.tolist(), strict=True))

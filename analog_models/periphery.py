@@ -128,9 +128,9 @@ class Periphery:
     def stopped_mv(self, v_mv: Array | float, droop_mv: float) -> Array | float:
         """Voltages that include a droop, put right where it would have gone past its level: there the leak ends."""
         level = (self.droop_level_v - self.precharge_v) * 1e3
-        if droop_mv < 0 and np.min(v_mv, initial=level) < level:
+        if droop_mv < 0 and np.less(v_mv, level).any():
             return np.maximum(v_mv, np.minimum(v_mv - droop_mv, level))
-        if droop_mv > 0 and np.max(v_mv, initial=level) > level:
+        if droop_mv > 0 and np.greater(v_mv, level).any():
             return np.minimum(v_mv, np.maximum(v_mv - droop_mv, level))
         return v_mv
 
@@ -140,25 +140,27 @@ class Periphery:
         The ramp is at ``ramp_start * 5 mV`` when the pulses rise and climbs by ``ramp_slope / 128 * 900 mV`` in 255 ns.
         The time to the crossing is rounded half up: the comparator is sampled in mid cycle. 511 is never reached.
         """
-        start_mv = round(self.precharge_v * 1e3, 9) - ramp_start * round(self.ramp_lsb_v * 1e3, 9)
-        rise_mv = v_mv + start_mv
+        precharge_mv, lsb_mv = self._ramp_grid_mv
+        time = v_mv + (precharge_mv - ramp_start * lsb_mv)
         if ramp_slope == 0:
-            return np.where(rise_mv > 0, 511, 0).astype(np.uint16)
-        # Multiplied before it is divided: zero MAC is 127.5 ns exactly.
-        time = rise_mv
-        time *= self.ramp_full_ns * self.ramp_full_slope
-        time /= self.ramp_full_v * 1e3 * ramp_slope
+            return np.where(time > 0, 511, 0).astype(np.uint16)
+        time *= self.ramp_full_ns * self.ramp_full_slope / (self.ramp_full_v * 1e3 * ramp_slope)
         if self.ramp_bow_ns:
-            u = time / self.ramp_full_ns
-            np.minimum(np.maximum(u, 0.0, out=u), 1.0, out=u)
-            bow = 1 - u
-            bow *= u
-            bow *= 4 * self.ramp_bow_ns
+            rest = np.maximum(time, 0.0)
+            np.minimum(rest, self.ramp_full_ns, out=rest)
+            bow = self.ramp_full_ns - rest
+            bow *= rest
+            bow *= 4 * self.ramp_bow_ns / self.ramp_full_ns**2
             time += bow
         # The guard keeps halves that float64 cannot hold (0.4999999999999999) on the upper side.
         time += 0.5 + 1e-9
-        np.minimum(np.maximum(time, 0, out=time), 511, out=time)
+        np.minimum(np.maximum(time, 0.0, out=time), 511.0, out=time)
         return time.astype(np.uint16)  # towards zero
+
+    @cached_property
+    def _ramp_grid_mv(self) -> tuple[float, float]:
+        """Precharge level and LSB of the ramp's start, round figures."""
+        return round(self.precharge_v * 1e3, 9), round(self.ramp_lsb_v * 1e3, 9)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -9,31 +10,35 @@ from numpy.typing import NDArray
 
 from analog_models.crossbar import CellArray, Pairs, Read, Rows
 
-__all__ = ["Group", "Move", "NoiseKey", "Phase", "grouped"]
+__all__ = ["Group", "Move", "NoiseKey", "Phase", "Pulses", "grouped"]
 
 Array = NDArray[np.float64]
 #: Tile of a node, pairs that are read, rows.
 NoiseKey = tuple[int, Pairs, Rows]
+#: Word lines that are high for (B, rows) ns; without those that are low in all frames.
+Pulses = Sequence[tuple[Rows, NDArray[np.integer]]]
 
 
 class Move(NamedTuple):
-    """Charge that tile `member` of a node moves in a phase: word lines `rows` are high for `times`, (B, rows) ns.
+    """What tile `member` of a node does in a phase: its switches inject charge, and its word lines are high.
 
-    Mesh rows and bias rows move apart, since bias rows differ between phases that are otherwise the same.
+    Mesh rows and bias rows have pulses of their own, since bias rows differ between phases that are otherwise the same.
     """
 
     member: int
     read: Read
-    rows: Rows
-    times: NDArray[np.integer]
+    pulses: Pulses
 
 
 class Phase(NamedTuple):
-    """Integrations of a node that end in `cycle`; each of `members` injects its switches' charge."""
+    """Integrations of a node that end in `cycle`."""
 
     cycle: int
-    members: tuple[int, ...]
     moves: tuple[Move, ...]
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        return tuple([move.member for move in self.moves])
 
 
 @dataclass(eq=False)
@@ -49,7 +54,7 @@ class Group:
     sums : (B, columns) float64
         Signal units of all of them together, exact; (1, columns) if all frames have the same pulses, as bias rows do.
     norms : (B,) or (1,) float64
-        Euclidean norm of each frame's pulses; nobody asks for it when nothing was merged.
+        Euclidean norm of each frame's pulses.
     """
 
     member: int
@@ -69,32 +74,39 @@ class Group:
         """The one product, for so many columns."""
         times = self.pulses.astype(np.float64)
         self.sums = self.cells.charge(times, self.reads, self.rows, columns)
-        self.norms = np.sqrt(np.einsum("br,br->b", times, times)) if len(self.phases) > 1 else np.zeros(1)
+        self.norms = np.sqrt(np.vecdot(times, times))
 
     @property
     def noise_key(self) -> NoiseKey:
         """Groups with the same key have their squared pulses added up before they are multiplied."""
-        return self.member, tuple(sorted((read.wp1, read.wp2) for read in self.reads)), self.rows
+        return self.member, _pairs(self.reads), self.rows
 
     def deviations(self) -> Array:
         """How far `sums` may be from what its first 0, 1, ... phases moved: see `CellArray.deviations`."""
         return self.cells.deviations(self.reads, self.rows)
 
 
+@cache
+def _pairs(reads: tuple[Read, ...]) -> Pairs:
+    """The pairs of devices that these read, in an order that says nothing of the phases'."""
+    return tuple(sorted((read.wp1, read.wp2) for read in reads))
+
+
 def grouped(phases: Sequence[Phase], arrays: Sequence[CellArray | None]) -> list[Group]:
     """Group the moves of phases by tile, rows and pulses; a tile without array has nothing to sum up."""
     groups: list[Group] = []
     for number, phase in enumerate(phases):
-        for member, read, rows, times in phase.moves:
+        for member, read, pulses in phase.moves:
             cells = arrays[member]
             if cells is None:
                 continue
-            for group in groups:
-                if group.member == member and group.rows == rows and (group.times == times).all():
-                    break
-            else:
-                group = Group(member, cells, rows, times)
-                groups.append(group)
-            group.phases.append(number)
-            group.reads += (read,)
+            for rows, times in pulses:
+                alike = [group for group in groups if group.member == member and group.rows == rows]
+                group = next((group for group in alike if group.times is times), None)
+                group = group or next((group for group in alike if (group.times == times).all()), None)
+                if group is None:
+                    group = Group(member, cells, rows, times)
+                    groups.append(group)
+                group.phases.append(number)
+                group.reads += (read,)
     return groups

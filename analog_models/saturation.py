@@ -7,6 +7,7 @@ programming and mismatch, a small part of the distance between the rails.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import mul
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,13 @@ __all__ = ["Course", "Level", "Spots", "blocks", "near_rails", "of_frames"]
 Array = NDArray[np.float64]
 #: (B, columns), or a number that holds for all.
 Level = Array | float
+#: Largest and smallest of each column over a batch, or numbers that hold for all.
+Extremes = tuple[Level, Level]
 #: Index arrays, one entry for each capacitor: frame and column.
 Spots = tuple[NDArray[np.intp], NDArray[np.intp]]
 
+_NONE = np.zeros(0, np.intp)
+_NOWHERE: Spots = _NONE, _NONE
 #: By how much an estimate may be off besides: rounding, generously.
 _GUARD_MV = 1e-6
 #: Frames worked on at once between products: 128 x 512 float64 stay in the cache.
@@ -60,18 +65,17 @@ class Course:
 
     def __post_init__(self) -> None:
         """Largest entries, for `reach_mv`."""
-        weights = [float(weight.max(initial=0)) for weight in self.weights_mv]
+        weights = [weight.max(axis=0) for weight in self.weights_mv]
         slacks = [0.0 if slack is None else float(slack.max(initial=0)) for slack in self.slacks_mv]
-        object.__setattr__(self, "_largest", (float(np.abs(self.shift_mv).max(initial=0)), weights, slacks))
+        shift = float(np.abs(self.shift_mv).max(initial=0)) + _GUARD_MV
+        object.__setattr__(self, "_largest", (shift, weights, slacks))
 
-    def reach_mv(self, groups: Sequence[Group]) -> float:
-        """No voltage of any frame or column can have moved further than this."""
+    def reach_mv(self, sums: Sequence[Extremes], norms: Sequence[float]) -> Level:
+        """No voltage of a column can have moved further than this in any phase: (columns,)."""
         shift, weights, slacks = self._largest  # type: ignore[attr-defined]
-        reach: float = shift + _GUARD_MV
-        for group, weight, slack in zip(groups, weights, slacks, strict=True):
-            reach += weight * max(group.sums.max(initial=0), -group.sums.min(initial=0))
-            if slack:
-                reach += slack * group.norms.max()
+        reach: Level = shift + sum(map(mul, slacks, norms))
+        for (highest, lowest), weight in zip(sums, weights, strict=True):
+            reach = reach + weight * np.maximum(highest, np.negative(lowest))
         return reach
 
 
@@ -81,8 +85,8 @@ def near_rails(
     rails_mv: tuple[float, float],
     frames: int,
     before: Callable[[tuple], Level],
-) -> tuple[Spots, NDArray[np.bool_]]:
-    """Find capacitors in doubt: first with the extremes of each column, then frame by frame where these do not do.
+) -> tuple[Spots, NDArray[np.intp]]:
+    """Find capacitors in doubt: with the extremes of each column, of all phases and then of each, then frame by frame.
 
     Parameters
     ----------
@@ -99,31 +103,35 @@ def near_rails(
     -------
     passing : Spots
         Those that may have been outside the rails at the end of a phase before the last.
-    ending : (columns,) bool
+    ending : (n,) integers
         Columns in which some may be outside at the end of the last.
     """
     low, high = rails_mv
-    start = before((slice(None), slice(None)))
-    nowhere, nothing = np.zeros(len(course.shift_mv[0]), bool), (np.zeros(0, np.intp), np.zeros(0, np.intp))
-    if not isinstance(start, np.ndarray) and abs(start) + course.reach_mv(groups) < min(-low, high):
-        return nothing, nowhere  # not even if all the largest sums came together in one column
-    highest, lowest = _extremes(start) if isinstance(start, np.ndarray) else (start, start)
-    top, bottom = course.shift_mv + (highest + _GUARD_MV), course.shift_mv + (lowest - _GUARD_MV)
-    for group, weight, slack in zip(groups, course.weights_mv, course.slacks_mv, strict=True):
-        highest, lowest = _extremes(group.sums)
+    level = before((slice(None), slice(None)))
+    if isinstance(level, np.ndarray):
+        start = _extremes(level)
+        room = np.minimum(high - start[0], start[1] - low)
+    else:
+        start, room = (level, level), min(high - level, level - low)
+    sums = [_extremes(group.sums) for group in groups]
+    norms = [group.norms.max() if len(group.norms) > 1 else group.norms[0] for group in groups]
+    if np.less(course.reach_mv(sums, norms), room).all():
+        return _NOWHERE, _NONE
+    top, bottom = course.shift_mv + (start[0] + _GUARD_MV), course.shift_mv + (start[1] - _GUARD_MV)
+    for (highest, lowest), norm, weight, slack in zip(sums, norms, course.weights_mv, course.slacks_mv, strict=True):
         top += weight * highest
         bottom += weight * lowest
         if slack is not None:
-            spare = slack * group.norms.max()
+            spare = slack * norm
             top += spare
             bottom -= spare
     doubt = (top > high) | (bottom < low)
-    ending = doubt[-1]
+    ending = np.flatnonzero(doubt[-1])
     if not doubt[:-1].any():
-        return nothing, ending
+        return _NOWHERE, ending
 
     suspects, last = np.flatnonzero(doubt[:-1].any(axis=0)), np.flatnonzero(doubt[:-1].any(axis=1))[-1]
-    chosen = slice(None) if 2 * suspects.size > len(ending) else suspects
+    chosen = slice(None) if 2 * suspects.size > doubt.shape[1] else suspects
     found: list[Spots] = []
     for part in blocks(frames):
         start = before((part, chosen))
@@ -147,6 +155,8 @@ def near_rails(
 
 def blocks(frames: int) -> list[slice]:
     """Frames 0 to `frames` - 1 in blocks that fit into the cache."""
+    if frames <= _BLOCK:
+        return [slice(0, frames)]
     return [slice(start, min(start + _BLOCK, frames)) for start in range(0, frames, _BLOCK)]
 
 
@@ -160,6 +170,6 @@ def of_frames(array: Array, at: slice | tuple) -> Array:
     return array[:, columns] if isinstance(frames, slice) else array[0, columns]
 
 
-def _extremes(sums: Array) -> tuple[Array, Array]:
+def _extremes(sums: Array) -> Extremes:
     """Largest and smallest of each column."""
     return (sums[0], sums[0]) if len(sums) == 1 else (sums.max(axis=0), sums.min(axis=0))

@@ -1,5 +1,6 @@
 """One analog tile: an array, its column circuits, and the state of its capacitors."""
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
@@ -8,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from analog_models.capacitors import Frames, Node
 from analog_models.config import AnalogConfig
-from analog_models.crossbar import DEVICES, MAX_ROW_TIME, SIGMA_UNITS, SIGNAL_UNITS, CellArray, Read, Rows
+from analog_models.crossbar import DEVICES, MAX_ROW_TIME, SIGMA_UNITS, SIGNAL_UNITS, CellArray, Read
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import Columns
-from analog_models.phases import Move, Phase
+from analog_models.phases import Move, Phase, Pulses
 from analog_models.saturation import Course, Level, blocks
 from analog_models.transport import Receiver
 
@@ -20,9 +21,11 @@ __all__ = ["Tile", "connect"]
 
 Array = NDArray[np.float64]
 
-#: What one integration does to some rows: how they are read, which they are, and their high times (B, rows).
-Pulses = tuple[Read, Rows, NDArray[np.integer]]
+#: How an integration reads the rows, and what arrives there.
+Latched = tuple[Read, Pulses]
 
+#: Vectors of pulses that a tile keeps as it has latched them.
+_LATCHED = 4
 #: Capacitors of a column's bank.
 _BANK = 8
 #: LSB of the return line in the WRITE bank, docs/fabric.md.
@@ -83,6 +86,8 @@ class Tile:
         self.courses: dict[tuple, Course] = {}
         self._constants: dict[tuple[int, int], tuple[Array, Array, Array]] = {}
         self._node: Node | None = None
+        #: Pulses of the last integrations since the precharge: asymmetry balance sends the same ones twice.
+        self._latched: deque[tuple[NDArray[np.integer], Pulses]] = deque(maxlen=_LATCHED)
 
     def node_constants(self, capacitors: int, columns: int) -> tuple[Array, Array, Array]:
         """For `columns` on so many capacitors, pairs' included: (columns,) each.
@@ -208,6 +213,7 @@ class Tile:
         self._node = Node((self,), frames, cycle, columns=columns)
         self._idle_mv: Level = 0.0
         self._idle_since = cycle
+        self._latched.clear()
 
     def _checked(self, frames: Frames, cycle: int) -> Node:
         node = self.node
@@ -224,7 +230,7 @@ class Tile:
 
     def latch(
         self, frames: Frames, cycle: int, controls: TileControls, row_time: NDArray[np.integer]
-    ) -> list[Pulses] | None:
+    ) -> Latched | None:
         """First half of an integration: its controls and pulses, None if no device is connected. `connect` follows.
 
         `row_time` is what arrived at the tile's edge; the rows' transport errors are added here.
@@ -234,27 +240,37 @@ class Tile:
         ValueError
             On a wrong shape or type of `row_time`, or a time above 511 ns.
         """
-        expected = (len(frames), self.shape[0])
-        times = np.asarray(row_time)
-        if times.shape != expected or times.dtype.kind not in "ui":
-            raise ValueError(
-                f"tile {self.index}, cycle {cycle}: row_time is {times.dtype} of shape {times.shape}, "
-                f"expected integers of shape {expected} (frames, rows with bias rows)"
-            )
-        if times.size and (times.max() > MAX_ROW_TIME or (times.dtype.kind == "i" and times.min() < 0)):
-            raise ValueError(
-                f"tile {self.index}, cycle {cycle}: row_time spans {times.min()} to {times.max()} ns, "
-                f"expected 0 to {MAX_ROW_TIME}"
-            )
+        pulses = self._arrived(frames, cycle, np.asarray(row_time))
         self.controls = controls
         if not (controls.wp1 or controls.wp2):
             return None  # without a device there is no current, and no switch that injects charge
+        return Read(controls.wp1, controls.wp2, controls.discharge), pulses
+
+    def _arrived(self, frames: Frames, cycle: int, row_time: NDArray[np.integer]) -> Pulses:
+        """The pulses on the mesh rows and on the bias rows, where there are any."""
+        for known, pulses in self._latched:
+            if known is row_time:
+                return pulses
+        expected = (len(frames), self.shape[0])
+        if row_time.shape != expected or row_time.dtype.kind not in "ui":
+            raise ValueError(
+                f"tile {self.index}, cycle {cycle}: row_time is {row_time.dtype} of shape {row_time.shape}, "
+                f"expected integers of shape {expected} (frames, rows with bias rows)"
+            )
+        longest = [row_time[:, start:stop].max(initial=0) for start, stop in self._banks]
+        if max(longest) > MAX_ROW_TIME or (row_time.dtype.kind == "i" and row_time.min() < 0):
+            raise ValueError(
+                f"tile {self.index}, cycle {cycle}: row_time spans {row_time.min()} to {row_time.max()} ns, "
+                f"expected 0 to {MAX_ROW_TIME}"
+            )
+        times, receiver = row_time, self._row_receiver
         if self.programmed:
-            times = self._row_receiver.received(frames, cycle, times, MAX_ROW_TIME)
-        read = Read(controls.wp1, controls.wp2, controls.discharge)
+            times = receiver.received(frames, cycle, row_time, MAX_ROW_TIME)
         # Rows without any pulse, as the bias rows of most phases, move nothing.
-        parts = [(read, (start, stop), times[:, start:stop]) for start, stop in self._banks]
-        return [part for part in parts if np.count_nonzero(part[2])]
+        pulses = [((start, stop), times[:, start:stop]) for (start, stop), most in zip(self._banks, longest) if most]
+        if not receiver.config.active:
+            self._latched.append((row_time, pulses))
+        return pulses
 
     def _reconnect(self, v_mv: Array, before: int, cycle: int) -> Level:
         """Voltage after the number of connected capacitors has changed from `before`; charge is conserved."""
@@ -367,7 +383,7 @@ class Tile:
         cells.write(row, device, g_us, nu)
 
 
-def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int, pulses: Mapping[int, list[Pulses]]) -> None:
+def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int, latched: Mapping[int, Latched]) -> None:
     """Second half of an integration: connect the capacitors of these tiles as latched, and move charge onto them.
 
     Parameters
@@ -376,7 +392,7 @@ def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int, pulses: Mapping
         One, or a northern and a southern one that share.
     frames : (B,) int64
     cycle : int
-    pulses : mapping of tile index to what `Tile.latch` gave
+    latched : mapping of tile index to what `Tile.latch` gave
         A tile that is not in it only lends its capacitors.
     """
     nodes = [tile._checked(frames, cycle) for tile in tiles]
@@ -387,10 +403,9 @@ def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int, pulses: Mapping
         node = _joined(tiles, nodes, frames, cycle)
         for tile in tiles:
             tile._node = node
-    members = tuple([member for member, tile in enumerate(tiles) if tile.index in pulses])
-    if members:
-        moves = tuple([Move(member, *part) for member in members for part in pulses[tiles[member].index]])
-        node.add(Phase(cycle, members, moves))
+    moves = tuple([Move(member, *latched[tile.index]) for member, tile in enumerate(tiles) if tile.index in latched])
+    if moves:
+        node.add(Phase(cycle, moves))
     node.now = cycle
 
 

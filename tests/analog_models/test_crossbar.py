@@ -103,7 +103,8 @@ def test_even_shares_of_merged_phases_are_off_by_no_more_than_the_deviations_say
         assert (off <= norms * deviations[count] * (1 + 1e-12)).all()
         # Pulses along the deviation reach the bound, within the rounding of the pulses to whole ns.
         column = np.argmax(deviations[count])
-        part = sum(cells.signal((read,))[column] for read in reads[:count]) - cells.signal(reads)[column] * count / 4
+        share = cells.signal(reads)[:, column] * count / 4
+        part = sum(cells.signal((read,))[:, column] for read in reads[:count]) - share
         worst = np.rint(np.maximum(part / np.abs(part).max() * 511, 0)).astype(np.uint16)[None]
         reached = charge(cells, worst, *reads[:count]) - charge(cells, worst, *reads) * count / 4
         assert reached[0, column] > 0.4 * np.linalg.norm(worst.astype(float)) * deviations[count, column]
@@ -115,7 +116,7 @@ def test_a_full_column_at_full_scale_is_still_exact() -> None:
     g = np.zeros(cells.shape)
     g[0::2] = config.pcm.g_set_us
     cells.write(np.arange(520), slice(None), g, np.zeros(cells.shape))
-    assert (np.abs(cells.signal((BOTH,))).sum(axis=1) * 511 * MAX_PHASES).max() < 2**53
+    assert (np.abs(cells.signal((BOTH,))).sum(axis=0) * 511 * MAX_PHASES).max() < 2**53
 
 
 def test_variances_beyond_float32_are_exact_too() -> None:
@@ -123,7 +124,7 @@ def test_variances_beyond_float32_are_exact_too() -> None:
     time = np.random.default_rng(3).integers(0, 512, (4, 520)).astype(np.uint16)
     time[2:] //= 16
     squares = squared(time).astype(np.int64)
-    exact = squares @ cells.variance(((True, True),)).astype(np.int64).T
+    exact = squares @ cells.variance(((True, True),)).astype(np.int64)
     assert exact.max() > 2**24
     assert exact.min() < 2**24
     assert np.array_equal(variance(cells, time, (True, True)), exact)

@@ -182,7 +182,7 @@ def test_rows_programmed_later_are_younger(small: Any) -> None:
         for rows, written in ((slice(0, 12), 0.0), (slice(12, 24), day)):
             expected = quiet.pcm.retention(cells.exponent[0, rows] / (1 << 16), max(age - written, 0.0))
             assert kept[rows] == pytest.approx(expected, rel=1e-3)
-    old, young = cells.variance(((True, False),)).T[:12].mean(), cells.variance(((True, False),)).T[12:].mean()
+    old, young = cells.variance(((True, False),))[:12].mean(), cells.variance(((True, False),))[12:].mean()
     share = kept[:12].mean() / kept[12:].mean()
     # Read noise of the older rows: their smaller conductance, g^0.35, and the longer spectrum, ln 2d / ln 1d.
     expected = share**0.7 * np.log(2 * day / 5e-7) / np.log(day / 5e-7)
