@@ -246,16 +246,16 @@ class Node:
 
     def _judge(self, at: "slice | tuple", free_mv: Array, variance: Level) -> None:
         """At the end of a phase: the rails take what is beyond them, and noise that led there is forgotten."""
-        lost_mv, forgotten = _part(self._lost_mv, at), _part(self._forgotten_mv2, at)
-        v_mv = free_mv - lost_mv
-        inside = np.clip(v_mv, *self._periphery.rails_mv)
-        outside = inside != v_mv
-        if not outside.any():
+        v_mv = free_mv - _part(self._lost_mv, at)
+        inside = v_mv.clip(*self._periphery.rails_mv)
+        outside = np.nonzero(inside != v_mv)
+        if not len(outside[0]):
             return
         if not isinstance(self._lost_mv, np.ndarray):
             self._lost_mv, self._forgotten_mv2 = (np.zeros((len(self.frames), self.columns)) for _ in range(2))
-        self._lost_mv[at] = np.where(outside, free_mv - inside, lost_mv)
-        self._forgotten_mv2[at] = np.where(outside, variance, forgotten)  # type: ignore[index]
+        spots = _spots(at, outside)
+        self._lost_mv[spots] = free_mv[outside] - inside[outside]
+        self._forgotten_mv2[spots] = _part(variance, outside)  # type: ignore[index]
 
     def _walk(
         self, phases: Sequence[Phase], groups: Sequence[Group], spreads: Mapping[NoiseKey, Array], spots: Spots
@@ -332,6 +332,16 @@ def _squares(groups: Sequence[Group]) -> dict[NoiseKey, tuple[NDArray[np.float32
 
 def _part(level: Level, at: "slice | tuple") -> Level:
     return level[at] if isinstance(level, np.ndarray) else level
+
+
+def _spots(at: "slice | tuple", within: tuple[NDArray[np.intp], ...]) -> Spots:
+    """Frames and columns of those capacitors of `at` that the indices `within` name."""
+    if isinstance(at, slice):
+        return at.start + within[0], within[1]
+    frames, columns = at
+    if isinstance(frames, slice):
+        return frames.start + within[0], columns[within[1]]
+    return frames[within], columns[within]
 
 
 def _columns(at: "slice | tuple") -> NDArray[np.intp] | slice:

@@ -146,16 +146,14 @@ class Periphery:
             return np.where(time > 0, 511, 0).astype(np.uint16)
         time *= self.ramp_full_ns * self.ramp_full_slope / (self.ramp_full_v * 1e3 * ramp_slope)
         if self.ramp_bow_ns:
-            rest = np.maximum(time, 0.0)
-            np.minimum(rest, self.ramp_full_ns, out=rest)
+            rest = time.clip(0.0, self.ramp_full_ns)
             bow = self.ramp_full_ns - rest
             bow *= rest
             bow *= 4 * self.ramp_bow_ns / self.ramp_full_ns**2
             time += bow
         # The guard keeps halves that float64 cannot hold (0.4999999999999999) on the upper side.
         time += 0.5 + 1e-9
-        np.minimum(np.maximum(time, 0.0, out=time), 511.0, out=time)
-        return time.astype(np.uint16)  # towards zero
+        return time.clip(0.0, 511.0, out=time).astype(np.uint16)  # towards zero
 
     @cached_property
     def _ramp_grid_mv(self) -> tuple[float, float]:

@@ -45,8 +45,9 @@ from rtl.memory_map import MemoryMap
 __all__ = ["TwinEngine", "make_chip"]
 
 Frames = NDArray[np.int64]
-#: Cycles and durations; half the memory of int64 is twice the speed.
+#: Cycles, and ns that a wire is high; half the memory is twice the speed.
 Times = NDArray[np.int32]
+Durations = NDArray[np.uint16]
 Span = tuple[Times, Times]
 
 #: Longest high time that a tile's counters hold, ns.
@@ -226,7 +227,7 @@ def _perform(experiment: Experiment, memory: _Memory) -> Record:
     except (ScheduleError, IllegalRouteError) as error:
         raise ExperimentError(f"{experiment.name} is not legal, so the twin cannot run it: {error}") from None
     physics = Recorder(experiment.make_chip(), experiment.name)
-    sent = {slot: memory.ilp[slot][None].astype(np.int32) for slot in np.ndindex(memory.ilp.shape[:2])}
+    sent = {slot: memory.ilp[slot][None].astype(np.uint16) for slot in np.ndindex(memory.ilp.shape[:2])}
     stored = _Batch(config, physics, np.array([experiment.frame]), sent).run(schedule.events)
     for (olp, slot), result in stored.items():
         memory.olp[olp, slot] = result[0]
@@ -244,12 +245,12 @@ def _perform(experiment: Experiment, memory: _Memory) -> Record:
     )
 
 
-def _sent(program: Program, codes: NDArray[np.int16]) -> dict[tuple[int, int], Times]:
+def _sent(program: Program, codes: NDArray[np.int16]) -> dict[tuple[int, int], Durations]:
     """What each ILP of a program sends from each slot, (frames, lanes) ns."""
     magnitudes = dict(zip((1, -1), split_signs(codes), strict=True))
-    vectors: dict[tuple[int, int], Times] = {}
+    vectors: dict[tuple[int, int], Durations] = {}
     for slot in program.inputs:
-        empty = np.zeros((len(codes), program.config.lanes), np.int32)
+        empty = np.zeros((len(codes), program.config.lanes), np.uint16)
         vector = vectors.setdefault((slot.ilp, slot.slot), empty)
         vector[:, : slot.count] = magnitudes[slot.sign][:, slot.first : slot.first + slot.count]
     return vectors
@@ -281,7 +282,7 @@ class _Batch:
     physics : AnalogChip or Recorder
     frames : (B,) int64
         Frame numbers; they key the noise.
-    vectors : mapping of (ILP, slot) to (B, lanes) int32
+    vectors : mapping of (ILP, slot) to (B, lanes) uint16
         What each vector holds, ns.
     columns : mapping of tile index to int, optional
         `AnalogChip.serve` need not compute more of them.
@@ -292,14 +293,14 @@ class _Batch:
         config: ChipConfig,
         physics: AnalogChip | Recorder,
         frames: Frames,
-        vectors: Mapping[tuple[int, int], Times],
+        vectors: Mapping[tuple[int, int], Durations],
         columns: Mapping[int, int] | None = None,
     ) -> None:
         self.config, self.physics, self.frames, self.vectors = config, physics, frames, vectors
         self._columns = (columns,) if columns else ()
         self.lanes = config.lanes
         #: Crossing times of each ramp, (B, lanes) cycles.
-        self.crossings: dict[Ramp, Times] = {}
+        self.crossings: dict[Ramp, Durations] = {}
         self.results: dict[tuple[int, int], NDArray[np.uint8]] = {}
 
     def run(self, events: tuple[Event, ...]) -> dict[tuple[int, int], NDArray[np.uint8]]:
@@ -328,39 +329,34 @@ class _Batch:
                 case Write():
                     analog.append(self._written(event))
         for tile, crossings in (self.physics.serve(self.frames, analog, *self._columns) if analog else {}).items():
-            self.crossings[ramps[tile]] = crossings.astype(np.int32)
+            self.crossings[ramps[tile]] = crossings
+
+    def _times(self, source: Pulse | Ramp) -> Durations:
+        """How long each of a source's lanes is high from its rise on, (frames, lanes) ns."""
+        return self.vectors[source.ilp, source.slot] if isinstance(source, Pulse) else self.crossings[source]
 
     def _spans(self, link: Link) -> Iterator[Span]:
         """Spans in which each lane of a link is high: their start, (), and where they stop, (frames, lanes).
 
         A lane stays low where `stop` is not above `start`.
         """
-        source = link.source
-        low, high = link.start, link.stop
-        if isinstance(source, Pulse):
-            times = self.vectors[source.ilp, source.slot]
-            windows: tuple[tuple[int, int], ...] = ((source.start, source.stop),)
-        else:
-            times = self.crossings[source]
-            windows = source.windows
-        everywhere = link.lanes.all()
-        for opens, closes in windows:
-            start = max(source.start, opens, low)
-            stop = times + np.int32(source.start)
-            np.minimum(stop, min(source.stop, closes, high), out=stop)
-            yield np.array(start, np.int32), stop if everywhere else np.where(link.lanes, stop, np.int32(start))
+        rise = np.int32(link.source.start)
+        for opens, closes in _windows(link):
+            start, stop = rise + np.int32(opens), rise + self._times(link.source).clip(0, closes)
+            yield np.array(start), stop if link.lanes.all() else np.where(link.lanes, stop, start)
 
-    def _high_times(self, links: tuple[Link, ...]) -> NDArray[np.uint16]:
+    def _high_times(self, links: tuple[Link, ...]) -> Durations:
         """High time of each wire, (frames, lanes) ns."""
-        total: Times | None = None
+        total: Durations | None = None
         for link in links:
-            for start, stop in self._spans(link):
-                stop -= start
-                high = np.maximum(stop, 0, out=stop)
-                total = high if total is None else np.add(total, high, out=total)
-        if total is None:
-            return np.zeros((len(self.frames), self.lanes), np.uint16)
-        return np.minimum(total, _MAX_TIME, out=total).astype(np.uint16)
+            for opens, closes in _windows(link):
+                high = self._times(link.source).clip(opens, closes)
+                if opens:
+                    high -= np.uint16(opens)
+                if not link.lanes.all():
+                    high *= link.lanes
+                total = high if total is None else (total + high).clip(0, _MAX_TIME)
+        return np.zeros((len(self.frames), self.lanes), np.uint16) if total is None else total
 
     def _row_times(self, event: Integrate) -> NDArray[np.uint16]:
         bias = np.broadcast_to(np.array(event.bias_time, np.uint16), (len(self.frames), len(event.bias_time)))
@@ -381,13 +377,26 @@ class _Batch:
 
     def _counted(self, event: Count) -> NDArray[np.uint8]:
         """High time up to the first falling edge."""
-        spans = [span for link in event.links for span in self._spans(link)]
         receiver = self.physics.pad_receiver(event.olp)
-        if receiver.config.active:
-            spans = received(spans, receiver.reception(self.frames, event.start), event.cycle)
-        codes = np.minimum(first_pulse(spans), self.config.max_code).astype(np.uint8)
-        codes = np.broadcast_to(codes, (len(self.frames), self.lanes))
+        pulses: Times | Durations
+        if not receiver.config.active and sum(len(list(_windows(link))) for link in event.links) <= 1:
+            pulses = self._high_times(event.links)  # no second pulse that could follow the first
+        else:
+            spans = [span for link in event.links for span in self._spans(link)]
+            if receiver.config.active:
+                spans = received(spans, receiver.reception(self.frames, event.start), event.cycle)
+            pulses = np.broadcast_to(first_pulse(spans), (len(self.frames), self.lanes))
+        codes = pulses.clip(0, self.config.max_code).astype(np.uint8)
         return codes >> np.uint8(event.seven_bits)
+
+
+def _windows(link: Link) -> Iterator[tuple[int, int]]:
+    """When a link carries its source's pulses: start and stop in cycles after the pulses' rise."""
+    source = link.source
+    for opens, closes in ((source.start, source.stop),) if isinstance(source, Pulse) else source.windows:
+        start, stop = max(opens, source.start, link.start), min(closes, source.stop, link.stop)
+        if stop > start:
+            yield min(start - source.start, _MAX_TIME), min(stop - source.start, _MAX_TIME)
 
 
 def first_pulse(spans: Sequence[Span]) -> Times:
