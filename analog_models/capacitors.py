@@ -151,8 +151,8 @@ class Node:
         for (member, _, _), spread in spreads.items():
             self._variances[member] = self._sum(self._variances[member], spread)
         for phase in phases:
-            for member in phase.members:
-                self._counts[member] += 1
+            for move in phase.moves:
+                self._counts[move.member] += 1
         if len(passing[0]):
             ending = np.union1d(ending, passing[1])
         if len(ending):
@@ -175,8 +175,8 @@ class Node:
             group.compute(self.columns)
             tile = self.tiles[group.member]
             moved = moved + group.sums * (tile.columns.gain[: self.columns] * tile.signal_fc)
-        for member in phase.members:
-            moved = moved + self.tiles[member].columns.offset_fc[: self.columns]
+        for move in phase.moves:
+            moved = moved + self.tiles[move.member].columns.offset_fc[: self.columns]
         low, high = self._periphery.rails_mv
         start = self.voltage_mv(phase.cycle)
         self._begin(phase.cycle, np.where(moved == 0, start, np.where(np.greater(moved, 0), high, low)))
@@ -286,8 +286,8 @@ class Node:
                 else:
                     spread = cells.spread_of(group.times[frames], read, rows, columns)
                 variances[member] = variances[member] + spread
-            for member in phase.members:
-                counts[member] += 1
+            for move in phase.moves:
+                counts[move.member] += 1
             free = self._free_mv(self._shift_mv(phase.cycle, counts), spots, signals)
             self._judge(spots, free, self._variance_mv2(spots, variances))
 
@@ -296,15 +296,15 @@ class Node:
         kept = self.tiles[0].courses
         key = (
             (self.capacitors, self.columns, *self._counts),
-            tuple([(phase.cycle - self.cycle, phase.members) for phase in phases]),
+            tuple([(phase.cycle - self.cycle, *[move.member for move in phase.moves]) for phase in phases]),
             tuple([(g.member, g.rows, *g.phases, g.reads, g.cells.version) for g in groups]),
         )
         course = kept.get(key)
         if course is None:
             counts, shifts = list(self._counts), []
             for phase in phases:
-                for member in phase.members:
-                    counts[member] += 1
+                for move in phase.moves:
+                    counts[move.member] += 1
                 shifts.append(np.broadcast_to(self._shift_mv(phase.cycle, counts), self.columns))
             course = Course.of(np.stack(shifts), groups, [self._scales_mv[group.member] for group in groups])
             keep(kept, key, course)

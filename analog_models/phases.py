@@ -34,11 +34,7 @@ class Phase(NamedTuple):
     """Integrations of a node that end in `cycle`."""
 
     cycle: int
-    moves: tuple[Move, ...]
-
-    @property
-    def members(self) -> tuple[int, ...]:
-        return tuple([move.member for move in self.moves])
+    moves: Sequence[Move]
 
 
 @dataclass(eq=False)
@@ -101,12 +97,22 @@ def grouped(phases: Sequence[Phase], arrays: Sequence[CellArray | None]) -> list
             if cells is None:
                 continue
             for rows, times in pulses:
-                alike = [group for group in groups if group.member == member and group.rows == rows]
-                group = next((group for group in alike if group.times is times), None)
-                group = group or next((group for group in alike if (group.times == times).all()), None)
+                group = _like(groups, member, rows, times)
                 if group is None:
                     group = Group(member, cells, rows, times)
                     groups.append(group)
                 group.phases.append(number)
                 group.reads += (read,)
     return groups
+
+
+def _like(groups: Sequence[Group], member: int, rows: Rows, times: NDArray[np.integer]) -> Group | None:
+    """The group of these pulses; they are compared only where nobody knows that they are the same array."""
+    alike = [group for group in groups if group.member == member and group.rows == rows]
+    for group in alike:
+        if group.times is times:
+            return group
+    for group in alike:
+        if (group.times == times).all():
+            return group
+    return None

@@ -257,7 +257,7 @@ class Tile:
                 f"tile {self.index}, cycle {cycle}: row_time is {row_time.dtype} of shape {row_time.shape}, "
                 f"expected integers of shape {expected} (frames, rows with bias rows)"
             )
-        longest = [row_time[:, start:stop].max(initial=0) for start, stop in self._banks]
+        longest = [np.maximum.reduce(row_time[:, start:stop], axis=None, initial=0) for start, stop in self._banks]
         if max(longest) > MAX_ROW_TIME or (row_time.dtype.kind == "i" and row_time.min() < 0):
             raise ValueError(
                 f"tile {self.index}, cycle {cycle}: row_time spans {row_time.min()} to {row_time.max()} ns, "
@@ -403,7 +403,7 @@ def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int, latched: Mappin
         node = _joined(tiles, nodes, frames, cycle)
         for tile in tiles:
             tile._node = node
-    moves = tuple([Move(member, *latched[tile.index]) for member, tile in enumerate(tiles) if tile.index in latched])
+    moves = [Move(member, *latched[tile.index]) for member, tile in enumerate(tiles) if tile.index in latched]
     if moves:
         node.add(Phase(cycle, moves))
     node.now = cycle

@@ -78,7 +78,8 @@ class TwinEngine:
     Parameters
     ----------
     batch : int
-        Frames computed at once; changes memory and speed, no result.
+        Frames computed at once; changes memory and speed, no result. Larger ones are slower again: their arrays leave
+        the caches, and the system hands out fresh memory for each.
     """
 
     def __init__(self, *, batch: int = 256) -> None:

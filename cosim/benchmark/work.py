@@ -41,7 +41,7 @@ class Case:
         ``twin mvm``: signed MACs with asymmetry balance, events in, 8-bit codes out, all noise drawn.
         ``products``: the eight matrix products of such a MAC without merging, in the twin's types; ``products64``: the
         same in float64 throughout. ``numpy mvm``: one bare float32 product. ``twin frames``: keyword-spotting frames
-        through the twin engine, uncalibrated. ``numpy frames``: the same network in float32, products and activations.
+        in one call of the twin engine, uncalibrated. ``numpy frames``: the same network in float32, products and activations.
         ``aihwkit mvm``: a PCM tile of aihwkit with read noise drawn for every MAC.
     batch : int
         MACs or frames at once.
@@ -209,7 +209,7 @@ def _shared_work(lanes: int) -> tuple[Program, AnalogChip]:
 
 def _twin_frames(case: Case) -> Callable[[], object]:
     program, chip = _shared_work(case.lanes)
-    engine = TwinEngine(batch=case.batch)
+    engine = TwinEngine()
     inputs = program.input_codes(random_inputs(program.input_width, case.batch))
     return lambda: engine.run(program, chip, inputs)
 
