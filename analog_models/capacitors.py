@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analog_models.crossbar import MAX_PHASES, keep, squared
 from analog_models.noise import Draw
-from analog_models.phases import Group, NoiseKey, Phase, grouped
+from analog_models.phases import Group, Latched, NoiseKey, Phases
 from analog_models.saturation import Course, Level, Spots, blocks, near_rails, of_frames
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Node:
         self.cycle, self._start_mv = cycle, start_mv
         self._key = None
         self._undrawn_mv2 = 0.0
-        self._waiting: list[Phase] = []
+        self._waiting = Phases()
         # Of each tile: signal and variance in whole units, and phases, in each of which its switches inject charge.
         self._signals: list[Level] = [0.0] * len(self.tiles)
         self._variances: list[Level] = [0.0] * len(self.tiles)
@@ -109,34 +109,33 @@ class Node:
 
     # Charge ---------------------------------------------------------------------------------------------------------
 
-    def add(self, phase: Phase) -> None:
-        """A phase ends, in one tile or in both. Its pulses are read later: do not change them."""
+    def add(self, cycle: int, moves: Mapping[int, Latched]) -> None:
+        """A phase ends in `cycle`, in one tile or in both. Its pulses are read later: do not change them."""
         if self._key is None:
-            self._key = phase.cycle, Draw.READ
+            self._key = cycle, Draw.READ
+        self._waiting.add(cycle, moves, [tile.array for tile in self.tiles])
         if not any(self.capacitors):
-            self._pull_to_rail(phase)
-            return
-        self._waiting.append(phase)
-        if len(self._waiting) >= _WAITING:
+            self._pull_to_rail()
+        elif len(self._waiting) >= _WAITING:
             self.settle()
             if max(self._counts) > MAX_PHASES - _WAITING:
-                self.observe(phase.cycle)  # or sums could leave the exact integers
+                self.observe(cycle)  # or sums could leave the exact integers
 
     def settle(self) -> None:
         """Turn waiting phases into charge; when and how often this happens makes no difference."""
-        phases, self._waiting = self._waiting, []
-        if phases:
+        if len(self._waiting):
+            phases, self._waiting = self._waiting, Phases()
             self._merge(phases)
 
-    def _merge(self, phases: Sequence[Phase]) -> None:
-        groups = grouped(phases, [tile.array for tile in self.tiles])
+    def _merge(self, phases: Phases) -> None:
+        groups = phases.groups
         for group in groups:
             group.compute(self.columns)
-        course = self._course(phases, groups)
+        course = self._course(phases)
         passing, ending = near_rails(course, groups, self._periphery.rails_mv, len(self.frames), self._before)
         if len(passing[0]) > _FEW * len(self.frames) * self.columns:
-            for phase in phases:
-                self._merge([phase])
+            for number in range(len(phases)):
+                self._merge(phases.alone(number))
             return
         squares = _squares(groups)
         spreads = {
@@ -145,18 +144,16 @@ class Node:
         }
         if len(passing[0]):
             single = {key: spreads[key] for key, (_, count) in squares.items() if count == 1}
-            self._walk(phases[:-1], groups, single, passing)
+            self._walk(phases, single, passing)
         for group in groups:
             self._signals[group.member] = self._sum(self._signals[group.member], group.sums)
         for (member, _, _), spread in spreads.items():
             self._variances[member] = self._sum(self._variances[member], spread)
-        for phase in phases:
-            for move in phase.moves:
-                self._counts[move.member] += 1
+        _count(self._counts, *phases.members)
         if len(passing[0]):
             ending = np.union1d(ending, passing[1])
         if len(ending):
-            shift = self._shift_mv(phases[-1].cycle, self._counts)
+            shift = self._shift_mv(phases.cycles[-1], self._counts)
             for part in blocks(len(self.frames)):
                 at = part if 2 * len(ending) > self.columns else (part, ending)
                 self._judge(at, self._free_mv(shift, at), self._variance_mv2(at))
@@ -168,18 +165,20 @@ class Node:
             return level
         return more if len(more) == len(self.frames) else np.repeat(more, len(self.frames), axis=0)
 
-    def _pull_to_rail(self, phase: Phase) -> None:
-        """Without any capacitor the node goes where its charge points to."""
+    def _pull_to_rail(self) -> None:
+        """Without any capacitor the node goes where the charge of the one phase that waits points to."""
+        phase, self._waiting = self._waiting, Phases()
+        (cycle,), (members,) = phase.cycles, phase.members
         moved: Level = 0.0
-        for group in grouped([phase], [tile.array for tile in self.tiles]):
+        for group in phase.groups:
             group.compute(self.columns)
             tile = self.tiles[group.member]
             moved = moved + group.sums * (tile.columns.gain[: self.columns] * tile.signal_fc)
-        for move in phase.moves:
-            moved = moved + self.tiles[move.member].columns.offset_fc[: self.columns]
+        for member in members:
+            moved = moved + self.tiles[member].columns.offset_fc[: self.columns]
         low, high = self._periphery.rails_mv
-        start = self.voltage_mv(phase.cycle)
-        self._begin(phase.cycle, np.where(moved == 0, start, np.where(np.greater(moved, 0), high, low)))
+        start = self.voltage_mv(cycle)
+        self._begin(cycle, np.where(moved == 0, start, np.where(np.greater(moved, 0), high, low)))
 
     # Voltage --------------------------------------------------------------------------------------------------------
 
@@ -218,13 +217,13 @@ class Node:
     def voltage_mv(self, cycle: int) -> Array:
         """What a look in `cycle` would see: (B, columns). It changes nothing; `observe` does."""
         self.settle()
-        seen: list[Level] = []
+        seen: list[Array] = []
         shift, droop = self._shift_mv(cycle, self._counts), self._periphery.droop_mv(cycle - self.cycle)
         for part in blocks(len(self.frames)):
             v_mv = self._free_mv(shift, part)
             if isinstance(self._lost_mv, np.ndarray):
                 v_mv = v_mv - self._lost_mv[part]
-            v_mv = self._periphery.stopped_mv(v_mv, droop)
+            v_mv = np.asarray(self._periphery.stopped_mv(v_mv, droop))
             variance = self._variance_mv2(part)
             if isinstance(self._forgotten_mv2, np.ndarray):
                 variance = variance - self._forgotten_mv2[part]
@@ -257,10 +256,8 @@ class Node:
         self._lost_mv[spots] = free_mv[outside] - inside[outside]
         self._forgotten_mv2[spots] = _part(variance, outside)  # type: ignore[index]
 
-    def _walk(
-        self, phases: Sequence[Phase], groups: Sequence[Group], spreads: Mapping[NoiseKey, Array], spots: Spots
-    ) -> None:
-        """Judge single capacitors at the end of each of these phases, of which only `groups` are summed up yet.
+    def _walk(self, phases: Phases, spreads: Mapping[NoiseKey, Array], spots: Spots) -> None:
+        """Judge single capacitors at the end of each of these phases but the last; what is summed up are the groups.
 
         `spreads` are variances of groups that were not summed up with others.
         """
@@ -268,8 +265,8 @@ class Node:
         signals = [_part(signal, spots) for signal in self._signals]
         variances = [_part(variance, spots) for variance in self._variances]
         counts = list(self._counts)
-        for number, phase in enumerate(phases):
-            for group in groups:
+        for number, (cycle, integrating) in enumerate(zip(phases.cycles[:-1], phases.members, strict=False)):
+            for group in phases.groups:
                 if number not in group.phases:
                     continue
                 member, rows, cells = group.member, group.rows, group.cells
@@ -286,27 +283,27 @@ class Node:
                 else:
                     spread = cells.spread_of(group.times[frames], read, rows, columns)
                 variances[member] = variances[member] + spread
-            for move in phase.moves:
-                counts[move.member] += 1
-            free = self._free_mv(self._shift_mv(phase.cycle, counts), spots, signals)
+            _count(counts, integrating)
+            free = self._free_mv(self._shift_mv(cycle, counts), spots, signals)
             self._judge(spots, free, self._variance_mv2(spots, variances))
 
-    def _course(self, phases: Sequence[Phase], groups: Sequence[Group]) -> Course:
+    def _course(self, phases: Phases) -> Course:
         """The course of these phases; the north tile keeps those of a few programs."""
         kept = self.tiles[0].courses
         key = (
             (self.capacitors, self.columns, *self._counts),
-            tuple([(phase.cycle - self.cycle, *[move.member for move in phase.moves]) for phase in phases]),
-            tuple([(g.member, g.rows, *g.phases, g.reads, g.cells.version) for g in groups]),
+            tuple([cycle - self.cycle for cycle in phases.cycles]),
+            tuple(phases.members),
+            tuple([(g.member, g.rows, *g.phases, g.reads, g.cells.version) for g in phases.groups]),
         )
         course = kept.get(key)
         if course is None:
             counts, shifts = list(self._counts), []
-            for phase in phases:
-                for move in phase.moves:
-                    counts[move.member] += 1
-                shifts.append(np.broadcast_to(self._shift_mv(phase.cycle, counts), self.columns))
-            course = Course.of(np.stack(shifts), groups, [self._scales_mv[group.member] for group in groups])
+            for cycle, members in zip(phases.cycles, phases.members, strict=True):
+                _count(counts, members)
+                shifts.append(np.broadcast_to(self._shift_mv(cycle, counts), self.columns))
+            scales = [self._scales_mv[group.member] for group in phases.groups]
+            course = Course.of(np.stack(shifts), phases.groups, scales)
             keep(kept, key, course)
         return course
 
@@ -317,6 +314,13 @@ class Node:
             if isinstance(signal, np.ndarray):
                 level = level + _part(signal, at) * self._scales_mv[member][_columns(at)]
         return level - _part(self._lost_mv, at)
+
+
+def _count(counts: list[int], *phases: tuple[int, ...]) -> None:
+    """Add the phases' integrations to those of each tile."""
+    for members in phases:
+        for member in members:
+            counts[member] += 1
 
 
 def _squares(groups: Sequence[Group]) -> dict[NoiseKey, tuple[NDArray[np.float32], int]]:

@@ -1,45 +1,35 @@
 """Integration phases of one or two tiles, and their merging: phases that read the same pulses share one product."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.crossbar import CellArray, Pairs, Read, Rows
 
-__all__ = ["Group", "Move", "NoiseKey", "Phase", "Pulses", "grouped"]
+__all__ = ["Group", "Latched", "NoiseKey", "Phases", "Pulses"]
 
 Array = NDArray[np.float64]
 #: Tile of a node, pairs that are read, rows.
 NoiseKey = tuple[int, Pairs, Rows]
-#: Word lines that are high for (B, rows) ns; without those that are low in all frames.
+#: Word lines that are high for (B, rows) ns; without those that are low in all frames. Mesh rows and bias rows have
+#: pulses of their own, since bias rows differ between phases that are otherwise the same.
 Pulses = Sequence[tuple[Rows, NDArray[np.integer]]]
+#: How an integration reads the rows, and what arrives there.
+Latched = tuple[Read, Pulses]
 
 
-class Move(NamedTuple):
-    """What tile `member` of a node does in a phase: its switches inject charge, and its word lines are high.
-
-    Mesh rows and bias rows have pulses of their own, since bias rows differ between phases that are otherwise the same.
-    """
-
-    member: int
-    read: Read
-    pulses: Pulses
-
-
-class Phase(NamedTuple):
-    """Integrations of a node that end in `cycle`."""
-
-    cycle: int
-    moves: Sequence[Move]
-
-
-@dataclass(eq=False)
 class Group:
     """Phases in which one tile reads the same pulses on the same rows.
+
+    Parameters
+    ----------
+    member : int
+        The tile, as the node counts its tiles.
+    cells : CellArray
+    rows : Rows
+    times : (B, rows) integers, ns
 
     Members
     -------
@@ -47,24 +37,21 @@ class Group:
         Which of the merged phases, ascending.
     reads : tuple of Read
         How each of them reads.
-    sums : (B, columns) float64
-        Signal units of all of them together, exact; (1, columns) if all frames have the same pulses, as bias rows do.
+    pulses : (B, rows) or (1, rows)
+        `times`; one row where all frames have the same pulses, as bias rows do.
+    sums : (B, columns) or (1, columns) float64
+        Signal units of all phases together, exact.
     norms : (B,) or (1,) float64
         Euclidean norm of each frame's pulses.
     """
 
-    member: int
-    cells: CellArray
-    rows: Rows
-    times: NDArray[np.integer]
-    phases: list[int] = field(default_factory=list)
-    reads: tuple[Read, ...] = ()
-
-    def __post_init__(self) -> None:
-        first = self.times[:1]
-        same = len(self.times) == 1 or ((first == self.times[-1:]).all() and (first == self.times).all())
-        #: `times` of the frames that differ.
-        self.pulses = first if same else self.times
+    def __init__(self, member: int, cells: CellArray, rows: Rows, times: NDArray[np.integer]) -> None:
+        self.member, self.cells, self.rows, self.times = member, cells, rows, times
+        self.phases: list[int] = []
+        self.reads: tuple[Read, ...] = ()
+        first = times[:1]
+        same = len(times) == 1 or ((first == times[-1:]).all() and (first == times).all())
+        self.pulses = first if same else times
 
     def compute(self, columns: int) -> None:
         """The one product, for so many columns."""
@@ -82,37 +69,65 @@ class Group:
         return self.cells.deviations(self.reads, self.rows)
 
 
+class Phases:
+    """Integrations of a node, one after the other, grouped as they come.
+
+    Members
+    -------
+    cycles : list of int
+        When each of them ends.
+    members : list of tuple of int
+        The tiles that integrate in it; the switches of each inject their charge.
+    groups : list of Group
+        What their rows move: not summed up yet.
+    """
+
+    def __init__(self) -> None:
+        self.cycles: list[int] = []
+        self.members: list[tuple[int, ...]] = []
+        self.groups: list[Group] = []
+
+    def __len__(self) -> int:
+        return len(self.cycles)
+
+    def add(self, cycle: int, moves: Mapping[int, Latched], arrays: Sequence[CellArray | None]) -> None:
+        """One more phase: what each member latched. A tile without array has nothing to sum up."""
+        for member, (read, pulses) in moves.items():
+            cells = arrays[member]
+            if cells is not None:
+                for rows, times in pulses:
+                    group = self._like(member, cells, rows, times)
+                    group.phases.append(len(self.cycles))
+                    group.reads += (read,)
+        self.cycles.append(cycle)
+        self.members.append(tuple(moves))
+
+    def _like(self, member: int, cells: CellArray, rows: Rows, times: NDArray[np.integer]) -> Group:
+        """The group of these pulses; they are compared only where nobody knows that they are the same array."""
+        alike = [group for group in self.groups if group.member == member and group.rows == rows]
+        for group in alike:
+            if group.times is times:
+                return group
+        for group in alike:
+            if (group.times == times).all():
+                return group
+        group = Group(member, cells, rows, times)
+        self.groups.append(group)
+        return group
+
+    def alone(self, number: int) -> "Phases":
+        """One of them, with groups of its own."""
+        phase = Phases()
+        phase.cycles, phase.members = [self.cycles[number]], [self.members[number]]
+        for group in self.groups:
+            if number in group.phases:
+                single = Group(group.member, group.cells, group.rows, group.times)
+                single.phases, single.reads = [0], (group.reads[group.phases.index(number)],)
+                phase.groups.append(single)
+        return phase
+
+
 @cache
 def _pairs(reads: tuple[Read, ...]) -> Pairs:
     """The pairs of devices that these read, in an order that says nothing of the phases'."""
     return tuple(sorted((read.wp1, read.wp2) for read in reads))
-
-
-def grouped(phases: Sequence[Phase], arrays: Sequence[CellArray | None]) -> list[Group]:
-    """Group the moves of phases by tile, rows and pulses; a tile without array has nothing to sum up."""
-    groups: list[Group] = []
-    for number, phase in enumerate(phases):
-        for member, read, pulses in phase.moves:
-            cells = arrays[member]
-            if cells is None:
-                continue
-            for rows, times in pulses:
-                group = _like(groups, member, rows, times)
-                if group is None:
-                    group = Group(member, cells, rows, times)
-                    groups.append(group)
-                group.phases.append(number)
-                group.reads += (read,)
-    return groups
-
-
-def _like(groups: Sequence[Group], member: int, rows: Rows, times: NDArray[np.integer]) -> Group | None:
-    """The group of these pulses; they are compared only where nobody knows that they are the same array."""
-    alike = [group for group in groups if group.member == member and group.rows == rows]
-    for group in alike:
-        if group.times is times:
-            return group
-    for group in alike:
-        if (group.times == times).all():
-            return group
-    return None

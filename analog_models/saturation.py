@@ -108,17 +108,15 @@ def near_rails(
     """
     low, high = rails_mv
     level = before((slice(None), slice(None)))
-    if isinstance(level, np.ndarray):
-        start = _extremes(level)
-        room = np.minimum(high - start[0], start[1] - low)
-    else:
-        start, room = (level, level), min(high - level, level - low)
-    sums = [_extremes(group.sums) for group in groups]
+    highest, lowest = _extremes(level)
+    room = np.minimum(high - highest, lowest - low)
+    extremes = [_extremes(group.sums) for group in groups]
     norms = [group.norms.max() if len(group.norms) > 1 else group.norms[0] for group in groups]
-    if np.less(course.reach_mv(sums, norms), room).all():
+    if np.less(course.reach_mv(extremes, norms), room).all():
         return _NOWHERE, _NONE
-    top, bottom = course.shift_mv + (start[0] + _GUARD_MV), course.shift_mv + (start[1] - _GUARD_MV)
-    for (highest, lowest), norm, weight, slack in zip(sums, norms, course.weights_mv, course.slacks_mv, strict=True):
+    top, bottom = course.shift_mv + (highest + _GUARD_MV), course.shift_mv + (lowest - _GUARD_MV)
+    moved = zip(extremes, norms, course.weights_mv, course.slacks_mv, strict=True)
+    for (highest, lowest), norm, weight, slack in moved:
         top += weight * highest
         bottom += weight * lowest
         if slack is not None:
@@ -140,10 +138,10 @@ def near_rails(
         for number in range(last + 1):
             v_mv = start + course.shift_mv[number, chosen]
             spare = _GUARD_MV
-            for group, moved, weight, slack in zip(groups, sums, course.weights_mv, course.slacks_mv, strict=True):
+            for group, total, weight, slack in zip(groups, sums, course.weights_mv, course.slacks_mv, strict=True):
                 factor = weight[number, chosen]
                 if factor.any():
-                    v_mv = v_mv + factor * moved
+                    v_mv = v_mv + factor * total
                 if slack is not None:
                     spare = spare + slack[number, chosen] * of_frames(group.norms, part).max()
             near = near | (v_mv > high - spare) | (v_mv < low + spare)
@@ -170,6 +168,8 @@ def of_frames(array: Array, at: slice | tuple) -> Array:
     return array[:, columns] if isinstance(frames, slice) else array[0, columns]
 
 
-def _extremes(sums: Array) -> Extremes:
+def _extremes(level: Level) -> Extremes:
     """Largest and smallest of each column."""
-    return (sums[0], sums[0]) if len(sums) == 1 else (sums.max(axis=0), sums.min(axis=0))
+    if not isinstance(level, np.ndarray):
+        return level, level
+    return (level[0], level[0]) if len(level) == 1 else (level.max(axis=0), level.min(axis=0))

@@ -13,16 +13,13 @@ from analog_models.crossbar import DEVICES, MAX_ROW_TIME, SIGMA_UNITS, SIGNAL_UN
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import Columns
-from analog_models.phases import Move, Phase, Pulses
+from analog_models.phases import Latched, Pulses
 from analog_models.saturation import Course, Level, blocks
 from analog_models.transport import Receiver
 
 __all__ = ["Tile", "connect"]
 
 Array = NDArray[np.float64]
-
-#: How an integration reads the rows, and what arrives there.
-Latched = tuple[Read, Pulses]
 
 #: Vectors of pulses that a tile keeps as it has latched them.
 _LATCHED = 4
@@ -267,7 +264,8 @@ class Tile:
         if self.programmed:
             times = receiver.received(frames, cycle, row_time, MAX_ROW_TIME)
         # Rows without any pulse, as the bias rows of most phases, move nothing.
-        pulses = [((start, stop), times[:, start:stop]) for (start, stop), most in zip(self._banks, longest) if most]
+        banks = zip(self._banks, longest, strict=True)
+        pulses = [((start, stop), times[:, start:stop]) for (start, stop), most in banks if most]
         if not receiver.config.active:
             self._latched.append((row_time, pulses))
         return pulses
@@ -403,9 +401,9 @@ def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int, latched: Mappin
         node = _joined(tiles, nodes, frames, cycle)
         for tile in tiles:
             tile._node = node
-    moves = [Move(member, *latched[tile.index]) for member, tile in enumerate(tiles) if tile.index in latched]
+    moves = {member: latched[tile.index] for member, tile in enumerate(tiles) if tile.index in latched}
     if moves:
-        node.add(Phase(cycle, moves))
+        node.add(cycle, moves)
     node.now = cycle
 
 

@@ -41,8 +41,8 @@ class Case:
         ``twin mvm``: signed MACs with asymmetry balance, events in, 8-bit codes out, all noise drawn.
         ``products``: the eight matrix products of such a MAC without merging, in the twin's types; ``products64``: the
         same in float64 throughout. ``numpy mvm``: one bare float32 product. ``twin frames``: keyword-spotting frames
-        in one call of the twin engine, uncalibrated. ``numpy frames``: the same network in float32, products and activations.
-        ``aihwkit mvm``: a PCM tile of aihwkit with read noise drawn for every MAC.
+        in one call of the twin engine, uncalibrated. ``numpy frames``: the same network in float32, products and
+        activations. ``aihwkit mvm``: a PCM tile of aihwkit with read noise drawn for every MAC.
     batch : int
         MACs or frames at once.
     lanes : int
