@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +42,6 @@ class Group:
         `times`; one row where all frames have the same pulses, as bias rows do.
     sums : (B, columns) or (1, columns) float64
         Signal units of all phases together, exact.
-    norms : (B,) or (1,) float64
-        Euclidean norm of each frame's pulses.
     """
 
     def __init__(self, member: int, cells: CellArray, rows: Rows, times: NDArray[np.integer]) -> None:
@@ -57,7 +56,11 @@ class Group:
         """The one product, for so many columns."""
         times = self.pulses.astype(np.float64)
         self.sums = self.cells.charge(times, self.reads, self.rows, columns)
-        self.norms = np.sqrt(np.vecdot(times, times))
+        self._squares = np.vecdot(times, times)
+
+    def norm(self, frames: slice = slice(None)) -> float:
+        """Largest Euclidean norm of the pulses of one of these frames, by default of all."""
+        return sqrt(self._squares[0] if len(self._squares) == 1 else self._squares[frames].max())
 
     @property
     def noise_key(self) -> NoiseKey:

@@ -111,7 +111,7 @@ def near_rails(
     highest, lowest = _extremes(level)
     room = np.minimum(high - highest, lowest - low)
     extremes = [_extremes(group.sums) for group in groups]
-    norms = [group.norms.max() if len(group.norms) > 1 else group.norms[0] for group in groups]
+    norms = [group.norm() for group in groups]
     if np.less(course.reach_mv(extremes, norms), room).all():
         return _NOWHERE, _NONE
     top, bottom = course.shift_mv + (highest + _GUARD_MV), course.shift_mv + (lowest - _GUARD_MV)
@@ -143,7 +143,7 @@ def near_rails(
                 if factor.any():
                     v_mv = v_mv + factor * total
                 if slack is not None:
-                    spare = spare + slack[number, chosen] * of_frames(group.norms, part).max()
+                    spare = spare + slack[number, chosen] * group.norm(part)
             near = near | (v_mv > high - spare) | (v_mv < low + spare)
         doubted = np.broadcast_to(near, (part.stop - part.start, np.shape(near)[-1]))
         rows, places = np.nonzero(doubted)

@@ -86,7 +86,7 @@ class TwinEngine:
         if batch < 1:
             raise ValueError(f"batch must be at least 1, got {batch}")
         self.batch = batch
-        self._derived: tuple[Program, Schedule] | None = None  # of the last program
+        self._derived: tuple[Program, Schedule, dict[int, int]] | None = None  # of the last program
 
     def run(
         self,
@@ -122,9 +122,9 @@ class TwinEngine:
                 f"the program's tiles have {ours} rows, bias rows and columns, the analog chip's {theirs}"
             )
         if self._derived is None or self._derived[0] is not program:
-            self._derived = program, derive(program)
-        schedule = self._derived[1]
-        columns = _columns_read(program, schedule)
+            schedule = derive(program)
+            self._derived = program, schedule, _columns_read(program, schedule)
+        _, schedule, columns = self._derived
         # A write changes the array for the frames that follow.
         batch = 1 if any(isinstance(event, Write) for event in schedule.events) else self.batch
         codes = program.input_codes(inputs)
@@ -350,12 +350,13 @@ class _Batch:
         """High time of each wire, (frames, lanes) ns."""
         total: Durations | None = None
         for link in links:
+            longest = self.config.max_code if isinstance(link.source, Pulse) else _MAX_TIME
             for opens, closes in _windows(link):
-                high = self._times(link.source).clip(opens, closes)
-                if opens:
-                    high -= np.uint16(opens)
+                high = self._times(link.source)
+                if opens or closes < longest:
+                    high = high.clip(opens, closes) - np.uint16(opens)
                 if not link.lanes.all():
-                    high *= link.lanes
+                    high = high * link.lanes
                 total = high if total is None else (total + high).clip(0, _MAX_TIME)
         return np.zeros((len(self.frames), self.lanes), np.uint16) if total is None else total
 
