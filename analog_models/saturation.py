@@ -120,9 +120,8 @@ def near_rails(
         top += weight * highest
         bottom += weight * lowest
         if slack is not None:
-            spare = slack * norm
-            top += spare
-            bottom -= spare
+            top += slack * norm
+            bottom -= slack * norm
     doubt = (top > high) | (bottom < low)
     ending = np.flatnonzero(doubt[-1])
     if not doubt[:-1].any():
@@ -137,7 +136,7 @@ def near_rails(
         sums = [of_frames(group.sums, (part, chosen)) for group in groups]
         for number in range(last + 1):
             v_mv = start + course.shift_mv[number, chosen]
-            spare = _GUARD_MV
+            spare: Level = _GUARD_MV
             for group, total, weight, slack in zip(groups, sums, course.weights_mv, course.slacks_mv, strict=True):
                 factor = weight[number, chosen]
                 if factor.any():
