@@ -140,8 +140,7 @@ def measure(campaign: Campaign) -> Measurement:
     seeds = list(campaign.seeds[: 1 if campaign.quick else _CHIPS])
     calibration = campaign.model.prepare(campaign.calibration.features)
     clip_count, reads = (_QUICK_CLIPS_READ, _QUICK_READS) if campaign.quick else (_CLIPS_READ, _READS)
-    chosen = np.linspace(0, len(campaign.clips) - 1, min(clip_count, len(campaign.clips))).astype(int)
-    inputs = quantise(campaign.model.prepare(campaign.clips.features[chosen]))
+    inputs = quantise(campaign.model.prepare(campaign.clips.evenly(clip_count).features))
 
     @lru_cache(maxsize=1)
     def fresh(seed: int) -> CalibratedChip:

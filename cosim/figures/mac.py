@@ -17,12 +17,12 @@ from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
 from cosim.figures.single_layer import compile_layer, mac_error, moved, program_chip, random_layer, random_rows
 from cosim.figures.study import Figure, Finding, Measurement, Study
 from cosim.kws.report import correlation, rms_error_percent
-from cosim.kws.workload import ClipSet, classify
+from cosim.kws.workload import classify
 from cosim.network import Activation
 from cosim.program import LayerPlan, Mode
 from cosim.twin import TwinEngine
 
-__all__ = ["STUDY", "code_error_percent", "effective_bits", "evenly", "measure", "variants"]
+__all__ = ["STUDY", "code_error_percent", "effective_bits", "measure", "variants"]
 
 Part = Mapping[str, NDArray]
 
@@ -36,16 +36,6 @@ WITHOUT_BALANCE = "without asymmetry balance"
 _FITTING = 4
 _MISMATCHES, _QUICK_MISMATCHES = (0.0, 0.01, 0.02, 0.04, 0.08), (0.0, 0.08)
 _ROWS = (8, 16, 32, 64, 128, 256, 512)
-
-
-def evenly(clips: ClipSet, count: int) -> ClipSet:
-    """`count` of the clips, evenly spaced: a data set's are in the order of their words."""
-    if count >= len(clips):
-        return clips
-    chosen = np.linspace(0, len(clips) - 1, count).astype(int)
-    source = f"{clips.source}; {count} of them, evenly spaced"
-    names = tuple(clips.names[index] for index in chosen)
-    return ClipSet(source, names, clips.labels[chosen], clips.features[chosen])
 
 
 def effective_bits(span: float, rms: float) -> float:
@@ -98,8 +88,8 @@ class _Session:
     def __init__(self, campaign: Campaign) -> None:
         self.campaign, self.quick = campaign, campaign.quick
         self.seeds = campaign.seeds[: _QUICK_CHIPS if self.quick else _CHIPS]
-        self.clips = evenly(campaign.clips, _QUICK_CLIPS if self.quick else _CLIPS)
-        self.calibration = evenly(campaign.calibration, _QUICK_CALIBRATION if self.quick else _CALIBRATION)
+        self.clips = campaign.clips.evenly(_QUICK_CLIPS if self.quick else _CLIPS)
+        self.calibration = campaign.calibration.evenly(_QUICK_CALIBRATION if self.quick else _CALIBRATION)
         self.frames = _QUICK_FRAMES if self.quick else _FRAMES
         self.mismatches = _QUICK_MISMATCHES if self.quick else _MISMATCHES
         self.columns = min(_QUICK_COLUMNS, campaign.config.lanes) if self.quick else campaign.config.lanes

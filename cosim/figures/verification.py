@@ -20,8 +20,8 @@ __all__ = ["STUDY"]
 
 _EXPERIMENTS, _QUICK_EXPERIMENTS = 500, 20
 _PACKETS, _QUICK_PACKETS = 1000, 250
-#: Experiments of one session, and of one part of the measurement.
-_BLOCK, _PART = 20, 100
+#: Experiments of one part of the measurement.
+_PART = 100
 _WEIGHTS = 0.05  # share of the experiments that have weights programmed, as `duramesh verify` has it
 
 
@@ -89,7 +89,7 @@ def _compared(campaign: Campaign, first: int, count: int, packets: int) -> dict[
     if packets:
         verify_packets(config, build(config), state, packets=packets)
         note(state)
-    verify(config, RtlEngine(config), experiments=count, block=_BLOCK, weights=_WEIGHTS, state=state, each=note)
+    verify(config, RtlEngine(config), experiments=count, weights=_WEIGHTS, state=state, each=note)
     if state.interrupted:
         raise KeyboardInterrupt
     return {

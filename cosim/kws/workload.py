@@ -59,6 +59,15 @@ class ClipSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    def evenly(self, count: int) -> "ClipSet":
+        """`count` of the clips, evenly spaced: a data set's are in the order of their words."""
+        if count >= len(self):
+            return self
+        chosen = np.linspace(0, len(self) - 1, count).astype(int)
+        source = f"{self.source}; {count} of them, evenly spaced"
+        names = tuple(self.names[index] for index in chosen)
+        return ClipSet(source, names, self.labels[chosen], self.features[chosen])
+
 
 def load_clips(audio: Path | None = None, count: int | None = None, seed: int = 0) -> ClipSet:
     """The clips to classify.

@@ -18,8 +18,8 @@
 `endif
 
 module analog_tile #(
-    parameter LANES = 512,
-    parameter BIAS_ROWS = 8
+    parameter LANES = 0,  // given by the design, like all parameters here
+    parameter BIAS_ROWS = 0
 ) (
     input  wire                       clk,
     input  wire                       rst,

@@ -3,8 +3,8 @@
 `timescale 1ns / 1ps
 
 module bench #(
-    parameter TILES = 34,
-    parameter DEPTH = 1024  // beats that source and sink hold
+    parameter TILES = 0,  // given by the build
+    parameter DEPTH = 0  // the same: beats that source and sink hold
 ) (
     input wire clk,
     input wire rst

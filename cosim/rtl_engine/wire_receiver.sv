@@ -12,7 +12,7 @@
 `timescale 1ns / 1ps
 
 module wire_receiver #(
-    parameter LANES = 512
+    parameter LANES = 0  // given by the design
 ) (
     input  wire             clk,
     input  wire [LANES-1:0] wires,

@@ -8,7 +8,7 @@ import pytest
 from analog_models import AnalogConfig
 from cosim.compiler import LayerOptions
 from cosim.figures import mac, mac_pictures
-from cosim.figures.mac import WITHOUT_BALANCE, code_error_percent, effective_bits, evenly, variants
+from cosim.figures.mac import WITHOUT_BALANCE, code_error_percent, effective_bits, variants
 from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
 from cosim.figures.single_layer import compile_layer, mac_error, moved, program_chip, random_layer, random_rows
 from cosim.figures.study import Measurement
@@ -81,11 +81,11 @@ def test_rounding_of_a_layer_is_a_code_by_the_square_root_of_twelve() -> None:
 
 def test_clips_are_taken_evenly() -> None:
     clips = ClipSet("a set", tuple("abcdefghij"), np.arange(10), np.zeros((10, 49, 40)))
-    some = evenly(clips, 4)
+    some = clips.evenly(4)
     assert some.names == ("a", "d", "g", "j")
     assert some.labels.tolist() == [0, 3, 6, 9]
     assert some.source == "a set; 4 of them, evenly spaced"
-    assert evenly(clips, 10) is clips
+    assert clips.evenly(10) is clips
 
 
 # ---- single layers
