@@ -24,7 +24,7 @@ from rtl.config import preset
 SMALL = preset("small")
 RUN = {"network": "16-8", "seed": "3"}
 CHUNK = 8
-FRAMES = {"twin": 400, "rtl": 2000}
+FRAMES = {"twin": 400, "rtl": 8000}
 
 
 def inputs(frames: int) -> NDArray[np.float64]:
