@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analog_models.crossbar import MAX_PHASES, keep, squared
 from analog_models.noise import Draw
-from analog_models.phases import Group, Latched, NoiseKey, Phases
+from analog_models.phases import Group, Move, NoiseKey, Phases
 from analog_models.saturation import Course, Level, Spots, blocks, near_rails, of_frames
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Node:
 
     # Charge ---------------------------------------------------------------------------------------------------------
 
-    def add(self, cycle: int, moves: Mapping[int, Latched]) -> None:
+    def add(self, cycle: int, moves: Sequence[Move]) -> None:
         """A phase ends in `cycle`, in one tile or in both. Its pulses are read later: do not change them."""
         if self._key is None:
             self._key = cycle, Draw.READ

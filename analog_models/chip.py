@@ -145,15 +145,11 @@ class AnalogChip:
                 for event in batch:
                     self.tile(event.tile).precharge(frames, cycle, columns.get(event.tile) if columns else None)
             elif kind is EventKind.INTEGRATE:
-                tiles = [self.tile(event.tile) for event in batch]
-                latched = {}
-                for tile, event in zip(tiles, batch, strict=True):
+                for event in batch:
                     times = _needed(event, event.row_time, "row_time")
-                    moved = tile.latch(frames, cycle, _controls(event), times)
-                    if moved is not None:
-                        latched[tile.index] = moved
-                for members in dict.fromkeys(map(self._sharing, tiles)):
-                    connect(members, frames, cycle, latched)
+                    self.tile(event.tile).latch(frames, cycle, _controls(event), times)
+                for members in dict.fromkeys([self._sharing(self.tile(event.tile)) for event in batch]):
+                    connect(members, frames, cycle)
             elif kind is EventKind.RAMP:
                 for event in batch:
                     if event.tile in codes:

@@ -1,6 +1,6 @@
 """Integration phases of one or two tiles, and their merging: phases that read the same pulses share one product."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from math import sqrt
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analog_models.crossbar import CellArray, Pairs, Read, Rows
 
-__all__ = ["Group", "Latched", "NoiseKey", "Phases", "Pulses"]
+__all__ = ["Group", "Move", "NoiseKey", "Phases", "Pulses"]
 
 Array = NDArray[np.float64]
 #: Tile of a node, pairs that are read, rows.
@@ -17,8 +17,8 @@ NoiseKey = tuple[int, Pairs, Rows]
 #: Word lines that are high for (B, rows) ns; without those that are low in all frames. Mesh rows and bias rows have
 #: pulses of their own, since bias rows differ between phases that are otherwise the same.
 Pulses = Sequence[tuple[Rows, NDArray[np.integer]]]
-#: How an integration reads the rows, and what arrives there.
-Latched = tuple[Read, Pulses]
+#: What a tile does in a phase: which tile of the node, how it reads its rows, and what arrives there.
+Move = tuple[int, Read, Pulses]
 
 
 class Group:
@@ -93,9 +93,9 @@ class Phases:
     def __len__(self) -> int:
         return len(self.cycles)
 
-    def add(self, cycle: int, moves: Mapping[int, Latched], arrays: Sequence[CellArray | None]) -> None:
-        """One more phase: what each member latched. A tile without array has nothing to sum up."""
-        for member, (read, pulses) in moves.items():
+    def add(self, cycle: int, moves: Sequence[Move], arrays: Sequence[CellArray | None]) -> None:
+        """One more phase. A tile without array has nothing to sum up."""
+        for member, read, pulses in moves:
             cells = arrays[member]
             if cells is not None:
                 for rows, times in pulses:
@@ -103,16 +103,15 @@ class Phases:
                     group.phases.append(len(self.cycles))
                     group.reads += (read,)
         self.cycles.append(cycle)
-        self.members.append(tuple(moves))
+        self.members.append(tuple([member for member, _, _ in moves]))
 
     def _like(self, member: int, cells: CellArray, rows: Rows, times: NDArray[np.integer]) -> Group:
         """The group of these pulses; they are compared only where nobody knows that they are the same array."""
-        alike = [group for group in self.groups if group.member == member and group.rows == rows]
-        for group in alike:
+        for group in self.groups:
             if group.times is times:
                 return group
-        for group in alike:
-            if (group.times == times).all():
+        for group in self.groups:
+            if group.member == member and group.rows == rows and (group.times == times).all():
                 return group
         group = Group(member, cells, rows, times)
         self.groups.append(group)

@@ -1,7 +1,7 @@
 """One analog tile: an array, its column circuits, and the state of its capacitors."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 import numpy as np
@@ -13,13 +13,16 @@ from analog_models.crossbar import DEVICES, MAX_ROW_TIME, SIGMA_UNITS, SIGNAL_UN
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import Columns
-from analog_models.phases import Latched, Pulses
+from analog_models.phases import Pulses
 from analog_models.saturation import Course, Level, blocks
 from analog_models.transport import Receiver
 
 __all__ = ["Tile", "connect"]
 
 Array = NDArray[np.float64]
+
+#: How the rows are read, and what arrives there.
+Moving = tuple[Read, Pulses]
 
 #: Vectors of pulses that a tile keeps as it has latched them.
 _LATCHED = 4
@@ -56,6 +59,8 @@ class Tile:
         Capacitor voltage relative to the precharge level (0.75 V), after the last event.
     controls : TileControls or None
         As latched by the last integration.
+    moving : (Read, Pulses) or None
+        What has been latched and not connected yet: how the rows are read, and what arrives there.
     runs : int
         Programming runs so far; they number the random numbers of the next.
 
@@ -78,6 +83,7 @@ class Tile:
         self.signal_fc = config.pcm.g_max_us / SIGNAL_UNITS * config.periphery.charge_fc_per_us_ns
         self.array: CellArray | None = None
         self.controls: TileControls | None = None
+        self.moving: Moving | None = None
         self.runs = 0
         #: How voltages go through phases that this tile has seen merged.
         self.courses: dict[tuple, Course] = {}
@@ -227,8 +233,8 @@ class Tile:
 
     def latch(
         self, frames: Frames, cycle: int, controls: TileControls, row_time: NDArray[np.integer]
-    ) -> Latched | None:
-        """First half of an integration: its controls and pulses, None if no device is connected. `connect` follows.
+    ) -> None:
+        """First half of an integration: its controls and pulses. `connect` follows.
 
         `row_time` is what arrived at the tile's edge; the rows' transport errors are added here.
 
@@ -239,9 +245,9 @@ class Tile:
         """
         pulses = self._arrived(frames, cycle, np.asarray(row_time))
         self.controls = controls
-        if not (controls.wp1 or controls.wp2):
-            return None  # without a device there is no current, and no switch that injects charge
-        return Read(controls.wp1, controls.wp2, controls.discharge), pulses
+        self.moving = None  # without a device there is no current, and no switch that injects charge
+        if controls.wp1 or controls.wp2:
+            self.moving = Read(controls.wp1, controls.wp2, controls.discharge), pulses
 
     def _arrived(self, frames: Frames, cycle: int, row_time: NDArray[np.integer]) -> Pulses:
         """The pulses on the mesh rows and on the bias rows, where there are any."""
@@ -303,8 +309,8 @@ class Tile:
         row_time : (B, rows) integers, ns
             High time of every row, bias rows last. It is read later: do not change it.
         """
-        moved = self.latch(frames, cycle, controls, row_time)
-        connect((self,), frames, cycle, {self.index: moved} if moved is not None else {})
+        self.latch(frames, cycle, controls, row_time)
+        connect((self,), frames, cycle)
 
     def ramp(self, frames: Frames, cycle: int, controls: TileControls) -> NDArray[np.uint16]:
         """Read the capacitors without disturbing them: (B, columns) whole cycles that each comparator stays high.
@@ -381,17 +387,15 @@ class Tile:
         cells.write(row, device, g_us, nu)
 
 
-def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int, latched: Mapping[int, Latched]) -> None:
+def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int) -> None:
     """Second half of an integration: connect the capacitors of these tiles as latched, and move charge onto them.
 
     Parameters
     ----------
     tiles : tuple of Tile
-        One, or a northern and a southern one that share.
+        One, or a northern and a southern one that share. A tile that has latched nothing only lends its capacitors.
     frames : (B,) int64
     cycle : int
-    latched : mapping of tile index to what `Tile.latch` gave
-        A tile that is not in it only lends its capacitors.
     """
     nodes = [tile._checked(frames, cycle) for tile in tiles]
     node, wanted = nodes[0], tuple([tile.capacitors for tile in tiles])
@@ -401,9 +405,11 @@ def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int, latched: Mappin
         node = _joined(tiles, nodes, frames, cycle)
         for tile in tiles:
             tile._node = node
-    moves = {member: latched[tile.index] for member, tile in enumerate(tiles) if tile.index in latched}
+    moves = [(member, *tile.moving) for member, tile in enumerate(tiles) if tile.moving]
     if moves:
         node.add(cycle, moves)
+        for tile in tiles:
+            tile.moving = None
     node.now = cycle
 
 
