@@ -231,9 +231,7 @@ class Tile:
             )
         return node
 
-    def latch(
-        self, frames: Frames, cycle: int, controls: TileControls, row_time: NDArray[np.integer]
-    ) -> None:
+    def latch(self, frames: Frames, cycle: int, controls: TileControls, row_time: NDArray[np.integer]) -> None:
         """First half of an integration: its controls and pulses. `connect` follows.
 
         `row_time` is what arrived at the tile's edge; the rows' transport errors are added here.
