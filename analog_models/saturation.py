@@ -109,7 +109,7 @@ def near_rails(
     low, high = rails_mv
     level = before((slice(None), slice(None)))
     highest, lowest = _extremes(level)
-    room = np.minimum(high - highest, lowest - low)
+    room = (np.minimum if isinstance(level, np.ndarray) else min)(high - highest, lowest - low)
     extremes = [_extremes(group.sums) for group in groups]
     norms = [group.norm() for group in groups]
     if np.less(course.reach_mv(extremes, norms), room).all():

@@ -258,19 +258,20 @@ class Tile:
                 f"tile {self.index}, cycle {cycle}: row_time is {row_time.dtype} of shape {row_time.shape}, "
                 f"expected integers of shape {expected} (frames, rows with bias rows)"
             )
-        longest = [np.maximum.reduce(row_time[:, start:stop], axis=None, initial=0) for start, stop in self._banks]
+        longest = [row_time[:, start:stop].max(initial=0) for start, stop in self._banks]
         if max(longest) > MAX_ROW_TIME or (row_time.dtype.kind == "i" and row_time.min() < 0):
             raise ValueError(
                 f"tile {self.index}, cycle {cycle}: row_time spans {row_time.min()} to {row_time.max()} ns, "
                 f"expected 0 to {MAX_ROW_TIME}"
             )
-        times, receiver = row_time, self._row_receiver
-        if self.programmed:
-            times = receiver.received(frames, cycle, row_time, MAX_ROW_TIME)
+        transport = self.config.transport.active
+        times = row_time
+        if transport and self.programmed:
+            times = self._row_receiver.received(frames, cycle, row_time, MAX_ROW_TIME)
         # Rows without any pulse, as the bias rows of most phases, move nothing.
         banks = zip(self._banks, longest, strict=True)
         pulses = [((start, stop), times[:, start:stop]) for (start, stop), most in banks if most]
-        if not receiver.config.active:
+        if not transport:
             self._latched.append((row_time, pulses))
         return pulses
 
