@@ -128,9 +128,9 @@ class Periphery:
     def stopped_mv(self, v_mv: Array | float, droop_mv: float) -> Array | float:
         """Voltages that include a droop, put right where it would have gone past its level: there the leak ends."""
         level = (self.droop_level_v - self.precharge_v) * 1e3
-        if droop_mv < 0 and np.less(v_mv, level).any():
+        if droop_mv < 0 and np.asarray(v_mv).min(initial=level) < level:
             return np.maximum(v_mv, np.minimum(v_mv - droop_mv, level))
-        if droop_mv > 0 and np.greater(v_mv, level).any():
+        if droop_mv > 0 and np.asarray(v_mv).max(initial=level) > level:
             return np.minimum(v_mv, np.maximum(v_mv - droop_mv, level))
         return v_mv
 

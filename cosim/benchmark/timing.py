@@ -87,9 +87,12 @@ def sample(work: Callable[[], object], items: int, calls: int) -> Sample:
 
 
 def calls_for(work: Callable[[], object], items: int, least_s: float) -> int:
-    """How many calls of `work` take about `least_s`; it is called once to warm up and once to see."""
+    """How many calls of `work` take about `least_s`: the first ones are slow, so it is called for a quarter of that."""
     work()
-    return max(1, math.ceil(least_s / max(sample(work, items, 1).cpu_s, 1e-6)))
+    calls = 1
+    while (taken_s := sample(work, items, calls).cpu_s) < least_s / 4:
+        calls *= 2
+    return math.ceil(calls * least_s / taken_s)
 
 
 class Worker:
