@@ -28,7 +28,7 @@ __all__ = ["Draw", "KeyedNoise", "half_gaussians"]
 #: 32-bit words in one Philox block (four 64-bit words).
 _BLOCK = 8
 _LOW_64 = (1 << 64) - 1
-#: Words as files of any machine would hold them, and their halves.
+#: A word with its low half first on any machine, and such a half.
 _WORD, _HALF = np.dtype("<u8"), np.dtype("<u2")
 
 

@@ -264,14 +264,13 @@ class Tile:
                 f"tile {self.index}, cycle {cycle}: row_time spans {row_time.min()} to {row_time.max()} ns, "
                 f"expected 0 to {MAX_ROW_TIME}"
             )
-        transport = self.config.transport.active
         times = row_time
-        if transport and self.programmed:
+        if self.programmed:
             times = self._row_receiver.received(frames, cycle, row_time, MAX_ROW_TIME)
         # Rows without any pulse, as the bias rows of most phases, move nothing.
         banks = zip(self._banks, longest, strict=True)
         pulses = [((start, stop), times[:, start:stop]) for (start, stop), most in banks if most]
-        if not transport:
+        if not self.config.transport.active:  # with errors, the same pulses arrive differently the next time
             self._latched.append((row_time, pulses))
         return pulses
 

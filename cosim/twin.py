@@ -380,8 +380,9 @@ class _Batch:
     def _counted(self, event: Count) -> NDArray[np.uint8]:
         """High time up to the first falling edge."""
         receiver = self.physics.pad_receiver(event.olp)
+        windows = [window for link in event.links for window in _windows(link)]
         pulses: Times | Durations
-        if not receiver.config.active and sum(len(list(_windows(link))) for link in event.links) <= 1:
+        if len(windows) <= 1 and not receiver.config.active:
             pulses = self._high_times(event.links)  # no second pulse that could follow the first
         else:
             spans = [span for link in event.links for span in self._spans(link)]

@@ -443,7 +443,7 @@ def _mosaic(axes: Any, tiles: Array, squares: NDArray, **style: Any) -> Any:
 
 def _said(measurement: Measurement, chips: int | None = None) -> str:
     seeds = measurement.numbers["seeds"][:chips]
-    return "analog models, closed-loop programming, " + (describe_seeds(seeds))
+    return "analog models, closed-loop programming, " + describe_seeds(seeds)
 
 
 def draw_correlation(measurement: Measurement) -> "Picture":
