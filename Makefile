@@ -70,7 +70,7 @@ verilog: $(VENV)/.runtime ## write the chip's Verilog to build/verilog
 
 docs: $(VENV)/.runtime ## regenerate the pages that come from the code
 	@$(BIN)/python -m rtl.docs
-	@$(BIN)/python -m tests.cosim.directed.catalogue
+	@$(BIN)/python -m tests.directed.catalogue
 	@$(BIN)/python -m cosim.figures.evidence
 
 lint: $(VENV)/.dev ## check style and types

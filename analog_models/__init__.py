@@ -23,8 +23,8 @@ from analog_models.device import Pcm
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.periphery import Periphery
 from analog_models.programming import Programming, ProgrammingReport, WeightTargets, program
+from analog_models.reception import TransportConfig
 from analog_models.tile import Tile
-from analog_models.transport import TransportConfig
 
 __all__ = [
     "AnalogChip",

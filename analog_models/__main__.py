@@ -3,7 +3,7 @@
 from analog_models.config import AnalogConfig
 from analog_models.constants import constants_table
 from analog_models.programming import Programming
-from analog_models.transport import TransportConfig
+from analog_models.reception import TransportConfig
 
 
 def constants_document() -> str:

@@ -14,8 +14,8 @@ from analog_models.capacitors import Frames
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.noise import KeyedNoise
+from analog_models.reception import PadReceiver
 from analog_models.tile import Tile, connect
-from analog_models.transport import PadReceiver
 
 __all__ = ["AnalogChip", "AnalogFileError"]
 

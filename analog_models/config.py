@@ -7,7 +7,7 @@ from typing import Any
 from analog_models.constants import ASSUMPTION, constant
 from analog_models.device import Pcm
 from analog_models.periphery import Periphery
-from analog_models.transport import TransportConfig
+from analog_models.reception import TransportConfig
 
 __all__ = ["AnalogConfig"]
 

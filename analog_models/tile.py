@@ -14,8 +14,8 @@ from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import Columns
 from analog_models.phases import Pulses
+from analog_models.reception import Receiver
 from analog_models.saturation import Course, Level, blocks
-from analog_models.transport import Receiver
 
 __all__ = ["Tile", "connect"]
 

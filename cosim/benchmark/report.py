@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cosim.archive import write_text
 from cosim.benchmark.suite import Benchmark
 from cosim.benchmark.timing import Series
+from cosim.files.archive import write_text
 
 __all__ = ["plot", "print_benchmark", "write_json"]
 
@@ -94,7 +94,7 @@ def write_json(result: Benchmark, path: Path) -> None:
 
 def plot(result: Benchmark, path: Path) -> Path:
     """Draw how speed scales, a panel for each kind."""
-    from cosim.plotting import new_figure
+    from cosim.files.plotting import new_figure
 
     path.parent.mkdir(parents=True, exist_ok=True)
     scaling = result.scaling()

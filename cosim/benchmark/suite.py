@@ -10,9 +10,9 @@ from typing import Any
 from cosim.benchmark.machine import describe_machine
 from cosim.benchmark.timing import Sample, Series, Worker
 from cosim.benchmark.work import Case, aihwkit_problem, frames_peak_mib, kws_work, mac_work, random_inputs, take
-from cosim.rtl_engine.build import build
-from cosim.rtl_engine.cache import Effort
-from cosim.rtl_engine.engine import RtlEngine
+from cosim.engines.rtl.build import build
+from cosim.engines.rtl.cache import Effort
+from cosim.engines.rtl.engine import RtlEngine
 from rtl.config import preset
 
 __all__ = ["Benchmark", "Plan", "RtlCase", "RtlSeries", "measure"]

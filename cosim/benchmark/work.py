@@ -16,10 +16,10 @@ from analog_models.programming import program as program_weights
 from cosim.benchmark.machine import peak_mib
 from cosim.benchmark.timing import Sample, calls_for, sample
 from cosim.compiler import compile_network
-from cosim.kws.model import KwsModel
-from cosim.network import Activation, FeedForwardNetwork, Layer
+from cosim.engines.twin.engine import TwinEngine, make_chip
+from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 from cosim.program import Program
-from cosim.twin import TwinEngine, make_chip
+from cosim.workloads.kws.model import KwsModel
 from rtl.config import ChipConfig, preset
 
 __all__ = ["Case", "aihwkit_problem", "frames_peak_mib", "kws_work", "mac_work", "random_inputs", "take"]

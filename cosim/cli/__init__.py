@@ -26,25 +26,25 @@ class _Group(click.Group):
 def _own_errors() -> tuple[type[Exception], ...]:
     """Errors of the project, whose messages are for the user. They are imported when one may be at hand, not before."""
     from analog_models.chip import AnalogFileError
-    from cosim.assembler import AssemblyError
-    from cosim.checked import EngineDifference
-    from cosim.checkpoint import CheckpointError
     from cosim.compiler import MappingError
+    from cosim.engines.checked import EngineDifference
+    from cosim.engines.rtl.agents.host import ChipError
+    from cosim.engines.rtl.build import BuildError
+    from cosim.engines.rtl.simulator import SimulationError
     from cosim.experiment import ExperimentError, RecordError
     from cosim.experiment.toml_source import TomlError
+    from cosim.fabric.derivation import ScheduleError
     from cosim.figures.evidence import EvidenceError
     from cosim.figures.registry import UnknownStudyError
-    from cosim.kws.dataset import DatasetError
-    from cosim.kws.features import AudioError
-    from cosim.kws.synthesiser import SynthesiserError
-    from cosim.network import NetworkError
+    from cosim.graph.feed_forward import NetworkError
+    from cosim.isa.assembler import AssemblyError
+    from cosim.isa.vectors import VectorError
     from cosim.program import ProgramError
-    from cosim.rtl_engine.agents import ChipError
-    from cosim.rtl_engine.build import BuildError
-    from cosim.rtl_engine.simulator import SimulationError
-    from cosim.schedule import ScheduleError
-    from cosim.vectors import VectorError
+    from cosim.system.checkpoint import CheckpointError
     from cosim.verification.command import StateError
+    from cosim.workloads.kws.dataset import DatasetError
+    from cosim.workloads.kws.features import AudioError
+    from cosim.workloads.kws.synthesiser import SynthesiserError
 
     return (
         AnalogFileError,

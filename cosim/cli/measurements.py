@@ -135,9 +135,9 @@ def bench(
 )
 def transport(vectors: int, seed: int, engine: str, json_file: Path | None, report: Path) -> None:
     """Send durations from one landing pad to all others: errors of ideal and of modelled (not measured) wires."""
-    from cosim.rtl_engine.engine import RtlEngine
-    from cosim.transport import measure_transport
-    from cosim.twin import TwinEngine
+    from cosim.engines.rtl.engine import RtlEngine
+    from cosim.engines.twin.engine import TwinEngine
+    from cosim.figures.transport_experiment import measure_transport
 
     console = new_console()
     runner = TwinEngine() if engine == "twin" else RtlEngine()  # the first time, it builds the simulator

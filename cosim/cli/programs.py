@@ -58,11 +58,11 @@ def run(
     """
     import json
 
-    from cosim.archive import write_text
     from cosim.experiment.file import load_experiment
     from cosim.experiment.report import SUFFIXES, Report
-    from cosim.experiment.timeline import timeline as as_text
-    from cosim.floorplan import draw_routes
+    from cosim.experiment.transcript import timeline as as_text
+    from cosim.files.archive import write_text
+    from cosim.view.floorplan import draw_routes
 
     wanted = (*outputs, *(path for path in (timeline, save, routes, waves) if path and str(path) != "-"))
     for path in wanted:
@@ -112,14 +112,14 @@ def run(
 def _engine(name: str, config: "ChipConfig", waves: Path | None) -> "Engine":
     """The engine called `name`."""
     if name == "rtl":
-        from cosim.rtl_engine.engine import RtlEngine
+        from cosim.engines.rtl.engine import RtlEngine
 
         return RtlEngine(config, waves=waves)
     if name == "golden":
-        from cosim.golden import GoldenEngine
+        from cosim.engines.golden import GoldenEngine
 
         return GoldenEngine(config)
-    from cosim.twin import TwinEngine
+    from cosim.engines.twin.engine import TwinEngine
 
     return TwinEngine()
 
@@ -141,7 +141,7 @@ def asm(listing: Path, unit: str, preset: str, out: Path | None) -> None:
 
     LISTING holds the program of one unit, or of several under lines like == ILP 0 ==.
     """
-    from cosim.word_file import assemble_units, format_words
+    from cosim.experiment.word_file import assemble_units, format_words
     from rtl.config import preset as config
 
     units = assemble_units(_text(listing), config(preset), str(listing), _unit(unit))
@@ -158,7 +158,7 @@ def disasm(words: Path, unit: str, preset: str, out: Path | None) -> None:
 
     WORDS is what `duramesh asm` prints, or an .npz file with a program or an experiment.
     """
-    from cosim.word_file import disassemble_units, read_words
+    from cosim.experiment.word_file import disassemble_units, read_words
     from rtl.config import preset as config
 
     _print_or_write(disassemble_units(read_words(words, config(preset), _unit(unit))), out)
@@ -179,7 +179,7 @@ def _text(path: Path) -> str:
 
 
 def _print_or_write(text: str, path: Path | None) -> None:
-    from cosim.archive import write_text
+    from cosim.files.archive import write_text
 
     if path is None:
         click.echo(text, nl=False)
@@ -201,7 +201,7 @@ def view(program: Path | None, out: Path | None, show: bool | None) -> None:
     """
     import webbrowser
 
-    from cosim.archive import write_text
+    from cosim.files.archive import write_text
     from cosim.view import load_view, page, shipped_view
 
     if out and out.suffix != ".html":

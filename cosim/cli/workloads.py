@@ -20,7 +20,7 @@ from cosim.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from cosim.checked import Engine as ProgramEngine
+    from cosim.engines.checked import Engine as ProgramEngine
 
 __all__ = ["kws"]
 
@@ -82,14 +82,14 @@ def kws(
     from contextlib import ExitStack
 
     from analog_models.config import AnalogConfig
-    from cosim.calibration import CalibratedChip
-    from cosim.checked import CheckedEngine
-    from cosim.checkpoint import Checkpoint, ResumableEngine
+    from cosim.calibration.in_chip import CalibratedChip
     from cosim.compiler import MappingOptions
-    from cosim.kws.model import CHECKPOINT, KwsModel
-    from cosim.kws.workload import calibration_clips, classify, describe_run, load_clips, prepare_chip
-    from cosim.rtl_engine.engine import RtlEngine
-    from cosim.twin import TwinEngine
+    from cosim.engines.checked import CheckedEngine
+    from cosim.engines.rtl.engine import RtlEngine
+    from cosim.engines.twin.engine import TwinEngine
+    from cosim.system.checkpoint import Checkpoint, ResumableEngine
+    from cosim.workloads.kws.model import CHECKPOINT, KwsModel
+    from cosim.workloads.kws.workload import calibration_clips, classify, describe_run, load_clips, prepare_chip
 
     if waves and engine == "twin":
         raise click.UsageError("only the RTL has waves, the engine is twin; add --engine rtl")
@@ -188,11 +188,11 @@ def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str |
     except ValueError:
         raise click.BadParameter(f"{seeds!r} is not a list of numbers like 1,2,3", param_hint="--seeds") from None
     try:
-        from cosim.kws.train import RECIPES
-        from cosim.kws.train import train as run
+        from cosim.workloads.kws.training.trainer import RECIPES
+        from cosim.workloads.kws.training.trainer import train as run
     except ImportError as error:
         raise click.ClickException(f"{error}; training needs the extra: pip install 'duramesh[train]'") from error
-    from cosim.kws.dataset import load_training_set
+    from cosim.workloads.kws.dataset import load_training_set
 
     settings = replace(RECIPES[recipe], epochs=epochs) if epochs else RECIPES[recipe]
     model, _ = run(load_training_set(data), settings, numbers, device=device, say=click.echo)

@@ -18,7 +18,7 @@ step  integrates                          is read out
 ====  ==================================  ==============================
 
 With `overlapped` the output layer is balanced as well (steps 7 and 8) and its readout falls into step 1 of the next
-frame: the period still is 8 steps, the latency 9. When within a step things happen is in `cosim.compiler.sequences`.
+frame: the period still is 8 steps, the latency 9. When within a step things happen is in `cosim.compiler.emit`.
 
 Source: Nature 620, 768 (2023), Fig. 3 and Methods: four tiles, 8 steps of 300 ns, four steps for the first layer and
 two for the second. The paper does not say how the output fits in; both variants are our reading.
@@ -27,12 +27,12 @@ two for the second. The paper does not say how the output fits in; both variants
 from itertools import product
 
 from analog_models.programming import WeightTargets
-from cosim.checker import check
-from cosim.compiler.mapping import Frame, MappingError, MappingOptions, plan_frame
+from cosim.compiler.emit import STEP_CYCLES, write_programs
+from cosim.compiler.frame import Frame, MappingError, MappingOptions, plan_frame
 from cosim.compiler.placement import Placement, place
 from cosim.compiler.scales import layer_targets, plan_layer
-from cosim.compiler.sequences import STEP_CYCLES, write_programs
-from cosim.network import FeedForwardNetwork
+from cosim.fabric.checker import check
+from cosim.graph.feed_forward import FeedForwardNetwork
 from cosim.program import InputSlot, OutputSlot, Program
 from rtl.config import ChipConfig
 

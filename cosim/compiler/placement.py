@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, permutations
 
-from cosim.compiler.mapping import Frame, MappingError, MappingOptions
+from cosim.compiler.frame import Frame, MappingError, MappingOptions
 from cosim.compiler.router import Connection, Route, RouteError, Router
-from cosim.mesh import Mesh, Place
+from cosim.fabric.mesh_graph import Mesh, Place
 from rtl.config import ChipConfig, Square
 
 __all__ = ["Placement", "place"]

@@ -13,7 +13,7 @@ from itertools import islice, permutations
 
 import numpy as np
 
-from cosim.mesh import PATTERNS, Arc, Lanes, Mesh, Place, describe_lanes, mask_edge, pattern_lanes
+from cosim.fabric.mesh_graph import PATTERNS, Arc, Lanes, Mesh, Place, describe_lanes, mask_edge, pattern_lanes
 from rtl.config import ChipConfig, Edge
 
 __all__ = ["Connection", "Route", "RouteError", "Router", "switches"]

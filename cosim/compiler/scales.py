@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
-from cosim.compiler.mapping import LayerOptions, MappingError
-from cosim.network import Activation, Layer
+from cosim.compiler.frame import LayerOptions, MappingError
+from cosim.graph.feed_forward import Activation, Layer
 from cosim.program import LayerPlan, Mode
 from rtl.config import ChipConfig
 

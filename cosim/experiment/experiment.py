@@ -19,8 +19,8 @@ from analog_models.config import AnalogConfig
 from analog_models.events import TileEvent
 from analog_models.programming import WeightTargets
 from analog_models.programming import program as program_weights
-from analog_models.transport import PadReceiver
-from cosim.archive import (
+from analog_models.reception import PadReceiver
+from cosim.files.archive import (
     ArchiveError,
     beats_to_words,
     config_from_json,
@@ -29,9 +29,9 @@ from cosim.archive import (
     words_to_beats,
     write_archive,
 )
-from cosim.assembler import program_depth
+from cosim.isa.assembler import program_depth
+from cosim.isa.words import TILE, WordError, decode
 from cosim.program import Program, Unit
-from cosim.words import TILE, WordError, decode
 from rtl.config import ChipConfig, Edge
 from rtl.isa import WORD_BITS
 

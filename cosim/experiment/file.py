@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
-from cosim.assembler import AssemblyError, assemble
 from cosim.experiment.experiment import Experiment, ExperimentError
 from cosim.experiment.report import Asked
-from cosim.experiment.timeline import sent_vectors, stored_results
 from cosim.experiment.toml_source import Key, TomlSource
 from cosim.experiment.toml_values import TomlValues, dotted, is_array_file
+from cosim.experiment.transcript import sent_vectors, stored_results
+from cosim.isa.assembler import AssemblyError, assemble
+from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
-from cosim.words import ILP, OLP, TILE
 from rtl.config import PRESETS, ChipConfig, Edge, preset
 
 __all__ = ["ENGINES", "ExperimentFile", "load_experiment"]

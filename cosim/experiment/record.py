@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.events import EventKind, TileControls, TileEvent
-from cosim.archive import ArchiveError, read_archive, write_archive
+from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
-from cosim.words import ILP, OLP, TILE
 from rtl.config import ChipConfig
 
 __all__ = ["PLACES", "STATUS_FIELDS", "Record", "RecordError", "complaints", "describe_unit"]

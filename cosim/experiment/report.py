@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from cosim.archive import write_text
 from cosim.experiment.experiment import Experiment
 from cosim.experiment.record import Record
-from cosim.experiment.timeline import stored_results
+from cosim.experiment.transcript import stored_results
+from cosim.files.archive import write_text
 
 __all__ = ["SUFFIXES", "Asked", "Report"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cosim.experiment.experiment import ExperimentError
 from cosim.experiment.toml_source import Key, TomlSource
-from cosim.words import nearest
+from cosim.isa.words import nearest
 
 __all__ = ["TomlValues", "dotted", "is_array_file"]
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from analog_models.chip import AnalogChip
 from analog_models.events import EventKind, TileEvent
 from cosim.experiment import Experiment, ExperimentError, Record
-from cosim.mesh import Place
+from cosim.experiment.routes import Routes
+from cosim.fabric.mesh_graph import Place
+from cosim.isa.words import ILP, TILE
 from cosim.program import Unit
-from cosim.routes import Routes
-from cosim.words import ILP, TILE
 
 __all__ = ["Course", "capacitor_voltages"]
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.calibration import STEPS, Step
-from cosim.checked import CheckedEngine, Engine
+from cosim.calibration.in_chip import STEPS, Step
+from cosim.engines.checked import CheckedEngine, Engine
+from cosim.engines.rtl.engine import RtlEngine
+from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.study import Figure, Finding, Measurement, Study
-from cosim.kws.report import (
+from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.workloads.kws.report import (
     ISO_SHARE,
     PAPER_CHIP_ACCURACY,
     PAPER_SOFTWARE_ACCURACY,
@@ -21,10 +24,7 @@ from cosim.kws.report import (
     draw_confusion,
     rms_error_percent,
 )
-from cosim.kws.workload import classify
-from cosim.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
-from cosim.rtl_engine.engine import RtlEngine
-from cosim.twin import TwinEngine
+from cosim.workloads.kws.workload import classify
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture

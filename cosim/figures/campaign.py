@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.config import AnalogConfig
-from cosim.archive import ArchiveError, read_archive, write_archive
-from cosim.calibration import STEPS, CalibratedChip, Step
-from cosim.checkpoint import code_digest
+from cosim.calibration.in_chip import STEPS, CalibratedChip, Step
 from cosim.compiler import MappingOptions
+from cosim.engines.rtl.cache import digest
 from cosim.figures.study import Measurement, Study
-from cosim.kws.model import KwsModel
-from cosim.kws.workload import ClipSet, calibration_clips, load_clips, prepare_chip
-from cosim.rtl_engine.cache import digest
+from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.system.checkpoint import code_digest
+from cosim.workloads.kws.model import KwsModel
+from cosim.workloads.kws.workload import ClipSet, calibration_clips, load_clips, prepare_chip
 from rtl.config import ChipConfig, preset
 
 __all__ = ["Campaign", "describe_seeds"]

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.calibration import RECALIBRATION, CalibratedChip, Step, recalibrate
+from cosim.calibration.in_chip import RECALIBRATION, CalibratedChip, Step, recalibrate
+from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.study import Figure, Finding, Measurement, Study
-from cosim.kws.model import quantise
-from cosim.kws.report import correlation, rms_error_percent
-from cosim.kws.workload import classify
-from cosim.network import FeedForwardNetwork
-from cosim.plotting import new_figure
-from cosim.twin import TwinEngine
+from cosim.files.plotting import new_figure
+from cosim.graph.feed_forward import FeedForwardNetwork
+from cosim.workloads.kws.model import quantise
+from cosim.workloads.kws.report import correlation, rms_error_percent
+from cosim.workloads.kws.workload import classify
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cosim.archive import write_text
 from cosim.figures.report import FORMAT, headlines
+from cosim.files.archive import write_text
 
 __all__ = ["EvidenceError", "keep", "read_results", "renew", "table"]
 

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from cosim.compiler import LayerOptions, MappingOptions, compile_network
+from cosim.engines.twin.engine import TwinEngine
 from cosim.figures import mac_pictures
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
 from cosim.figures.single_layer import compile_layer, mac_error, moved, program_chip, random_layer, random_rows
 from cosim.figures.study import Figure, Finding, Measurement, Study
-from cosim.kws.report import correlation, rms_error_percent
-from cosim.kws.workload import classify
-from cosim.network import Activation
+from cosim.graph.feed_forward import Activation
 from cosim.program import LayerPlan, Mode
-from cosim.twin import TwinEngine
+from cosim.workloads.kws.report import correlation, rms_error_percent
+from cosim.workloads.kws.workload import classify
 
 __all__ = ["STUDY", "code_error_percent", "effective_bits", "measure", "variants"]
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
 from cosim.figures.study import Measurement
-from cosim.kws.report import draw_correlation
-from cosim.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from cosim.program import Mode
+from cosim.workloads.kws.report import draw_correlation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from analog_models.config import AnalogConfig
-from analog_models.transport import TransportConfig
+from analog_models.reception import TransportConfig
 
 __all__ = ["MECHANISMS", "TRANSPORT", "Mechanism"]
 

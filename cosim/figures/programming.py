@@ -16,8 +16,8 @@ from analog_models.programming import Programming, WeightTargets, program
 from cosim.compiler import compile_network
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.study import Figure, Finding, Measurement, Study
-from cosim.network import FeedForwardNetwork
-from cosim.plotting import BLUE, GREEN, GREY, ORANGE, new_figure
+from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, new_figure
+from cosim.graph.feed_forward import FeedForwardNetwork
 from rtl.config import ChipConfig
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cosim.archive import write_text
 from cosim.benchmark.machine import describe_machine
 from cosim.figures.campaign import Campaign
 from cosim.figures.study import Finding, Measurement, Study, Unavailable
+from cosim.files.archive import write_text
 
 __all__ = ["FORMAT", "headlines", "make_report", "print_findings"]
 

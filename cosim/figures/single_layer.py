@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.programming import program as program_weights
-from cosim.calibration import column_lines
+from cosim.calibration.in_chip import column_lines
 from cosim.compiler import LayerOptions, MappingOptions, compile_network
-from cosim.network import Activation, FeedForwardNetwork, Layer
+from cosim.engines.twin.engine import TwinEngine, make_chip
+from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 from cosim.program import Program
-from cosim.twin import TwinEngine, make_chip
 from rtl.config import ChipConfig
 
 __all__ = ["MacError", "compile_layer", "mac_error", "moved", "program_chip", "random_layer", "random_rows"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.archive import ArchiveError, read_archive, write_archive
+from cosim.files.archive import ArchiveError, read_archive, write_archive
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
@@ -148,7 +148,7 @@ class Figure:
     caption : str
         What to see in it. Numbers belong into findings, which are printed below.
     draw : callable
-        (Measurement) -> matplotlib Figure, made with `cosim.plotting.new_figure`. Pure: it measures nothing.
+        (Measurement) -> matplotlib Figure, made with `cosim.files.plotting.new_figure`. Pure: it measures nothing.
     """
 
     name: str

@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.events import EventKind
+from cosim.engines.rtl.engine import RtlEngine
 from cosim.experiment import Experiment, ExperimentError, Record
+from cosim.experiment.routes import Activity
 from cosim.experiment.voltages import capacitor_voltages
 from cosim.figures.campaign import Campaign
 from cosim.figures.study import Figure, Finding, Measurement, Study
-from cosim.kws.model import quantise
-from cosim.plotting import new_figure
+from cosim.files.plotting import new_figure
+from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import LayerPlan, Program, Unit
-from cosim.routes import Activity
-from cosim.rtl_engine.engine import RtlEngine
 from cosim.view import View
-from cosim.words import ILP, OLP, TILE
+from cosim.workloads.kws.model import quantise
 from rtl.isa import RAMP_LATENCY
 
 if TYPE_CHECKING:

@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign
 from cosim.figures.study import Figure, Finding, Measurement, Study, Unavailable
-from cosim.kws.dataset import load_training_set
-from cosim.kws.model import KwsModel
-from cosim.kws.workload import ClipSet, classify, prepare_chip
-from cosim.plotting import new_figure
-from cosim.twin import TwinEngine
+from cosim.files.plotting import new_figure
+from cosim.workloads.kws.dataset import load_training_set
+from cosim.workloads.kws.model import KwsModel
+from cosim.workloads.kws.workload import ClipSet, classify, prepare_chip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
 
-    from cosim.kws.train import Trainer, View
+    from cosim.workloads.kws.training.trainer import Trainer, View
 
 __all__ = ["STUDY", "Noise", "best_level", "draw_accuracy", "evaluate", "measure"]
 
@@ -103,7 +103,7 @@ class _Course:
         try:
             import torch
 
-            from cosim.kws.train import RECIPES, Trainer
+            from cosim.workloads.kws.training.trainer import RECIPES, Trainer
         except ModuleNotFoundError as error:
             raise Unavailable(f"{error}; training needs the extra: pip install 'duramesh[train]'") from error
         self.campaign.say("reading the training clips")
@@ -134,7 +134,7 @@ class _Course:
 
     def train(self, noise: Noise, seed: int) -> KwsModel:
         trainer = self.trainer
-        from cosim.kws.train import Pupil
+        from cosim.workloads.kws.training.trainer import Pupil
 
         recipe = replace(trainer.recipe, weight_noise=noise.weights, activation_noise=noise.activations)
         pupil = Pupil(trainer, seed, recipe)

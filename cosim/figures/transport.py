@@ -3,10 +3,10 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cosim.engines.rtl.engine import RtlEngine
 from cosim.figures.campaign import Campaign
 from cosim.figures.study import Figure, Finding, Measurement, Study
-from cosim.rtl_engine.engine import RtlEngine
-from cosim.transport import PAPER_BOUND_NS, TransportReport, measure_transport
+from cosim.figures.transport_experiment import PAPER_BOUND_NS, TransportReport, measure_transport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture

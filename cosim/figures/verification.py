@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cosim.engines.rtl.build import build
+from cosim.engines.rtl.engine import RtlEngine
 from cosim.figures.campaign import Campaign
 from cosim.figures.study import Figure, Finding, Measurement, Study
-from cosim.plotting import new_figure
-from cosim.rtl_engine.build import build
-from cosim.rtl_engine.engine import RtlEngine
+from cosim.files.plotting import new_figure
 from cosim.verification.coverage import Coverage, bins
 from cosim.verification.runner import Verification, verify, verify_packets
 

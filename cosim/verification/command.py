@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cosim.archive import write_text
-from cosim.assembler import disassemble
+from cosim.engines.rtl.build import build
+from cosim.engines.rtl.engine import RtlEngine
 from cosim.experiment import Experiment
-from cosim.rtl_engine.build import build
-from cosim.rtl_engine.engine import RtlEngine
+from cosim.files.archive import write_text
+from cosim.isa.assembler import disassemble
 from cosim.verification.coverage import Coverage, bins
 from cosim.verification.runner import Mismatch, Verification, compare, smallest, verify, verify_packets
 from rtl.config import preset

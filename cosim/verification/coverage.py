@@ -11,9 +11,9 @@ from itertools import combinations, product
 from rich.table import Table
 
 from analog_models.events import EventKind
-from cosim.golden.mesh import SWITCHES
-from cosim.golden.port import ACCESS
-from cosim.words import ILP, OLP, TILE, mnemonics
+from cosim.engines.golden.port import ACCESS
+from cosim.engines.golden.wires import SWITCHES
+from cosim.isa.words import ILP, OLP, TILE, mnemonics
 from rtl.config import ChipConfig, Edge
 from rtl.isa import Pattern, UnitKind
 

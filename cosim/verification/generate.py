@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
-from analog_models.transport import TransportConfig
+from analog_models.reception import TransportConfig
+from cosim.engines.golden.wires import SWITCHES
 from cosim.experiment import Experiment
-from cosim.golden.mesh import SWITCHES
+from cosim.isa.words import ILP, OLP, TILE, Operation, fields_of
 from cosim.program import Unit
-from cosim.verification.routes import Routes, Tree
+from cosim.verification.random_routes import Routes, Tree
 from cosim.verification.steering import Steering
-from cosim.words import ILP, OLP, TILE, Operation, fields_of
 from rtl.config import ChipConfig, Edge
 from rtl.isa import MAX_WAIT
 

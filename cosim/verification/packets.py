@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cosim.archive import config_to_json
-from cosim.golden import Memory, Port
-from cosim.rtl_engine.simulator import Simulator
+from cosim.engines.golden import Memory, Port
+from cosim.engines.rtl.simulator import Simulator
+from cosim.files.archive import config_to_json
 from rtl.config import ChipConfig
 
 __all__ = ["expected_answers", "random_packets", "verify_port"]
@@ -125,7 +125,7 @@ def verify_port(
     ----------
     config : ChipConfig
     simulator : Simulator
-        From `cosim.rtl_engine.build`.
+        From `cosim.engines.rtl.build`.
     packets : sequence of list of int
     pause : float
         Chance that a beat is held back in a cycle, on either side.

@@ -7,9 +7,9 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from cosim.archive import config_from_json
-from cosim.rtl_engine.agents import ChipError, HostPort, reset
-from cosim.rtl_engine.signals import read_bits
+from cosim.engines.rtl.agents.host import ChipError, HostPort, reset
+from cosim.engines.rtl.agents.signals import read_bits
+from cosim.files.archive import config_from_json
 
 _BEAT_BITS = 65  # tlast, tdata
 

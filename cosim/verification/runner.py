@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, Protocol
 
+from cosim.engines.golden import GoldenEngine
+from cosim.engines.rtl.agents.host import ChipError
+from cosim.engines.rtl.simulator import SimulationError, Simulator
 from cosim.experiment import Experiment, ExperimentError, Record
-from cosim.golden import GoldenEngine
-from cosim.rtl_engine.agents import ChipError
-from cosim.rtl_engine.simulator import SimulationError, Simulator
 from cosim.verification.compare import differences
 from cosim.verification.coverage import Coverage, bins
 from cosim.verification.generate import random_experiment

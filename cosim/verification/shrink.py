@@ -11,8 +11,8 @@ import numpy as np
 
 from analog_models.config import AnalogConfig
 from cosim.experiment import Experiment
+from cosim.isa.words import Operation, WordError, decode, encode, fields_of
 from cosim.program import Unit
-from cosim.words import Operation, WordError, decode, encode, fields_of
 
 __all__ = ["shrink", "size"]
 

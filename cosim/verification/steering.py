@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from cosim.isa.words import TILE, Operation, encode
 from cosim.program import Unit
-from cosim.words import TILE, Operation, encode
 from rtl.config import ChipConfig
 from rtl.isa import MAX_WAIT
 

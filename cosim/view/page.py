@@ -5,13 +5,13 @@ from importlib.resources import files
 from string import Template
 from xml.etree import ElementTree as Xml
 
-from cosim.assembler import listing
-from cosim.floorplan import Palette, layered_svg, route_colours
-from cosim.mesh import Place
+from cosim.experiment.routes import Activity, Step
+from cosim.fabric.mesh_graph import Place
+from cosim.isa.assembler import listing
+from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
-from cosim.routes import Activity, Step
+from cosim.view.floorplan import Palette, layered_svg, route_colours
 from cosim.view.view import InForce, Move, View
-from cosim.words import ILP, OLP, TILE
 
 __all__ = ["page"]
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from cosim.archive import ArchiveError, archive_format
 from cosim.experiment import Experiment
 from cosim.experiment.file import load_experiment
-from cosim.mesh import Place
+from cosim.experiment.routes import Activity, Routes, Snapshot, Step
+from cosim.fabric.mesh_graph import Place
+from cosim.files.archive import ArchiveError, archive_format
+from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Program, ProgramError, Unit
-from cosim.routes import Activity, Routes, Snapshot, Step
-from cosim.tile_use import TileUse
-from cosim.words import ILP, OLP, TILE
+from cosim.view.tile_use import TileUse
 
 __all__ = ["InForce", "Move", "View", "load_view", "shipped_view"]
 
@@ -153,7 +153,7 @@ class View:
 def shipped_view() -> View:
     """The keyword-spotting network that comes with the package, compiled for the full chip."""
     from cosim.compiler import compile_network
-    from cosim.kws.model import KwsModel
+    from cosim.workloads.kws.model import KwsModel
     from rtl.config import preset
 
     return View.of_program(compile_network(KwsModel.load().network, preset()), "kws")

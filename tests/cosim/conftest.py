@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cosim.network import Activation, FeedForwardNetwork, Layer
+from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 
 _NO_ICARUS = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
 

@@ -1,0 +1,504 @@
+"""Calibration in hardware: column slopes, bias rows and the ReLU window, measured on a chip and put back into it.
+
+The paper's three steps, layer by layer, so that every layer is measured with the inputs that the calibrated layers
+before it give (Nature 620, 768 (2023), Methods, "KWS"):
+
+1. nominal weights are programmed;
+2. MACs of a set of validation inputs give one slope per column, and the weights are programmed anew, scaled;
+3. each column's MAC is shifted to where it belongs by programming the eight bias rows.
+
+Then the ReLU is tuned with the same inputs: the cycle in which the output-enable window opens.
+
+A chip whose devices have drifted is put right without programming its weights anew (`recalibrate`): the ramp's slope
+takes up what a layer has lost on average, bias rows and window are set again.
+
+A layer is measured by a program of its own: the network cut off behind it, read out with the signed ramp, so that
+negative results are seen too. Nothing but output-landing-pad codes enters the fits.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analog_models.chip import AnalogChip
+from analog_models.config import AnalogConfig
+from analog_models.programming import ProgrammingReport, WeightTargets
+from analog_models.programming import program as program_weights
+from cosim.compiler import LayerOptions, MappingOptions, compile_network
+from cosim.compiler.scales import LAST_ZERO
+from cosim.engines.twin.engine import TwinEngine, make_chip
+from cosim.files.archive import ArchiveError, read_archive, replacing, write_archive
+from cosim.graph.feed_forward import Activation, FeedForwardNetwork
+from cosim.program import LayerPlan, Mode, Program
+from rtl.config import ChipConfig
+
+__all__ = [
+    "RECALIBRATION",
+    "STEPS",
+    "CalibratedChip",
+    "LayerCalibration",
+    "Step",
+    "calibrate",
+    "column_lines",
+    "recalibrate",
+]
+
+Array = NDArray[np.float64]
+Say = Callable[[str], None]
+Advance = Callable[[int, int], None]
+
+_FORMAT, _VERSION = "duramesh calibration", 2
+#: Arrays of a LayerCalibration.
+_MEASURED = ("slopes", "offsets", "residual_slopes", "residual_offsets")
+#: Share of the largest programmable weight that nominal weights may use; the rest is room for the slopes.
+_HEADROOM = 0.9
+#: Outputs beyond this share of the full scale do not enter a fit: near the ends codes saturate.
+_FIT_RANGE = 0.95
+#: Frame numbers of calibration runs begin here, so that their noise is not that of the frames measured later.
+_FIRST_FRAME = 1 << 40
+#: Durations of the trimming half of the bias rows, as a share of the others'.
+_TRIM = 8
+#: Candidates for the opening of the ReLU window, in cycles around the nominal one.
+_WINDOW = range(-2, 3)
+
+
+class Step(StrEnum):
+    """What calibration can do for a layer; whatever is chosen is done in this order."""
+
+    SLOPES = "slopes"  #: the weights are programmed anew, every column scaled by its measured slope
+    GAIN = "gain"  #: the ramp's slope follows the columns' median slope; the window returns to its nominal place
+    BIAS = "bias rows"  #: every column is shifted to where it belongs
+    WINDOW = "ReLU window"  #: the window opens where the error after the activation is smallest
+
+
+#: The paper's calibration of a fresh chip.
+STEPS = (Step.SLOPES, Step.BIAS, Step.WINDOW)
+#: What puts a chip right and leaves its weights alone.
+RECALIBRATION = (Step.GAIN, Step.BIAS, Step.WINDOW)
+
+
+@dataclass(frozen=True)
+class LayerCalibration:
+    """What was measured and set for one layer.
+
+    Parameters
+    ----------
+    slopes : (outputs,) measured over expected MAC, before the weights were scaled or the ramp's slope set.
+    offsets : (outputs,) without bias rows if these were programmed, in units of the full scale.
+    residual_slopes, residual_offsets : (outputs,) the same at the end.
+    enable_offset : int
+        Cycle in which the output-enable window opens.
+    """
+
+    slopes: Array
+    offsets: Array
+    residual_slopes: Array
+    residual_offsets: Array
+    enable_offset: int
+
+
+@dataclass(frozen=True)
+class CalibratedChip:
+    """A chip that is ready to run: program, programmed analog part, and how it came about.
+
+    Parameters
+    ----------
+    program : Program
+    analog : AnalogChip
+    programming : ProgrammingReport
+        Of the first programming.
+    layers : tuple of LayerCalibration
+        None if it was not calibrated.
+    options : MappingOptions
+        What the program was compiled with: all choices of the compiler and of the calibration.
+    """
+
+    program: Program
+    analog: AnalogChip
+    programming: ProgrammingReport
+    layers: tuple[LayerCalibration, ...] = field(default=())
+    options: MappingOptions = field(default_factory=MappingOptions)
+
+    def save(self, folder: Path) -> None:
+        """Write the chip into a folder: `program.npz`, `analog.npz`, and how it came about, `calibration.npz`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.program.save(folder / "program.npz")
+        with replacing(folder / "analog.npz") as part:
+            self.analog.save(part)
+        report = self.programming
+        arrays = {
+            f"{name} {tile} {pair}": values
+            for name in ("errors", "targets")
+            for (tile, pair), values in getattr(report, name).items()
+        }
+        for index, layer in enumerate(self.layers):
+            arrays |= {f"{name} {index}": getattr(layer, name) for name in _MEASURED}
+        meta = {
+            "iterations": [[tile, pair, count] for (tile, pair), count in report.iterations.items()],
+            "unfinished": report.unfinished,
+            "enable_offsets": [layer.enable_offset for layer in self.layers],
+            "options": self.options.to_json(),
+        }
+        write_archive(folder / "calibration.npz", _FORMAT, _VERSION, meta, arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> "CalibratedChip":
+        """Read what `save` wrote: it gives the same codes, in any process.
+
+        Raises
+        ------
+        ArchiveError, ProgramError, AnalogFileError
+            If a file is damaged, or of another version.
+        FileNotFoundError
+            If one is missing.
+        """
+        path = folder / "calibration.npz"
+        meta, arrays = read_archive(path, _FORMAT, _VERSION)
+        report: dict[str, dict[tuple[int, int], NDArray[np.float32]]] = {"errors": {}, "targets": {}}
+        try:
+            for key, values in arrays.items():
+                name, *numbers = key.split()
+                if name in report:
+                    report[name][int(numbers[0]), int(numbers[1])] = values
+            programming = ProgrammingReport(
+                **report,
+                iterations={(tile, pair): count for tile, pair, count in meta["iterations"]},
+                unfinished=meta["unfinished"],
+            )
+            layers = tuple(
+                LayerCalibration(**{name: arrays[f"{name} {index}"] for name in _MEASURED}, enable_offset=offset)
+                for index, offset in enumerate(meta["enable_offsets"])
+            )
+            options = MappingOptions.from_json(meta["options"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArchiveError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+        if not (folder / "program.npz").is_file():
+            raise FileNotFoundError(f"{folder / 'program.npz'} is missing")
+        program, analog = Program.load(folder / "program.npz"), AnalogChip.load(folder / "analog.npz")
+        return cls(program, analog, programming, layers, options)
+
+
+def calibrate(
+    network: FeedForwardNetwork,
+    config: ChipConfig,
+    inputs: ArrayLike,
+    *,
+    options: MappingOptions | None = None,
+    analog: AnalogConfig | None = None,
+    seed: int = 0,
+    steps: Collection[Step] = STEPS,
+    say: Say | None = None,
+    advance: Advance | None = None,
+) -> CalibratedChip:
+    """Compile `network`, program a chip with it, and calibrate the chip.
+
+    Parameters
+    ----------
+    network : FeedForwardNetwork
+    config : ChipConfig
+    inputs : (N, width) floats in [-1, 1]
+        Validation inputs; the paper took 1,000. With no rows the chip is programmed and not calibrated.
+    options : MappingOptions, optional
+    analog : AnalogConfig, optional
+        Nominal constants by default.
+    seed : int
+        The chip: its mismatch, programming and noise.
+    steps : collection of Step
+        With none, slopes and offsets are measured, and nothing is set.
+    say : callable (what is being done), optional
+    advance : callable (done, total), optional
+        How far the programming of the weights is.
+
+    Raises
+    ------
+    MappingError, ProgramError, VectorError
+        From compiling and running.
+    """
+    say = say or _silent
+    analog = analog or AnalogConfig()
+    pinned = _pinned(network, config, replace(options or MappingOptions(), analog=analog))
+    program = compile_network(network, config, pinned)
+    chip = make_chip(program, analog, seed=seed)
+    session = _Session(network, program, chip, pinned, written_s=0.0, say=say)
+    say("programming the weights")
+    report = program_weights(chip, program.targets, progress=advance)
+    return session.run(np.asarray(inputs, np.float64), steps, report)
+
+
+def recalibrate(
+    chip: CalibratedChip,
+    network: FeedForwardNetwork,
+    inputs: ArrayLike,
+    *,
+    steps: Collection[Step] = RECALIBRATION,
+    say: Say | None = None,
+) -> CalibratedChip:
+    """Calibrate a chip again as it is now, at the age that `AnalogChip.set_age` gave it; its weights stay.
+
+    Bias rows that are programmed anew are as old now as all devices were when the chip was first calibrated: in both
+    cases an hour passes between programming and reads (`AnalogConfig.age_s`).
+
+    Parameters
+    ----------
+    chip : CalibratedChip
+        It is not changed: the result has a copy of the analog part.
+    network : FeedForwardNetwork
+        That the chip was programmed with.
+    inputs : (N, width) floats in [-1, 1]
+    steps : collection of Step
+        Not `Step.SLOPES`.
+    say : callable (what is being done), optional
+
+    Raises
+    ------
+    ValueError
+        On `Step.SLOPES`: to program the weights anew is to `calibrate` anew.
+    MappingError, ProgramError, VectorError
+        From compiling and running.
+    """
+    if Step.SLOPES in steps:
+        raise ValueError("recalibrate leaves the weights alone, so it cannot scale them (Step.SLOPES); use calibrate")
+    analog = chip.analog.copy()
+    written_s = max(0.0, analog.config.age_s - chip.options.analog.age_s)
+    session = _Session(network, chip.program, analog, chip.options, written_s=written_s, say=say or _silent)
+    return session.run(np.asarray(inputs, np.float64), steps, chip.programming)
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _pinned(network: FeedForwardNetwork, config: ChipConfig, options: MappingOptions) -> MappingOptions:
+    """The options with every choice of the compiler fixed: recompiling changes only what calibration sets."""
+    nominal = compile_network(network, config, options)
+    squares = config.floorplan.tiles
+    layers = {}
+    for index, plan in enumerate(nominal.layers):
+        largest = plan.weight_scale * float(np.abs(network.layers[index].weights).max())
+        # A smaller swing for the same MAC is a smaller weight.
+        slope = plan.ramp_slope * (min(1.0, _HEADROOM / largest) if largest else 1.0)
+        if plan.activation is Activation.RELU:
+            # A whole slope, so that twice the slope, with which the layer is measured, is the same scale.
+            slope = max(1.0, np.floor(slope + 1e-6))
+        layers[index] = LayerOptions(
+            mode=plan.mode,
+            capacitors=plan.capacitors,
+            swing_v=plan.code_scale * options.analog.volts_per_cycle(1) * slope,
+            bias_durations=(0,) * config.bias_rows,
+        )
+    placement = {index: tuple(squares[tile] for tile in plan.tiles) for index, plan in enumerate(nominal.layers)}
+    return replace(options, placement=placement, layers=layers)
+
+
+class _Session:
+    """One calibration on its way: options and targets grow more exact with each step.
+
+    Parameters
+    ----------
+    network : FeedForwardNetwork
+    program : Program
+        As `options` give it, with the targets that `chip` has been, or will be, programmed to.
+    chip : AnalogChip
+        It is changed.
+    options : MappingOptions
+        With all choices fixed.
+    written_s : float
+        When rows are programmed, as `analog_models.program` takes it.
+    say : callable (what is being done)
+    """
+
+    def __init__(
+        self,
+        network: FeedForwardNetwork,
+        program: Program,
+        chip: AnalogChip,
+        options: MappingOptions,
+        *,
+        written_s: float,
+        say: Say,
+    ) -> None:
+        self.network, self.config, self.chip = network, program.config, chip
+        self.options, self.written_s, self.say = options, written_s, say
+        self.plans = program.layers
+        for index, plan in enumerate(self.plans):
+            self._set(index, enable_offset=plan.enable_offset)
+        self.targets: dict[int, WeightTargets] = dict(program.targets)
+
+    def _compile(self) -> Program:
+        return compile_network(self.network, self.config, self.options)
+
+    def run(self, inputs: Array, steps: Collection[Step], report: ProgrammingReport) -> CalibratedChip:
+        layers: tuple[LayerCalibration, ...] = ()
+        if len(inputs):
+            layers = tuple(self._layer(index, inputs, steps) for index in range(len(self.network.layers)))
+        return CalibratedChip(self._compile().with_targets(self.targets), self.chip, report, layers, self.options)
+
+    def _layer(self, index: int, inputs: Array, steps: Collection[Step]) -> LayerCalibration:
+        name = self.plans[index].name
+        self.say(f"{name}: measuring column slopes")
+        slopes, offsets = self._measure(index, inputs)
+        if Step.SLOPES in steps:
+            self.say(f"{name}: programming scaled weights")
+            self._scale(index, slopes)
+        if Step.GAIN in steps:
+            self._set_ramp(index, slopes)
+        if Step.BIAS in steps:
+            self.say(f"{name}: shifting columns with the bias rows")
+            offsets = self._balance(index, inputs)
+        residual = self._measure(index, inputs)
+        if Step.WINDOW in steps and self.network.layers[index].activation is Activation.RELU:
+            self.say(f"{name}: tuning the ReLU window")
+            self._tune_window(index, inputs)
+        offset = self.options.layers[index].enable_offset
+        assert offset is not None
+        return LayerCalibration(slopes, offsets, *residual, offset)
+
+    def _set(self, index: int, **changes: object) -> None:
+        layers = dict(self.options.layers)
+        layers[index] = replace(layers[index], **changes)  # type: ignore[arg-type]
+        self.options = replace(self.options, layers=layers)
+
+    # Measuring.
+
+    def _cut(self, index: int, *, signed: bool) -> tuple[FeedForwardNetwork, MappingOptions]:
+        """The network up to layer `index`, as it is or with a signed readout, on the same tiles."""
+        layers = list(self.network.layers[: index + 1])
+        options = {i: layer for i, layer in self.options.layers.items() if i <= index}
+        if signed and layers[-1].activation is Activation.RELU:
+            layers[-1] = replace(layers[-1], activation=Activation.LINEAR)
+            options[index] = replace(options[index], enable_offset=None)
+        placement = {i: squares for i, squares in self.options.placement.items() if i <= index}
+        overlapped = self.options.overlapped and index > 0  # a single layer cannot integrate while it is read out
+        mapping = replace(self.options, layers=options, placement=placement, overlapped=overlapped)
+        return FeedForwardNetwork(tuple(layers)), mapping
+
+    def _observe(self, index: int, inputs: Array, *, signed: bool) -> tuple[Array, NDArray[np.uint8], LayerPlan]:
+        """Inputs of layer `index`, as the chip's rows take them, its output codes, and the plan that these obey."""
+        network, options = self._cut(index, signed=signed)
+        program = compile_network(network, self.config, options)
+        results = TwinEngine().run(program, self.chip, inputs, first_frame=_FIRST_FRAME)
+        if index:  # durations, as the next tile's rows take them
+            previous = results.codes[f"layer{index - 1}"] / self.config.max_code
+        else:
+            previous = program.input_codes(inputs) / self.config.max_code
+        return previous, results.codes[f"layer{index}"], program.layers[index]
+
+    def _measure(self, index: int, inputs: Array) -> tuple[Array, Array]:
+        """Slope and offset of every column: a line through measured over expected outputs."""
+        x, codes, plan = self._observe(index, inputs, signed=True)
+        layer = self.network.layers[index]
+        expected = x @ layer.weights / layer.full_scale
+        return column_lines(expected, codes, plan, self.config.max_code)
+
+    # Putting it back into the chip.
+
+    def _scale(self, index: int, slopes: Array) -> None:
+        gain = np.ones(self.config.lanes)
+        gain[: len(slopes)] = 1 / slopes
+        mesh_rows = np.arange(self.config.lanes)
+        for tile in self.plans[index].tiles:
+            wp1, wp2 = (_copy(array) for array in (self.targets[tile].wp1, self.targets[tile].wp2))
+            for array in (wp1, wp2):
+                array[mesh_rows] = np.clip(array[mesh_rows] * gain, -1, 1)
+            self.targets[tile] = WeightTargets(wp1, wp2)
+        self._program(index, mesh_rows)
+
+    def _set_ramp(self, index: int, slopes: Array) -> None:
+        """Let the ramp pass the full-scale output, as the columns give it, in as many cycles as it should."""
+        plan = self.plans[index]
+        slope = max(1, round(plan.ramp_slope * float(np.median(slopes))))
+        swing_v = plan.code_scale * self.options.analog.volts_per_cycle(slope)
+        self._set(index, swing_v=swing_v, enable_offset=None)
+        self.plans = self._compile().layers
+        self._set(index, enable_offset=self.plans[index].enable_offset)
+
+    def _balance(self, index: int, inputs: Array) -> Array:
+        """Program the bias rows to shift every column to where it belongs; gives the offsets without them."""
+        rows = self.config.bias_rows
+        half = rows // 2
+        self._set(index, bias_durations=(0,) * rows)
+        _, offsets = self._measure(index, inputs)
+        coarse = self._bias_duration(index, offsets, half)
+        self._set(index, bias_durations=(coarse,) * half + (max(1, coarse // _TRIM),) * (rows - half))
+        # Two halves, the second to trim what the first one's programming error left.
+        main, trim = range(half), range(half, rows)
+        if self._holds(index, trim):  # the last calibration's trim
+            self._shift(index, np.zeros_like(offsets), trim)
+        self._shift(index, offsets, main)
+        _, left = self._measure(index, inputs)
+        self._shift(index, left, trim)
+        return offsets
+
+    def _holds(self, index: int, bias_rows: range) -> bool:
+        """Whether these bias rows have targets other than 0."""
+        rows = self.config.lanes + np.array(bias_rows)
+        return any(np.any(_copy(self.targets[tile].wp1)[rows]) for tile in self.plans[index].tiles)
+
+    def _bias_unit(self, index: int) -> float:
+        """Output, in units of the full scale, of one bias row of weight 1 for 1 ns in each of the layer's tiles."""
+        plan = self.plans[index]
+        # The bias phase is the layer's first: it reads WP1, or both pairs at once.
+        pairs = 2 if plan.mode is Mode.DOUBLE else 1
+        return plan.code_per_weight_ns * pairs * len(plan.tiles) / plan.code_scale
+
+    def _bias_duration(self, index: int, offsets: Array, rows: int) -> int:
+        """Shortest pulse with which `rows` rows reach the largest offset: large weights have the smallest error."""
+        reach = float(np.abs(offsets).max()) / (self._bias_unit(index) * rows)
+        return int(np.clip(np.ceil(reach / _HEADROOM), _TRIM, self.config.max_code))
+
+    def _shift(self, index: int, offsets: Array, bias_rows: range) -> None:
+        plan = self.plans[index]
+        durations = self.options.layers[index].bias_durations
+        assert durations is not None
+        time = sum(durations[row] for row in bias_rows)
+        rows = self.config.lanes + np.array(bias_rows)
+        weight = np.clip(-offsets / (self._bias_unit(index) * time), -1, 1)
+        for tile in plan.tiles:
+            wp1, wp2 = (_copy(array) for array in (self.targets[tile].wp1, self.targets[tile].wp2))
+            for array in (wp1, wp2) if plan.mode is Mode.DOUBLE else (wp1,):
+                array[rows[:, np.newaxis], np.arange(len(weight))] = weight
+            self.targets[tile] = WeightTargets(wp1, wp2)
+        self._program(index, rows)
+
+    def _program(self, index: int, rows: NDArray[np.int64]) -> None:
+        targets = {tile: self.targets[tile] for tile in self.plans[index].tiles}
+        program_weights(self.chip, targets, rows=rows, written_s=self.written_s)
+
+    def _tune_window(self, index: int, inputs: Array) -> None:
+        """The opening of the output-enable window with the smallest error after the activation."""
+        nominal = self.options.layers[index].enable_offset
+        assert nominal is not None
+        errors = {}
+        for offset in (nominal + step for step in _WINDOW if 0 <= nominal + step <= LAST_ZERO):
+            self._set(index, enable_offset=offset)
+            x, codes, _ = self._observe(index, inputs, signed=False)
+            durations = codes / self.config.max_code
+            errors[offset] = float(np.mean((durations - self.network.layers[index].forward(x)) ** 2))
+        self._set(index, enable_offset=min(errors, key=lambda offset: errors[offset]))
+
+
+def _copy(array: Array | None) -> Array:
+    assert array is not None
+    return array.copy()
+
+
+def column_lines(expected: Array, codes: NDArray[np.uint8], plan: LayerPlan, max_code: int) -> tuple[Array, Array]:
+    """Slope and offset of every column: a line through measured over expected outputs, where neither saturates."""
+    use = (np.abs(expected) < _FIT_RANGE) & (codes > 1) & (codes < max_code - 1)
+    return _lines(expected, plan.value(codes), use)
+
+
+def _lines(x: Array, y: Array, use: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Least-squares slope and offset of each column of y over x, entries with `use` only; (1, mean) without spread."""
+    count = np.maximum(use.sum(axis=0), 1)
+    mean_x, mean_y = (np.where(use, a, 0).sum(axis=0) / count for a in (x, y))
+    dx, dy = np.where(use, x - mean_x, 0), np.where(use, y - mean_y, 0)
+    spread = (dx * dx).sum(axis=0)
+    enough = spread > 1e-6 * count
+    slope = np.where(enough, (dx * dy).sum(axis=0) / np.where(enough, spread, 1), 1.0)
+    slope = np.where((slope > 0.5) & (slope < 2), slope, 1.0)  # a column that hardly moves says nothing about its slope
+    return slope, mean_y - slope * mean_x

@@ -1,0 +1,140 @@
+"""What an experiment's words do, in the order of cycles: vectors sent, results stored, and the whole run as text.
+
+Programs steer without looking at data, so this needs no engine; what the physics did comes from the record.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.events import EventKind, TileEvent
+from cosim.experiment.experiment import Experiment
+from cosim.experiment.record import Record
+from cosim.fabric.timeline import Issue, TimelineError, run
+from cosim.isa.assembler import arguments
+from cosim.isa.words import ILP, OLP, TILE, Operation
+from cosim.program import Unit
+from rtl.config import ChipConfig
+
+__all__ = ["StoredResult", "describe_codes", "sent_vectors", "stored_results", "timeline"]
+
+#: Codes that a line shows.
+_SHOWN = 8
+_LEVELS = ("wp1", "wp2", "discharge", "share_north", "share_south")
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """A window of an output landing pad: opened in cycle `opened`, its codes are result `slot` from `cycle` on."""
+
+    olp: int
+    slot: int
+    opened: int
+    cycle: int
+
+
+def stored_results(experiment: Experiment) -> list[StoredResult]:
+    """Every result that the programs store until they are stopped, in the order of time."""
+    found = []
+    for unit, words in experiment.units.items():
+        if unit.kind is OLP:
+            issues = _issues(unit, words, experiment)[0]
+            found += list(_stores(unit.index, issues, experiment.config))
+    return sorted(found, key=lambda result: (result.cycle, result.olp))
+
+
+def _issues(
+    unit: Unit, words: tuple[int, ...], experiment: Experiment
+) -> tuple[tuple[Issue, ...], TimelineError | None]:
+    """What a unit issues until it is stopped, and where it leaves its program, if it does."""
+    try:
+        return run(words, unit.kind, experiment.config, experiment.cycles + 1).issues, None
+    except TimelineError as error:
+        return error.issues, error
+
+
+def _stores(olp: int, issues: tuple[Issue, ...], config: ChipConfig) -> Iterator[StoredResult]:
+    pointer, opened = 0, None
+    for issue in issues:
+        if issue.fields["load_pointer"]:
+            pointer = issue.fields["pointer"] % config.olp_vectors
+        if issue.fields["store"] and opened is not None:
+            yield StoredResult(olp, pointer, opened, issue.in_force)
+            pointer, opened = (pointer + 1) % config.olp_vectors, None
+        if issue.fields["open"]:
+            opened = issue.in_force
+
+
+def sent_vectors(experiment: Experiment) -> dict[tuple[int, int], int]:
+    """(ILP, vector) of everything that the programs send, with the cycle in which its `fire` issues first."""
+    found: dict[tuple[int, int], int] = {}
+    depth = experiment.config.ilp_vectors
+    for unit, words in experiment.units.items():
+        pointer = 0
+        for issue in _issues(unit, words, experiment)[0] if unit.kind is ILP else ():
+            if issue.fields["load_pointer"]:
+                pointer = issue.fields["pointer"] % depth
+            if issue.fields["fire"]:
+                found.setdefault((unit.index, pointer), issue.cycle)
+                pointer = (pointer + issue.fields["advance"]) % depth
+    return found
+
+
+def timeline(experiment: Experiment, record: Record) -> str:
+    """The run as text: one line for each bank write, analog event and stored result, in the order of cycles.
+
+    A result that is stored several times shows the codes that it had at the end.
+    """
+    lines: list[tuple[int, int, str]] = []
+    for unit, words in experiment.units.items():
+        issues, problem = _issues(unit, words, experiment)
+        for issue in issues:
+            values = ", ".join(arguments(unit.kind, Operation(issue.bank, issue.fields), {}))
+            lines.append((issue.cycle, 0, f"{unit!s:<8} {issue.bank:<9} {values or 'all off'}"))
+        if problem:
+            lines.append((problem.cycle, 1, f"{unit!s:<8} leaves its program: {problem}"))
+    for event in record.events:
+        lines.append((event.cycle, 2, f"{Unit(TILE, event.tile)!s:<8} {_event(event, record)}"))
+    for result in stored_results(experiment):
+        codes = record.results[result.olp][result.slot]
+        lines.append((result.cycle, 3, f"{Unit(OLP, result.olp)!s:<8} result {result.slot:<2} {describe_codes(codes)}"))
+    if record.error_cycle is not None:
+        lines.append((record.error_cycle, 4, "chip     error rises"))
+    lines.append((record.cycles, 5, "chip     busy falls"))
+    text = [f"# {experiment.name}, {record.engine}; a bank is in force two cycles after its line"]
+    text += [f"{cycle:7}  {what}" for cycle, _, what in sorted(lines, key=lambda line: line[:2])]
+    return "\n".join(text) + "\n"
+
+
+def _event(event: TileEvent, record: Record) -> str:
+    name = event.kind.name.lower()
+    match event.kind:
+        case EventKind.INTEGRATE:
+            controls = event.controls
+            assert controls is not None
+            on = [level for level in _LEVELS if getattr(controls, level)]
+            on.append(f"{controls.capacitors} capacitor{'s' * (controls.capacitors != 1)}")
+            return f"{name:<9} {', '.join(on)}; {_high('rows', event.row_time)}"
+        case EventKind.RAMP:
+            times = record.crossings.get((event.cycle, event.tile))
+            return f"{name:<9} {'no answer' if times is None else 'crossing times ' + describe_codes(times)}"
+        case EventKind.WRITE:
+            what = f"row {event.write_row}, device {event.device}, {'RESET' if event.reset else 'SET'}"
+            return f"{name:<9} {what}, return line {event.return_line}; {_high('columns', event.column_time)}"
+    return f"{name:<9} ends, capacitors float"
+
+
+def _high(what: str, times: NDArray | None) -> str:
+    assert times is not None
+    high = times[times > 0]
+    return f"{high.size} {what} high for {high.min()}-{high.max()} ns" if high.size else f"no {what} high"
+
+
+def describe_codes(codes: NDArray) -> str:
+    """A vector in a few words: its range and its first codes."""
+    if np.ptp(codes) == 0:
+        return f"all {codes[0]}"
+    more = " ..." if len(codes) > _SHOWN else ""
+    return f"{codes.min()}-{codes.max()}: {' '.join(map(str, codes[:_SHOWN]))}{more}"

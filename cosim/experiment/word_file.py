@@ -1,0 +1,119 @@
+"""Instruction words as text: one hexadecimal line a word, under a line ``== UNIT ==`` for each unit.
+
+::
+
+    == ILP 0 ==
+    0000: 0x00090000000000000000000000000000
+    0001: 0xf0000000000000000000000000000000
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cosim.experiment import Experiment
+from cosim.isa.assembler import AssemblyError, assemble, disassemble, program_depth
+from cosim.program import Program, ProgramError, Unit
+from rtl.config import ChipConfig
+from rtl.isa import WORD_BITS
+
+__all__ = ["assemble_units", "disassemble_units", "format_words", "parse_words", "read_words"]
+
+Units = Mapping[Unit, Sequence[int]]
+
+_LINE = re.compile(r"\s*(?:(?P<address>\d+)\s*:)?\s*(?P<word>0[xX][0-9a-fA-F_]+)\s*$")
+
+
+def format_words(units: Units) -> str:
+    """Words of some units as text."""
+    parts = []
+    for unit, words in units.items():
+        lines = [f"{address:04}: {word:#034x}\n" for address, word in enumerate(words)]
+        parts.append(f"== {unit} ==\n{''.join(lines)}")
+    return "\n".join(parts)
+
+
+def parse_words(text: str, config: ChipConfig, name: str, unit: Unit | None = None) -> dict[Unit, tuple[int, ...]]:
+    """Inverse of `format_words`.
+
+    Parameters
+    ----------
+    text : str
+    config : ChipConfig
+    name : str
+        For messages.
+    unit : Unit or None
+        Whose words stand before the first heading.
+
+    Raises
+    ------
+    AssemblyError
+        With ``name:line:column``, on a line that is no word, an address out of turn, or more words than the SRAM holds.
+    """
+    units: dict[Unit, list[int]] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        code = line.split("#", 1)[0].rstrip()
+        if not code.strip():
+            continue
+        if code.strip().startswith("=="):
+            try:
+                unit = Unit.parse(code.strip().strip("="))
+            except ProgramError as error:
+                raise AssemblyError(name, number, 1, str(error)) from None
+            if unit in units:
+                raise AssemblyError(name, number, 1, f"{unit} has two programs")
+            units[unit] = []
+            continue
+        match = _LINE.match(code)
+        if match is None or int(match["word"], 16) >> WORD_BITS:
+            raise AssemblyError(name, number, 1, f"expected a word of {WORD_BITS} bits, e.g. 0000: {0xF << 124:#x}")
+        if unit is None:
+            raise AssemblyError(name, number, 1, "expected a heading like '== TILE 7 ==' before words")
+        words = units.setdefault(unit, [])
+        if match["address"] is not None and int(match["address"]) != len(words):
+            column = match.start("address") + 1
+            raise AssemblyError(
+                name, number, column, f"address {match['address']} is out of turn, expected {len(words):04}"
+            )
+        depth = program_depth(unit.kind, config)
+        if len(words) == depth:
+            raise AssemblyError(name, number, 1, f"the SRAM of {unit} holds {depth} words: no room for this one")
+        words.append(int(match["word"], 16))
+    return {each: tuple(words) for each, words in units.items()}
+
+
+def assemble_units(text: str, config: ChipConfig, name: str, unit: Unit) -> dict[Unit, tuple[int, ...]]:
+    """The words of a listing: of several units with headings, or, without any, of `unit`.
+
+    Raises
+    ------
+    ProgramError, AssemblyError
+        With the place of the mistake.
+    """
+    if any(line.strip().startswith("==") for line in text.splitlines()):
+        return Program.parse_listing(text, config, name)
+    return {unit: assemble(text, unit.kind, config, name)}
+
+
+def disassemble_units(units: Units) -> str:
+    """The listing of several units, such that `assemble_units` gives the same words again."""
+    return "\n".join(f"== {unit} ==\n{disassemble(words, unit.kind)}" for unit, words in units.items())
+
+
+def read_words(path: Path, config: ChipConfig, unit: Unit) -> dict[Unit, tuple[int, ...]]:
+    """Words from a text file, or from an npz file with a program or an experiment.
+
+    Raises
+    ------
+    AssemblyError, ProgramError
+        If it holds none.
+    """
+    if path.suffix != ".npz":
+        try:
+            return parse_words(path.read_text(encoding="utf-8"), config, str(path), unit)
+        except UnicodeDecodeError:
+            raise AssemblyError(str(path), 1, 1, "this is no text in UTF-8; expected words or an .npz file") from None
+    try:
+        return dict(Experiment.load(path).units)
+    except ValueError:
+        return dict(Program.load(path).units)

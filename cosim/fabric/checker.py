@@ -1,0 +1,160 @@
+"""Whether a program is legal, found out before it runs: what the chip would flag, and what it could not see."""
+
+from bisect import bisect_right
+from itertools import groupby
+
+from cosim.fabric.derivation import Count, Derivation, FrameDerivation, Integrate, Pulse, Schedule, ScheduleError, Write
+from cosim.fabric.mesh_graph import IllegalRouteError
+from cosim.isa.words import ILP, OLP, TILE
+from cosim.program import Program, Unit
+
+__all__ = ["check", "check_mesh", "check_sharing"]
+
+
+def check(program: Program) -> Schedule:
+    """Make sure that a program is legal; its schedule if it is.
+
+    Every unit halts; no wire ever has two drivers and no ring of borderguards is closed; nothing integrates during its
+    precharge or from a pulse of another frame; pads load their pointer before they use it; vectors are written before
+    they are sent and results stored before they are read; all frames are alike, and a second run is like the first.
+
+    Raises
+    ------
+    ScheduleError, IllegalRouteError
+        Naming unit, cycle and wires.
+    """
+    _check_depths(program)
+    derivation = FrameDerivation(program)
+    _check_halts(derivation)
+    _check_pointers(derivation)
+    check_mesh(derivation)
+    schedule = derivation.frame(0)
+    last = program.frames_per_run - 1
+    for frame in sorted({min(1, last), last} - {0}):
+        _check_alike(schedule, derivation.frame(frame), f"frame {frame}")
+    again = FrameDerivation(program, derivation.states[-1].settings)
+    check_mesh(again)
+    _check_alike(schedule, again.frame(0), "frame 0 of a second run, which finds the mesh as the first one left it,")
+    _check_pads(program, schedule)
+    return schedule
+
+
+def _check_halts(derivation: FrameDerivation) -> None:
+    for unit, timeline in derivation.timelines.items():
+        if timeline.halted is None:
+            raise ScheduleError(
+                f"{unit} has not halted after {derivation.end} cycles, two frames more than the run of "
+                f"{derivation.program.frames_per_run} frames"
+            )
+
+
+def check_mesh(derivation: Derivation) -> None:
+    """Make sure that no wire ever has two drivers and no ring of borderguards is closed.
+
+    Raises
+    ------
+    IllegalRouteError
+        Naming cycle, place and wires.
+    """
+    seen: set[tuple] = set()
+    for cycle, state in zip(derivation.changes, derivation.states, strict=True):
+        sending = _sending(derivation, cycle)
+        key = (tuple(sorted((tile, *fields.values()) for tile, fields in state.settings.items())), tuple(sending))
+        if key in seen:
+            continue  # frames repeat
+        seen.add(key)
+        try:
+            state.check(sending)
+        except IllegalRouteError as error:
+            raise IllegalRouteError(f"cycle {cycle}: {error}") from None
+
+
+def check_sharing(derivation: Derivation) -> None:
+    """Make sure that a tile shares its capacitors only while its partner shares back.
+
+    Raises
+    ------
+    ScheduleError
+        Naming the tile and the cycle in which the chip would set its `fault` flag.
+    """
+    pairs = dict(derivation.config.floorplan.capacitor_pairs())
+    partners = {(north, "share_south"): (south, "share_north") for north, south in pairs.items()}
+    partners |= {there: here for here, there in partners.items()}
+    writes = [
+        (issue.in_force, unit.index, issue.fields)
+        for unit, timeline in derivation.timelines.items()
+        if unit.kind is TILE
+        for issue in timeline.writes("ARRAY")
+    ]
+    writes.sort(key=lambda write: write[:2])
+    shared: set[tuple[int, str]] = set()
+    for cycle, group in groupby(writes, key=lambda write: write[0]):
+        for _, tile, fields in group:
+            for side in ("share_north", "share_south"):
+                (shared.add if fields[side] else shared.discard)((tile, side))
+        for tile, side in sorted(shared):
+            if partners.get((tile, side)) not in shared:
+                neighbour = "northern" if side == "share_north" else "southern"
+                raise ScheduleError(
+                    f"{Unit(TILE, tile)} shares its capacitors in cycle {cycle} with a {neighbour} neighbour that "
+                    f"{'does not share back' if (tile, side) in partners else 'it has no capacitor switch to'}"
+                )
+
+
+def _sending(derivation: Derivation, change: int) -> dict[int, str]:
+    """Input landing pads that send at some time between a change of the mesh and the next one."""
+    changes = derivation.changes
+    index = bisect_right(changes, change)
+    until = changes[index] if index < len(changes) else derivation.end
+    names = derivation.config.floorplan.domains
+    pulses = (pulse for pulse in derivation.pulses if pulse.start < until and pulse.stop > change)
+    return {pulse.ilp: f"ILP {names[pulse.ilp]}" for pulse in pulses}
+
+
+def _check_pointers(derivation: Derivation) -> None:
+    """A pointer stays where a run leaves it, so every run must load it."""
+    for unit, timeline in derivation.timelines.items():
+        for issue in timeline.issues:
+            if issue.fields.get("load_pointer"):
+                break
+            if issue.fields.get("fire") or issue.fields.get("store"):
+                raise ScheduleError(
+                    f"{unit} uses its pointer in cycle {issue.cycle} without having loaded it; "
+                    "a second run would go on where this one ends"
+                )
+
+
+def _check_alike(first: Schedule, later: Schedule, name: str) -> None:
+    ours, theirs = first.listing().splitlines(), later.listing().splitlines()
+    if ours == theirs:
+        return
+    for mine, other in zip(ours, theirs, strict=False):
+        if mine != other:
+            raise ScheduleError(f"{name} differs from frame 0: '{other.strip()}' instead of '{mine.strip()}'")
+    raise ScheduleError(f"{name} has {len(theirs)} events, frame 0 has {len(ours)}")
+
+
+def _check_pads(program: Program, schedule: Schedule) -> None:
+    written = {(slot.ilp, slot.slot) for slot in program.inputs}
+    stored = {(event.olp, event.slot) for event in schedule.events if isinstance(event, Count)}
+    for event in schedule.events:
+        for link in event.links if isinstance(event, Integrate | Write | Count) else ():
+            source = link.source
+            if isinstance(source, Pulse) and (source.ilp, source.slot) not in written:
+                raise ScheduleError(f"{Unit(ILP, source.ilp)} sends vector {source.slot}, which no input is written to")
+    for output in program.outputs:
+        if (output.olp, output.slot) not in stored:
+            raise ScheduleError(f"{output.name} is result {output.slot} of {Unit(OLP, output.olp)}, never stored")
+
+
+def _check_depths(program: Program) -> None:
+    last = program.frames_per_run - 1
+    for unit, need, depth in (
+        *((Unit(ILP, slot.ilp), slot.slot + slot.stride * last, program.config.ilp_vectors) for slot in program.inputs),
+        *(
+            (Unit(OLP, slot.olp), slot.slot + slot.stride * last, program.config.olp_vectors)
+            for slot in program.outputs
+        ),
+    ):
+        if need >= depth:
+            raise ScheduleError(f"{program.frames_per_run} frames need vector {need} of {unit}, it holds {depth}")

@@ -1,0 +1,503 @@
+"""What words make the chip do, derived from them: analog events and where pulses come from.
+
+The timing is that of docs/fabric.md: levels in force two cycles after issue, pulses of an ILP as well, those of a ramp
+`RAMP_LATENCY` cycles after the ramp is in force and gated by the output-enable window. All cycles below count from
+cycle 0 of the program. Those of a `Program` belong to frame 0; every later frame is the same, `Program.frame_cycles`
+later (`check` makes sure).
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from cosim.fabric.mesh_graph import Lanes, Mesh, MeshState, Place
+from cosim.fabric.timeline import Interval, Issue, Timeline, TimelineError, intervals, run
+from cosim.isa.words import ILP, OLP, TILE
+from cosim.program import Program, Unit
+from rtl.config import ChipConfig, Edge
+from rtl.isa import RAMP_LATENCY
+
+__all__ = [
+    "Count",
+    "Derivation",
+    "FrameDerivation",
+    "Integrate",
+    "Link",
+    "Precharge",
+    "Pulse",
+    "Ramp",
+    "Schedule",
+    "ScheduleError",
+    "Write",
+    "derive",
+]
+
+
+class ScheduleError(ValueError):
+    """A program whose events do not make sense; the message names unit and cycle."""
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """One vector sent by an ILP: lane with code d is high in cycles `start` to ``start + d - 1``, all end by `stop`."""
+
+    ilp: int
+    slot: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Precharge:
+    """The capacitors of `tile` float from `cycle` on."""
+
+    tile: int
+    cycle: int
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """The ramp of `tile` starts in `cycle`; columns pulse from ``cycle + 8`` for their crossing time, until `stop`.
+
+    `windows` are the spans (start, stop) in which `output_enable` lets the pulses out.
+    """
+
+    tile: int
+    cycle: int
+    stop: int
+    ramp_start: int
+    ramp_slope: int
+    windows: tuple[tuple[int, int], ...]
+
+    @property
+    def start(self) -> int:
+        """First cycle of the pulses."""
+        return self.cycle + RAMP_LATENCY
+
+
+@dataclass(frozen=True)
+class Link:
+    """In cycles `start` to `stop` - 1 the wires `lanes` of a receiver carry `source`."""
+
+    source: Pulse | Ramp
+    lanes: Lanes
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Integrate:
+    """Tile `tile` integrates in cycles `start` to `cycle` - 1.
+
+    `controls` is the ARRAY bank of its first cycle, `bias_time` (bias_rows,) the ns of each bias row.
+    """
+
+    tile: int
+    start: int
+    cycle: int
+    controls: Mapping[str, int]
+    bias_time: tuple[int, ...]
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class Count:
+    """OLP `olp` counts in cycles `start` to `cycle` - 1 and stores the codes as result `slot`."""
+
+    olp: int
+    slot: int
+    start: int
+    cycle: int
+    seven_bits: bool
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class Write:
+    """Tile `tile` programs in cycles `start` to `cycle` - 1 with pulses on its columns; `controls` is WRITE."""
+
+    tile: int
+    start: int
+    cycle: int
+    controls: Mapping[str, int]
+    links: tuple[Link, ...]
+
+
+Event = Precharge | Integrate | Ramp | Write | Count
+
+#: Order within one cycle: that of docs/fabric.md; counting ends before anything else changes.
+_ORDER = (Count, Precharge, Integrate, Ramp, Write)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Events of one frame, or of a whole run, in the order in which the physics serves them."""
+
+    events: tuple[Event, ...]
+
+    def listing(self) -> str:
+        """One line for each event."""
+        return "\n".join(_describe(event) for event in self.events) + "\n"
+
+
+def derive(program: Program, frame: int = 0) -> Schedule:
+    """The schedule of one frame of `program`, with cycles and slots as in frame 0.
+
+    Raises
+    ------
+    ScheduleError, IllegalRouteError
+        If the program does not run, or an event of the frame makes no sense.
+    """
+    return FrameDerivation(program).frame(frame)
+
+
+class Derivation:
+    """Timelines of all units and what follows from them, in cycles of the whole run.
+
+    Parameters
+    ----------
+    config : ChipConfig
+    units : mapping of Unit to words
+    masks : mapping of (tile index, edge) to bool (lanes,)
+    limit : int
+        No unit issues anything from this cycle on.
+    end : int
+        Cycle to which levels are followed; what is high then goes on, and ends in no event.
+    switches : mapping of tile index to MeshBank fields
+        How the mesh stands at the start: a run leaves it as it ends. By default as after reset.
+
+    Members
+    -------
+    timelines : dict of Unit to Timeline
+    changes : list of int
+        Cycles in which any switch may change, ascending, from reset on.
+    states : list of MeshState
+        The mesh from each cycle of `changes` on.
+    pulses : list of Pulse
+        Everything that input landing pads send.
+    pointers : dict of Unit to int
+        Where each landing pad's pointer stands at the end.
+
+    Raises
+    ------
+    ScheduleError
+        If a unit does not run.
+    """
+
+    def __init__(
+        self,
+        config: ChipConfig,
+        units: Mapping[Unit, Sequence[int]],
+        masks: Mapping[tuple[int, Edge], Lanes],
+        *,
+        limit: int,
+        end: int,
+        switches: Mapping[int, Mapping[str, int]] | None = None,
+    ) -> None:
+        self.config, self.masks = config, masks
+        self.limit, self.end = limit, end
+        self.switches = switches or {}
+        self.mesh = Mesh(config)
+        self.timelines = {unit: self._run(unit, words) for unit, words in units.items()}
+
+    def _run(self, unit: Unit, words: Sequence[int]) -> Timeline:
+        try:
+            return run(words, unit.kind, self.config, self.limit)
+        except TimelineError as error:
+            raise ScheduleError(f"{unit} {error}") from None
+
+    # Mesh over time.
+
+    @cached_property
+    def changes(self) -> list[int]:
+        """Cycles in which any switch may change, ascending, from reset on."""
+        tiles = [timeline for unit, timeline in self.timelines.items() if unit.kind is TILE]
+        return sorted({0} | {issue.in_force for timeline in tiles for issue in timeline.writes("MESH")})
+
+    @cached_property
+    def states(self) -> list[MeshState]:
+        """The mesh from each cycle of `changes` on."""
+        steps: dict[int, dict[int, Mapping[str, int]]] = {}
+        for unit, timeline in self.timelines.items():
+            if unit.kind is TILE:
+                for issue in timeline.writes("MESH"):
+                    steps.setdefault(issue.in_force, {})[unit.index] = issue.fields
+        settings = dict(self.switches)
+        states = []
+        for cycle in self.changes:
+            settings = settings | steps.get(cycle, {})
+            states.append(MeshState(self.mesh, settings, self.masks))
+        return states
+
+    # Sources.
+
+    @cached_property
+    def pulses(self) -> list[Pulse]:
+        return [pulse for unit in self.timelines if unit.kind is ILP for pulse in self._fires(unit)[0]]
+
+    def _fires(self, unit: Unit) -> tuple[list[Pulse], int]:
+        """What an input landing pad sends, and its pointer at the end."""
+        pointer, depth = 0, self.config.ilp_vectors
+        fires: list[tuple[int, int]] = []
+        for issue in self.timelines[unit].writes("PULSE"):
+            if issue.fields["load_pointer"]:
+                pointer = issue.fields["pointer"] % depth
+            if issue.fields["fire"]:
+                fires.append((issue.in_force, pointer))
+                pointer = (pointer + issue.fields["advance"]) % depth
+        ends = [start + self._longest(unit.index, slot) for start, slot in fires]
+        followed = [start for start, _ in fires[1:]] + ends[-1:]
+        return [
+            Pulse(unit.index, slot, start, min(stop, following))
+            for (start, slot), stop, following in zip(fires, ends, followed, strict=True)
+        ], pointer
+
+    def _longest(self, ilp: int, slot: int) -> int:
+        """Cycles that the longest pulse of a vector may last."""
+        return self.config.max_code
+
+    @cached_property
+    def ramps(self) -> dict[int, list[Ramp]]:
+        found: dict[int, list[Ramp]] = {}
+        for unit, timeline in self.timelines.items():
+            if unit.kind is not TILE:
+                continue
+            writes = timeline.writes("READOUT")
+            enabled = intervals(writes, "output_enable", self.end)
+            for ramp in intervals(writes, "ramp", self.end):
+                spans = ((max(span.start, ramp.start), min(span.stop, ramp.stop)) for span in enabled)
+                windows = tuple((start, stop) for start, stop in spans if start < stop)
+                found.setdefault(unit.index, []).append(
+                    Ramp(
+                        unit.index,
+                        ramp.start,
+                        ramp.stop,
+                        ramp.fields["ramp_start"],
+                        ramp.fields["ramp_slope"],
+                        windows,
+                    )
+                )
+        return found
+
+    def links(self, place: Place, start: int, stop: int) -> tuple[Link, ...]:
+        """What reaches `place` in cycles `start` to `stop` - 1, in the order of time."""
+        found: list[Link] = []
+        index = bisect_right(self.changes, start) - 1
+        while index < len(self.changes) and self.changes[index] < stop:
+            low = max(start, self.changes[index])
+            high = min(stop, self.changes[index + 1] if index + 1 < len(self.changes) else stop)
+            for origin, lanes in self.states[index].trace(place):
+                for source in self._sources(origin, low, high):
+                    found.append(Link(source, lanes, low, high))
+            index += 1
+        return tuple(_joined(found))
+
+    def _sources(self, origin: Place, low: int, high: int) -> Iterator[Pulse | Ramp]:
+        if origin.kind == "ilp":
+            yield from (p for p in self.pulses if p.ilp == origin.tile and p.start < high and p.stop > low)
+        else:
+            yield from (r for r in self.ramps.get(origin.tile, ()) if r.start < high and r.stop > low)
+
+    # Events.
+
+    def schedule(self) -> Schedule:
+        """All events of the run."""
+        return _in_order(event for unit in self.timelines for event in self._events(unit, _always))
+
+    @property
+    def pointers(self) -> dict[Unit, int]:
+        return {
+            unit: self._fires(unit)[1] if unit.kind is ILP else list(self._windows(unit))[-1][0]
+            for unit in self.timelines
+            if unit.kind is not TILE
+        }
+
+    def _events(self, unit: Unit, mine: Callable[[Unit, int], bool]) -> Iterator[Event]:
+        """Events of a unit; those whose first cycle is `mine`."""
+        if unit.kind is TILE:
+            yield from self._tile_events(unit, mine)
+        elif unit.kind is OLP:
+            yield from self._counts(unit, mine)
+
+    def _tile_events(self, unit: Unit, mine: Callable[[Unit, int], bool]) -> Iterator[Event]:
+        timeline, tile = self.timelines[unit], unit.index
+        array = timeline.writes("ARRAY")
+        precharges = intervals(array, "precharge", self.end)
+        for span in precharges:
+            if span.stop < self.end and mine(unit, span.stop - 1):
+                yield Precharge(tile, span.stop)
+        for span in intervals(array, "integrate", self.end):
+            if not mine(unit, span.start):
+                continue
+            for other in precharges:
+                if other.start < span.stop and span.start < other.stop:
+                    raise ScheduleError(
+                        f"{unit} integrates in cycles {span.start}-{span.stop - 1} during its precharge"
+                    )
+            latched = ("wp1", "wp2", "discharge", "capacitors", "share_north", "share_south")
+            for issue in array:
+                if span.start < issue.in_force < span.stop and any(issue.fields[x] != span.fields[x] for x in latched):
+                    raise ScheduleError(f"{unit} changes its ARRAY bank in cycle {issue.in_force} while it integrates")
+            if span.stop < self.end:
+                links = self.links(Place("rows", tile), span.start, span.stop)
+                yield Integrate(tile, span.start, span.stop, span.fields, self._bias(timeline, span), links)
+        yield from (ramp for ramp in self.ramps.get(tile, ()) if mine(unit, ramp.cycle))
+        for span in intervals(timeline.writes("WRITE"), "write", self.end):
+            if span.stop < self.end and mine(unit, span.start):
+                links = self.links(Place("columns", tile), span.start, span.stop)
+                yield Write(tile, span.start, span.stop, span.fields, links)
+
+    def _bias(self, timeline: Timeline, span: Interval) -> tuple[int, ...]:
+        """ns of each bias row: its code as in force when the integration begins, cut off where it ends."""
+        rows = self.config.bias_rows
+        durations = (0,) * rows
+        for issue in timeline.writes("BIAS"):
+            if issue.in_force <= span.start:
+                durations = tuple(issue.fields[f"durations[{row}]"] for row in range(rows))
+        return tuple(min(duration, span.stop - span.start) for duration in durations)
+
+    def _counts(self, unit: Unit, mine: Callable[[Unit, int], bool]) -> Iterator[Count]:
+        for slot, opened, issue in self._windows(unit):
+            if issue is not None and mine(unit, opened):
+                links = self.links(self.mesh.olp(unit.index), opened, issue.in_force)
+                yield Count(unit.index, slot, opened, issue.in_force, bool(issue.fields["seven_bits"]), links)
+
+    def _windows(self, unit: Unit) -> Iterator[tuple[int, int, Issue | None]]:
+        """(result, first cycle, store) of each window of an output landing pad; at last the pointer without a store."""
+        pointer, opened = 0, None
+        for issue in self.timelines[unit].writes("COUNT"):
+            if issue.fields["load_pointer"]:
+                pointer = issue.fields["pointer"] % self.config.olp_vectors
+            if issue.fields["store"]:
+                if opened is None:
+                    raise ScheduleError(f"{unit} stores in cycle {issue.cycle} without an open window")
+                yield pointer, opened, issue
+                pointer = (pointer + 1) % self.config.olp_vectors
+                opened = None
+            if issue.fields["open"]:
+                opened = issue.in_force
+        yield pointer, self.end, None
+
+
+class FrameDerivation(Derivation):
+    """The derivation of a program, frame by frame, followed two frames beyond the run.
+
+    Parameters
+    ----------
+    program : Program
+    switches : mapping of tile index to MeshBank fields
+        How the mesh stands at the start.
+    """
+
+    def __init__(self, program: Program, switches: Mapping[int, Mapping[str, int]] | None = None) -> None:
+        self.program = program
+        end = program.frame_cycles * (program.frames_per_run + 2)
+        super().__init__(program.config, program.units, program.masks, limit=end, end=end, switches=switches)
+
+    def frame(self, frame: int) -> Schedule:
+        """The events of one frame, with cycles and slots as in frame 0."""
+
+        def mine(unit: Unit, cycle: int) -> bool:
+            return self._mine(unit, cycle, frame)
+
+        events = (event for unit in self.timelines for event in self._events(unit, mine))
+        return _in_order(self._as_frame_0(event, frame) for event in events)
+
+    def _mine(self, unit: Unit, cycle: int, frame: int) -> bool:
+        return self.program.locate(unit, cycle)[0] == frame
+
+    def _as_frame_0(self, event: Event, frame: int) -> Event:
+        shift = frame * self.program.frame_cycles
+        if isinstance(event, Integrate | Write | Count):
+            links = tuple(self._link_as_frame_0(link, frame) for link in event.links)
+            if isinstance(event, Count):
+                stride = next((out.stride for out in self.program.outputs if out.olp == event.olp), 0)
+                slot = (event.slot - stride * frame) % self.config.olp_vectors
+                return replace(event, start=event.start - shift, cycle=event.cycle - shift, links=links, slot=slot)
+            return replace(event, start=event.start - shift, cycle=event.cycle - shift, links=links)
+        if isinstance(event, Ramp):
+            return self._ramp_as_frame_0(event, frame)
+        return replace(event, cycle=event.cycle - shift)
+
+    def _ramp_as_frame_0(self, ramp: Ramp, frame: int) -> Ramp:
+        shift = frame * self.program.frame_cycles
+        windows = tuple((start - shift, stop - shift) for start, stop in ramp.windows)
+        return replace(ramp, cycle=ramp.cycle - shift, stop=ramp.stop - shift, windows=windows)
+
+    def _link_as_frame_0(self, link: Link, frame: int) -> Link:
+        shift = frame * self.program.frame_cycles
+        source: Pulse | Ramp
+        if isinstance(link.source, Ramp):
+            unit = Unit(TILE, link.source.tile)
+            if not self._mine(unit, link.source.cycle, frame):
+                raise ScheduleError(
+                    f"{unit} sends a pulse of another frame in cycle {link.source.start} to frame {frame}"
+                )
+            source = self._ramp_as_frame_0(link.source, frame)
+        else:
+            pulse = link.source
+            stride = next((slot.stride for slot in self.program.inputs if slot.ilp == pulse.ilp), 0)
+            slot = (pulse.slot - stride * frame) % self.config.ilp_vectors
+            source = replace(pulse, start=pulse.start - shift, stop=pulse.stop - shift, slot=slot)
+        return replace(link, source=source, start=link.start - shift, stop=link.stop - shift)
+
+
+def _always(unit: Unit, cycle: int) -> bool:
+    return True
+
+
+def _in_order(events: Iterable[Event]) -> Schedule:
+    """Events in the order in which the physics serves them."""
+
+    def key(event: Event) -> tuple[int, int, int]:
+        return event.cycle, _ORDER.index(type(event)), getattr(event, "tile", -1)
+
+    return Schedule(tuple(sorted(events, key=key)))
+
+
+def _joined(links: list[Link]) -> Iterator[Link]:
+    """Links that go on unchanged over a change elsewhere on the mesh, as one."""
+    done: list[Link] = []
+    for link in links:
+        for index, last in enumerate(done):
+            if last.source == link.source and last.stop == link.start and np.array_equal(last.lanes, link.lanes):
+                done[index] = replace(last, stop=link.stop)
+                break
+        else:
+            done.append(link)
+    yield from done
+
+
+def _describe(event: Event) -> str:
+    text = f"{event.cycle:6}  {type(event).__name__.lower():<9} "
+    match event:
+        case Precharge(tile):
+            return f"{text} TILE {tile}"
+        case Ramp(tile):
+            windows = ", ".join(f"{start}-{stop - 1}" for start, stop in event.windows)
+            return (
+                f"{text} TILE {tile}: start {event.ramp_start}, slope {event.ramp_slope}, output enabled in {windows}"
+            )
+        case Integrate(tile):
+            levels = ("wp1", "wp2", "discharge", "share_north", "share_south")
+            on = [*(name for name in levels if event.controls[name]), f"{event.controls['capacitors']} capacitors"]
+            bias = f", bias {event.bias_time}" if any(event.bias_time) else ""
+            return f"{text} TILE {tile} from {event.start}: {', '.join(on)}{bias}; rows from {_sources_of(event.links)}"
+        case Write(tile):
+            bank = ", ".join(f"{name} {value}" for name, value in event.controls.items() if name != "write")
+            return f"{text} TILE {tile} from {event.start}: {bank}; columns from {_sources_of(event.links)}"
+        case Count(olp):
+            return f"{text} OLP {olp} from {event.start}: result {event.slot}; wires from {_sources_of(event.links)}"
+    raise AssertionError(event)
+
+
+def _sources_of(links: tuple[Link, ...]) -> str:
+    names = []
+    for link in links:
+        source = link.source
+        name = f"ILP {source.ilp} vector {source.slot}" if isinstance(source, Pulse) else f"TILE {source.tile}"
+        names.append(f"{name} at {source.start} ({int(link.lanes.sum())} lanes, {link.start}-{link.stop - 1})")
+    return ", ".join(names) or "nothing"

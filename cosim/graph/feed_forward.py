@@ -1,0 +1,160 @@
+"""A feed-forward network as the chip sees it: weights in [-1, 1], inputs in [-1, 1], one full scale per layer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.files.archive import ArchiveError, read_arrays
+
+__all__ = ["Activation", "FeedForwardNetwork", "Layer", "NetworkError"]
+
+Array = NDArray[np.float64]
+
+
+class NetworkError(ValueError):
+    """A network, or the file that should hold one, cannot be used; the message says what and where."""
+
+
+class Activation(StrEnum):
+    """What a layer does to its MAC result; on the chip it comes out of the ramp and the output-enable window."""
+
+    RELU = "relu"
+    LINEAR = "linear"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One weight matrix and its activation.
+
+    Parameters
+    ----------
+    weights : (inputs, outputs) float64, within [-1, 1]
+    activation : Activation
+    full_scale : float
+        MAC result that fills the readout. The layer's output is ``clip(x @ weights / full_scale, lo, 1)`` with
+        lo = 0 for RELU and -1 for LINEAR; 1 is the longest duration (255 ns).
+
+    Raises
+    ------
+    NetworkError
+        On a wrong shape, NaN or infinity, a weight outside [-1, 1], or a full scale that is not positive.
+    """
+
+    weights: Array
+    activation: Activation
+    full_scale: float
+
+    def __post_init__(self) -> None:
+        weights = np.asarray(self.weights, dtype=np.float64)
+        if weights.ndim != 2 or 0 in weights.shape:
+            raise NetworkError(f"weights must be a non-empty matrix (inputs, outputs), got shape {weights.shape}")
+        bad = np.argwhere(~np.isfinite(weights))
+        if bad.size:
+            row, column = bad[0]
+            raise NetworkError(
+                f"weight at row {row}, column {column} is {weights[row, column]}; expected a finite number"
+            )
+        row, column = np.unravel_index(np.abs(weights).argmax(), weights.shape)
+        if abs(weights[row, column]) > 1:
+            raise NetworkError(
+                f"weight at row {row}, column {column} is {weights[row, column]:.4g}, outside [-1, 1]; "
+                "divide the layer's weights and its full scale by the largest magnitude"
+            )
+        if not (np.isfinite(self.full_scale) and self.full_scale > 0):
+            raise NetworkError(f"full_scale must be a positive number, got {self.full_scale}")
+        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "activation", Activation(self.activation))
+
+    @property
+    def inputs(self) -> int:
+        return self.weights.shape[0]
+
+    @property
+    def outputs(self) -> int:
+        return self.weights.shape[1]
+
+    def forward(self, x: Array) -> Array:
+        """Outputs for inputs `x`: (batch, inputs) -> (batch, outputs), in units of the full scale."""
+        low = 0.0 if self.activation is Activation.RELU else -1.0
+        return np.clip(x @ self.weights / self.full_scale, low, 1.0)
+
+
+@dataclass(frozen=True)
+class FeedForwardNetwork:
+    """Layers in a row; each layer's output, in [-1, 1] or [0, 1], is the next one's input.
+
+    Raises
+    ------
+    NetworkError
+        If there is no layer, or two neighbours do not fit together.
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        if not self.layers:
+            raise NetworkError("a network needs at least one layer")
+        for index, (layer, following) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
+            if layer.outputs != following.inputs:
+                raise NetworkError(
+                    f"layer {index} has {layer.outputs} outputs, but layer {index + 1} takes {following.inputs} inputs"
+                )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Widths from input to output, e.g. (1024, 512, 512, 12)."""
+        return (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
+
+    def forward(self, x: Array) -> list[Array]:
+        """Every layer's output for inputs `x` in [-1, 1]: the software reference, in float64."""
+        outputs: list[Array] = []
+        for layer in self.layers:
+            x = layer.forward(x)
+            outputs.append(x)
+        return outputs
+
+    def to_arrays(self) -> dict[str, NDArray]:
+        """The network as named arrays, for a file of numbers only."""
+        arrays: dict[str, NDArray] = {
+            "full_scale": np.array([layer.full_scale for layer in self.layers]),
+            "activation": np.array([layer.activation.value for layer in self.layers]),
+        }
+        return arrays | {f"weights{i}": layer.weights for i, layer in enumerate(self.layers)}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray]) -> "FeedForwardNetwork":
+        """Inverse of `to_arrays`."""
+        try:
+            activations: Sequence[str] = arrays["activation"].tolist()
+            full_scales: Sequence[float] = arrays["full_scale"].tolist()
+            weights = [arrays[f"weights{i}"] for i in range(len(full_scales))]
+        except KeyError as error:
+            raise NetworkError(f"no array {error} among {sorted(arrays)}") from None
+        layers = zip(weights, activations, full_scales, strict=True)
+        return cls(tuple(Layer(w.astype(np.float64), Activation(a), float(f)) for w, a, f in layers))
+
+    def save(self, path: Path) -> None:
+        """Write the network to an npz file without pickle."""
+        np.savez_compressed(path, allow_pickle=False, **self.to_arrays())
+
+    @classmethod
+    def load(cls, path: Path) -> "FeedForwardNetwork":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        NetworkError
+            If the file is no network, or cut short.
+        FileNotFoundError
+        """
+        try:
+            return cls.from_arrays(read_arrays(path, "network"))
+        except ArchiveError as error:
+            raise NetworkError(str(error)) from None
+        except ValueError as error:
+            raise NetworkError(f"{path}: {error}") from None

@@ -1,0 +1,449 @@
+"""A compiled program: all that the host loads into the chip, and all that it must know to feed it and read it.
+
+`Program` is data. What the words make the chip do is derived from the words (`cosim.fabric`), never stored beside them,
+so a listing edited by hand runs on every engine.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analog_models.programming import WeightTargets
+from cosim.files.archive import (
+    ArchiveError,
+    beats_to_words,
+    config_from_json,
+    config_to_json,
+    read_archive,
+    words_to_beats,
+    write_archive,
+)
+from cosim.graph.feed_forward import Activation
+from cosim.isa import assembler, vectors
+from cosim.isa.words import ILP, OLP, TILE
+from rtl.config import ChipConfig, Edge
+from rtl.isa import UnitKind
+
+__all__ = ["InputSlot", "LayerPlan", "Mode", "OutputSlot", "Program", "ProgramError", "Unit"]
+
+_FORMAT, _VERSION = "duramesh program", 1
+
+
+class ProgramError(ValueError):
+    """A program, or the file that should hold one, cannot be used; the message says what and where."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit with a sequencer: kind (TILE, ILP or OLP) and index (tile, or domain)."""
+
+    kind: UnitKind
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.kind.name} {self.index}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Unit":
+        """Inverse of `str`."""
+        kind, _, index = text.strip().partition(" ")
+        if kind not in ("TILE", "ILP", "OLP") or not index.strip().isdecimal():
+            raise ProgramError(f"no unit {text.strip()!r}; expected TILE, ILP or OLP and an index, e.g. TILE 7")
+        return cls(getattr(UnitKind, kind), int(index))
+
+
+class Mode(StrEnum):
+    """How a layer uses the two pairs of devices of a unit cell."""
+
+    BALANCED = "balanced"  #: asymmetry balance: W on WP1, -W on WP2, inputs on both, with both signs (4 PCM)
+    DOUBLE = "double"  #: W on WP1 and on WP2, read in one step (4 PCM)
+    STACKED = "stacked"  #: one half of the rows on WP1, the other on WP2 (2 PCM)
+
+    @property
+    def gain(self) -> int:
+        """How often a weight counts in the capacitor's charge."""
+        return 1 if self is Mode.STACKED else 2
+
+
+@dataclass(frozen=True)
+class InputSlot:
+    """A slice of the network's input as one vector of an ILP.
+
+    The magnitudes of inputs ``first`` to ``first + count - 1`` that have `sign`, on lanes 0 to ``count - 1``, belong
+    into vector ``slot + stride * frame``. `slice` numbers the slices; one beyond the network's width has count 0.
+    """
+
+    ilp: int
+    slot: int
+    stride: int
+    slice: int
+    first: int
+    count: int
+    sign: int
+
+
+@dataclass(frozen=True)
+class OutputSlot:
+    """A layer's output as results of an OLP.
+
+    Parameters
+    ----------
+    name : str
+        `layer0`, `layer1`, ...
+    layer : int
+        Its number.
+    olp, slot, stride : int
+        Frame f of a run is result ``slot + stride * f`` of this OLP.
+    width : int
+        Outputs, on lanes 0 to `width` - 1.
+    """
+
+    name: str
+    layer: int
+    olp: int
+    slot: int
+    stride: int
+    width: int
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """Where a layer sits and what its numbers mean.
+
+    Parameters
+    ----------
+    name : str
+    inputs, outputs : int
+    activation : Activation
+    mode : Mode
+    tiles : tuple of int
+        Tile indices; two are a vertical pair with shared capacitors, north first. Output leaves from `reader`.
+    reader : int
+    capacitors : int
+        50 fF capacitors per column and tile.
+    ramp_start, ramp_slope : int
+        READOUT codes.
+    enable_offset : int
+        Cycles from the first cycle of the column pulses to the output-enable window; the ReLU's zero.
+    bias_durations : tuple of int
+        ns of each bias row in the layer's first phase, where they charge and are read on WP1, and on WP2 as well if the
+        mode is `double`; they are silent in the other phases.
+    weight_scale : float
+        Programmed weight = network weight x this.
+    code_per_weight_ns : float
+        Nominal change of the OLP code for a weight of 1, on one pair of devices, read for 1 ns.
+    code_scale, code_zero : float
+        Ideal OLP code of an output y (in units of the full scale): ``code_zero + code_scale * y``.
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+    activation: Activation
+    mode: Mode
+    tiles: tuple[int, ...]
+    reader: int
+    capacitors: int
+    ramp_start: int
+    ramp_slope: int
+    enable_offset: int
+    bias_durations: tuple[int, ...]
+    weight_scale: float
+    code_per_weight_ns: float
+    code_scale: float
+    code_zero: float
+
+    def value(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Outputs in units of the layer's full scale, from OLP codes."""
+        return (codes.astype(np.float64) - self.code_zero) / self.code_scale
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "LayerPlan":
+        """Inverse of `dataclasses.asdict`, after JSON has made lists and text of what it does not know."""
+        return cls(
+            **{
+                **fields,
+                "activation": Activation(fields["activation"]),
+                "mode": Mode(fields["mode"]),
+                "tiles": tuple(fields["tiles"]),
+                "bias_durations": tuple(fields["bias_durations"]),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything the host loads, and the maps to feed and read the chip.
+
+    Parameters
+    ----------
+    config : ChipConfig
+        The chip that the program is for.
+    frame_cycles : int
+        Period of a frame.
+    frames_per_run : int
+        Frames from one start pulse to HALT.
+    units : mapping of Unit to words
+        128-bit words of every unit that does anything.
+    origins : mapping of Unit to int
+        For a unit that begins its frame later: cycles from the start of the program to its frame 0 (default 0).
+    inputs, outputs : tuple of InputSlot, OutputSlot
+    layers : tuple of LayerPlan
+    targets : mapping of tile index to WeightTargets
+        What to program: arrays (rows + bias rows, columns), 1 is the largest weight of a pair of devices.
+    masks : mapping of (tile index, edge) to bool (lanes,)
+        Custom masks.
+    """
+
+    config: ChipConfig
+    frame_cycles: int
+    frames_per_run: int
+    units: Mapping[Unit, tuple[int, ...]]
+    inputs: tuple[InputSlot, ...] = ()
+    outputs: tuple[OutputSlot, ...] = ()
+    layers: tuple[LayerPlan, ...] = ()
+    targets: Mapping[int, WeightTargets] = field(default_factory=dict)
+    origins: Mapping[Unit, int] = field(default_factory=dict)
+    masks: Mapping[tuple[int, Edge], NDArray[np.bool_]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.frame_cycles < 1 or self.frames_per_run < 1:
+            raise ProgramError(
+                f"a run has {self.frames_per_run} frames of {self.frame_cycles} cycles; expected at least 1"
+            )
+        for unit, words in self.units.items():
+            if unit.index >= self._count(unit.kind):
+                raise ProgramError(f"{unit} does not exist: this chip has {self._count(unit.kind)} of them")
+            depth = assembler.program_depth(unit.kind, self.config)
+            if len(words) > depth:
+                raise ProgramError(f"program of {unit} has {len(words)} words, its SRAM holds {depth}")
+        shape = (self.config.total_rows, self.config.lanes)
+        for tile, target in self.targets.items():
+            for name in ("wp1", "wp2"):
+                array = getattr(target, name)
+                if array.shape != shape or not np.all(np.abs(array) <= 1):
+                    raise ProgramError(f"{name} of tile {tile} must be {shape} numbers in [-1, 1], got {array.shape}")
+
+    def _count(self, kind: UnitKind) -> int:
+        return self.config.tile_count if kind is TILE else self.config.domain_count
+
+    @cached_property
+    def tiles(self) -> tuple[int, ...]:
+        """Tiles that hold weights."""
+        return tuple(sorted(self.targets))
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """(north, south) tiles that share their capacitors."""
+        return tuple((layer.tiles[0], layer.tiles[1]) for layer in self.layers if len(layer.tiles) == 2)
+
+    @property
+    def input_width(self) -> int:
+        """Numbers that the network takes."""
+        return max((slot.first + slot.count for slot in self.inputs), default=0)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a frame is still worked on when the next has begun."""
+        return any(origin >= self.frame_cycles for origin in self.origins.values())
+
+    def locate(self, unit: Unit, cycle: int) -> tuple[int, int]:
+        """Frame of the run, and cycle within it, that `unit` works on in a cycle of the program.
+
+        A unit with an origin counts its frame from there, so what it reads out while the next frame has begun still
+        belongs to the old one, at a cycle beyond `frame_cycles`. Both engines label the physics' events so.
+        """
+        origin = self.origins.get(unit, 0)
+        frame, within = divmod(cycle - origin, self.frame_cycles)
+        return frame, within + origin
+
+    def input_codes(self, inputs: ArrayLike) -> NDArray[np.int16]:
+        """Inputs (frames, width) as signed codes: floats in [-1, 1] are quantised, integers taken as they are.
+
+        Raises
+        ------
+        ProgramError
+            If the shape is not (frames, `input_width`), or an integer is outside -255 to 255.
+        VectorError
+            If a float is outside [-1, 1].
+        """
+        array = np.asarray(inputs)
+        if array.ndim != 2 or array.shape[1] != self.input_width:
+            raise ProgramError(f"expected inputs of shape (frames, {self.input_width}), got {array.shape}")
+        if array.dtype.kind not in "iu":
+            return vectors.quantise(array, self.config)
+        top = self.config.max_code
+        if array.size and not -top <= array.min() <= array.max() <= top:
+            raise ProgramError(f"input codes must be -{top} to {top}, got {array.min()} to {array.max()}")
+        return array.astype(np.int16)
+
+    def ilp_image(self, codes: NDArray[np.int16]) -> dict[int, NDArray[np.uint8]]:
+        """Vector SRAMs of one run: signed codes (frames, inputs) -> {ilp: (ilp_vectors, lanes)}.
+
+        Raises
+        ------
+        ProgramError
+            If there are more frames than a run has, or the width is not the network's.
+        """
+        if codes.ndim != 2 or codes.shape[1] != self.input_width or len(codes) > self.frames_per_run:
+            raise ProgramError(
+                f"expected codes of at most {self.frames_per_run} frames x {self.input_width} inputs, got {codes.shape}"
+            )
+        magnitudes = dict(zip((1, -1), vectors.split_signs(codes), strict=True))
+        images: dict[int, NDArray[np.uint8]] = {}
+        for slot in self.inputs:
+            empty = np.zeros((self.config.ilp_vectors, self.config.lanes), np.uint8)
+            image = images.setdefault(slot.ilp, empty)
+            rows = slot.slot + slot.stride * np.arange(len(codes))
+            image[rows, : slot.count] = magnitudes[slot.sign][:, slot.first : slot.first + slot.count]
+        return images
+
+    def olp_codes(self, results: Mapping[int, NDArray[np.uint8]], frames: int) -> dict[str, NDArray[np.uint8]]:
+        """Codes of each output from the result SRAMs {olp: (olp_vectors, lanes)}: {name: (frames, width)}."""
+        return {
+            slot.name: results[slot.olp][slot.slot + slot.stride * np.arange(frames), : slot.width]
+            for slot in self.outputs
+        }
+
+    def with_targets(self, targets: Mapping[int, WeightTargets]) -> "Program":
+        """The same program with other weights, e.g. calibrated ones."""
+        return replace(self, targets=targets)
+
+    def listing(self) -> str:
+        """Assembly of every unit, each under a line ``== UNIT ==``, below a summary; `parse_listing` reads it back."""
+        slots = (line for unit in self.units for line in self.slots_of(unit))
+        parts = ["".join(f"# {line}\n" for line in (*self.summary(), *slots))]
+        for unit in sorted(self.units, key=lambda unit: (unit.kind.value, unit.index)):
+            parts.append(f"== {unit} ==  # {self.describe(unit)}\n{assembler.disassemble(self.units[unit], unit.kind)}")
+        return "\n".join(parts)
+
+    def summary(self) -> list[str]:
+        """The frame, then each layer, in a line of words."""
+        squares = self.config.floorplan.tiles
+        lines = [f"{self.frames_per_run} frames of {self.frame_cycles} cycles; f is the frame of the run"]
+        for layer in self.layers:
+            where = " and ".join(str(squares[tile]) for tile in layer.tiles)
+            lines.append(
+                f"{layer.name}: {layer.inputs} -> {layer.outputs} {layer.activation}, {layer.mode} on {where}, "
+                f"{layer.capacitors} capacitors, ramp from {layer.ramp_start} with slope {layer.ramp_slope}, "
+                f"window after {layer.enable_offset}"
+            )
+        return lines
+
+    def slots_of(self, unit: Unit) -> Iterator[str]:
+        """What a landing pad's vectors or results are in frame f, a line for each slot."""
+        for slot in self.inputs:
+            if unit == Unit(ILP, slot.ilp):
+                last, sign = slot.first + slot.count - 1, "positive" if slot.sign > 0 else "negative"
+                what = f"{sign} part of inputs {slot.first} to {last}" if slot.count else "nothing"
+                yield f"{unit}, vector {slot.slot} + {slot.stride} f: {what}"
+        for out in self.outputs:
+            if unit == Unit(OLP, out.olp):
+                yield f"{unit}, result {out.slot} + {out.stride} f: {out.name}, outputs 0 to {out.width - 1}"
+
+    def describe(self, unit: Unit) -> str:
+        """Where a unit is, and what it is there for."""
+        plan = self.config.floorplan
+        if unit.kind is not TILE:
+            site = (plan.ilp_sites if unit.kind is ILP else plan.olp_sites)[unit.index]
+            return f"{plan.domains[unit.index]}, at the {site.edge} edge of tile {site.square}"
+        roles = [layer.name for layer in self.layers if unit.index in layer.tiles]
+        return f"{plan.tiles[unit.index]}" + (f", {', '.join(roles)}" if roles else ", passes vectors on")
+
+    @staticmethod
+    def parse_listing(text: str, config: ChipConfig, name: str = "listing") -> dict[Unit, tuple[int, ...]]:
+        """The words of every unit of a listing.
+
+        Raises
+        ------
+        ProgramError
+            On a heading that is no unit, a unit twice, or instructions before the first heading.
+        AssemblyError
+            On an instruction that is none, with its place in `text`.
+        """
+        units: dict[Unit, list[str]] = {}
+        body: list[str] | None = None
+        for number, line in enumerate(text.splitlines()):
+            code = line.split("#", 1)[0].strip()
+            if code.startswith("==") and code.endswith("=="):
+                unit = Unit.parse(code.strip("="))
+                if unit in units:
+                    raise ProgramError(f"{name}:{number + 1}: {unit} has two programs")
+                body = units[unit] = [""] * (number + 1)  # keeps line numbers right in messages
+            elif body is not None:
+                body.append(line)
+            elif code:
+                raise ProgramError(f"{name}:{number + 1}: expected a heading like '== TILE 7 ==' before instructions")
+        return {unit: assembler.assemble("\n".join(body), unit.kind, config, name) for unit, body in units.items()}
+
+    def save(self, path: Path) -> None:
+        """Write the program to an npz file without pickle: numbers as arrays, the rest as JSON."""
+        arrays: dict[str, NDArray] = {}
+        for unit, words in self.units.items():
+            arrays[f"words {unit}"] = words_to_beats(words)
+        for (tile, edge), mask in self.masks.items():
+            arrays[f"mask {tile} {edge}"] = mask
+        for tile, target in self.targets.items():
+            for name in ("wp1", "wp2"):
+                arrays[f"{name} {tile}"] = getattr(target, name)
+        write_archive(path, _FORMAT, _VERSION, self._meta(), arrays)
+
+    def _meta(self) -> dict[str, Any]:
+        return {
+            "config": config_to_json(self.config),
+            "frame_cycles": self.frame_cycles,
+            "frames_per_run": self.frames_per_run,
+            "inputs": [asdict(slot) for slot in self.inputs],
+            "outputs": [asdict(slot) for slot in self.outputs],
+            "layers": [asdict(layer) for layer in self.layers],
+            "origins": {str(unit): cycles for unit, cycles in self.origins.items()},
+        }
+
+    @classmethod
+    def load(cls, path: Path) -> "Program":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ProgramError
+            If the file is no program, is truncated, or was written by another version.
+        """
+        try:
+            meta, arrays = read_archive(path, _FORMAT, _VERSION)
+        except ArchiveError as error:
+            raise ProgramError(str(error)) from None
+        try:
+            return cls._from_parts(meta, arrays)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProgramError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+
+    @classmethod
+    def _from_parts(cls, meta: dict[str, Any], arrays: dict[str, NDArray]) -> "Program":
+        units, masks, targets = {}, {}, {}
+        for key, array in arrays.items():
+            kind, _, rest = key.partition(" ")
+            if kind == "words":
+                units[Unit.parse(rest)] = beats_to_words(array)
+            elif kind == "mask":
+                tile, edge = rest.split(" ")
+                masks[int(tile), Edge(edge)] = array
+            elif kind == "wp1":
+                targets[int(rest)] = WeightTargets(array, arrays[f"wp2 {rest}"])
+        return cls(
+            config=config_from_json(meta["config"]),
+            frame_cycles=meta["frame_cycles"],
+            frames_per_run=meta["frames_per_run"],
+            units=units,
+            inputs=tuple(InputSlot(**slot) for slot in meta["inputs"]),
+            outputs=tuple(OutputSlot(**slot) for slot in meta["outputs"]),
+            layers=tuple(LayerPlan.from_json(layer) for layer in meta["layers"]),
+            targets=targets,
+            origins={Unit.parse(unit): cycles for unit, cycles in meta["origins"].items()},
+            masks=masks,
+        )

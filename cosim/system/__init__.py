@@ -1,0 +1,1 @@
+"""Long runs on chips: kept as they go, and gone on with."""

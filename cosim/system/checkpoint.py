@@ -1,0 +1,259 @@
+"""A run over a data set that survives Ctrl-C and a killed process: what is done is kept in a folder.
+
+::
+
+    checkpoint.json            what determines the codes, in words: the run that this folder belongs to
+    chip/                      the calibrated chip
+    results/KEY/000000.npz     codes of a chunk of frames, named by its first one
+
+Files appear complete, under their final name. KEY is a digest of the run, the chip's files and the inputs, so codes of
+different chips never mix, whatever happened to the folder. A frame's number keys its noise: chunks give the codes of
+one run.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import ArrayLike, NDArray
+
+from analog_models.chip import AnalogChip, AnalogFileError
+from cosim.calibration.in_chip import CalibratedChip
+from cosim.engines.checked import Engine
+from cosim.engines.results import Results, ResultsError
+from cosim.engines.rtl.cache import digest
+from cosim.engines.rtl.engine import RunInterrupted
+from cosim.files.archive import ArchiveError, write_text
+from cosim.program import Program, ProgramError
+
+__all__ = ["CHUNK", "Checkpoint", "CheckpointError", "ResumableEngine", "code_digest"]
+
+#: Frames that are run and kept at once: about ten seconds of the RTL engine, whose start takes one or two.
+CHUNK = 256
+
+_FORMAT, _VERSION = "duramesh checkpoint", 1
+_ROOMS = ("rtl", "analog_models", "cosim")
+_SOURCES = ("*.py", "*.sv", "*.cpp", "*.vlt")
+
+
+class CheckpointError(ValueError):
+    """A folder holds no checkpoint, that of another run, or is in use; the message says which and what to do."""
+
+
+def code_digest() -> str:
+    """Digest of all code that a result may depend on."""
+    rooms = (Path(str(files(room))) for room in _ROOMS)
+    sources = [path for room in rooms for kind in _SOURCES for path in sorted(room.rglob(kind))]
+    return digest(part for path in sources for part in (path.name, path.read_bytes()))
+
+
+class Checkpoint:
+    """The folder of one run; a context manager that keeps other processes out.
+
+    Parameters
+    ----------
+    folder : Path
+        It is made if it does not exist.
+    run : mapping of str to str
+        Everything that determines the codes, by name: values for people where they are short, digests elsewhere.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder belongs to another run, another process is at work in it, or it holds something else.
+    """
+
+    def __init__(self, folder: Path, run: Mapping[str, str]) -> None:
+        self.folder = folder
+        self._run = dict(run)
+        if folder.is_file():
+            raise CheckpointError(f"{folder} is a file; a checkpoint is a folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / ".lock")
+
+    def __enter__(self) -> "Checkpoint":
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise CheckpointError(f"another process is at work in {self.folder}; wait for it, or end it") from None
+        try:
+            self._claim()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def _claim(self) -> None:
+        """Make the folder this run's, or see that it is."""
+        path = self.folder / "checkpoint.json"
+        if not path.is_file():
+            foreign = sorted(item.name for item in self.folder.iterdir() if not item.name.startswith("."))
+            if foreign:
+                raise CheckpointError(
+                    f"{self.folder} holds {foreign[0]}, but no checkpoint.json; expected an empty or a new folder"
+                )
+            write_text(path, json.dumps({"format": _FORMAT, "version": _VERSION, "run": self._run}, indent=1) + "\n")
+            return
+        theirs = _read(path)
+        changed = [name for name in {**theirs, **self._run} if theirs.get(name) != self._run.get(name)]
+        if changed:
+            parts = (f"{n} is {theirs.get(n, 'unset')} there and {self._run.get(n, 'unset')} here" for n in changed)
+            raise CheckpointError(
+                f"{self.folder} belongs to another run: {'; '.join(parts)}. Give another folder, or what that run had"
+            )
+
+    def chip(self, make: Callable[[], CalibratedChip]) -> CalibratedChip:
+        """The run's chip: as it is kept in the folder, or else from `make`, which is then kept.
+
+        A kept chip that is damaged is made again.
+        """
+        place = self.folder / "chip"
+        try:
+            return CalibratedChip.load(place)
+        except (ArchiveError, AnalogFileError, ProgramError, FileNotFoundError):
+            make().save(place)
+        return CalibratedChip.load(place)  # what the run goes on with later, and nothing else
+
+    def results(self, codes: NDArray[np.int16]) -> Path:
+        """Folder for results of these inputs on the kept chip."""
+        chip = (path.read_bytes() for path in sorted((self.folder / "chip").glob("*.npz")))
+        key = digest([json.dumps(self._run, sort_keys=True), *chip, str(codes.shape), codes.tobytes()])
+        place = self.folder / "results" / key
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+
+class ResumableEngine:
+    """An engine that keeps what it has done in a checkpoint, and does not do it again.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the engine that runs frames that are missing; not called if there are none, for a simulator may take
+        minutes to build.
+    checkpoint : Checkpoint
+        Entered, and with its chip made.
+    chunk : int
+        Frames that are run and kept at once. It may change between runs.
+
+    Members
+    -------
+    found : int
+        Frames that the last `run` found done.
+    """
+
+    def __init__(self, make: Callable[[], Engine], checkpoint: Checkpoint, *, chunk: int = CHUNK) -> None:
+        if chunk < 1:
+            raise ValueError(f"chunk must be at least 1, got {chunk}")
+        self._make, self.checkpoint, self.chunk = make, checkpoint, chunk
+        self.found = 0
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the frames that are missing."""
+        return self._make()
+
+    def run(
+        self,
+        program: Program,
+        chip: AnalogChip,
+        inputs: ArrayLike,
+        *,
+        first_frame: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Results:
+        """Run what is missing; parameters as those of the engine, program and chip as in the checkpoint.
+
+        Returns
+        -------
+        Results
+            Of all frames. Statistics are sums over all chunks, whichever process ran them.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C; what the engine has finished is kept.
+        """
+        codes = program.input_codes(inputs)
+        place = self.checkpoint.results(codes)
+        kept = _kept(place, first_frame, len(codes), program)
+        done = self.found = sum(part.frames for part in kept.values())
+        parts, at = [], 0
+        while at < len(codes):
+            part = kept.get(at)
+            if part is None:
+                stop = min([at + self.chunk, len(codes), *(first for first in kept if first > at)])
+                advance = None if progress is None else _shifted(progress, done, len(codes))
+                part = self._chunk(program, chip, codes[at:stop], first_frame + at, advance, place)
+                done += part.frames
+            elif progress is not None:
+                progress(done, len(codes))
+            parts.append(part)
+            at += part.frames
+        return Results.joined(parts) if parts else self.engine.run(program, chip, codes, first_frame=first_frame)
+
+    def _chunk(
+        self,
+        program: Program,
+        chip: AnalogChip,
+        codes: NDArray[np.int16],
+        first_frame: int,
+        progress: Callable[[int, int], None] | None,
+        place: Path,
+    ) -> Results:
+        path = place / f"{first_frame:06d}.npz"
+        try:
+            part = self.engine.run(program, chip, codes, first_frame=first_frame, progress=progress)
+        except RunInterrupted as interruption:
+            finished = interruption.results
+            if isinstance(finished, Results) and finished.frames:
+                finished.save(path)
+            raise
+        part.save(path)
+        return part
+
+
+def _kept(place: Path, first_frame: int, frames: int, program: Program) -> dict[int, Results]:
+    """The chunks in a folder, by where they begin in the run, as far as they are whole and follow each other."""
+    widths = {out.name: out.width for out in program.outputs}
+    found: dict[int, Results] = {}
+    end = 0
+    chunks = [path for path in place.glob("*.npz") if path.stem.isdecimal()]
+    for path in sorted(chunks, key=lambda path: int(path.stem)):
+        try:
+            part = Results.load(path)
+        except ResultsError:
+            continue
+        at = part.first_frame - first_frame
+        shapes = {name: codes.shape[1] for name, codes in part.codes.items()}
+        if part.first_frame == int(path.stem) and shapes == widths and end <= at < at + part.frames <= frames:
+            found[at] = part
+            end = at + part.frames
+    return found
+
+
+def _shifted(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int, int], None]:
+    return lambda done, _: progress(before + done, total)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+        if content["format"] != _FORMAT or content["version"] != _VERSION:
+            raise ValueError(f"{content['format']!r}, version {content['version']}")
+        return dict(content["run"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is no checkpoint of this version ({type(error).__name__}: {error}); give another folder"
+        ) from None

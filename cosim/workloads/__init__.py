@@ -1,0 +1,1 @@
+"""Whole applications on the chip, each a room of its own: data, network, run, report."""

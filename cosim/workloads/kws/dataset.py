@@ -1,0 +1,282 @@
+"""Speech Commands as clips and features: the published folders of WAV files, or an npz file of prepared features.
+
+The twelve classes, in the order of every label index in this package, are the ten words, `_silence_` and `_unknown_`.
+Two folder layouts are read: the data set (35 word folders, `validation_list.txt`, `testing_list.txt`,
+`_background_noise_`) and the official test archive (twelve folders, one a class).
+
+Source: P. Warden, "Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition", arXiv:1804.03209 (CC BY
+4.0).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cosim.files.archive import ArchiveError, read_arrays
+from cosim.workloads.kws.features import CLIP_SAMPLES, COEFFICIENTS, FRAMES, MFCC_LIMIT, fit, log_mel, mfcc, read_wav
+
+__all__ = [
+    "CODE",
+    "LABELS",
+    "SILENCE",
+    "UNKNOWN",
+    "WORDS",
+    "Clip",
+    "DatasetError",
+    "TrainingSet",
+    "clip_features",
+    "find_clips",
+    "load_training_set",
+]
+
+WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+SILENCE, UNKNOWN = "_silence_", "_unknown_"
+LABELS = (*WORDS, SILENCE, UNKNOWN)
+BACKGROUND = "_background_noise_"
+CODE = MFCC_LIMIT / 127  # MFCC units of one int8 step of stored features
+UNKNOWN_SHARE = SILENCE_SHARE = 0.1  # of the number of known words: the official rule
+OFFICIAL_SEED = 59185  # of the official script; our generator is another, so the choice differs but is fixed
+
+Split = Literal["train", "validation", "test"]
+
+
+class DatasetError(ValueError):
+    """A data folder or feature file cannot be used; the message says what was expected where."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One second of sound and its class.
+
+    Members
+    -------
+    path : Path
+    label : int
+        Index into `LABELS`.
+    start : int
+        First sample; not 0 in silence clips, which are cut from a background recording.
+    volume : float
+        Amplitude factor.
+    """
+
+    path: Path
+    label: int
+    start: int = 0
+    volume: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Folder and file, e.g. ``yes/0a7c2a8d_nohash_0.wav``, with the place of a cut."""
+        return f"{self.path.parent.name}/{self.path.name}" + (f"@{self.start}" if self.start else "")
+
+    def audio(self) -> NDArray[np.float64]:
+        """Samples in [-1, 1], (16000,); shorter clips are end padded."""
+        return self.volume * fit(read_wav(self.path)[self.start :])
+
+
+def clip_features(clips: list[Clip], batch: int = 256) -> Iterator[NDArray[np.float64]]:
+    """MFCC features of `clips` in their order, a batch at a time: (up to batch, 49, 40)."""
+    for first in range(0, len(clips), batch):
+        yield mfcc(np.stack([clip.audio() for clip in clips[first : first + batch]]))
+
+
+def find_clips(root: Path | str, split: Split = "test", every_unknown: bool = False) -> list[Clip]:
+    """Clips of one split, by class and then name.
+
+    In the data set's own layout unknown words and silence make up as many clips as the official test set has: a tenth
+    of the number of known words each, unknown words drawn with a fixed seed and silence cut from the background
+    recordings at random places and volumes. The test archive holds its own silence and unknown clips, and only a test
+    split.
+
+    Parameters
+    ----------
+    root : Path
+    split : "train", "validation" or "test"
+    every_unknown : bool
+        Take all unknown words and no silence, as training wants it.
+
+    Raises
+    ------
+    DatasetError
+        If the folder is missing, follows neither layout, has no such split, or lists a file that is not there.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DatasetError(f"{root}: no such folder; expected Speech Commands v0.02 or its test archive")
+    if split not in ("train", "validation", "test"):
+        raise DatasetError(f"no split {split!r}; expected train, validation or test")
+    if (root / UNKNOWN).is_dir():
+        return _archive_clips(root, split)
+    lists = {name: root / f"{name}_list.txt" for name in ("validation", "testing")}
+    absent = [path.name for path in lists.values() if not path.is_file()]
+    absent += [f"{word}/" for word in WORDS if not (root / word).is_dir()]
+    if absent:
+        raise DatasetError(
+            f"{root}: no {', '.join(absent)}; expected Speech Commands v0.02 (35 word folders, validation_list.txt, "
+            f"testing_list.txt) or its test archive (twelve folders, {UNKNOWN} among them)"
+        )
+    listed = {name: _read_list(root, path) for name, path in lists.items()}
+    if split == "train":
+        held_out = set(listed["validation"]) | set(listed["testing"])
+        words = sorted(path for path in root.glob("*/*.wav") if path.parent.name != BACKGROUND)
+        paths = [path for path in words if path not in held_out]
+    else:
+        paths = sorted(listed["validation" if split == "validation" else "testing"])
+    known = [Clip(path, LABELS.index(path.parent.name)) for path in paths if path.parent.name in WORDS]
+    unknown = [Clip(path, LABELS.index(UNKNOWN)) for path in paths if path.parent.name not in WORDS]
+    if not known:
+        raise DatasetError(f"{root}: the {split} split has no clip of the words {', '.join(WORDS)}")
+    if every_unknown:
+        return known + unknown
+    rng = np.random.default_rng(OFFICIAL_SEED)
+    count = min(math.ceil(UNKNOWN_SHARE * len(known)), len(unknown))
+    drawn = [unknown[i] for i in sorted(rng.choice(len(unknown), count, replace=False))]
+    return known + _silence(root, math.ceil(SILENCE_SHARE * len(known)), rng) + drawn
+
+
+def _archive_clips(root: Path, split: str) -> list[Clip]:
+    absent = [f"{label}/" for label in LABELS if not (root / label).is_dir()]
+    if absent:
+        raise DatasetError(f"{root}: no {', '.join(absent)}; the test archive has twelve folders: {', '.join(LABELS)}")
+    if split != "test":
+        raise DatasetError(f"{root} is the official test archive: it has no {split} split; give the whole data set")
+    clips = [Clip(path, label) for label, name in enumerate(LABELS) for path in sorted((root / name).glob("*.wav"))]
+    if not clips:
+        raise DatasetError(f"{root}: no .wav file in its twelve folders")
+    return clips
+
+
+def _read_list(root: Path, path: Path) -> list[Path]:
+    files = [root / line.strip() for line in path.read_text().splitlines() if line.strip()]
+    for file in files:
+        if not file.is_file():
+            raise DatasetError(f"{path} lists {file.relative_to(root)}, which is not there; unpack the data set again")
+    return files
+
+
+def _recordings(root: Path) -> list[Path]:
+    paths = sorted((root / BACKGROUND).glob("*.wav"))
+    if not paths:
+        raise DatasetError(f"{root / BACKGROUND}: no .wav file; expected the background recordings of the data set")
+    return paths
+
+
+def _silence(root: Path, count: int, rng: np.random.Generator) -> list[Clip]:
+    recordings = [(path, len(read_wav(path))) for path in _recordings(root)]
+    clips = []
+    for _ in range(count):
+        path, length = recordings[rng.integers(len(recordings))]
+        start = int(rng.integers(max(1, length - CLIP_SAMPLES)))
+        clips.append(Clip(path, LABELS.index(SILENCE), start, float(rng.uniform())))
+    return clips
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Features to train on and to choose by.
+
+    Members
+    -------
+    codes : (clips, 49, 40) int8
+        MFCC in steps of 30/127.
+    labels : (clips,) int64
+        Index into `LABELS`.
+    validation : (clips,) bool
+        True for the validation split, False for training.
+    noise : tuple of (frames, 40) float32
+        Log-mel of each background recording, at its usual level; silence is made of it.
+    feature_error : (40,) float32
+        RMS error of each stored coefficient, in MFCC units; zero where features were computed from audio.
+    synthetic : (clips,) bool
+        True for clips that no person spoke.
+    """
+
+    codes: NDArray[np.int8]
+    labels: NDArray[np.int64]
+    validation: NDArray[np.bool_]
+    noise: tuple[NDArray[np.float32], ...]
+    feature_error: NDArray[np.float32]
+    synthetic: NDArray[np.bool_]
+
+    def mfcc(self, rows: NDArray) -> NDArray[np.float32]:
+        """Features of the chosen clips in MFCC units, (rows, 49, 40)."""
+        return self.codes[rows].astype(np.float32) * np.float32(CODE)
+
+
+def encode(features: ArrayLike) -> NDArray[np.int8]:
+    """MFCC in [-30, 30] -> the int8 steps in which a training set holds them."""
+    return np.round(np.asarray(features) / CODE).astype(np.int8)
+
+
+def load_training_set(path: Path | str) -> TrainingSet:
+    """Training and validation clips from a Speech Commands folder, or from an npz file (or its folder) of features.
+
+    The npz file holds `x` (clips, 49, 40) int8 MFCC in steps of 30/127; `labels`, names of which `y` (clips,) is the
+    index; `split` (clips,), 1 for validation; `noise_logmel_i8` (frames, 40) with `noise_scale`, `noise_offset` and
+    the recordings' lengths `noise_len`; `resid_std` (40,), the RMS error of the coefficients.
+
+    Raises
+    ------
+    DatasetError
+        If neither is there, or it is cut short, or something in it is missing or has the wrong shape.
+    """
+    path = Path(path)
+    file = path / "train.npz" if (path / "train.npz").is_file() else path
+    if file.is_file() and file.suffix == ".npz":
+        return _from_features(file)
+    if not path.is_dir():
+        raise DatasetError(
+            f"{path}: no such folder; expected a Speech Commands folder (35 word folders, validation_list.txt, "
+            f"testing_list.txt, {BACKGROUND}) or an npz file of features"
+        )
+    return _from_folder(path)
+
+
+def _from_features(path: Path) -> TrainingSet:
+    wanted = ("x", "y", "split", "labels", "noise_logmel_i8", "noise_len", "noise_scale", "noise_offset", "resid_std")
+    try:
+        arrays = read_arrays(path, "features")
+    except ArchiveError as error:
+        raise DatasetError(str(error)) from None
+    missing = [name for name in wanted if name not in arrays]
+    if missing:
+        raise DatasetError(f"{path}: no array {', '.join(missing)}; expected {', '.join(wanted)}")
+    codes, labels, split = arrays["x"], arrays["y"].astype(np.int64), arrays["split"]
+    if codes.shape != (len(labels), FRAMES, COEFFICIENTS) or codes.dtype != np.int8 or split.shape != labels.shape:
+        raise DatasetError(
+            f"{path}: x is {codes.dtype} {codes.shape}, y {labels.shape}, split {split.shape}; "
+            f"expected int8 (clips, {FRAMES}, {COEFFICIENTS}), (clips,), (clips,)"
+        )
+    names = [str(name) for name in arrays["labels"]]
+    if set(names) != set(LABELS):
+        raise DatasetError(f"{path}: labels are {names}, expected {list(LABELS)}")
+    mel = (arrays["noise_logmel_i8"] * arrays["noise_scale"] + arrays["noise_offset"]).astype(np.float32)
+    ends = np.cumsum(arrays["noise_len"])
+    if ends[-1] != len(mel):
+        raise DatasetError(f"{path}: noise_len sums to {ends[-1]}, but noise_logmel_i8 has {len(mel)} frames")
+    return TrainingSet(
+        codes,
+        np.array([LABELS.index(name) for name in names])[labels],
+        split == 1,
+        tuple(np.split(mel, ends[:-1])),
+        arrays["resid_std"].astype(np.float32),
+        np.zeros(len(labels), bool),
+    )
+
+
+def _from_folder(root: Path) -> TrainingSet:
+    clips = {split: find_clips(root, split, every_unknown=True) for split in ("train", "validation")}
+    codes = [encode(features) for split in clips for features in clip_features(clips[split])]
+    return TrainingSet(
+        np.concatenate(codes),
+        np.array([clip.label for split in clips for clip in clips[split]]),
+        np.repeat([False, True], [len(clips["train"]), len(clips["validation"])]),
+        tuple(log_mel(read_wav(path)).astype(np.float32) for path in _recordings(root)),
+        np.zeros(COEFFICIENTS, np.float32),
+        np.zeros(len(clips["train"]) + len(clips["validation"]), bool),
+    )

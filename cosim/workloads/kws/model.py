@@ -1,0 +1,150 @@
+"""The keyword-spotting model: normalisation and pruning of the features, and the network that the chip runs."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.files.archive import ArchiveError, read_arrays, replacing
+from cosim.graph.feed_forward import FeedForwardNetwork, NetworkError
+from cosim.workloads.kws.dataset import LABELS
+from cosim.workloads.kws.features import COEFFICIENTS, FRAMES
+
+__all__ = ["CHECKPOINT", "INPUTS", "KwsModel", "quantise"]
+
+CHECKPOINT = Path(__file__).with_name("model.npz")
+INPUTS = 1024  # of the 1,960 features; the paper prunes the rest
+LEVELS = 255  # codes of a magnitude
+
+Floats = NDArray[np.float64]
+
+
+def quantise(x: NDArray) -> Floats:
+    """Values in [-1, 1] as the chip is given them: sign and an 8-bit duration of 0-255."""
+    return np.round(np.asarray(x, dtype=np.float64) * LEVELS) / LEVELS
+
+
+@dataclass(frozen=True)
+class KwsModel:
+    """Everything between MFCC features and a word.
+
+    Members
+    -------
+    network : FeedForwardNetwork
+        1,024 -> 512 -> 512 -> 12, no biases; weights are multiples of 1/127.
+    rows : (1024,) int64
+        Which of the 1,960 features (frame by frame, 40 each) are used: those with the largest mean magnitude in
+        validation.
+    mean, spread : (1024,) float64
+        Of those features over the training clips, in MFCC units.
+    limit : float
+        Inputs are clipped at this many spreads, which become +-1.
+    labels : tuple of str
+        Class names in the order of the outputs.
+    card : dict
+        How it was trained and what it reached, for the model card.
+
+    Raises
+    ------
+    NetworkError
+        If the parts do not fit together.
+    """
+
+    network: FeedForwardNetwork
+    rows: NDArray[np.int64]
+    mean: Floats
+    spread: Floats
+    limit: float
+    labels: tuple[str, ...] = LABELS
+    card: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        inputs, outputs = self.network.shape[0], self.network.shape[-1]
+        for name in ("rows", "mean", "spread"):
+            shape = np.shape(getattr(self, name))
+            if shape != (inputs,):
+                raise NetworkError(f"{name} has shape {shape}, but the network takes {inputs} inputs")
+        if outputs != len(self.labels):
+            raise NetworkError(f"the network has {outputs} outputs for {len(self.labels)} labels")
+        if np.min(self.rows) < 0 or np.max(self.rows) >= FRAMES * COEFFICIENTS:
+            raise NetworkError(f"rows must be in 0 ... {FRAMES * COEFFICIENTS - 1}")
+        if not (np.min(self.spread) > 0 and self.limit > 0):
+            raise NetworkError("spread and limit must be positive")
+
+    def prepare(self, mfcc: NDArray) -> Floats:
+        """Features -> network inputs: (clips, 49, 40) -> (clips, 1024) in [-1, 1].
+
+        Raises
+        ------
+        NetworkError
+            If the features have another shape.
+        """
+        mfcc = np.asarray(mfcc, dtype=np.float64)
+        if mfcc.ndim != 3 or mfcc.shape[1:] != (FRAMES, COEFFICIENTS):
+            raise NetworkError(f"features of shape {mfcc.shape}; expected (clips, {FRAMES}, {COEFFICIENTS})")
+        chosen = mfcc.reshape(len(mfcc), -1)[:, self.rows]
+        return np.clip((chosen - self.mean) / (self.spread * self.limit), -1.0, 1.0)
+
+    def forward(self, mfcc: NDArray) -> list[Floats]:
+        """Every layer's output in float64, inputs as 8-bit codes: (clips, 49, 40) -> [(clips, 512), ...]."""
+        return self.network.forward(quantise(self.prepare(mfcc)))
+
+    def predict(self, mfcc: NDArray) -> NDArray[np.int64]:
+        """Software reference: the class of each clip, (clips, 49, 40) -> (clips,) indices into `labels`."""
+        return self.forward(mfcc)[-1].argmax(axis=1)
+
+    def save(self, path: Path | str) -> None:
+        """Write the model to an npz file without pickle, whole or not at all; weights take one byte each."""
+        arrays = self.network.to_arrays()
+        for index, layer in enumerate(self.network.layers):
+            codes = np.round(layer.weights * 127)
+            if np.abs(codes / 127 - layer.weights).max() > 1e-12:
+                raise NetworkError(f"weights of layer {index} are not multiples of 1/127; round them first")
+            arrays[f"weights{index}"] = codes.astype(np.int8)
+        arrays |= {
+            "rows": self.rows.astype(np.int16),
+            "mean": self.mean,
+            "spread": self.spread,
+            "limit": np.array(self.limit),
+            "labels": np.array(self.labels),
+            "card": np.array(json.dumps(self.card)),
+        }
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part, part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path | str = CHECKPOINT) -> "KwsModel":
+        """Read what `save` wrote; without a path, the shipped checkpoint.
+
+        Raises
+        ------
+        NetworkError
+            If the file is missing, is no model, or lacks a part.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise NetworkError(f"{path}: no such file; expected a model written by `duramesh kws train --out FILE`")
+        try:
+            arrays = read_arrays(path, "model")
+            for name in [name for name in arrays if name.startswith("weights")]:
+                arrays[name] = arrays[name] / 127.0
+            return cls(
+                FeedForwardNetwork.from_arrays(arrays),
+                arrays["rows"].astype(np.int64),
+                arrays["mean"],
+                arrays["spread"],
+                float(arrays["limit"]),
+                tuple(str(label) for label in arrays["labels"]),
+                json.loads(str(arrays["card"])),
+            )
+        except ArchiveError as error:
+            raise NetworkError(str(error)) from None
+        except KeyError as error:
+            raise NetworkError(f"{path}: no array {error}; expected a model written by `KwsModel.save`") from None
+        except (ValueError, TypeError) as error:
+            raise NetworkError(f"{path}: {error}") from None

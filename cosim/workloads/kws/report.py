@@ -1,0 +1,246 @@
+"""What a keyword-spotting run found out: numbers for machines, a table and pictures for people."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from cosim.files.archive import write_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "ISO_SHARE",
+    "PAPER_CHIP_ACCURACY",
+    "PAPER_SOFTWARE_ACCURACY",
+    "KwsReport",
+    "correlation",
+    "draw_confusion",
+    "draw_correlation",
+    "rms_error_percent",
+]
+
+#: Nature 620, 768 (2023), Fig. 3: accuracies on the paper's own test set and weights.
+PAPER_SOFTWARE_ACCURACY = 0.8675
+PAPER_CHIP_ACCURACY = 0.8614
+#: A chip is software-equivalent from this share of the software accuracy on (MLPerf; same source).
+ISO_SHARE = 0.99
+
+
+def correlation(a: NDArray, b: NDArray) -> float:
+    """Pearson's r over all entries of two arrays of one shape; NaN where one of them is constant."""
+    a, b = (np.asarray(x, dtype=np.float64).ravel() - np.mean(x) for x in (a, b))
+    norm = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / norm) if norm > 0 else float("nan")
+
+
+def confusion_matrix(labels: NDArray[np.integer], predictions: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """Decisions by what was spoken and what was heard: (classes, classes), of (clips,) and (..., clips)."""
+    matrix = np.zeros((classes, classes), np.int64)
+    np.add.at(matrix, (np.broadcast_to(labels, predictions.shape), predictions), 1)
+    return matrix
+
+
+def rms_error_percent(chip: NDArray, software: NDArray) -> float:
+    """Root-mean-square error of a layer's outputs in % of the full scale, over those that software finds in range.
+
+    Parameters
+    ----------
+    chip, software : arrays of one shape
+        In units of the full scale. Where software is 0 or beyond the full scale, the readout hides the MAC: a ReLU's
+        negative ones would dilute the error with exact zeros.
+    """
+    seen = (software != 0) & (np.abs(software) < 1)
+    return 100 * float(np.sqrt(np.mean((chip[seen] - software[seen]) ** 2))) if seen.any() else float("nan")
+
+
+@dataclass(frozen=True)
+class KwsReport:
+    """One run over a set of clips.
+
+    Parameters
+    ----------
+    engine : str
+        What produced the codes.
+    data : str
+        What was classified.
+    seed : int
+        Seed of the chip: programming, mismatch, noise.
+    words : class names, in the order of the outputs.
+    clips : name of each clip.
+    labels, predictions, software : (N,) class indices: truth, chip, software reference.
+    outputs : (N, 12) output codes of the chip.
+    layers : layer name -> (chip, software fed with the chip's own layer input, software end to end), each (N, width),
+        in units of the layer's full scale.
+    frame_ns, cycles, wall_s, parts_s : timing of the frame and of the run.
+    compared_codes : codes that a second engine has given as well; 0 if none ran.
+    """
+
+    engine: str
+    data: str
+    seed: int
+    words: Sequence[str]
+    clips: Sequence[str]
+    labels: NDArray[np.int64]
+    predictions: NDArray[np.int64]
+    software: NDArray[np.int64]
+    outputs: NDArray[np.uint8]
+    layers: Mapping[str, tuple[NDArray, NDArray, NDArray]]
+    frame_ns: int
+    cycles: int
+    wall_s: float
+    parts_s: Mapping[str, float]
+    compared_codes: int = 0
+
+    @property
+    def chip_accuracy(self) -> float:
+        return float(np.mean(self.predictions == self.labels))
+
+    @property
+    def software_accuracy(self) -> float:
+        return float(np.mean(self.software == self.labels))
+
+    @property
+    def margins(self) -> NDArray[np.int64]:
+        """(N,) distance in codes between the chip's largest output and the next one."""
+        top = np.sort(self.outputs.astype(np.int64), axis=1)
+        return top[:, -1] - top[:, -2]
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """(classes, classes) clips by what was spoken and what the chip heard."""
+        return confusion_matrix(self.labels, self.predictions, len(self.words))
+
+    def to_json(self, files: Mapping[str, str]) -> dict:
+        """The documented keys (see docs/kws.md)."""
+        return {
+            "engine": self.engine,
+            "data": self.data,
+            "clips": len(self.clips),
+            "seed": self.seed,
+            "accuracy": {"software": self.software_accuracy, "chip": self.chip_accuracy},
+            "iso_ratio": self.chip_accuracy / self.software_accuracy if self.software_accuracy else None,
+            "correlation": {name: correlation(chip, own) for name, (chip, own, _) in self.layers.items()},
+            "correlation_end_to_end": {name: correlation(chip, end) for name, (chip, _, end) in self.layers.items()},
+            "frame_ns": self.frame_ns,
+            "cycles": self.cycles,
+            "wall_s": self.wall_s,
+            "parts_s": dict(self.parts_s),
+            "cycles_per_s": self.cycles / self.wall_s,
+            "frames_per_s": len(self.clips) / self.wall_s,
+            "compared_codes": self.compared_codes,
+            "words": list(self.words),
+            "predictions": self.predictions.tolist(),
+            "labels": self.labels.tolist(),
+            "files": dict(files),
+        }
+
+    def print(self, console: Console, *, rows: int = 80) -> None:
+        """Table of clips (of the misclassified ones where there are more than `rows`), then the figures."""
+        chosen = list(range(len(self.clips)))
+        title = "Every clip"
+        if len(chosen) > rows:
+            wrong = np.flatnonzero(self.predictions != self.labels).tolist()
+            chosen, title = wrong[:rows], f"{min(rows, len(wrong))} of {len(wrong)} misclassified clips"
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for heading in ("clip", "expected", "chip", "software"):
+            table.add_column(heading)
+        table.add_column("margin (codes)", justify="right")
+        for i in chosen:
+            chip = self.words[self.predictions[i]]
+            style = "" if self.predictions[i] == self.labels[i] else "red"
+            table.add_row(
+                self.clips[i],
+                self.words[self.labels[i]],
+                f"[{style}]{chip}[/]" if style else chip,
+                self.words[self.software[i]],
+                str(self.margins[i]),
+            )
+        console.print(table)
+        self._print_figures(console)
+
+    def _print_figures(self, console: Console) -> None:
+        share = self.chip_accuracy / self.software_accuracy if self.software_accuracy else float("nan")
+        figures = Table(box=None, pad_edge=False, show_header=False)
+        figures.add_column(style="bold")
+        figures.add_column()
+        figures.add_row("accuracy, chip", f"{self.chip_accuracy:.2%} of {len(self.clips)} clips ({self.data})")
+        figures.add_row("accuracy, software", f"{self.software_accuracy:.2%}; the chip reaches {share:.2%} of it")
+        figures.add_row(
+            "the paper's, on its data",
+            f"chip {PAPER_CHIP_ACCURACY:.2%}, software {PAPER_SOFTWARE_ACCURACY:.2%}, "
+            f"iso limit {ISO_SHARE:.0%} of software",
+        )
+        for name, (chip, own, end) in self.layers.items():
+            figures.add_row(
+                f"correlation, {name}",
+                f"{correlation(chip, own):.4f} (software fed with the chip's own input); "
+                f"{correlation(chip, end):.4f} end to end",
+            )
+        parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.parts_s.items())
+        figures.add_row("frame", f"{self.frame_ns} ns on the chip")
+        figures.add_row(
+            "simulation",
+            f"{self.cycles:,} cycles in {self.wall_s:.1f} s: {self.cycles / self.wall_s:,.0f} cycles/s, "
+            f"{len(self.clips) / self.wall_s:.1f} frames/s" + (f" ({parts})" if parts else ""),
+        )
+        console.print()
+        console.print(figures)
+
+    def write(self, folder: Path) -> dict[str, str]:
+        """Write pictures into `folder`; returns {what: file}."""
+        folder.mkdir(parents=True, exist_ok=True)
+        title = f"{self.chip_accuracy:.1%} of {len(self.clips)} clips, {self.engine} engine"
+        pictures = {
+            "confusion_matrix": draw_confusion(self.confusion, self.words, title),
+            "correlation": draw_correlation({name: pair[:2] for name, pair in self.layers.items()}, self.engine),
+        }
+        files = {what: folder / f"{what.removesuffix('_matrix')}.png" for what in pictures}
+        for what, picture in pictures.items():
+            picture.savefig(files[what])
+        return {what: str(path) for what, path in files.items()}
+
+    def write_json(self, path: Path, files: Mapping[str, str]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(self.to_json(files), indent=2) + "\n")
+
+
+def draw_confusion(matrix: NDArray[np.int64], words: Sequence[str], title: str) -> "Figure":
+    """Confusion matrix (spoken, heard), each row coloured by its shares."""
+    from cosim.files.plotting import new_figure  # drawing takes a library that a run without pictures need not wait for
+
+    figure, axes = new_figure(6.4, 5.8)
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.argwhere(matrix > 0):
+        colour = "white" if share[row, column] > 0.5 else "black"
+        axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(words)), words, rotation=45, ha="right")
+    axes.set_yticks(range(len(words)), words)
+    axes.set_xlabel("the chip heard")
+    axes.set_ylabel("spoken")
+    axes.set_title(title, fontsize=10)
+    return figure
+
+
+def draw_correlation(layers: Mapping[str, tuple[NDArray, NDArray]], engine: str) -> "Figure":
+    """Chip against software for every layer: name -> (chip, software fed with the chip's own input), one shape each."""
+    from cosim.files.plotting import new_figure
+
+    figure, all_axes = new_figure(4.0 * len(layers), 4.2, columns=len(layers), squeeze=False)
+    for axes, (name, (chip, own)) in zip(all_axes[0], layers.items(), strict=True):
+        x, y = own.ravel(), chip.ravel()
+        low = min(x.min(), y.min())
+        axes.hexbin(x, y, gridsize=70, bins="log", mincnt=1, cmap="viridis", extent=(low, 1, low, 1))
+        axes.plot([low, 1], [low, 1], color="black", linewidth=0.7)
+        axes.set_title(f"{name}: r = {correlation(chip, own):.4f}", fontsize=10)
+        axes.set_xlabel("software, fed with the chip's input")
+    all_axes[0, 0].set_ylabel(f"chip ({engine} engine), full scale = 1")
+    return figure

@@ -1,0 +1,1 @@
+"""Training of the keyword-spotting network, hardware-aware; needs the extra `train`."""

@@ -1,0 +1,202 @@
+"""Campaigns, reports and the evidence table, with studies of nothing much."""
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from cosim.cli import main
+from cosim.figures import Campaign, Figure, Finding, Measurement, Study, Unavailable
+from cosim.figures.evidence import EvidenceError, keep, read_results, renew, table
+from cosim.figures.registry import STUDIES, UnknownStudyError, load_study, select
+from cosim.figures.report import make_report
+from cosim.files.plotting import new_figure
+
+ROOT = Path(__file__).parents[3]
+
+
+def finding(value: float = 1.5, **rest: object) -> Finding:
+    return Finding("a length", value, "ns", engine="twin", data="clips", seeds="chip 0", **rest)  # type: ignore[arg-type]
+
+
+def curve(measurement: Measurement):
+    figure, axes = new_figure(3, 2)
+    axes.plot(measurement.arrays["y"])
+    return figure
+
+
+class Counter:
+    """A study that counts how often each of its two parts is measured."""
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self.made: list[int] = []
+        self.fail_at = fail_at
+
+    def measure(self, campaign: Campaign) -> Measurement:
+        parts = [campaign.part(f"part {index}", lambda index=index: self.part(index)) for index in range(2)]
+        total = sum(float(part["x"]) for part in parts)
+        return Measurement({"total": total}, {"y": np.arange(3)}, (finding(total, headline=True),))
+
+    def part(self, index: int) -> dict[str, float]:
+        if index == self.fail_at:
+            raise KeyboardInterrupt
+        self.made.append(index)
+        return {"x": 10.0 + index}
+
+    @property
+    def study(self) -> Study:
+        return Study("count", "Counting", "Counts <things>.", self.measure, (Figure("curve", "A & B", curve),))
+
+
+def test_finding_says_value_unit_and_spread() -> None:
+    one = Finding.over("accuracy", np.array([87.0, 88.0, 89.0]), "%", engine="twin", data="clips", seeds="chips 0-2")
+    assert one.text == "88.00 % ± 1.00 (87.00 to 89.00)"
+    assert finding().text == "1.50 ns"
+    assert Finding("count", 1234, "1", "rtl", "words", "chip 0", digits=0).text == "1,234"
+
+
+def test_a_measurement_comes_back_from_its_file(tmp_path: Path) -> None:
+    measurement = Measurement({"a": [1, 2]}, {"y": np.arange(4.0)}, (finding(paper="2 ns", source="Fig. 1"),))
+    measurement.save(tmp_path / "m.npz", code="abc")
+    loaded, about = Measurement.load(tmp_path / "m.npz")
+    assert about == {"code": "abc"}
+    assert loaded.numbers == measurement.numbers
+    assert loaded.findings == measurement.findings
+    np.testing.assert_array_equal(loaded.arrays["y"], measurement.arrays["y"])
+
+
+def test_an_interrupted_study_goes_on_with_the_part_that_is_missing(tmp_path: Path) -> None:
+    first = Counter(fail_at=1)
+    with pytest.raises(KeyboardInterrupt):
+        Campaign(tmp_path).measure(first.study)
+    assert first.made == [0]
+    second = Counter()
+    measurement, about = Campaign(tmp_path).measure(second.study)
+    assert second.made == [1]
+    assert measurement.numbers["total"] == 21
+    assert about["seed"] == 0
+    third = Counter()
+    Campaign(tmp_path).measure(third.study)
+    assert third.made == []
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"quick": True}, {"chips": 3}])
+def test_other_settings_measure_anew(tmp_path: Path, changed: dict[str, int]) -> None:
+    Campaign(tmp_path).measure(Counter().study)
+    again = Counter()
+    Campaign(tmp_path, **changed).measure(again.study)  # type: ignore[arg-type]
+    assert again.made == [0, 1]
+
+
+def test_what_other_code_measured_counts_only_if_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosim.figures.campaign.code_digest", lambda: "old")
+    Campaign(tmp_path).measure(Counter().study)
+    monkeypatch.setattr("cosim.figures.campaign.code_digest", lambda: "new")
+    stale = Counter()
+    _, about = Campaign(tmp_path, stale=True).measure(stale.study)
+    assert stale.made == []
+    assert about["code"] == "old"
+    (tmp_path / "data" / "count.npz").unlink()
+    _, about = Campaign(tmp_path, stale=True).measure(stale.study)  # from stale parts
+    assert stale.made == []
+    assert about["code"] == "old"
+    fresh = Counter()
+    Campaign(tmp_path).measure(fresh.study)
+    assert fresh.made == [0, 1]
+
+
+def test_damaged_files_are_measured_anew(tmp_path: Path) -> None:
+    Campaign(tmp_path).measure(Counter().study)
+    for path in tmp_path.rglob("*.npz"):
+        path.write_bytes(path.read_bytes()[:-30])
+    again = Counter()
+    Campaign(tmp_path).measure(again.study)
+    assert again.made == [0, 1]
+
+
+def test_the_report_is_one_page_with_everything_in_it(tmp_path: Path) -> None:
+    def unavailable(_: Campaign) -> Measurement:
+        raise Unavailable("it needs <torch>")
+
+    lines: list[str] = []
+    count = Counter().study
+    other = Study("other", "Other", "", unavailable, ())
+    idle = Study("idle", "Not asked for", "", unavailable, ())
+    results = make_report(Campaign(tmp_path), [count, other], [count, other, idle], lines.append)
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+    assert results["studies"]["count"]["numbers"] == {"total": 21}
+    assert results["studies"]["other"] == {"title": "Other", "skipped": "it needs <torch>"}
+    assert "idle" not in results["studies"]
+    page = (tmp_path / "index.html").read_text()
+    (embedded,) = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert base64.b64decode(embedded) == (tmp_path / "curve.png").read_bytes()
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
+    for text in ("Counts &lt;things&gt;.", "A &amp; B", "21.00 ns", "it needs &lt;torch&gt;"):
+        assert text in page
+    assert (tmp_path / "curve.svg").read_text().lstrip().startswith("<?xml")
+    assert len(lines) == 2
+
+
+def test_a_report_shows_what_an_earlier_one_measured(tmp_path: Path) -> None:
+    count, more = Counter(), Counter()
+    other = Study("more", "More", "", more.measure, ())
+    make_report(Campaign(tmp_path), [count.study], [count.study, other], lambda _: None)
+    results = make_report(Campaign(tmp_path), [other], [count.study, other], lambda _: None)
+    assert list(results["studies"]) == ["count", "more"]
+    assert count.made == [0, 1]
+
+
+def test_evidence_stands_between_its_marks(tmp_path: Path) -> None:
+    results = make_report(Campaign(tmp_path), [Counter().study], [Counter().study], lambda _: None)
+    readme = (
+        "# Title\n<!-- evidence: made by `make docs` from docs/results.json -->\nold\n<!-- end of evidence -->\nend\n"
+    )
+    renewed = renew(readme, results)
+    assert "| a length | **21.00 ns** | twin; clips; chip 0 |  |" in renewed
+    assert "old" not in renewed
+    assert renewed.startswith("# Title\n")
+    assert renewed.endswith("\nend\n")
+    assert renew(renewed, results) == renewed
+    with pytest.raises(EvidenceError, match="lacks"):
+        renew("# Title\n", results)
+
+
+def test_a_quick_campaign_is_no_evidence(tmp_path: Path) -> None:
+    results = make_report(Campaign(tmp_path, quick=True), [], [], lambda _: None)
+    with pytest.raises(EvidenceError, match="quick"):
+        keep(results, tmp_path / "kept.json")
+    assert not (tmp_path / "kept.json").exists()
+    (tmp_path / "broken.json").write_text('{"format": "x"')
+    with pytest.raises(EvidenceError, match=r"broken\.json"):
+        read_results(tmp_path / "broken.json")
+
+
+def test_the_readme_shows_the_kept_results() -> None:
+    results = read_results(ROOT / "docs" / "results.json")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert renew(readme, results) == readme
+    assert results["settings"]["quick"] is False
+    assert table(results).count("\n") > 10
+
+
+def test_every_study_has_figures_and_its_own_name() -> None:
+    studies = select(())
+    assert [study.name for study in studies] == list(STUDIES)
+    names = [figure.name for study in studies for figure in study.figures]
+    assert len(set(names)) == len(names)
+    assert all(study.figures and study.about for study in studies)
+    with pytest.raises(UnknownStudyError, match=r"no study 'drfit'; there are: .*drift"):
+        load_study("drfit")
+
+
+def test_the_command_lists_studies_and_refuses_others() -> None:
+    listed = CliRunner().invoke(main, ["figures", "--list"])
+    assert listed.exit_code == 0
+    assert all(name in listed.output for name in STUDIES)
+    wrong = CliRunner().invoke(main, ["figures", "nonsense"])
+    assert wrong.exit_code == 1
+    assert "no study 'nonsense'" in wrong.output

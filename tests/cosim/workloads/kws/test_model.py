@@ -1,0 +1,109 @@
+"""The model file, its pre- and post-processing, and the shipped weights on synthesised speech."""
+
+import numpy as np
+import pytest
+
+from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer, NetworkError
+from cosim.workloads.kws.dataset import LABELS
+from cosim.workloads.kws.features import mfcc
+from cosim.workloads.kws.model import CHECKPOINT, KwsModel, quantise
+from cosim.workloads.kws.synthesiser import synthesise
+
+
+def small(**changes) -> KwsModel:
+    rng = np.random.default_rng(0)
+    weights = [np.round(rng.uniform(-1, 1, shape) * 127) / 127 for shape in ((20, 16), (16, 12))]
+    layers = (Layer(weights[0], Activation.RELU, 2.5), Layer(weights[1], Activation.LINEAR, 1.75))
+    parts = {
+        "network": FeedForwardNetwork(layers),
+        "rows": np.arange(0, 1960, 98),
+        "mean": rng.normal(size=20),
+        "spread": rng.uniform(1, 2, 20),
+        "limit": 3.0,
+        "card": {"recipe": "none", "seed": 1},
+    }
+    return KwsModel(**(parts | changes))
+
+
+def test_prepare_normalises_prunes_and_clips():
+    model = small()
+    features = np.random.default_rng(1).uniform(-30, 30, (5, 49, 40))
+    inputs = model.prepare(features)
+    assert inputs.shape == (5, 20)
+    frame, coefficient = divmod(98 * 3, 40)
+    expected = np.clip((features[2, frame, coefficient] - model.mean[3]) / model.spread[3] / 3, -1, 1)
+    assert inputs[2, 3] == pytest.approx(expected)
+    assert np.abs(inputs).max() == 1, "large features are clipped"
+
+
+def test_forward_takes_codes_of_eight_bits():
+    model = small()
+    features = np.random.default_rng(1).normal(size=(5, 49, 40))
+    codes = quantise(model.prepare(features)) * 255
+    assert codes == pytest.approx(codes.round())
+    hidden, outputs = model.forward(features)
+    x = codes / 255
+    for layer, result in zip(model.network.layers, (hidden, outputs), strict=True):
+        low = 0 if layer.activation is Activation.RELU else -1
+        x = np.clip(x @ layer.weights / layer.full_scale, low, 1)
+        assert result == pytest.approx(x)
+    assert np.array_equal(model.predict(features), outputs.argmax(axis=1))
+
+
+def test_file_round_trip(tmp_path):
+    model = small()
+    model.save(tmp_path / "model.npz")
+    again = KwsModel.load(tmp_path / "model.npz")
+    features = np.random.default_rng(1).normal(size=(5, 49, 40))
+    assert np.array_equal(again.forward(features)[-1], model.forward(features)[-1])
+    assert again.labels == LABELS
+    assert again.card == model.card
+
+
+def test_refuses_what_does_not_fit(tmp_path):
+    with pytest.raises(NetworkError, match=r"mean has shape \(19,\), but the network takes 20 inputs"):
+        small(mean=np.zeros(19))
+    with pytest.raises(NetworkError, match="12 outputs for 2 labels"):
+        small(labels=("yes", "no"))
+    with pytest.raises(NetworkError, match=r"rows must be in 0 \.\.\. 1959"):
+        small(rows=np.full(20, 1960))
+    with pytest.raises(NetworkError, match="must be positive"):
+        small(spread=np.zeros(20))
+    with pytest.raises(NetworkError, match=r"features of shape \(49, 40\)"):
+        small().prepare(np.zeros((49, 40)))
+    odd = FeedForwardNetwork((Layer(np.full((20, 12), 0.5), Activation.LINEAR, 1.0),))
+    with pytest.raises(NetworkError, match="layer 0 are not multiples of 1/127"):
+        small(network=odd).save(tmp_path / "odd.npz")
+    with pytest.raises(NetworkError, match="no such file"):
+        KwsModel.load(tmp_path / "absent.npz")
+    (tmp_path / "text.npz").write_text("weights")
+    with pytest.raises(NetworkError, match="holds no model, or only part of one"):
+        KwsModel.load(tmp_path / "text.npz")
+    np.savez(tmp_path / "other.npz", x=np.zeros(3))
+    with pytest.raises(NetworkError, match="no array 'activation'"):
+        KwsModel.load(tmp_path / "other.npz")
+
+
+@pytest.fixture(scope="module")
+def shipped() -> KwsModel:
+    return KwsModel.load()
+
+
+def test_shipped_checkpoint_is_the_papers_network(shipped):
+    assert CHECKPOINT.stat().st_size < 1.2e6
+    assert shipped.network.shape == (1024, 512, 512, 12)
+    activations = [layer.activation for layer in shipped.network.layers]
+    assert activations == [Activation.RELU, Activation.RELU, Activation.LINEAR]
+    for layer in shipped.network.layers:
+        assert np.abs(layer.weights).max() == 1, "the conductance range is used"
+        assert layer.weights.std() > 0.2, "and not by a few outliers only"
+    assert shipped.labels == LABELS
+
+
+def test_shipped_checkpoint_on_voices_it_never_heard(shipped):
+    audio, labels, _ = synthesise(120, "test")
+    features = mfcc(audio)
+    assert (shipped.predict(features) == labels).mean() > 0.8
+    for outputs in shipped.forward(features):
+        assert (np.abs(outputs) >= 1).mean() < 0.05, "full scale, set for people, is rarely exceeded"
+        assert np.abs(outputs).max() > 0.5, "but used"
