@@ -20,7 +20,7 @@ from cosim.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from cosim.engines.checked import Engine as ProgramEngine
+    from cosim.engines.engine import Engine as ProgramEngine
 
 __all__ = ["kws"]
 
