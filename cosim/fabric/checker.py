@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby, permutations
 
-from cosim.fabric.derivation import Count, Derivation, FrameDerivation, Integrate, Pulse, Schedule, ScheduleError, Write
+from cosim.fabric.derivation import Derivation, FrameDerivation
+from cosim.fabric.events import Count, Integrate, Pulse, Schedule, ScheduleError, Write
 from cosim.fabric.mesh_graph import IllegalRouteError
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import ChipImage, Program, Unit

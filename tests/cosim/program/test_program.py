@@ -10,7 +10,8 @@ import pytest
 from analog_models.programming import WeightTargets
 from cosim.compiler import compile_network
 from cosim.fabric.checker import check
-from cosim.fabric.derivation import Count, Integrate, Precharge, Pulse, Ramp, ScheduleError, derive
+from cosim.fabric.derivation import derive
+from cosim.fabric.events import Count, Integrate, Precharge, Pulse, Ramp, ScheduleError
 from cosim.fabric.mesh_graph import IllegalRouteError
 from cosim.fabric.timeline import TimelineError, run
 from cosim.isa.assembler import AssemblyError, assemble
