@@ -82,7 +82,7 @@ def kws(
     from contextlib import ExitStack
 
     from analog_models.config import AnalogConfig
-    from cosim.calibration.in_chip import CalibratedChip
+    from cosim.calibration import CalibratedChip
     from cosim.compiler import MappingOptions
     from cosim.engines.checked import CheckedEngine
     from cosim.engines.rtl.engine import RtlEngine

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.calibration.in_chip import STEPS, Step
+from cosim.calibration import STEPS, Step
 from cosim.engines.checked import CheckedEngine, Engine
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine

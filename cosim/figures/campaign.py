@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.config import AnalogConfig
-from cosim.calibration.in_chip import STEPS, CalibratedChip, Step
+from cosim.calibration import STEPS, CalibratedChip, Step
 from cosim.compiler import MappingOptions
 from cosim.engines.rtl.cache import digest
 from cosim.figures.study import Measurement, Study

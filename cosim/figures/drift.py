@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.calibration.in_chip import RECALIBRATION, CalibratedChip, Step, recalibrate
+from cosim.calibration import RECALIBRATION, CalibratedChip, Step, recalibrate
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.study import Figure, Finding, Measurement, Study

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.chip import AnalogChip, AnalogFileError
-from cosim.calibration.in_chip import CalibratedChip
+from cosim.calibration import CalibratedChip
 from cosim.engines.checked import Engine
 from cosim.engines.results import Results, ResultsError
 from cosim.engines.rtl.cache import digest

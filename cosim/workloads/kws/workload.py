@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
-from cosim.calibration.in_chip import STEPS, CalibratedChip, Step, calibrate
+from cosim.calibration import STEPS, CalibratedChip, Step, calibrate
 from cosim.compiler import MappingOptions
 from cosim.engines.checked import Engine
 from cosim.engines.rtl.cache import digest
