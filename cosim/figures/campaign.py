@@ -21,9 +21,9 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.config import AnalogConfig
 from cosim.calibration import STEPS, CalibratedChip, Step
 from cosim.compiler import MappingOptions
-from cosim.engines.rtl.cache import digest
 from cosim.figures.study import Measurement, Study
 from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.files.digest import digest
 from cosim.system.checkpoint import code_digest
 from cosim.workloads.kws.model import KwsModel
 from cosim.workloads.kws.workload import ClipSet, calibration_clips, load_clips, prepare_chip

@@ -15,18 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.programming import WeightTargets
-from cosim.files.archive import (
-    ArchiveError,
-    beats_to_words,
-    config_from_json,
-    config_to_json,
-    read_archive,
-    words_to_beats,
-    write_archive,
-)
+from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.files.chip_config import config_from_json, config_to_json
 from cosim.graph.feed_forward import Activation
 from cosim.isa import assembler, vectors
-from cosim.isa.words import ILP, OLP, TILE
+from cosim.isa.words import ILP, OLP, TILE, beats_to_words, words_to_beats
 from rtl.config import ChipConfig, Edge
 from rtl.isa import UnitKind
 

@@ -27,9 +27,9 @@ from analog_models.chip import AnalogChip, AnalogFileError
 from cosim.calibration import CalibratedChip
 from cosim.engines.checked import Engine
 from cosim.engines.results import Results, ResultsError
-from cosim.engines.rtl.cache import digest
 from cosim.engines.rtl.engine import RunInterrupted
 from cosim.files.archive import ArchiveError, write_text
+from cosim.files.digest import digest
 from cosim.program import Program, ProgramError
 
 __all__ = ["CHUNK", "Checkpoint", "CheckpointError", "ResumableEngine", "code_digest"]

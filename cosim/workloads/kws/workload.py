@@ -11,7 +11,7 @@ from analog_models.config import AnalogConfig
 from cosim.calibration import STEPS, CalibratedChip, Step, calibrate
 from cosim.compiler import MappingOptions
 from cosim.engines.checked import Engine
-from cosim.engines.rtl.cache import digest
+from cosim.files.digest import digest
 from cosim.system.checkpoint import code_digest
 from cosim.workloads.kws.dataset import DatasetError, clip_features, find_clips, load_training_set
 from cosim.workloads.kws.features import mfcc
