@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from cosim.calibration import RECALIBRATION, CalibratedChip, Step, recalibrate
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign, describe_seeds
-from cosim.figures.study import Figure, Finding, Measurement, Study
+from cosim.figures.measurement import Finding, Measurement
+from cosim.figures.study import Figure, Study
 from cosim.files.plotting import new_figure
 from cosim.graph.feed_forward import FeedForwardNetwork
 from cosim.workloads.kws.model import quantise

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cosim.figures.measurement import Measurement
 from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
-from cosim.figures.study import Measurement
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from cosim.program import Mode
 from cosim.workloads.kws.report import draw_correlation

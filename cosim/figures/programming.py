@@ -15,7 +15,8 @@ from analog_models.device import Pcm
 from analog_models.programming import Programming, WeightTargets, program
 from cosim.compiler import compile_network
 from cosim.figures.campaign import Campaign, describe_seeds
-from cosim.figures.study import Figure, Finding, Measurement, Study
+from cosim.figures.measurement import Finding, Measurement
+from cosim.figures.study import Figure, Study
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, new_figure
 from cosim.graph.feed_forward import FeedForwardNetwork
 from rtl.config import ChipConfig

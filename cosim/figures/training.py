@@ -16,7 +16,8 @@ from scipy import stats
 
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign
-from cosim.figures.study import Figure, Finding, Measurement, Study, Unavailable
+from cosim.figures.measurement import Finding, Measurement, Unavailable
+from cosim.figures.study import Figure, Study
 from cosim.files.plotting import new_figure
 from cosim.workloads.kws.dataset import load_training_set
 from cosim.workloads.kws.model import KwsModel

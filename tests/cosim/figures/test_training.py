@@ -9,7 +9,7 @@ import pytest
 
 from cosim.figures import training
 from cosim.figures.campaign import Campaign
-from cosim.figures.study import Measurement, Unavailable
+from cosim.figures.measurement import Measurement, Unavailable
 from cosim.figures.training import STUDY, Noise, best_level, draw_accuracy, evaluate
 from cosim.workloads.kws.dataset import CODE, LABELS, SILENCE, encode
 from cosim.workloads.kws.features import log_mel, mfcc
