@@ -17,9 +17,8 @@ negative results are seen too. Nothing but output-landing-pad codes enters the f
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,36 +27,23 @@ from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.programming import ProgrammingReport, WeightTargets
 from analog_models.programming import program as program_weights
+from cosim.calibration.chip import CalibratedChip, LayerCalibration
+from cosim.calibration.lines import column_lines
 from cosim.compiler import LayerOptions, MappingOptions, compile_network
 from cosim.compiler.scales import LAST_ZERO
 from cosim.engines.twin.engine import TwinEngine, make_chip
-from cosim.files.archive import ArchiveError, read_archive, replacing, write_archive
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork
 from cosim.program import LayerPlan, Mode, Program
 from rtl.config import ChipConfig
 
-__all__ = [
-    "RECALIBRATION",
-    "STEPS",
-    "CalibratedChip",
-    "LayerCalibration",
-    "Step",
-    "calibrate",
-    "column_lines",
-    "recalibrate",
-]
+__all__ = ["RECALIBRATION", "STEPS", "Step", "calibrate", "recalibrate"]
 
 Array = NDArray[np.float64]
 Say = Callable[[str], None]
 Advance = Callable[[int, int], None]
 
-_FORMAT, _VERSION = "duramesh calibration", 2
-#: Arrays of a LayerCalibration.
-_MEASURED = ("slopes", "offsets", "residual_slopes", "residual_offsets")
 #: Share of the largest programmable weight that nominal weights may use; the rest is room for the slopes.
 _HEADROOM = 0.9
-#: Outputs beyond this share of the full scale do not enter a fit: near the ends codes saturate.
-_FIT_RANGE = 0.95
 #: Frame numbers of calibration runs begin here, so that their noise is not that of the frames measured later.
 _FIRST_FRAME = 1 << 40
 #: Durations of the trimming half of the bias rows, as a share of the others'.
@@ -79,107 +65,6 @@ class Step(StrEnum):
 STEPS = (Step.SLOPES, Step.BIAS, Step.WINDOW)
 #: What puts a chip right and leaves its weights alone.
 RECALIBRATION = (Step.GAIN, Step.BIAS, Step.WINDOW)
-
-
-@dataclass(frozen=True)
-class LayerCalibration:
-    """What was measured and set for one layer.
-
-    Parameters
-    ----------
-    slopes : (outputs,) measured over expected MAC, before the weights were scaled or the ramp's slope set.
-    offsets : (outputs,) without bias rows if these were programmed, in units of the full scale.
-    residual_slopes, residual_offsets : (outputs,) the same at the end.
-    enable_offset : int
-        Cycle in which the output-enable window opens.
-    """
-
-    slopes: Array
-    offsets: Array
-    residual_slopes: Array
-    residual_offsets: Array
-    enable_offset: int
-
-
-@dataclass(frozen=True)
-class CalibratedChip:
-    """A chip that is ready to run: program, programmed analog part, and how it came about.
-
-    Parameters
-    ----------
-    program : Program
-    analog : AnalogChip
-    programming : ProgrammingReport
-        Of the first programming.
-    layers : tuple of LayerCalibration
-        None if it was not calibrated.
-    options : MappingOptions
-        What the program was compiled with: all choices of the compiler and of the calibration.
-    """
-
-    program: Program
-    analog: AnalogChip
-    programming: ProgrammingReport
-    layers: tuple[LayerCalibration, ...] = field(default=())
-    options: MappingOptions = field(default_factory=MappingOptions)
-
-    def save(self, folder: Path) -> None:
-        """Write the chip into a folder: `program.npz`, `analog.npz`, and how it came about, `calibration.npz`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.program.save(folder / "program.npz")
-        with replacing(folder / "analog.npz") as part:
-            self.analog.save(part)
-        report = self.programming
-        arrays = {
-            f"{name} {tile} {pair}": values
-            for name in ("errors", "targets")
-            for (tile, pair), values in getattr(report, name).items()
-        }
-        for index, layer in enumerate(self.layers):
-            arrays |= {f"{name} {index}": getattr(layer, name) for name in _MEASURED}
-        meta = {
-            "iterations": [[tile, pair, count] for (tile, pair), count in report.iterations.items()],
-            "unfinished": report.unfinished,
-            "enable_offsets": [layer.enable_offset for layer in self.layers],
-            "options": self.options.to_json(),
-        }
-        write_archive(folder / "calibration.npz", _FORMAT, _VERSION, meta, arrays)
-
-    @classmethod
-    def load(cls, folder: Path) -> "CalibratedChip":
-        """Read what `save` wrote: it gives the same codes, in any process.
-
-        Raises
-        ------
-        ArchiveError, ProgramError, AnalogFileError
-            If a file is damaged, or of another version.
-        FileNotFoundError
-            If one is missing.
-        """
-        path = folder / "calibration.npz"
-        meta, arrays = read_archive(path, _FORMAT, _VERSION)
-        report: dict[str, dict[tuple[int, int], NDArray[np.float32]]] = {"errors": {}, "targets": {}}
-        try:
-            for key, values in arrays.items():
-                name, *numbers = key.split()
-                if name in report:
-                    report[name][int(numbers[0]), int(numbers[1])] = values
-            programming = ProgrammingReport(
-                **report,
-                iterations={(tile, pair): count for tile, pair, count in meta["iterations"]},
-                unfinished=meta["unfinished"],
-            )
-            layers = tuple(
-                LayerCalibration(**{name: arrays[f"{name} {index}"] for name in _MEASURED}, enable_offset=offset)
-                for index, offset in enumerate(meta["enable_offsets"])
-            )
-            options = MappingOptions.from_json(meta["options"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArchiveError(f"{path} is damaged: {type(error).__name__}: {error}") from None
-        if not (folder / "program.npz").is_file():
-            raise FileNotFoundError(f"{folder / 'program.npz'} is missing")
-        program, analog = Program.load(folder / "program.npz"), AnalogChip.load(folder / "analog.npz")
-        return cls(program, analog, programming, layers, options)
 
 
 def calibrate(
@@ -484,21 +369,3 @@ class _Session:
 def _copy(array: Array | None) -> Array:
     assert array is not None
     return array.copy()
-
-
-def column_lines(expected: Array, codes: NDArray[np.uint8], plan: LayerPlan, max_code: int) -> tuple[Array, Array]:
-    """Slope and offset of every column: a line through measured over expected outputs, where neither saturates."""
-    use = (np.abs(expected) < _FIT_RANGE) & (codes > 1) & (codes < max_code - 1)
-    return _lines(expected, plan.value(codes), use)
-
-
-def _lines(x: Array, y: Array, use: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Least-squares slope and offset of each column of y over x, entries with `use` only; (1, mean) without spread."""
-    count = np.maximum(use.sum(axis=0), 1)
-    mean_x, mean_y = (np.where(use, a, 0).sum(axis=0) / count for a in (x, y))
-    dx, dy = np.where(use, x - mean_x, 0), np.where(use, y - mean_y, 0)
-    spread = (dx * dx).sum(axis=0)
-    enough = spread > 1e-6 * count
-    slope = np.where(enough, (dx * dy).sum(axis=0) / np.where(enough, spread, 1), 1.0)
-    slope = np.where((slope > 0.5) & (slope < 2), slope, 1.0)  # a column that hardly moves says nothing about its slope
-    return slope, mean_y - slope * mean_x

@@ -82,7 +82,7 @@ def kws(
     from contextlib import ExitStack
 
     from analog_models.config import AnalogConfig
-    from cosim.calibration.in_chip import CalibratedChip
+    from cosim.calibration import CalibratedChip
     from cosim.compiler import MappingOptions
     from cosim.engines.checked import CheckedEngine
     from cosim.engines.rtl.engine import RtlEngine
@@ -188,11 +188,11 @@ def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str |
     except ValueError:
         raise click.BadParameter(f"{seeds!r} is not a list of numbers like 1,2,3", param_hint="--seeds") from None
     try:
-        from cosim.workloads.kws.training.trainer import RECIPES
         from cosim.workloads.kws.training.trainer import train as run
     except ImportError as error:
         raise click.ClickException(f"{error}; training needs the extra: pip install 'duramesh[train]'") from error
     from cosim.workloads.kws.dataset import load_training_set
+    from cosim.workloads.kws.training.recipes import RECIPES
 
     settings = replace(RECIPES[recipe], epochs=epochs) if epochs else RECIPES[recipe]
     model, _ = run(load_training_set(data), settings, numbers, device=device, say=click.echo)

@@ -27,10 +27,11 @@ two for the second. The paper does not say how the output fits in; both variants
 from itertools import product
 
 from analog_models.programming import WeightTargets
-from cosim.compiler.emit import STEP_CYCLES, write_programs
-from cosim.compiler.frame import Frame, MappingError, MappingOptions, plan_frame
+from cosim.compiler.emit import STEP_CYCLES, PadUse, write_programs
+from cosim.compiler.frame import Frame, plan_frame
+from cosim.compiler.options import MappingError, MappingOptions
 from cosim.compiler.placement import Placement, place
-from cosim.compiler.scales import layer_targets, plan_layer
+from cosim.compiler.scales import Site, layer_targets, plan_layer
 from cosim.fabric.checker import check
 from cosim.graph.feed_forward import FeedForwardNetwork
 from cosim.program import InputSlot, OutputSlot, Program
@@ -54,24 +55,14 @@ def compile_network(network: FeedForwardNetwork, config: ChipConfig, options: Ma
     plans = []
     unit_ns = float(config.max_code)
     for index, layer in enumerate(network.layers):
-        where = placement.tiles[index], placement.readers[index]
-        plan = plan_layer(
-            index,
-            layer,
-            frame.modes[index],
-            *where,
-            unit_ns,
-            config,
-            options.analog,
-            options.layer(index),
-            options.bias_duration,
-        )
+        site = Site(index, frame.modes[index], placement.tiles[index], placement.readers[index], unit_ns)
+        plan = plan_layer(layer, site, config, options)
         plans.append(plan)
         unit_ns = plan.code_scale
     inputs = _inputs(network, frame, placement, config)
     outputs = _outputs(network, placement)
     frames = _frames_per_run(inputs, outputs, config, options)
-    written = write_programs(frame, placement, plans, inputs, outputs, frames, config)
+    written = write_programs(frame, placement, plans, PadUse(inputs, outputs, frames), config)
     targets: dict[int, WeightTargets] = {}
     for layer, plan in zip(network.layers, plans, strict=True):
         targets |= layer_targets(layer, plan, config)

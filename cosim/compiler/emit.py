@@ -30,7 +30,8 @@ be tuned both ways.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cosim.compiler.frame import Frame, MappingError
+from cosim.compiler.frame import Frame
+from cosim.compiler.options import MappingError
 from cosim.compiler.placement import Placement
 from cosim.compiler.router import switches
 from cosim.fabric.mesh_graph import Lanes
@@ -40,7 +41,7 @@ from cosim.program import InputSlot, LayerPlan, OutputSlot, Unit
 from rtl.config import ChipConfig, Edge
 from rtl.isa import MAX_WAIT
 
-__all__ = ["STEP_CYCLES", "UnitPrograms", "write_programs"]
+__all__ = ["STEP_CYCLES", "PadUse", "UnitPrograms", "write_programs"]
 
 STEP_CYCLES = 300
 
@@ -60,14 +61,17 @@ class UnitPrograms:
     masks: Mapping[tuple[int, Edge], Lanes]
 
 
+@dataclass(frozen=True)
+class PadUse:
+    """Which vectors of a frame lie where in the pads' SRAMs, and how many frames a run has."""
+
+    inputs: Sequence[InputSlot]
+    outputs: Sequence[OutputSlot]
+    frames_per_run: int
+
+
 def write_programs(
-    frame: Frame,
-    placement: Placement,
-    plans: Sequence[LayerPlan],
-    inputs: Sequence[InputSlot],
-    outputs: Sequence[OutputSlot],
-    frames_per_run: int,
-    config: ChipConfig,
+    frame: Frame, placement: Placement, plans: Sequence[LayerPlan], pads: PadUse, config: ChipConfig
 ) -> UnitPrograms:
     """The programs of all units of the chip; those that do nothing only halt.
 
@@ -80,9 +84,9 @@ def write_programs(
     script.mesh(placement)
     for index, plan in enumerate(plans):
         script.layer(index, plan)
-    script.input_pads(placement, inputs)
-    script.output_pads(outputs)
-    return script.written(frames_per_run)
+    script.input_pads(placement, pads.inputs)
+    script.output_pads(pads.outputs)
+    return script.written(pads.frames_per_run)
 
 
 class _Script:

@@ -8,17 +8,19 @@ from the devices' noise.
 Source: operating point of Nature 620, 768 (2023), Methods; the ReLU's ramp start is our assumption.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
-from cosim.compiler.frame import LayerOptions, MappingError
+from cosim.compiler.options import LayerOptions, MappingError, MappingOptions
 from cosim.graph.feed_forward import Activation, Layer
 from cosim.program import LayerPlan, Mode
 from rtl.config import ChipConfig
 
-__all__ = ["LAST_ZERO", "layer_targets", "plan_layer"]
+__all__ = ["LAST_ZERO", "Site", "layer_targets", "plan_layer"]
 
 _SWING_V = 0.45
 #: Where a ReLU's zero may lie, in cycles after the first of the pulses: early enough to leave 255 cycles, late enough
@@ -28,36 +30,43 @@ _FIRST_ZERO, _TYPICAL_ZERO = 11, 17
 LAST_ZERO = 23
 
 
-def plan_layer(
-    index: int,
-    layer: Layer,
-    mode: Mode,
-    tiles: tuple[int, ...],
-    reader: int,
-    unit_ns: float,
-    config: ChipConfig,
-    analog: AnalogConfig,
-    options: LayerOptions,
-    bias_duration: int,
-) -> LayerPlan:
-    """Scales of one layer.
+@dataclass(frozen=True)
+class Site:
+    """Where a layer works, and how: what is decided before its scales.
 
     Parameters
     ----------
+    index : int
+        Number of the layer.
+    mode : Mode
+    tiles : tuple of int
+        North first.
+    reader : int
+        The tile that reads out.
     unit_ns : float
         Duration of an input of 1.
-    bias_duration : int
-        ns of the bias rows, unless `options` set them.
+    """
+
+    index: int
+    mode: Mode
+    tiles: tuple[int, ...]
+    reader: int
+    unit_ns: float
+
+
+def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOptions) -> LayerPlan:
+    """Scales of one layer.
 
     Raises
     ------
     MappingError
         If the full scale is out of the ramp's reach, or an option out of its range.
     """
+    index, tiles, analog, options = site.index, site.tiles, mapping.analog, mapping.layer(site.index)
     relu = layer.activation is Activation.RELU
     cycles = 255.0 if relu else 127.5
     largest = float(np.abs(layer.weights).max()) or 1.0
-    mac_ns = layer.full_scale * unit_ns * mode.gain
+    mac_ns = layer.full_scale * site.unit_ns * site.mode.gain
 
     def volts(capacitors: int) -> float:
         """Capacitor voltage of the full-scale MAC, weights unscaled."""
@@ -102,14 +111,14 @@ def plan_layer(
         inputs=layer.inputs,
         outputs=layer.outputs,
         activation=layer.activation,
-        mode=mode,
+        mode=site.mode,
         tiles=tiles,
-        reader=reader,
+        reader=site.reader,
         capacitors=capacitors,
         ramp_start=start,
         ramp_slope=slope,
         enable_offset=offset,
-        bias_durations=_bias(index, config, options, bias_duration),
+        bias_durations=_bias(index, config, options, mapping.bias_duration),
         weight_scale=float(min(scale, 1 / largest)),
         code_per_weight_ns=analog.volts_per_weight_ns(capacitors * len(tiles)) / step_v,
         code_scale=float(volts(capacitors) * scale / step_v),

@@ -20,17 +20,10 @@ from analog_models.events import TileEvent
 from analog_models.programming import WeightTargets
 from analog_models.programming import program as program_weights
 from analog_models.reception import PadReceiver
-from cosim.files.archive import (
-    ArchiveError,
-    beats_to_words,
-    config_from_json,
-    config_to_json,
-    read_archive,
-    words_to_beats,
-    write_archive,
-)
+from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.files.chip_config import config_from_json, config_to_json
 from cosim.isa.assembler import program_depth
-from cosim.isa.words import TILE, WordError, decode
+from cosim.isa.words import TILE, WordError, beats_to_words, decode, words_to_beats
 from cosim.program import Program, Unit
 from rtl.config import ChipConfig, Edge
 from rtl.isa import WORD_BITS

@@ -5,6 +5,7 @@ from what was measured. `report.py` puts all of them on one page.
 """
 
 from cosim.figures.campaign import Campaign
-from cosim.figures.study import Figure, Finding, Measurement, Study, Unavailable
+from cosim.figures.measurement import Finding, Measurement, Unavailable
+from cosim.figures.study import Figure, Study
 
 __all__ = ["Campaign", "Figure", "Finding", "Measurement", "Study", "Unavailable"]

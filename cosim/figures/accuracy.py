@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.calibration.in_chip import STEPS, Step
+from cosim.calibration import STEPS, Step
 from cosim.engines.checked import CheckedEngine
 from cosim.engines.engine import Engine
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign, describe_seeds
-from cosim.figures.study import Figure, Finding, Measurement, Study
+from cosim.figures.measurement import Finding, Measurement
+from cosim.figures.study import Figure, Study
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from cosim.workloads.kws.report import (
     ISO_SHARE,

@@ -13,23 +13,23 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.config import AnalogConfig
-from cosim.calibration.in_chip import STEPS, CalibratedChip, Step
+from cosim.calibration import STEPS, CalibratedChip, Step
 from cosim.compiler import MappingOptions
-from cosim.engines.rtl.cache import digest
-from cosim.figures.study import Measurement, Study
+from cosim.figures.measurement import Measurement
 from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.files.digest import digest
 from cosim.system.checkpoint import code_digest
 from cosim.workloads.kws.model import KwsModel
 from cosim.workloads.kws.workload import ClipSet, calibration_clips, load_clips, prepare_chip
 from rtl.config import ChipConfig, preset
 
-__all__ = ["Campaign", "describe_seeds"]
+__all__ = ["Campaign", "Measurable", "describe_seeds"]
 
 _FORMAT, _VERSION = "duramesh part", 1
 #: Clips of a run without a data set; a full one takes all of a data set's.
@@ -39,6 +39,18 @@ _SPOKEN, _QUICK_CLIPS, _QUICK_CALIBRATION = 600, 120, 250
 def describe_seeds(seeds: Sequence[int]) -> str:
     """Some chips of a campaign, for findings: "chip 0", or "chips 0-2"."""
     return f"chip {seeds[0]}" if len(seeds) == 1 else f"chips {seeds[0]}-{seeds[-1]}"
+
+
+class Measurable(Protocol):
+    """What a campaign measures: a `Study`, or a part of one that has a name and a measurement."""
+
+    @property
+    def name(self) -> str:
+        """Of its file and its folder of parts."""
+
+    @property
+    def measure(self) -> "Callable[[Campaign], Measurement]":
+        """Makes the measurement. Long work goes through `Campaign.part`, so that it survives an interruption."""
 
 
 class Campaign:
@@ -199,7 +211,7 @@ class Campaign:
             "features": self.features.name if self.features else None,
         }
 
-    def measure(self, study: Study) -> tuple[Measurement, dict[str, Any]]:
+    def measure(self, study: Measurable) -> tuple[Measurement, dict[str, Any]]:
         """The study's measurement, and what is known about it: its settings and the code's digest.
 
         A finished one is taken from the folder.
@@ -221,7 +233,7 @@ class Campaign:
         measurement.save(path, **{**self._fingerprint, "code": ", ".join(sorted(codes))})
         return Measurement.load(path)  # so that what is drawn today is what is drawn from the file tomorrow
 
-    def finished(self, study: Study) -> tuple[Measurement, dict[str, Any]] | None:
+    def finished(self, study: Measurable) -> tuple[Measurement, dict[str, Any]] | None:
         """What the folder holds of a study, if it is whole and of this campaign."""
         try:
             measurement, about = Measurement.load(self._path(study))
@@ -229,11 +241,11 @@ class Campaign:
             return None
         return (measurement, about) if self._same(about, self._fingerprint) else None
 
-    def _path(self, study: Study) -> Path:
+    def _path(self, study: Measurable) -> Path:
         return self.folder / "data" / f"{study.name}.npz"
 
     @contextmanager
-    def _in(self, study: Study) -> Iterator[None]:
+    def _in(self, study: Measurable) -> Iterator[None]:
         self._study, self._codes = study.name, set()
         try:
             yield

@@ -1,136 +1,30 @@
 """Study: what the devices' drift and the noise of single reads do to keyword spotting."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.calibration.in_chip import RECALIBRATION, CalibratedChip, Step, recalibrate
-from cosim.engines.twin.engine import TwinEngine
+from cosim.calibration import CalibratedChip
+from cosim.figures import drift_pictures as pictures
 from cosim.figures.campaign import Campaign, describe_seeds
-from cosim.figures.study import Figure, Finding, Measurement, Study
-from cosim.files.plotting import new_figure
-from cosim.graph.feed_forward import FeedForwardNetwork
+from cosim.figures.drift_measurement import AGE_NAMES, DAY, HOUR, MONTH, POLICIES, measure_age, measure_reads
+from cosim.figures.measurement import Finding, Measurement
+from cosim.figures.study import Figure, Study
 from cosim.workloads.kws.model import quantise
-from cosim.workloads.kws.report import correlation, rms_error_percent
-from cosim.workloads.kws.workload import classify
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Picture
-
-__all__ = ["STUDY"]
+__all__ = ["STUDY", "measure", "summarise"]
 
 Array = NDArray[np.float64]
 
 _ALBERT = "Nat. Commun. 16, 8661 (2025), Fig. 4: ALBERT, MRPC"
 _CHIPS = 3
-_HOUR, _DAY = 3600.0, 86_400.0
-_MONTH = 30 * _DAY
-_AGES = (_HOUR, 6 * _HOUR, _DAY, 7 * _DAY, _MONTH, 90 * _DAY, 365 * _DAY)
-_QUICK_AGES = (_HOUR, _MONTH, 365 * _DAY)
-_NAMES = {
-    _HOUR: "1 hour",
-    6 * _HOUR: "6 hours",
-    _DAY: "1 day",
-    7 * _DAY: "1 week",
-    _MONTH: "30 days",
-    90 * _DAY: "90 days",
-    365 * _DAY: "1 year",
-}
-#: What is done to a chip before it is read at some age.
-_POLICIES: dict[str, tuple[Step, ...]] = {
-    "without recalibration": (),
-    "bias rows updated": (Step.BIAS,),
-    "recalibrated": RECALIBRATION,
-}
-_COLOURS = dict(zip(_POLICIES, ("#d55e00", "#e69f00", "#0072b2"), strict=True))
-#: Errors of outputs are counted in bins so wide, in units of the full scale, so many to either side of 0; the outermost
-#: take the rest.
-_BIN, _BINS = 0.01, 60
+_AGES = (HOUR, 6 * HOUR, DAY, 7 * DAY, MONTH, 90 * DAY, 365 * DAY)
+_QUICK_AGES = (HOUR, MONTH, 365 * DAY)
 _CLIPS_READ, _READS = 40, 200
 _QUICK_CLIPS_READ, _QUICK_READS = 12, 40
-
-
-# One chip -------------------------------------------------------------------------------------------------------------
-
-
-def aged(chip: CalibratedChip, age_s: float) -> CalibratedChip:
-    """The chip at an age; `chip` itself stays as it is."""
-    analog = chip.analog.copy()
-    analog.set_age(age_s)
-    return replace(chip, analog=analog)
-
-
-def measure_age(campaign: Campaign, chip: CalibratedChip, age_s: float, inputs: Array) -> dict[str, Any]:
-    """Accuracy and errors at an age under each policy; arrays begin with the policies, then the layers.
-
-    At the age that the chip was calibrated at, every policy leaves it as it is.
-
-    Parameters
-    ----------
-    chip : CalibratedChip
-        As calibrated.
-    inputs : (N, width)
-        Of a recalibration.
-    """
-    old = aged(chip, age_s)
-    first = _errors(campaign, old)
-    found = [first]
-    for steps in list(_POLICIES.values())[1:]:
-        if age_s > chip.options.analog.age_s:
-            found.append(_errors(campaign, recalibrate(old, campaign.model.network, inputs, steps=steps)))
-        else:
-            found.append(first)
-    return {name: np.array([one[name] for one in found]) for name in first}
-
-
-def _errors(campaign: Campaign, chip: CalibratedChip) -> dict[str, Any]:
-    """Accuracy of one chip, and the errors of its layers."""
-    report = classify(campaign.model, campaign.clips, chip, TwinEngine(), seed=chip.analog.seed)
-    outputs = [(values, software) for values, software, _ in report.layers.values()]
-    return {
-        "accuracy": report.chip_accuracy,
-        "software": report.software_accuracy,
-        "rms": [rms_error_percent(values, software) for values, software in outputs],
-        "correlation": [correlation(values, software) for values, software in outputs],
-        "counts": [_counts(values - software) for values, software in outputs],
-        "slopes": [plan.ramp_slope for plan in chip.program.layers],
-    }
-
-
-def _counts(errors: Array) -> NDArray[np.int64]:
-    bins = np.clip(np.rint(errors / _BIN), -_BINS, _BINS).astype(np.int64)
-    return np.bincount(bins.ravel() + _BINS, minlength=2 * _BINS + 1)
-
-
-def measure_reads(network: FeedForwardNetwork, chip: CalibratedChip, inputs: Array, reads: int) -> dict[str, Any]:
-    """Read each input many times.
-
-    Returns
-    -------
-    dict
-        answers : (clips, reads) index of the largest output; stds LAYER, means LAYER : (clips, outputs) of the codes;
-        inside LAYER : those that were neither 0 nor 255 in any read.
-    """
-    results = TwinEngine().run(chip.program, chip.analog, np.repeat(inputs, reads, axis=0))
-    top = chip.program.config.max_code
-    found: dict[str, Any] = {"answers": results.predictions.reshape(len(inputs), reads)}
-    for layer, plan in zip(network.layers, chip.program.layers, strict=True):
-        codes = results.codes[plan.name].reshape(len(inputs), reads, layer.outputs).astype(np.float64)
-        found |= {
-            f"stds {plan.name}": codes.std(axis=1, ddof=1),
-            f"means {plan.name}": codes.mean(axis=1),
-            f"inside {plan.name}": (codes.min(axis=1) > 0) & (codes.max(axis=1) < top),
-            f"zero {plan.name}": np.array(plan.code_zero),
-            f"scale {plan.name}": np.array(plan.code_scale),
-        }
-    return found
-
-
-# The measurement ------------------------------------------------------------------------------------------------------
 
 
 def measure(campaign: Campaign) -> Measurement:
@@ -159,7 +53,7 @@ def measure(campaign: Campaign) -> Measurement:
     for seed in seeds:
         drifted.append([])
         for age_s in ages:
-            campaign.say(f"chip {seed}, {_NAMES[age_s]} after programming")
+            campaign.say(f"chip {seed}, {AGE_NAMES[age_s]} after programming")
             drifted[-1].append(campaign.part(f"chip {seed}, age {age_s:g} s", partial(at_age, seed, age_s)))
             campaign.advance(sum(map(len, drifted)) + len(repeated), total)
         campaign.say(f"chip {seed}, {len(inputs)} clips read {reads} times each")
@@ -184,7 +78,7 @@ def summarise(
     layers = [name.removeprefix("stds ") for name in repeated[0] if name.startswith("stds ")]
 
     def by_policy(values: NDArray) -> dict[str, Any]:
-        return {policy: values[:, :, index].tolist() for index, policy in enumerate(_POLICIES)}
+        return {policy: values[:, :, index].tolist() for index, policy in enumerate(POLICIES)}
 
     reads = _reads(repeated, layers)
     numbers = {
@@ -243,7 +137,7 @@ def _reads(repeated: list[dict[str, NDArray]], layers: list[str]) -> dict[str, A
 def _findings(numbers: Mapping[str, Any], accuracy: Array, rms: Array, data: str, seeds: str) -> Iterator[Finding]:
     common: dict[str, Any] = {"engine": "twin", "data": data, "seeds": seeds}
     ages = numbers["ages_s"]
-    month = ages.index(_MONTH)
+    month = ages.index(MONTH)
 
     def over(what: str, values: Any, unit: str, **rest: Any) -> Finding:
         return Finding.over(what, np.asarray(values), unit, **{**common, **rest})
@@ -253,7 +147,7 @@ def _findings(numbers: Mapping[str, Any], accuracy: Array, rms: Array, data: str
         "without recalibration": "roughly 5 % in 30 days (another network and task)",
         "recalibrated": "less than 1 % in 30 days (another network and task)",
     }
-    for index, policy in enumerate(_POLICIES):
+    for index, policy in enumerate(POLICIES):
         lost = accuracy[:, 0, 0, np.newaxis] - accuracy[:, :, index]
         paper = papers.get(policy, "")
         yield over(
@@ -267,7 +161,7 @@ def _findings(numbers: Mapping[str, Any], accuracy: Array, rms: Array, data: str
         yield over(f"accuracy lost in a year, {policy}", lost[:, -1], "points")
     for layer, name in enumerate(numbers["layers"]):
         yield over(f"rms error of {name}, outputs in range, 1 hour", rms[:, 0, 0, layer], "% of the full scale")
-        for index, policy in enumerate(_POLICIES):
+        for index, policy in enumerate(POLICIES):
             yield over(
                 f"rms error of {name}, outputs in range, 30 days, {policy}",
                 rms[:, month, index, layer],
@@ -291,130 +185,6 @@ def _findings(numbers: Mapping[str, Any], accuracy: Array, rms: Array, data: str
     yield over("answers other than a clip's usual one", reads["unusual_answers_percent"], "%", data=repeated)
 
 
-# Pictures -------------------------------------------------------------------------------------------------------------
-
-
-def _said(measurement: Measurement) -> str:
-    seeds = measurement.numbers["seeds"]
-    chips = describe_seeds(seeds)
-    return f"twin engine, {chips}, {measurement.numbers['data']}"
-
-
-def _over_age(axes: Any, ages: list[float], values: Mapping[str, Any], layer: int | None = None) -> None:
-    """One curve for each policy: mean over the chips, bars from smallest to largest."""
-    for index, (policy, colour) in enumerate(_COLOURS.items()):
-        found = np.array(values[policy])  # (chips, ages) or (chips, ages, layers)
-        found = found if layer is None else found[:, :, layer]
-        low, mean, high = found.min(axis=0), found.mean(axis=0), found.max(axis=0)
-        where = np.array(ages) * 1.04 ** (index - 1)  # bars side by side
-        bars = (mean - low, high - mean)
-        axes.errorbar(where, mean, bars, fmt="osD"[index] + "-", color=colour, ms=4, capsize=2.5, label=policy)
-    axes.set_xscale("log")
-    axes.set_xticks(ages, [_NAMES[age].replace(" ", "\n") for age in ages], fontsize=7)
-    axes.minorticks_off()
-
-
-def draw_accuracy(measurement: Measurement) -> "Picture":
-    """Accuracy over age."""
-    numbers = measurement.numbers
-    figure, axes = new_figure(8.6, 4.8)
-    _over_age(axes, numbers["ages_s"], numbers["accuracy_percent"])
-    software = numbers["software_accuracy_percent"]
-    axes.axhline(software, color="black", lw=1, ls="--", label=f"software, {software:.2f} %")
-    axes.axhline(0.99 * software, color="#888888", lw=0.8, ls=":", label="99 % of software")
-    axes.set_xlabel("age of the weights")
-    axes.set_ylabel("accuracy (%)")
-    axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 0.13))
-    axes.text(
-        0.01,
-        0.02,
-        "ALBERT on the paper's chip, MRPC, 30 days: roughly 5 % lost without recalibration,\nless than 1 % with it "
-        "(another network, another task; digital affine recalibration)",
-        transform=axes.transAxes,
-        fontsize=7.5,
-        color="#009e73",
-    )
-    axes.set_title(
-        f"Keyword spotting on a chip that drifts; bars: smallest to largest\n({_said(measurement)})", fontsize=9
-    )
-    return figure
-
-
-def draw_errors(measurement: Measurement) -> "Picture":
-    """Error and correlation of every layer over age."""
-    numbers = measurement.numbers
-    layers = numbers["layers"]
-    figure, panels = new_figure(11.0, 6.4, 2, len(layers), sharex=True, squeeze=False)
-    for layer, name in enumerate(layers):
-        top, bottom = panels[:, layer]
-        _over_age(top, numbers["ages_s"], numbers["rms_error_percent"], layer)
-        _over_age(bottom, numbers["ages_s"], numbers["correlation"], layer)
-        top.set_ylim(bottom=0)
-        bottom.set_ylim(top=1)
-        top.set_title(name, fontsize=9)
-        bottom.set_xlabel("age of the weights")
-    panels[0, 0].set_ylabel("rms error, outputs in range\n(% of the full scale)")
-    panels[1, 0].set_ylabel("correlation")
-    panels[0, 0].legend(fontsize=8, frameon=False)
-    figure.suptitle(
-        f"Outputs against software that is fed with the chip's own input\n({_said(measurement)}; "
-        "bars: smallest to largest)",
-        fontsize=9,
-    )
-    return figure
-
-
-def draw_distributions(measurement: Measurement) -> "Picture":
-    """How the errors spread with age, without and with recalibration."""
-    counts = measurement.arrays["counts"].astype(np.float64)
-    ages, layers = measurement.numbers["ages_s"], measurement.numbers["layers"]
-    shown = [age for age in (_HOUR, _DAY, _MONTH, 365 * _DAY) if age in ages]
-    blues = ("#9ecae1", "#4292c6", "#08519c", "#08203f")[-len(shown) :]
-    percent = 100 * _BIN * np.arange(-_BINS, _BINS + 1)
-    figure, panels = new_figure(11.0, 6.0, 2, len(layers), sharex=True, squeeze=False)
-    for row, policy in enumerate(("without recalibration", "recalibrated")):
-        for layer, name in enumerate(layers):
-            axes = panels[row, layer]
-            for age, colour in zip(shown, blues, strict=True):
-                one = counts[ages.index(age), list(_POLICIES).index(policy), layer]
-                share = 100 * one / one.sum()
-                axes.step(
-                    percent, np.where(share > 0, share, np.nan), where="mid", color=colour, lw=1.2, label=_NAMES[age]
-                )
-            axes.set_yscale("log")
-            axes.set_xlim(-40, 25)
-            axes.set_title(f"{name}, {policy}", fontsize=9)
-        panels[row, 0].set_ylabel("outputs (% per 1 % of error)")
-    for axes in panels[1]:
-        axes.set_xlabel("chip minus software (% of the full scale)")
-    panels[0, 0].legend(fontsize=8, frameon=False)
-    figure.suptitle(f"Errors of the outputs at four ages ({_said(measurement)})", fontsize=9)
-    return figure
-
-
-def draw_reads(measurement: Measurement) -> "Picture":
-    """Distribution of the read-to-read variation, layer by layer."""
-    reads, layers = measurement.numbers["reads"], measurement.numbers["layers"]
-    figure, axes = new_figure(8.0, 4.4)
-    stds = [measurement.arrays[f"stds {layer}"] for layer in layers]
-    edges = np.linspace(0, float(np.percentile(np.concatenate(stds), 99.8)), 60)
-    for values, layer, colour in zip(stds, layers, ("#0072b2", "#d55e00", "#009e73", "#cc79a7"), strict=False):
-        share = 100 * np.histogram(values, edges)[0] / len(values)
-        middle = float(np.mean(reads["layers"][layer]["std_codes"]))
-        axes.stairs(share, edges, color=colour, lw=1.4, label=f"{layer}: median {middle:.2f} codes")
-        axes.axvline(middle, color=colour, lw=0.8, ls=":")
-    axes.set_xlabel("standard deviation over the reads of one output of one clip (codes of 255)")
-    axes.set_ylabel(f"outputs (% per {edges[1]:.2f} codes)")
-    axes.legend(fontsize=8, frameon=False)
-    changing = float(np.mean(reads["changing_clips_percent"]))
-    axes.set_title(
-        f"{reads['clips']} clips, each read {reads['reads']} times an hour after programming; outputs off the ends of "
-        f"the range;\nthe answer changes for {changing:.1f} % of the clips\n({_said(measurement)})",
-        fontsize=9,
-    )
-    return figure
-
-
 STUDY = Study(
     name="drift",
     title="Drift, recalibration and read noise",
@@ -434,24 +204,24 @@ STUDY = Study(
         Figure(
             "drift-accuracy",
             "Keyword-spotting accuracy from an hour to a year after programming, under three policies.",
-            draw_accuracy,
+            pictures.draw_accuracy,
         ),
         Figure(
             "drift-errors",
             "Root-mean-square error and correlation of each layer's outputs and software that is fed with the "
             "chip's own input.",
-            draw_errors,
+            pictures.draw_errors,
         ),
         Figure(
             "drift-distributions",
             "Distribution of the same errors: without recalibration outputs shrink and tails grow; with it, only the "
             "spread of the devices' drift is left. Compare Fig. 4d of the ALBERT paper.",
-            draw_distributions,
+            pictures.draw_distributions,
         ),
         Figure(
             "drift-reads",
             "How much an output varies from read to read, for the outputs that stay within the range of the codes.",
-            draw_reads,
+            pictures.draw_reads,
         ),
     ),
 )

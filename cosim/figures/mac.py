@@ -14,9 +14,10 @@ from cosim.compiler import LayerOptions, MappingOptions, compile_network
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures import mac_pictures
 from cosim.figures.campaign import Campaign, describe_seeds
+from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
 from cosim.figures.single_layer import compile_layer, mac_error, moved, program_chip, random_layer, random_rows
-from cosim.figures.study import Figure, Finding, Measurement, Study
+from cosim.figures.study import Figure, Study
 from cosim.graph.feed_forward import Activation
 from cosim.program import LayerPlan, Mode
 from cosim.workloads.kws.report import correlation, rms_error_percent

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cosim.figures.measurement import Measurement
 from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
-from cosim.figures.study import Measurement
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from cosim.program import Mode
 from cosim.workloads.kws.report import draw_correlation
@@ -94,7 +94,7 @@ def draw_modes(measurement: Measurement) -> "Picture":
     panels[0].set_title(f"{matrix},\nweights tuned through their own columns", fontsize=9)
     for mode, (label, colour, marker) in _MODES.items():
         errors = np.array(modes["untuned_rms_error_percent"][mode])
-        _curve(panels[1], modes["path_mismatch_percent"], errors, label, colour, marker)
+        _curve(panels[1], modes["path_mismatch_percent"], errors, label=label, colour=colour, marker=marker)
     panels[1].set(xlabel="G+/G- read path mismatch that the tuning\nhas not seen (%, sigma over columns)")
     panels[1].set_ylim(bottom=0)
     panels[1].legend(fontsize=8, frameon=False)
@@ -102,8 +102,8 @@ def draw_modes(measurement: Measurement) -> "Picture":
     if unbalanced:
         for place, name in enumerate(layers):
             balanced = numbers["budget_percent"]["nominal"][name]
-            _column(panels[2], place - 0.2, balanced, BLUE, 0.36, "AB in layers 0 and 1 (nominal)")
-            _column(panels[2], place + 0.2, unbalanced[name], GREEN, 0.36, "no AB anywhere (4 PCM)")
+            _column(panels[2], place - 0.2, balanced, BLUE, width=0.36, label="AB in layers 0 and 1 (nominal)")
+            _column(panels[2], place + 0.2, unbalanced[name], GREEN, width=0.36, label="no AB anywhere (4 PCM)")
         panels[2].set_xticks(range(len(layers)), layers)
         panels[2].legend(fontsize=8, frameon=False)
         panels[2].set_title("keyword spotting, calibrated chips", fontsize=9)
@@ -116,7 +116,7 @@ def draw_modes(measurement: Measurement) -> "Picture":
 
 
 def _column(
-    axes: "Axes", place: float, values: Sequence[float], colour: str, width: float = 0.7, label: str | None = None
+    axes: "Axes", place: float, values: Sequence[float], colour: str, *, width: float = 0.7, label: str | None = None
 ) -> None:
     """A bar of the mean with every chip as a point."""
     known = axes.get_legend_handles_labels()[1]
@@ -124,7 +124,7 @@ def _column(
     axes.plot(np.full(len(values), place), values, "o", color="black", markersize=2.5)
 
 
-def _curve(axes: "Axes", x: Sequence[float], errors: np.ndarray, label: str, colour: str, marker: str) -> None:
+def _curve(axes: "Axes", x: Sequence[float], errors: np.ndarray, *, label: str, colour: str, marker: str) -> None:
     """Mean over chips, (chips, points), and the band between the smallest and the largest."""
     axes.plot(x, errors.mean(axis=0), marker=marker, color=colour, label=label, markersize=4)
     axes.fill_between(x, errors.min(axis=0), errors.max(axis=0), color=colour, alpha=0.2, linewidth=0)
@@ -145,7 +145,14 @@ def draw_capacitors(measurement: Measurement) -> "Picture":
             ("", "nominal chip", BLUE, "o"),
             (", ideal devices", "ideal devices, nominal circuits", ORANGE, "s"),
         ):
-            _curve(axes, capacitors["capacitance_ff"], np.array(capacitors[name + key]), label, colour, marker)
+            _curve(
+                axes,
+                capacitors["capacitance_ff"],
+                np.array(capacitors[name + key]),
+                label=label,
+                colour=colour,
+                marker=marker,
+            )
         axes.axvline(250, color=GREY, linestyle="--", linewidth=0.9)
         axes.annotate("the paper's\ntypical 250 fF", (250, 0.98), (4, 0), xycoords=("data", "axes fraction"), va="top",
                       textcoords="offset points", fontsize=8, color=GREY)  # fmt: skip
@@ -179,7 +186,7 @@ def draw_bits(measurement: Measurement) -> "Picture":
         ("effective_bits_of_full_scale", "of the full scale", BLUE, "o"),
         ("effective_bits_of_signal", "of what these rows reach (±3 sigma)", ORANGE, "s"),
     ):
-        _curve(right, rows["driven"], np.array(rows[key]), label, colour, marker)
+        _curve(right, rows["driven"], np.array(rows[key]), label=label, colour=colour, marker=marker)
     right.set_xscale("log", base=2)
     right.set_xticks(rows["driven"], [str(count) for count in rows["driven"]])
     right.set_xlabel("rows driven")

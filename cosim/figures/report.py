@@ -17,7 +17,8 @@ from rich.table import Table
 
 from cosim.benchmark.machine import describe_machine
 from cosim.figures.campaign import Campaign
-from cosim.figures.study import Finding, Measurement, Study, Unavailable
+from cosim.figures.measurement import Finding, Measurement, Unavailable
+from cosim.figures.study import Study
 from cosim.files.archive import write_text
 
 __all__ = ["FORMAT", "headlines", "make_report", "print_findings"]

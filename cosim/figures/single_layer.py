@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.programming import program as program_weights
-from cosim.calibration.in_chip import column_lines
+from cosim.calibration import column_lines
 from cosim.compiler import LayerOptions, MappingOptions, compile_network
 from cosim.engines.twin.engine import TwinEngine, make_chip
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer

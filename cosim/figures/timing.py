@@ -13,7 +13,8 @@ from cosim.experiment import Experiment, ExperimentError, Record
 from cosim.experiment.routes import Activity
 from cosim.experiment.voltages import capacitor_voltages
 from cosim.figures.campaign import Campaign
-from cosim.figures.study import Figure, Finding, Measurement, Study
+from cosim.figures.measurement import Finding, Measurement
+from cosim.figures.study import Figure, Study
 from cosim.files.plotting import new_figure
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import LayerPlan, Program, Unit

@@ -16,33 +16,22 @@ from scipy import stats
 
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign
-from cosim.figures.study import Figure, Finding, Measurement, Study, Unavailable
+from cosim.figures.measurement import Finding, Measurement, Unavailable
+from cosim.figures.study import Figure, Study
 from cosim.files.plotting import new_figure
 from cosim.workloads.kws.dataset import load_training_set
 from cosim.workloads.kws.model import KwsModel
+from cosim.workloads.kws.training.recipes import RECIPES, Noise
 from cosim.workloads.kws.workload import ClipSet, classify, prepare_chip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
 
-    from cosim.workloads.kws.training.trainer import Trainer, View
+    from cosim.workloads.kws.training.data import View
+    from cosim.workloads.kws.training.trainer import Trainer
 
-__all__ = ["STUDY", "Noise", "best_level", "draw_accuracy", "evaluate", "measure"]
-
-
-class Noise(NamedTuple):
-    """Standard deviations of the noise in training.
-
-    Parameters
-    ----------
-    weights : in units of a layer's largest weight
-    activations : in units of a layer's full scale
-    """
-
-    weights: float
-    activations: float
-
+__all__ = ["STUDY", "best_level", "draw_accuracy", "evaluate", "measure"]
 
 #: Nature 620, 768 (2023), Methods, "KWS".
 _PAPER = Noise(0.02, 0.04)
@@ -103,7 +92,7 @@ class _Course:
         try:
             import torch
 
-            from cosim.workloads.kws.training.trainer import RECIPES, Trainer
+            from cosim.workloads.kws.training.trainer import Trainer
         except ModuleNotFoundError as error:
             raise Unavailable(f"{error}; training needs the extra: pip install 'duramesh[train]'") from error
         self.campaign.say("reading the training clips")

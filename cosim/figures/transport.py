@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.figures.campaign import Campaign
-from cosim.figures.study import Figure, Finding, Measurement, Study
+from cosim.figures.measurement import Finding, Measurement
+from cosim.figures.study import Figure, Study
 from cosim.figures.transport_experiment import PAPER_BOUND_NS, TransportReport, measure_transport
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import numpy as np
 from cosim.engines.rtl.build import build
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.figures.campaign import Campaign
-from cosim.figures.study import Figure, Finding, Measurement, Study
+from cosim.figures.measurement import Finding, Measurement
+from cosim.figures.study import Figure, Study
 from cosim.files.plotting import new_figure
 from cosim.verification.coverage import Coverage, bins
 from cosim.verification.runner import Verification, verify, verify_packets

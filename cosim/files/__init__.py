@@ -1,1 +1,1 @@
-"""Files: archives without pickle, text that appears whole or not at all, pictures."""
+"""Files: archives without pickle, text that appears whole or not at all, digests, pictures."""

@@ -9,25 +9,18 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtl.config import ChipConfig, Edge, Floorplan, PadSite, Square
-
 __all__ = [
     "ArchiveError",
     "archive_format",
-    "beats_to_words",
-    "config_from_json",
-    "config_to_json",
     "read_archive",
     "read_arrays",
     "replacing",
-    "words_to_beats",
     "write_archive",
     "write_text",
 ]
@@ -141,42 +134,3 @@ def _opened(path: Path, what: str) -> Iterator[Mapping[str, NDArray]]:
         raise
     except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None
-
-
-def words_to_beats(words: tuple[int, ...]) -> NDArray[np.uint64]:
-    """128-bit words -> (n, 2) beats, low half first: the order of the host port."""
-    low = (1 << 64) - 1
-    return np.array([(word & low, word >> 64) for word in words], dtype=np.uint64).reshape(-1, 2)
-
-
-def beats_to_words(beats: NDArray[np.uint64]) -> tuple[int, ...]:
-    """Inverse of `words_to_beats`."""
-    return tuple(low | high << 64 for low, high in beats.tolist())
-
-
-def config_to_json(config: ChipConfig) -> dict[str, Any]:
-    """A chip's sizes and floorplan as JSON holds them."""
-    fields = asdict(config)
-    fields["floorplan"]["holes"] = sorted(config.floorplan.holes)
-    return fields
-
-
-def config_from_json(fields: Mapping[str, Any]) -> ChipConfig:
-    """Inverse of `config_to_json`."""
-    plan = fields["floorplan"]
-
-    def square(pair: list[int]) -> Square:
-        return pair[0], pair[1]
-
-    def sites(name: str) -> tuple[PadSite, ...]:
-        return tuple(PadSite(square(site["square"]), Edge(site["edge"])) for site in plan[name])
-
-    floorplan = Floorplan(
-        rows=plan["rows"],
-        columns=plan["columns"],
-        holes=frozenset(square(hole) for hole in plan["holes"]),
-        domains=tuple(plan["domains"]),
-        ilp_sites=sites("ilp_sites"),
-        olp_sites=sites("olp_sites"),
-    )
-    return ChipConfig(**{**fields, "floorplan": floorplan})

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
+import numpy as np
 from amaranth.lib import data
+from numpy.typing import NDArray
 
 from rtl.isa import (
     MAX_WAIT,
@@ -26,11 +28,13 @@ __all__ = [
     "Field",
     "Operation",
     "WordError",
+    "beats_to_words",
     "decode",
     "encode",
     "fields_of",
     "mnemonics",
     "nearest",
+    "words_to_beats",
 ]
 
 
@@ -209,3 +213,14 @@ def decode(kind: UnitKind, word: int) -> Operation:
         if known[name].choices and value not in known[name].choices.values():
             raise WordError(f"{name} has no value {value}: word {word:#034x}")
     return Operation(mnemonic, values, wait)
+
+
+def words_to_beats(words: tuple[int, ...]) -> NDArray[np.uint64]:
+    """128-bit words -> (n, 2) beats, low half first: the order of the host port."""
+    low = (1 << 64) - 1
+    return np.array([(word & low, word >> 64) for word in words], dtype=np.uint64).reshape(-1, 2)
+
+
+def beats_to_words(beats: NDArray[np.uint64]) -> tuple[int, ...]:
+    """Inverse of `words_to_beats`."""
+    return tuple(low | high << 64 for low, high in beats.tolist())

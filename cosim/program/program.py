@@ -14,17 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.programming import WeightTargets
-from cosim.files.archive import (
-    ArchiveError,
-    beats_to_words,
-    config_from_json,
-    config_to_json,
-    read_archive,
-    words_to_beats,
-    write_archive,
-)
+from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.files.chip_config import config_from_json, config_to_json
 from cosim.isa import assembler, vectors
-from cosim.isa.words import TILE
+from cosim.isa.words import TILE, beats_to_words, words_to_beats
 from cosim.program.plan import LayerPlan
 from cosim.program.slots import InputSlot, OutputSlot, ProgramError, Unit
 from rtl.config import ChipConfig, Edge

@@ -24,11 +24,11 @@ from filelock import FileLock, Timeout
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.chip import AnalogChip, AnalogFileError
-from cosim.calibration.in_chip import CalibratedChip
+from cosim.calibration import CalibratedChip
 from cosim.engines.engine import Engine, RunInterrupted
 from cosim.engines.results import Results, ResultsError
-from cosim.engines.rtl.cache import digest
 from cosim.files.archive import ArchiveError, write_text
+from cosim.files.digest import digest
 from cosim.program import Program, ProgramError
 
 __all__ = ["CHUNK", "Checkpoint", "CheckpointError", "ResumableEngine", "code_digest"]

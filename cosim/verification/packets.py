@@ -10,7 +10,7 @@ import numpy as np
 
 from cosim.engines.golden import Memory, Port
 from cosim.engines.rtl.simulator import Simulator
-from cosim.files.archive import config_to_json
+from cosim.files.chip_config import config_to_json
 from rtl.config import ChipConfig
 
 __all__ = ["expected_answers", "random_packets", "verify_port"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from cosim.engines.rtl.agents.host import ChipError, HostPort, reset
 from cosim.engines.rtl.agents.signals import read_bits
-from cosim.files.archive import config_from_json
+from cosim.files.chip_config import config_from_json
 
 _BEAT_BITS = 65  # tlast, tdata
 

@@ -19,11 +19,11 @@ from pathlib import Path
 import cocotb_tools.config
 from rich.console import Console
 
+from cosim.engines.rtl.cache import Effort, cached
+from cosim.engines.rtl.simulator import Simulator
+from cosim.files.digest import digest
 from rtl.config import ChipConfig, preset
 from rtl.isa import RAMP_LATENCY
-
-from .cache import Effort, cached, digest
-from .simulator import Simulator
 
 __all__ = ["BENCH_DEPTH", "BuildError", "build", "compile_simulator"]
 

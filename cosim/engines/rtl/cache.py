@@ -1,12 +1,11 @@
 """Things that take long to make and depend only on their inputs: made once, kept under a hash, shared by processes."""
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
-__all__ = ["Effort", "cache_dir", "cached", "digest"]
+__all__ = ["Effort", "cache_dir", "cached"]
 
 #: Entries that nobody used for so long are removed when a new one is made.
 KEEP_DAYS = 60
@@ -54,15 +53,6 @@ def cache_dir() -> Path:
     return Path(override).expanduser().resolve() if override else platformdirs.user_cache_path("duramesh")
 
 
-def digest(parts: Iterable[str | bytes]) -> str:
-    """Hash of a sequence of texts or bytes; where one part ends and the next begins matters."""
-    total = hashlib.sha256()
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        total.update(hashlib.sha256(raw).digest())
-    return total.hexdigest()[:24]
-
-
 def cached(kind: str, key: str, make: Callable[[Path], None], waiting: Callable[[], None] = lambda: None) -> Path:
     """Directory `kind`/`key` of the cache, filled by `make` if it does not exist yet.
 
@@ -71,7 +61,7 @@ def cached(kind: str, key: str, make: Callable[[Path], None], waiting: Callable[
     kind : str
         Subdirectory of the cache, one for each sort of entry.
     key : str
-        Hash of everything the entry depends on (`digest`).
+        Digest of everything that the entry depends on (`cosim.files.digest`).
     make : callable
         Fills the empty directory that it is given. If it raises, nothing is kept.
     waiting : callable

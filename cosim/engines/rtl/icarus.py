@@ -10,12 +10,12 @@ from pathlib import Path
 
 import cocotb_tools.config
 
+from cosim.engines.rtl.build import BuildError, Reporter, bench_sources, run_tool
+from cosim.engines.rtl.cache import cached
+from cosim.engines.rtl.simulator import Simulator
+from cosim.files.digest import digest
 from rtl.config import ChipConfig
 from rtl.isa import RAMP_LATENCY
-
-from .build import BuildError, Reporter, bench_sources, run_tool
-from .cache import cached, digest
-from .simulator import Simulator
 
 __all__ = ["build_icarus"]
 

@@ -11,7 +11,7 @@ import cocotb_tools.config
 from cocotb_tools.check_results import get_results
 from find_libpython import find_libpython
 
-from .cache import Effort
+from cosim.engines.rtl.cache import Effort
 
 __all__ = ["CLOCK_PERIOD_PS", "SimulationError", "Simulator"]
 

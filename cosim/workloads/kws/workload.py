@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
-from cosim.calibration.in_chip import STEPS, CalibratedChip, Step, calibrate
+from cosim.calibration import STEPS, CalibratedChip, Step, calibrate
 from cosim.compiler import MappingOptions
 from cosim.engines.engine import Engine
-from cosim.engines.rtl.cache import digest
+from cosim.files.digest import digest
 from cosim.system.checkpoint import code_digest
 from cosim.workloads.kws.dataset import DatasetError, clip_features, find_clips, load_training_set
 from cosim.workloads.kws.features import mfcc

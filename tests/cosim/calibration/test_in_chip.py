@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analog_models.config import AnalogConfig
-from cosim.calibration.in_chip import CalibratedChip, Step, calibrate, recalibrate
+from cosim.calibration import CalibratedChip, Step, calibrate, recalibrate
 from cosim.compiler import MappingOptions
 from cosim.engines.twin.engine import TwinEngine
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer

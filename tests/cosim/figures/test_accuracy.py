@@ -6,7 +6,7 @@ import pytest
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures import accuracy
 from cosim.figures.accuracy import chips_disagreeing
-from cosim.figures.study import Measurement
+from cosim.figures.measurement import Measurement
 from cosim.workloads.kws.report import confusion_matrix
 from tests.cosim.figures.small_campaign import small_campaign
 

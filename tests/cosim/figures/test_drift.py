@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from analog_models.config import AnalogConfig
-from cosim.calibration.in_chip import CalibratedChip, calibrate
+from cosim.calibration import CalibratedChip, calibrate
 from cosim.figures import Campaign, Measurement
-from cosim.figures.drift import STUDY, aged, draw_accuracy, draw_errors, draw_reads, measure_age, measure_reads
+from cosim.figures.drift import STUDY
+from cosim.figures.drift_measurement import aged, measure_age, measure_reads
+from cosim.figures.drift_pictures import draw_accuracy, draw_errors, draw_reads
 from cosim.graph.feed_forward import FeedForwardNetwork
 from cosim.workloads.kws.workload import ClipSet
 from rtl.config import preset

@@ -9,9 +9,9 @@ from analog_models import AnalogConfig
 from cosim.compiler import LayerOptions
 from cosim.figures import mac, mac_pictures
 from cosim.figures.mac import WITHOUT_BALANCE, code_error_percent, effective_bits, variants
+from cosim.figures.measurement import Measurement
 from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
 from cosim.figures.single_layer import compile_layer, mac_error, moved, program_chip, random_layer, random_rows
-from cosim.figures.study import Measurement
 from cosim.program import Mode
 from cosim.workloads.kws.workload import ClipSet
 from rtl.config import preset

@@ -13,18 +13,15 @@ from analog_models.device import Pcm
 from analog_models.programming import WeightTargets, program
 from cosim.compiler import compile_network
 from cosim.figures import Campaign, Measurement
-from cosim.figures.programming import (
-    STUDY,
+from cosim.figures.programming import STUDY, _spread
+from cosim.figures.programming_measurement import (
     _error_counts,
-    _spread,
     chip_targets,
-    draw_convergence,
-    draw_errors,
-    draw_range,
     measure_chip,
     measure_range,
     same_devices,
 )
+from cosim.figures.programming_pictures import draw_convergence, draw_errors, draw_range
 from cosim.graph.feed_forward import FeedForwardNetwork
 from rtl.config import preset
 

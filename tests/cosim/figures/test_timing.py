@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosim.calibration.in_chip import CalibratedChip, calibrate
+from cosim.calibration import CalibratedChip, calibrate
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures import Campaign, Measurement, timing
 from cosim.workloads.kws.model import INPUTS

@@ -9,11 +9,12 @@ import pytest
 
 from cosim.figures import training
 from cosim.figures.campaign import Campaign
-from cosim.figures.study import Measurement, Unavailable
+from cosim.figures.measurement import Measurement, Unavailable
 from cosim.figures.training import STUDY, Noise, best_level, draw_accuracy, evaluate
 from cosim.workloads.kws.dataset import CODE, LABELS, SILENCE, encode
 from cosim.workloads.kws.features import log_mel, mfcc
 from cosim.workloads.kws.synthesiser import synthesise
+from cosim.workloads.kws.training.recipes import RECIPES
 
 SEEDS = range(3)
 SETTINGS = training._FULL.settings
@@ -128,7 +129,6 @@ def features(tmp_path: Path) -> Path:
 def small(features: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The features, with a recipe and a plan that suit so few."""
     torch = pytest.importorskip("torch", reason="training needs the extra [train]")
-    from cosim.workloads.kws.training.trainer import RECIPES
 
     torch.set_num_threads(1)  # small work: more threads only wait for each other
     monkeypatch.setitem(RECIPES, "paper", replace(RECIPES["paper"], batch=10))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.programming import ProgrammingReport
-from cosim.calibration.in_chip import CalibratedChip, LayerCalibration
+from cosim.calibration import CalibratedChip, LayerCalibration
 from cosim.compiler import compile_network
 from cosim.engines.results import Results
 from cosim.engines.rtl.engine import RtlEngine

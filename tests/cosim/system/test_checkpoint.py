@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cosim.calibration.in_chip import CalibratedChip
+from cosim.calibration import CalibratedChip
 from cosim.engines.checked import CheckedEngine
 from cosim.engines.engine import RunInterrupted
 from cosim.engines.results import Results

@@ -28,9 +28,8 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.events import EventKind, TileControls, TileEvent
 from cosim.engines.rtl.agents.signals import bits_to_string, from_planes, read_bits, to_planes, write_bits
 from cosim.experiment import complaints, describe_unit
-from cosim.files.archive import words_to_beats
 from cosim.isa.vectors import pack_codes, pack_mask, unpack_codes
-from cosim.isa.words import Operation, encode
+from cosim.isa.words import Operation, encode, words_to_beats
 from cosim.program import Unit
 from rtl.bus import Region, UnitStatus
 from rtl.chip import unit_name

@@ -1,313 +1,31 @@
-"""Hardware-aware training of the keyword-spotting network (PyTorch, extra `[train]`).
-
-Recipe `paper` follows the paper's Methods. Recipe `best` adds what its 1,024-512-512-12 network can still use: clips
-warped in frequency and time, a convolutional teacher, weight averaging, synthesised speech, and noise where the chip
-has it.
-
-Everything happens on features. A clip's log-mel picture is warped, shifted and mixed with background noise (powers
-add), then becomes MFCCs again, so that the same code serves recordings and prepared features.
-"""
+"""Hardware-aware training of the keyword-spotting network (PyTorch, extra `[train]`): teachers, then students."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
-from itertools import count, pairwise
+from itertools import count
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
-from cosim.workloads.kws.dataset import CODE, LABELS, SILENCE, UNKNOWN, TrainingSet, encode
-from cosim.workloads.kws.features import COEFFICIENTS, FRAMES, LOG_MEL_FLOOR, MFCC_LIMIT
-from cosim.workloads.kws.features import mfcc as features_of
-from cosim.workloads.kws.model import INPUTS, KwsModel, quantise
-from cosim.workloads.kws.synthesiser import synthesise
+from cosim.workloads.kws.dataset import CODE, LABELS, TrainingSet
+from cosim.workloads.kws.model import KwsModel, quantise
+from cosim.workloads.kws.training.data import (
+    Augmentation,
+    Inputs,
+    Sampler,
+    View,
+    add_speech,
+    spoken_clips,
+    validation_clips,
+)
+from cosim.workloads.kws.training.recipes import CHIP_NOISE, RECIPES, Noise, Recipe
+from cosim.workloads.kws.training.students import Student, Teacher
 
-SILENCE_LABEL, UNKNOWN_LABEL = LABELS.index(SILENCE), LABELS.index(UNKNOWN)
-CHIP_NOISE = (0.03, 0.015)  # weight and activation noise of `noisy_accuracy` by which a seed is chosen
-QUIET = 0.5 * float(np.log(LOG_MEL_FLOOR))  # log-mel of digital silence
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained; noise levels are standard deviations.
-
-    Members
-    -------
-    epochs, batch, learning_rate :
-        Adam without weight decay; constant rate, or a cosine to zero with `cosine`.
-    shift_frames : largest shift in time, in frames of 20 ms
-    noise_share, noise_volume : share of clips with background noise, and its largest amplitude factor
-    warp, stretch : largest relative change of frequency and of tempo
-    gain : of a clip's level, in units of log amplitude
-    weight_noise : in units of a layer's largest weight
-    activation_noise : in units of a layer's full scale
-    weight_clip : limit of a weight in standard deviations of its layer; 0 for the paper's +-1
-    dropout : share of hidden activations
-    average : decay of the running average of the weights; 0 for none
-    teachers, teacher_epochs, teacher_widths : convolutional networks whose mean opinion the student learns
-    view_epochs : epochs that learn from one augmented view; with the teachers' opinion it costs as much as two epochs
-    tunes, tune_epochs : times that the mean with a fine-tuned copy is taken, and epochs of each
-    speech : number of synthesised clips among the training clips
-    """
-
-    epochs: int = 60
-    batch: int = 250
-    learning_rate: float = 5e-4
-    cosine: bool = False
-    shift_frames: float = 5.0
-    noise_share: float = 0.8
-    noise_volume: float = 0.1
-    warp: float = 0.0
-    stretch: float = 0.0
-    gain: float = 0.0
-    weight_noise: float = 0.02
-    activation_noise: float = 0.04
-    weight_clip: float = 0.0
-    dropout: float = 0.0
-    average: float = 0.0
-    teachers: int = 0
-    teacher_epochs: int = 0
-    teacher_widths: tuple[int, ...] = (48, 72, 96, 144)
-    view_epochs: int = 1
-    tunes: int = 0
-    tune_epochs: int = 0
-    speech: int = 0
-
-
-RECIPES = {
-    "paper": Recipe(),
-    "best": Recipe(
-        epochs=300,
-        batch=250,
-        learning_rate=1e-3,
-        cosine=True,
-        warp=0.12,
-        stretch=0.12,
-        gain=0.3,
-        weight_noise=0.02,
-        activation_noise=0.015,
-        weight_clip=3.5,
-        dropout=0.0,
-        average=0.9995,
-        teachers=1,
-        teacher_epochs=30,
-        view_epochs=2,
-        tunes=2,
-        tune_epochs=30,
-        speech=6000,
-    ),
-}
-
-
-class Augmentation:
-    """Random copies of clips, all at once on one device."""
-
-    def __init__(self, data: TrainingSet, recipe: Recipe, device: torch.device) -> None:
-        self.recipe = recipe
-        n = torch.arange(COEFFICIENTS, device=device, dtype=torch.float32)
-        basis = torch.cos(torch.pi * (n[:, None] + 0.5) * n / COEFFICIENTS) * (2 / COEFFICIENTS) ** 0.5
-        basis[:, 0] /= 2**0.5
-        self.to_mfcc = basis  # orthonormal: the transpose is the inverse
-        self.noise = torch.cat([torch.as_tensor(stretch, device=device) for stretch in data.noise])
-        starts, begin = [], 0
-        for stretch in data.noise:
-            starts.append(torch.arange(begin, begin + len(stretch) - FRAMES + 1, device=device))
-            begin += len(stretch)
-        self.noise_starts = torch.cat(starts)
-        self.feature_error = torch.as_tensor(data.feature_error, device=device)
-
-    def __call__(self, mfcc: Tensor, silent: Tensor, generator: torch.Generator) -> Tensor:
-        """(batch, 49, 40) MFCCs -> a random copy; rows flagged in `silent` (batch,) become background noise alone."""
-        recipe, device, batch = self.recipe, mfcc.device, len(mfcc)
-
-        def uniform(low: float, high: float) -> Tensor:
-            return low + (high - low) * torch.rand(batch, 1, 1, device=device, generator=generator)
-
-        frames = torch.arange(FRAMES, device=device, dtype=torch.float32)
-        bands = torch.arange(COEFFICIENTS, device=device, dtype=torch.float32)
-        middle = (FRAMES - 1) / 2
-        stretch = torch.exp(uniform(-recipe.stretch, recipe.stretch))
-        shift = uniform(-recipe.shift_frames, recipe.shift_frames)
-        source = middle + (frames[None, :, None] - middle) * stretch + shift
-        time = (1 - (source - frames).abs()).clamp(min=0)  # (batch, 49 new, 49 old): linear interpolation
-        warped = ((bands + 0.5) * torch.exp(uniform(-recipe.warp, recipe.warp)) - 0.5).clamp(0, COEFFICIENTS - 1)
-        frequency = (1 - (warped - bands[None, :, None]).abs()).clamp(min=0)  # (batch, 40 old, 40 new)
-        mel = time @ (mfcc @ self.to_mfcc.T - QUIET) @ frequency + QUIET
-        mel = mel + recipe.gain * torch.randn(batch, 1, 1, device=device, generator=generator)
-        mel = torch.where(silent[:, None, None], QUIET, mel)
-
-        pick = torch.randint(len(self.noise_starts), (batch,), device=device, generator=generator)
-        rows = self.noise_starts[pick][:, None] + torch.arange(FRAMES, device=device)
-        # As in the official data: a silence clip is noise of any volume, a word has some in most clips.
-        volume = uniform(0, 1) * torch.where(silent[:, None, None], 1.0, recipe.noise_volume)
-        noisy = silent[:, None, None] | (uniform(0, 1) < recipe.noise_share)
-        power = torch.exp(2 * mel) + noisy * volume**2 * torch.exp(2 * self.noise[rows])
-        mel = 0.5 * torch.log(power + LOG_MEL_FLOOR)
-        out = (mel @ self.to_mfcc).clamp(-MFCC_LIMIT, MFCC_LIMIT)
-        error = torch.randn(out.shape, device=device, generator=generator) * self.feature_error
-        return out + torch.where(silent[:, None, None], 0.0, error)
-
-
-class Teacher(nn.Module):
-    """Convolutional network over time, the 40 coefficients as channels: (batch, 49, 40) -> (batch, 12) logits.
-
-    Source: TC-ResNet (Choi et al., Interspeech 2019, arXiv:1904.03814), without its batch-normalised shortcuts.
-    """
-
-    class Block(nn.Module):
-        def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-            super().__init__()
-            self.first = nn.Conv1d(inputs, outputs, 9, stride, 4, bias=False)
-            self.first_norm = nn.BatchNorm1d(outputs)
-            self.second = nn.Conv1d(outputs, outputs, 9, 1, 4, bias=False)
-            self.second_norm = nn.BatchNorm1d(outputs)
-            self.shortcut = nn.Conv1d(inputs, outputs, 1, stride, bias=False)
-
-        def forward(self, x: Tensor) -> Tensor:
-            y = functional.relu(self.first_norm(self.first(x)))
-            return functional.relu(self.second_norm(self.second(y)) + self.shortcut(x))
-
-    def __init__(self, widths: tuple[int, ...] = (32, 48, 64, 96)) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm1d(COEFFICIENTS)
-        self.stem = nn.Conv1d(COEFFICIENTS, widths[0], 3, 1, 1, bias=False)
-        self.blocks = nn.Sequential(*(self.Block(a, b, 2) for a, b in pairwise(widths)))
-        self.drop = nn.Dropout(0.3)
-        self.head = nn.Linear(widths[-1], len(LABELS))
-
-    def forward(self, mfcc: Tensor) -> Tensor:
-        x = self.blocks(self.stem(self.norm(mfcc.transpose(1, 2))))
-        return self.head(self.drop(x.mean(dim=2)))
-
-
-class Student(nn.Module):
-    """The network as the chip runs it: full scale of a hidden layer lets two MAC results in a thousand clip.
-
-    Clipping at full scale, 8-bit codes and noise relative to full scale and to the largest weight are part of training.
-    """
-
-    UNCLIPPED = 0.998  # of a hidden layer's MAC results
-    TEMPERATURE = 16.0  # of the outputs before the soft maximum
-
-    def __init__(self, widths: tuple[int, ...] = (1024, 512, 512, 12)) -> None:
-        super().__init__()
-        self.weights = nn.ParameterList(torch.randn(a, b) / a**0.5 for a, b in pairwise(widths))
-        self.limits = [1.0] * len(self.weights)
-        self.largest = [1.0] * len(self.weights)
-        self.full_scale = [1.0] * len(self.weights)
-
-    def forward(self, x: Tensor, recipe: Recipe | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """(batch, 1024) -> (batch, 12) MAC results of the last layer; `recipe` switches the noise on.
-
-        The paper draws one weight error per mini-batch. A MAC's error is then normal with the standard deviation
-        sigma x |x|; drawing that per clip instead has the same distribution and less correlated gradients.
-        """
-        for index, weight in enumerate(self.weights):
-            with torch.autocast(x.device.type, torch.bfloat16):  # its rounding, 1/256, is that of the chip's codes
-                y = x @ weight
-            y = y.float()
-            last = index == len(self.weights) - 1
-            full_scale = self.full_scale[index]
-            if recipe is not None:
-                weight_error = recipe.weight_noise * self.largest[index] * x.detach().norm(dim=1, keepdim=True)
-                read_error = recipe.activation_noise * full_scale
-                noise = torch.randn(y.shape, device=y.device, generator=generator)
-                y = y + noise * (weight_error.square() + read_error**2).sqrt()
-            if last:
-                return y
-            y = (y / full_scale).clamp(0, 1)
-            codes = (y.detach() * 255).round() / 255
-            x = y + (codes - y.detach())
-            if recipe is not None and recipe.dropout:
-                keep = torch.rand(x.shape, device=x.device, generator=generator) >= recipe.dropout
-                x = x * keep / (1 - recipe.dropout)
-        raise AssertionError("a network has layers")
-
-    @torch.no_grad()
-    def measure(self, x: Tensor, recipe: Recipe) -> None:
-        """Set each layer's limit of weights and full scale, as inputs `x` (batch, 1024) ask for; they change slowly."""
-        for index, weight in enumerate(self.weights):
-            self.limits[index] = float(weight.std()) * recipe.weight_clip if recipe.weight_clip else 1.0
-            self.largest[index] = min(self.limits[index], float(weight.abs().max()))
-            if index < len(self.weights) - 1:
-                y = x @ weight
-                self.full_scale[index] = float(y.flatten().kthvalue(int(self.UNCLIPPED * y.numel())).values)
-                x = (y / self.full_scale[index]).clamp(0, 1)
-
-    @torch.no_grad()
-    def limit_weights(self) -> None:
-        """Clip every weight, in place."""
-        for weight, limit in zip(self.weights, self.limits, strict=True):
-            weight.clamp_(-limit, limit)
-
-
-class Sampler:
-    """Which clips an epoch takes: every word, and unknown words and silence about as often as one word.
-
-    Source: the official data set's rule (10 % unknown and 10 % silence for ten words), arXiv:1804.03209.
-    """
-
-    def __init__(self, labels: NDArray[np.int64], allowed: NDArray[np.bool_] | bool = True) -> None:
-        self.known = np.flatnonzero((labels != UNKNOWN_LABEL) & allowed)
-        self.unknown = np.flatnonzero((labels == UNKNOWN_LABEL) & allowed)
-        self.labels = labels
-
-    def __call__(self, rng: np.random.Generator, share: float = 0.12) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows (clips,) and labels (clips,) of one epoch, shuffled; row -1 is silence, made of background noise."""
-        extra = round(share * len(self.known))
-        unknown = rng.choice(self.unknown, min(extra, len(self.unknown)), replace=False)
-        rows = np.concatenate([self.known, unknown, np.full(extra, -1)])
-        labels = np.concatenate([self.labels[self.known], self.labels[unknown], np.full(extra, SILENCE_LABEL)])
-        order = rng.permutation(len(rows))
-        return rows[order], labels[order]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Normalisation and pruning: what `KwsModel.prepare` does, fixed before training.
-
-    Source: paper, Methods (pruned "by the mean absolute value of the validation input"); mean, spread and the limit
-    of three spreads are our choice.
-    """
-
-    rows: NDArray[np.int64]
-    mean: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    limit: float = 3.0
-
-    @classmethod
-    def measure(cls, data: TrainingSet) -> "Inputs":
-        flat = data.codes.reshape(len(data.codes), -1)
-        magnitude = np.abs(flat[data.validation].astype(np.int16)).mean(axis=0)
-        rows = np.sort(np.argsort(-magnitude, kind="stable")[:INPUTS])
-        chosen = flat[~data.validation][:, rows].astype(np.float32) * np.float32(CODE)
-        return cls(rows, chosen.mean(axis=0, dtype=np.float64), chosen.std(axis=0, dtype=np.float64))
-
-    def normalise(self, mfcc: NDArray) -> NDArray[np.float64]:
-        """(clips, 49, 40) -> (clips, 1024) in [-1, 1]."""
-        chosen = mfcc.reshape(len(mfcc), -1)[:, self.rows]
-        return np.clip((chosen - self.mean) / (self.spread * self.limit), -1.0, 1.0)
-
-    def on(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows, mean and factor as tensors (1024,) on a device."""
-        scale = 1 / (self.spread * self.limit)
-        return (
-            torch.as_tensor(self.rows, device=device),
-            torch.as_tensor(self.mean, dtype=torch.float32, device=device),
-            torch.as_tensor(scale, dtype=torch.float32, device=device),
-        )
-
-
-@dataclass(frozen=True)
-class View:
-    """One augmented copy of the training set: (clips, 49, 40) int8 in steps of 30/127, probabilities (clips, 12)."""
-
-    codes: Tensor
-    targets: Tensor
+__all__ = ["Outcome", "Pupil", "Trainer", "noisy_accuracy", "train"]
 
 
 class Trainer:
@@ -493,55 +211,12 @@ class Pupil:
         self.start_from([(a + b) / 2 for a, b in zip(self.average, copy.average, strict=True)])
 
 
-def add_speech(data: TrainingSet, clips: int, seed: int = 0) -> TrainingSet:
-    """`data` with that many synthesised clips of the training voices among its training clips."""
-    audio, labels, _ = synthesise(clips, "train", seed)
-    codes = [encode(features_of(audio[start : start + 256])) for start in range(0, clips, 256)]
-    return replace(
-        data,
-        codes=np.concatenate([data.codes, *codes]),
-        labels=np.concatenate([data.labels, labels]),
-        validation=np.concatenate([data.validation, np.zeros(clips, bool)]),
-        synthetic=np.concatenate([data.synthetic, np.ones(clips, bool)]),
-    )
-
-
-@cache
-def spoken_clips() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """120 synthesised clips of the validation voices: MFCC (120, 49, 40) and labels (120,)."""
-    audio, labels, _ = synthesise(120, "validation")
-    return features_of(audio), labels
-
-
-def validation_clips(data: TrainingSet, seed: int = 1) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Validation clips in the official proportions: every word, 10 % unknown, 10 % silence of any volume.
-
-    Returns
-    -------
-    (clips, 49, 40) float32, MFCC
-    (clips,) int64
-    """
-    chosen = np.flatnonzero(data.validation)
-    rows, labels = Sampler(data.labels[chosen])(np.random.default_rng(seed), 0.1)
-    silent = rows < 0
-    mfcc = data.mfcc(chosen[rows])
-    plain = Recipe(shift_frames=0, noise_volume=0)
-    clean = replace(data, feature_error=np.zeros(COEFFICIENTS, np.float32))
-    noise = Augmentation(clean, plain, torch.device("cpu"))(
-        torch.as_tensor(mfcc[silent]),
-        torch.ones(int(silent.sum()), dtype=torch.bool),
-        torch.Generator().manual_seed(seed),
-    )
-    mfcc[silent] = noise.numpy()
-    return mfcc, labels
-
-
 def noisy_accuracy(
     model: KwsModel,
     mfcc: NDArray,
     labels: NDArray[np.int64],
-    weight_noise: float,
-    activation_noise: float,
+    noise: Noise,
+    *,
     draws: int = 4,
     seed: int = 0,
 ) -> float:
@@ -551,8 +226,11 @@ def noisy_accuracy(
     ----------
     mfcc : (clips, 49, 40)
     labels : (clips,)
-    weight_noise : in units of the largest weight
-    activation_noise : in units of a layer's full scale; every layer is read with 8 bits
+    noise : Noise
+        Besides it, every layer is read with 8 bits.
+    draws : int
+        Chips.
+    seed : int
     """
     rng = np.random.default_rng(seed)
     inputs = quantise(model.prepare(mfcc)).astype(np.float32)
@@ -560,9 +238,9 @@ def noisy_accuracy(
     for _ in range(draws):
         x = inputs
         for layer in model.network.layers:
-            error = rng.standard_normal(layer.weights.shape, dtype=np.float32) * np.float32(weight_noise)
+            error = rng.standard_normal(layer.weights.shape, dtype=np.float32) * np.float32(noise.weights)
             y = x @ (layer.weights.astype(np.float32) + error) / np.float32(layer.full_scale)
-            y += rng.standard_normal(y.shape, dtype=np.float32) * np.float32(activation_noise)
+            y += rng.standard_normal(y.shape, dtype=np.float32) * np.float32(noise.activations)
             low = 0.0 if layer.activation is Activation.RELU else -1.0
             x = np.round(np.clip(y, low, 1.0) * 255) / np.float32(255)
         right += float((x.argmax(axis=1) == labels).mean())
@@ -668,7 +346,7 @@ def train(
             seed,
             model,
             trainer.accuracy(model),
-            noisy_accuracy(model, clips, labels, *CHIP_NOISE),
+            noisy_accuracy(model, clips, labels, CHIP_NOISE),
             float((model.predict(spoken) == spoken_labels).mean()),
         )
         say(

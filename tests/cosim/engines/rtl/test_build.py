@@ -7,18 +7,13 @@ from pathlib import Path
 import pytest
 
 from cosim.engines.rtl.build import BuildError, compile_simulator
-from cosim.engines.rtl.cache import cache_dir, cached, digest
+from cosim.engines.rtl.cache import cache_dir, cached
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DURAMESH_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
-
-
-def test_digest_tells_where_parts_end() -> None:
-    assert digest(["ab", "c"]) != digest(["a", "bc"])
-    assert digest(["ab"]) == digest([b"ab"])
 
 
 def test_cached_makes_once(own_cache: Path) -> None:
