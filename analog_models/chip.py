@@ -216,8 +216,8 @@ class AnalogChip:
 
     # Files ----------------------------------------------------------------------------------------------------------
 
-    def save(self, path: Path | str) -> None:
-        """Write everything that the codes depend on to an npz file without pickle (not the capacitors' state)."""
+    def to_arrays(self) -> dict[str, NDArray]:
+        """Everything that the codes depend on, as arrays (not the capacitors' state); views where that saves a copy."""
         programmed = sorted(index for index, tile in self._tiles.items() if tile.programmed)
         arrays: dict[str, NDArray] = {
             "format": np.array(_FORMAT),
@@ -233,9 +233,42 @@ class AnalogChip:
             arrays[f"g{index}"] = self.tile(index).cells.programmed
             arrays[f"nu{index}"] = self.tile(index).cells.exponent
             arrays[f"written{index}"] = self.tile(index).cells.written_s
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray]) -> "AnalogChip":
+        """Inverse of `to_arrays`: the same events give the same codes, in any process.
+
+        Raises
+        ------
+        AnalogFileError
+            If the arrays are of another format.
+        KeyError, TypeError, ValueError
+            If one is missing, or of another shape or type.
+        """
+        if int(arrays["format"]) != _FORMAT:
+            raise AnalogFileError(f"an analog chip has format {arrays['format']}, this version reads {_FORMAT}")
+        number, rows, bias_rows, columns = arrays["numbers"].tolist()
+        chip = cls(
+            AnalogConfig.from_json(str(arrays["config"])),
+            tiles=arrays["tiles"].tolist(),
+            pairs=dict(arrays["pairs"].tolist()),
+            rows=rows,
+            bias_rows=bias_rows,
+            columns=columns,
+            seed=int(arrays["seed"]),
+            chip=number,
+        )
+        for index, runs in zip(arrays["programmed"].tolist(), arrays["runs"].tolist(), strict=True):
+            chip.tile(index).runs = runs
+            chip.tile(index).cells.restore(*(arrays[f"{name}{index}"] for name in ("g", "nu", "written")))
+        return chip
+
+    def save(self, path: Path | str) -> None:
+        """Write `to_arrays` to an npz file without pickle."""
         # Not compressed: devices are random to a compressor, which would save a quarter and take a minute.
         with open(path, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, allow_pickle=False, **self.to_arrays())
 
     @classmethod
     def load(cls, path: Path | str) -> "AnalogChip":
@@ -250,29 +283,15 @@ class AnalogChip:
         try:
             # Opened here, because np.load leaves the file open when it is cut short.
             with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                if int(arrays["format"]) != _FORMAT:
-                    raise AnalogFileError(f"{path} has format {arrays['format']}, this version reads {_FORMAT}")
-                number, rows, bias_rows, columns = arrays["numbers"].tolist()
-                chip = cls(
-                    AnalogConfig.from_json(str(arrays["config"])),
-                    tiles=arrays["tiles"].tolist(),
-                    pairs=dict(arrays["pairs"].tolist()),
-                    rows=rows,
-                    bias_rows=bias_rows,
-                    columns=columns,
-                    seed=int(arrays["seed"]),
-                    chip=number,
-                )
-                for index, runs in zip(arrays["programmed"].tolist(), arrays["runs"].tolist(), strict=True):
-                    chip.tile(index).runs = runs
-                    chip.tile(index).cells.restore(*(arrays[f"{name}{index}"] for name in ("g", "nu", "written")))
+                return cls.from_arrays(arrays)
+        except AnalogFileError as error:
+            raise AnalogFileError(f"{path}: {error}") from None
         except (zipfile.BadZipFile, EOFError, OSError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, FileNotFoundError | AnalogFileError):
+            if isinstance(error, FileNotFoundError):
                 raise
             raise AnalogFileError(
                 f"{path} does not hold an analog chip ({type(error).__name__}: {error}); write it anew with `save`"
             ) from error
-        return chip
 
 
 def _needed(event: TileEvent, value: NDArray | None, name: str) -> NDArray:

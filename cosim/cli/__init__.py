@@ -28,7 +28,7 @@ def _own_errors() -> tuple[type[Exception], ...]:
     from analog_models.chip import AnalogFileError
     from cosim.compiler import MappingError
     from cosim.engines.checked import EngineDifference
-    from cosim.engines.rtl.agents.host import ChipError
+    from cosim.engines.rtl.agents.errors import ChipError
     from cosim.engines.rtl.build import BuildError
     from cosim.engines.rtl.simulator import SimulationError
     from cosim.experiment import ExperimentError, RecordError

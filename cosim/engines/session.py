@@ -7,12 +7,17 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analog_models.chip import AnalogChip
 from cosim.program import ChipImage, Program, ProgramError
 
-__all__ = ["ChipSession", "Codes", "frame_numbers"]
+__all__ = ["ChipSession", "Codes", "SessionClosedError", "check_chip", "frame_numbers"]
 
 #: Of each output, (frames, width).
 Codes = dict[str, NDArray[np.uint8]]
+
+
+class SessionClosedError(RuntimeError):
+    """A session was asked to run after it had been closed, by its owner or by an error."""
 
 
 class ChipSession(Protocol):
@@ -53,8 +58,8 @@ class ChipSession(Protocol):
         Raises
         ------
         ProgramError, VectorError
-            On an entry that the image does not have, inputs or frame numbers of another shape or range, or a session
-            that is closed.
+            On an entry that the image does not have, inputs or frame numbers of another shape or range.
+        SessionClosedError
         """
 
     def close(self) -> None:
@@ -65,6 +70,19 @@ class ChipSession(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+def check_chip(image: ChipImage, chip: AnalogChip) -> None:
+    """Make sure that a chip is of the size that an image is for, and has the tiles that hold its weights.
+
+    Raises
+    ------
+    ProgramError
+    """
+    config = image.config
+    ours, theirs = (config.lanes, config.bias_rows, config.lanes), (chip.rows, chip.bias_rows, chip.column_count)
+    if ours != theirs:
+        raise ProgramError(f"the program's tiles have {ours} rows, bias rows and columns, the analog chip's {theirs}")
 
 
 def frame_numbers(program: Program, codes: NDArray[np.int16], frames: ArrayLike) -> NDArray[np.int64]:

@@ -212,8 +212,8 @@ class Experiment:
         program_weights(chip, self.weights)
         return chip
 
-    def save(self, path: Path) -> None:
-        """Write the experiment to an npz file without pickle, to run it again elsewhere."""
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
+        """The experiment as what JSON holds, and arrays."""
         arrays: dict[str, NDArray] = {f"words {unit}": words_to_beats(words) for unit, words in self.units.items()}
         arrays |= {f"mask {tile} {edge}": mask for (tile, edge), mask in self.masks.items()}
         arrays |= {f"vectors {ilp}": codes for ilp, codes in self.vectors.items()}
@@ -221,7 +221,11 @@ class Experiment:
             arrays |= {f"{name} {tile}": array for name, array in vars(target).items() if array is not None}
         meta = {name: getattr(self, name) for name in ("seed", "frame", "cycles", "name")}
         meta |= {"config": config_to_json(self.config), "analog": self.analog.to_json(), "weights": list(self.weights)}
-        write_archive(path, _FORMAT, _VERSION, meta, arrays, compress=False)
+        return meta, arrays
+
+    def save(self, path: Path) -> None:
+        """Write the experiment to an npz file without pickle, to run it again elsewhere."""
+        write_archive(path, _FORMAT, _VERSION, *self.to_parts(), compress=False)
 
     @classmethod
     def load(cls, path: Path) -> "Experiment":
@@ -235,12 +239,19 @@ class Experiment:
         """
         meta, arrays = _read(path)
         try:
-            return cls._from_parts(meta, arrays)
+            return cls.from_parts(meta, arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise ExperimentError(f"{path} is damaged: {type(error).__name__}: {error}") from None
 
     @classmethod
-    def _from_parts(cls, meta: dict[str, Any], arrays: Mapping[str, NDArray]) -> "Experiment":
+    def from_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> "Experiment":
+        """Inverse of `to_parts`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If something is missing, or of another shape or type.
+        """
         parts = {key: key.split(" ", 1) for key in arrays}
         masks = (rest.split(" ") for kind, rest in parts.values() if kind == "mask")
         return cls(

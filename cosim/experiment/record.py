@@ -106,8 +106,8 @@ class Record:
         """The statistics that are numbers or text."""
         return {name: value for name, value in self.statistics.items() if isinstance(value, int | float | str)}
 
-    def save(self, path: Path) -> None:
-        """Write the record to an npz file without pickle."""
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
+        """The record as what JSON holds, and arrays."""
         meta = {
             "engine": self.engine,
             "cycles": self.cycles,
@@ -120,7 +120,32 @@ class Record:
         arrays["crossing_keys"] = np.array([key for key, _ in crossings], np.int64).reshape(-1, 2)
         if crossings:
             arrays["crossings"] = np.stack([times for _, times in crossings])
-        write_archive(path, _FORMAT, _VERSION, meta, arrays | _pack_events(self.events))
+        return meta, arrays | _pack_events(self.events)
+
+    @classmethod
+    def from_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> "Record":
+        """Inverse of `to_parts`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If something is missing, or of another shape or type.
+        """
+        keys = [(cycle, tile) for cycle, tile in arrays["crossing_keys"].tolist()]
+        return cls(
+            engine=meta["engine"],
+            cycles=meta["cycles"],
+            error_cycle=meta["error_cycle"],
+            statuses={Unit.parse(unit): status for unit, status in meta["statuses"].items()},
+            results={int(key.split()[1]): codes for key, codes in arrays.items() if key.startswith("results ")},
+            events=_unpack_events(arrays),
+            crossings=dict(zip(keys, arrays["crossings"], strict=True)) if keys else {},
+            statistics=meta["statistics"],
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the record to an npz file without pickle."""
+        write_archive(path, _FORMAT, _VERSION, *self.to_parts())
 
     @classmethod
     def load(cls, path: Path) -> "Record":
@@ -137,17 +162,7 @@ class Record:
         except ArchiveError as error:
             raise RecordError(str(error)) from None
         try:
-            keys = [(cycle, tile) for cycle, tile in arrays["crossing_keys"].tolist()]
-            return cls(
-                engine=meta["engine"],
-                cycles=meta["cycles"],
-                error_cycle=meta["error_cycle"],
-                statuses={Unit.parse(unit): status for unit, status in meta["statuses"].items()},
-                results={int(key.split()[1]): codes for key, codes in arrays.items() if key.startswith("results ")},
-                events=_unpack_events(arrays),
-                crossings=dict(zip(keys, arrays["crossings"], strict=True)) if keys else {},
-                statistics=meta["statistics"],
-            )
+            return cls.from_parts(meta, arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise RecordError(f"{path} is damaged: {type(error).__name__}: {error}") from None
 

@@ -8,6 +8,7 @@ that an entry runs as it would alone, `ChipImage.lead` cycles later.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,6 +146,31 @@ class ChipImage:
         if name not in self.entries:
             raise ProgramError(f"the image has no entry {name!r}; it has {', '.join(self.entries)}")
         return self.entries[name]
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
+        """The image without its weights, which are in the chip: as what JSON holds, and arrays."""
+        meta: dict[str, Any] = {}
+        arrays: dict[str, NDArray] = {}
+        for number, (name, program) in enumerate(self.entries.items()):
+            meta[name], parts = program.to_parts(weights=False)
+            arrays |= {f"{number} {key}": array for key, array in parts.items()}
+        return meta, arrays
+
+    @classmethod
+    def from_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> "ChipImage":
+        """Inverse of `to_parts`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If something is missing, or of another shape or type.
+        """
+        parts: list[dict[str, NDArray]] = [{} for _ in meta]
+        for key, array in arrays.items():
+            number, _, name = key.partition(" ")
+            parts[int(number)][name] = array
+        entries = zip(meta.items(), parts, strict=True)
+        return cls({name: Program.from_parts(fields, own) for (name, fields), own in entries})
 
     @cached_property
     def _units(self) -> tuple[Unit, ...]:

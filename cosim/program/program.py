@@ -166,20 +166,17 @@ class Program:
         """The same program with other weights, e.g. calibrated ones."""
         return replace(self, targets=targets)
 
-    def save(self, path: Path) -> None:
-        """Write the program to an npz file without pickle: numbers as arrays, the rest as JSON."""
+    def to_parts(self, *, weights: bool = True) -> tuple[dict[str, Any], dict[str, NDArray]]:
+        """The program, with its weights or without them, as what JSON holds, and arrays."""
         arrays: dict[str, NDArray] = {}
         for unit, words in self.units.items():
             arrays[f"words {unit}"] = words_to_beats(words)
         for (tile, edge), mask in self.masks.items():
             arrays[f"mask {tile} {edge}"] = mask
-        for tile, target in self.targets.items():
+        for tile, target in self.targets.items() if weights else ():
             for name in ("wp1", "wp2"):
                 arrays[f"{name} {tile}"] = getattr(target, name)
-        write_archive(path, _FORMAT, _VERSION, self._meta(), arrays)
-
-    def _meta(self) -> dict[str, Any]:
-        return {
+        meta = {
             "config": config_to_json(self.config),
             "frame_cycles": self.frame_cycles,
             "frames_per_run": self.frames_per_run,
@@ -188,6 +185,11 @@ class Program:
             "layers": [asdict(layer) for layer in self.layers],
             "origins": {str(unit): cycles for unit, cycles in self.origins.items()},
         }
+        return meta, arrays
+
+    def save(self, path: Path) -> None:
+        """Write the program to an npz file without pickle: numbers as arrays, the rest as JSON."""
+        write_archive(path, _FORMAT, _VERSION, *self.to_parts())
 
     @classmethod
     def load(cls, path: Path) -> "Program":
@@ -203,12 +205,19 @@ class Program:
         except ArchiveError as error:
             raise ProgramError(str(error)) from None
         try:
-            return cls._from_parts(meta, arrays)
+            return cls.from_parts(meta, arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise ProgramError(f"{path} is damaged: {type(error).__name__}: {error}") from None
 
     @classmethod
-    def _from_parts(cls, meta: dict[str, Any], arrays: dict[str, NDArray]) -> "Program":
+    def from_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> "Program":
+        """Inverse of `to_parts`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If something is missing, or of another shape or type.
+        """
         units, masks, targets = {}, {}, {}
         for key, array in arrays.items():
             kind, _, rest = key.partition(" ")

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from cosim.engines.golden import GoldenEngine
-from cosim.engines.rtl.agents.host import ChipError
+from cosim.engines.rtl.agents.errors import ChipError
 from cosim.engines.rtl.simulator import SimulationError, Simulator
 from cosim.experiment import Experiment, ExperimentError, Record
 from cosim.verification.compare import differences

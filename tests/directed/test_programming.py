@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
-from cosim.engines.rtl.agents.host import AnalogAgent, HostPort, reset
+from cosim.engines.rtl.agents import AnalogAgent, HostPort, reset
 from cosim.engines.rtl.build import build
 from tests.directed.programming import CODES_PER_WEIGHT, HERE, ROW, round_of, vectors
 from tests.directed.script import CHIP, LANES, pad, tile

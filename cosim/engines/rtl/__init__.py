@@ -4,8 +4,18 @@
 """
 
 from cosim.engines.engine import RunInterrupted
-from cosim.engines.rtl.agents.host import AnalogAgent, ChipError, ErrorMonitor, HostPort, Physics, reset
-from cosim.engines.rtl.agents.receivers import ReceiverAgent
+from cosim.engines.physics import Physics
+from cosim.engines.rtl.agents import (
+    AnalogAgent,
+    ChipError,
+    ErrorMonitor,
+    HostPort,
+    ReceiverAgent,
+    StreamMonitor,
+    StreamSink,
+    StreamSource,
+    reset,
+)
 from cosim.engines.rtl.build import BuildError, build, compile_simulator
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.rtl.simulator import SimulationError, Simulator
@@ -22,6 +32,9 @@ __all__ = [
     "RunInterrupted",
     "SimulationError",
     "Simulator",
+    "StreamMonitor",
+    "StreamSink",
+    "StreamSource",
     "build",
     "compile_simulator",
     "reset",

@@ -2,7 +2,7 @@
 //
 // Handshake of both: Python sets up the burst and inverts `request`; when the burst is done, `done` equals `request`.
 // `pause` is the chance, in 256ths, that a side holds back a beat in a cycle: idle cycles and back-pressure, for
-// verification. The gaps come from a 32-bit LFSR and so repeat from run to run.
+// verification; with 256 nothing passes. The gaps come from a 32-bit LFSR and so repeat from run to run.
 //
 // What Python writes is read by registers only: combinational logic behind it would be evaluated at every edge.
 
@@ -21,7 +21,7 @@ module axi_stream_source #(
 );
   reg [65*DEPTH-1:0] buffer;
   reg [31:0] beats;
-  reg [7:0] pause;
+  reg [8:0] pause;
   reg request;
   reg done;
   reg [31:0] sent;
@@ -41,8 +41,8 @@ module axi_stream_source #(
           sent   <= 0;
           done   <= request;
         end else begin
-          tvalid <= gaps[7:0] >= pause;
-          if (gaps[7:0] >= pause) begin
+          tvalid <= {1'b0, gaps[7:0]} >= pause;
+          if ({1'b0, gaps[7:0]} >= pause) begin
             {tlast, tdata} <= buffer[65*sent+:65];
             sent <= sent + 1;
           end
@@ -65,7 +65,7 @@ module axi_stream_sink #(
 );
   reg [65*DEPTH-1:0] buffer;
   reg [31:0] beats;
-  reg [7:0] pause;
+  reg [8:0] pause;
   reg request;
   reg done;
   reg [31:0] received;
@@ -82,7 +82,7 @@ module axi_stream_sink #(
       gaps <= 32'h7a31_90c5;
     end else if (request != done) begin
       gaps <= {gaps[30:0], gaps[31] ^ gaps[21] ^ gaps[1] ^ gaps[0]};
-      listen <= gaps[7:0] >= pause;
+      listen <= {1'b0, gaps[7:0]} >= pause;
       if (tvalid & listen) begin
         buffer[65*received+:65] = {tlast, tdata};  // blocking: spares a shadow copy of the whole buffer
         received <= received + 1;

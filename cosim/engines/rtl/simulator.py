@@ -57,6 +57,7 @@ class Simulator:
         clock: bool = True,
         trace: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> subprocess.Popen:
         """Start a simulation and return its process.
 
@@ -75,6 +76,8 @@ class Simulator:
             Waveform file to write.
         environment : mapping
             More environment variables.
+        pass_fds : sequence of int
+            File descriptors that the process inherits.
         """
         if trace and not self.trace_format:
             raise ValueError("this simulator cannot write waveforms; build it with waves=True")
@@ -89,6 +92,7 @@ class Simulator:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                pass_fds=pass_fds,
                 start_new_session=True,  # Ctrl-C reaches the parent only, which ends the simulation in order
             )
 

@@ -1,11 +1,15 @@
-"""The cocotb side of the engine: runs the job in the working directory, a program group of frames by group of frames
-or a session experiment by experiment.
+"""The cocotb side of the engine: answers the requests of `process.SimulatorProcess` until its channel closes.
+
+Simulated time stands still between requests.
 """
 
+import fcntl
 import gc
 import os
-from collections.abc import Sequence
-from pathlib import Path
+import select
+import socket
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter, process_time
 from typing import Any
 
@@ -15,85 +19,206 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from numpy.typing import NDArray
 
+from analog_models.chip import AnalogChip
 from analog_models.events import TileEvent
-from cosim.engines.rtl.agents.host import CYCLE_NS, AnalogAgent, ErrorMonitor, HostPort, reset
-from cosim.engines.rtl.agents.receivers import ReceiverAgent
+from analog_models.reception import PadReceiver
+from cosim.engines.rtl.agents import CYCLE_NS, AnalogAgent, ErrorMonitor, HostPort, ReceiverAgent, reset
 from cosim.engines.rtl.bare import run_bare
-from cosim.engines.rtl.job import Job, ProgramJob, SessionJob
+from cosim.engines.rtl.channel import Channel, ChannelClosed, Message
+from cosim.engines.rtl.process import CHANNEL, LIFELINE
 from cosim.experiment import STATUS_FIELDS, Experiment, ExperimentError, Record, Recorder
-from cosim.program import Program
+from cosim.program import ChipImage, Program, Unit
 from rtl.isa import CONTROL_LATENCY
 
 #: Cycles after the last unit's halt in which the last writes take force and flags rise, before anything is read.
 _SETTLING_CYCLES = 8
 
+Answer = tuple[Mapping[str, Any], Mapping[str, NDArray]]
+
 
 @cocotb.test()
-async def run_job(dut: Any) -> None:
-    job = Job.open(Path.cwd())
+async def serve(dut: Any) -> None:
+    _end_with_the_owner(int(os.environ[LIFELINE]))
+    channel = Channel(socket.socket(fileno=int(os.environ[CHANNEL])))
     if "clock" not in cocotb.plusargs:  # a simulator without our main program
         Clock(dut.clk, CYCLE_NS, "ns").start()
-    try:
-        if isinstance(job, ProgramJob):
-            await _run_program(dut, job)
-        else:
-            await _run_session(dut, job)
-    except Exception as error:
-        job.fail(error)
-        raise
+    bench = _Bench(dut)
+    while True:
+        try:
+            request = channel.receive()
+        except ChannelClosed:
+            return
+        try:
+            meta, arrays = await bench.answer(request)
+        except Exception as error:
+            traceback.print_exc()
+            channel.send(Message("error", {"type": type(error).__name__, "message": str(error)}))
+            return
+        channel.send(Message("done", meta, arrays))
 
 
-# ---- a program
+def _end_with_the_owner(lifeline: int) -> None:
+    """Let SIGIO end this process when the other end of the pipe closes, whatever this process does at that moment."""
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([lifeline], [], [], 0)[0]:
+        raise RuntimeError("the process that started this simulation is gone")
 
 
-async def _run_program(dut: Any, job: ProgramJob) -> None:
-    program, chip, codes = job.load()
-    options = job.options
-    gc.freeze()  # none of what is imported and loaded by now goes away; do not search it again and again
-    started, cpu_started = perf_counter(), process_time()
+class _Bench:
+    """The chip in the bench, and what is open on it."""
 
-    host = HostPort(dut, program.config, options.pause)
-    analog = AnalogAgent(dut, program.config, chip, program.locate)
-    receivers = ReceiverAgent(dut, program.config, chip, program.locate)
-    monitor = ErrorMonitor(dut)
-    await reset(dut)
-    analog.start()
-    receivers.start()
-    await host.load_programs(program.units)
-    for (tile, edge), mask in program.masks.items():
-        await host.load_masks(tile, {edge: mask})
+    def __init__(self, dut: Any) -> None:
+        self._dut = dut
+        self._open: _OpenChip | None = None
 
-    pads = {slot.olp for slot in program.outputs}
-    parent = os.getppid()
-    for first in range(0, len(codes), program.frames_per_run):
-        if os.getppid() != parent:
-            raise RuntimeError("the process that started this run is gone")  # killed: nobody would read the rest
-        group = codes[first : first + program.frames_per_run]
-        analog.first_frame = receivers.first_frame = options.first_frame + first
-        for ilp, image in program.ilp_image(group).items():
-            await host.load_vectors(ilp, image)
-        last = None if len(group) == program.frames_per_run else _end_of_frame(program, len(group) - 1)
-        cycles = await host.run(stop_in=last)
-        await host.check(monitor)
-        results = {olp: await _results(host, program, olp, len(group)) for olp in sorted(pads)}
-        statistics = {
-            "done": first + len(group),
-            "frames": first + len(group),
-            "cycles": int(dut.cycle.value),
-            "events": analog.events,
-            "cpu_s": process_time() - cpu_started,
-            **_shares(started, host, analog, receivers),
+    async def answer(self, request: Message) -> Answer:
+        match request.kind:
+            case "open":
+                self._open = await _OpenChip.create(self._dut, request)
+                return self._open.statistics, {}
+            case "run":
+                assert self._open is not None
+                codes = await self._open.run(request.meta["entry"], request.arrays["codes"], request.arrays["frames"])
+                return self._open.statistics, codes
+            case "perform":
+                experiment = Experiment.from_parts(request.meta["experiment"], request.arrays)
+                return (await _perform(self._dut, experiment, request.meta["pause"])).to_parts()
+        raise ValueError(f"no request {request.kind!r}; expected open, run or perform")
+
+
+# ---- an image
+
+
+class _OpenChip:
+    """An image and a chip, loaded."""
+
+    def __init__(self, dut: Any, image: ChipImage, chip: AnalogChip, pause: float, bare: bool) -> None:
+        self._dut, self._image, self._bare = dut, image, bare
+        self._host = HostPort(dut, image.config, pause)
+        self._analog = AnalogAgent(dut, image.config, chip)
+        self._receivers = ReceiverAgent(dut, image.config, chip)
+        self._monitor = ErrorMonitor(dut)
+        self._chosen = next(iter(image.entries))
+        self._stopped = False
+        self._earlier_cycles = self._frames = 0
+        self._wall_s = self._cpu_s = 0.0
+        self._timed: dict[str, float] = {}
+
+    @classmethod
+    async def create(cls, dut: Any, request: Message) -> "_OpenChip":
+        parts: dict[str, dict[str, NDArray]] = {"image": {}, "chip": {}}
+        for key, array in request.arrays.items():
+            part, _, name = key.partition(" ")
+            parts[part][name] = array
+        image = ChipImage.from_parts(request.meta["image"], parts["image"])
+        chip = AnalogChip.from_arrays(parts["chip"])
+        gc.freeze()  # none of what is imported and loaded by now goes away; do not search it again and again
+        opened = cls(dut, image, chip, request.meta["pause"], request.meta["bare"])
+        with opened._timing():
+            await opened._reset()
+            opened._analog.start()
+            opened._receivers.start()
+            await opened._host.load_programs(image.words)
+        return opened
+
+    async def _reset(self) -> None:
+        """Every register as at the beginning; SRAMs keep what they hold."""
+        self._earlier_cycles += int(self._dut.cycle.value) if self._stopped else 0
+        await reset(self._dut)
+        for (tile, edge), mask in self._image.masks.items():
+            await self._host.load_masks(tile, {edge: mask})
+        self._stopped = False
+
+    def _timing(self) -> "_Timing":
+        return _Timing(self)
+
+    def spent(self, wall_s: float, cpu_s: float) -> None:
+        """More time that counts."""
+        self._wall_s += wall_s
+        self._cpu_s += cpu_s
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """Sums since the reset: what was done, and the wall time of each part of the co-simulation."""
+        carried = self._host.seconds + self._analog.overhead + self._receivers.seconds
+        return {
+            "frames": self._frames,
+            "cycles": self._earlier_cycles + int(self._dut.cycle.value),
+            "events": self._analog.events,
+            "wall_s": self._wall_s,
+            "analog_s": self._analog.seconds,
+            "host_s": carried,
+            "simulator_s": self._wall_s - self._analog.seconds - carried,
+            "cpu_s": self._cpu_s,
+            **self._timed,
         }
-        if options.bare:
-            paused, cpu_paused = perf_counter(), process_time()
-            statistics |= {"bare_cycles": cycles, **await _again_bare(dut, host, cycles)}
-            started += perf_counter() - paused
-            cpu_started += process_time() - cpu_paused
-        job.keep(first, program.olp_codes(results, len(group)), statistics)
+
+    async def run(
+        self, entry: str, codes: NDArray[np.int16], frames: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.uint8]]:
+        program = self._image.entry(entry)
+        groups = [{out.name: np.zeros((0, out.width), np.uint8) for out in program.outputs}]
+        for first in range(0, len(codes), program.frames_per_run):
+            part = slice(first, first + program.frames_per_run)
+            with self._timing():
+                groups.append(await self._group(entry, program, codes[part], frames[part]))
+            if self._bare:
+                self._timed |= await _again_bare(self._dut, self._host, self._cycles)
+        return {name: np.concatenate([group[name] for group in groups]) for name in groups[0]}
+
+    async def _group(
+        self, entry: str, program: Program, codes: NDArray[np.int16], frames: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.uint8]]:
+        """As many frames as one start gives."""
+        lead, last = self._image.lead, len(codes) - 1
+
+        def locate(unit: Unit, cycle: int) -> tuple[int, int]:
+            """What lies beyond the group has no results; it is numbered on, for it needs some number."""
+            frame, within = program.locate(unit, cycle - lead)
+            known = min(max(frame, 0), last)
+            return max(int(frames[known]) + frame - known, 0), within
+
+        self._analog.locate = self._receivers.locate = locate
+        if self._stopped:  # in the middle of a frame: ramps and integrations of then would still be on
+            await self._reset()
+        if entry != self._chosen:
+            await self._host.select(self._image.selection(entry))
+            self._chosen = entry
+        await self._host.load_rows(program.ilp_image(codes), _used(program.inputs, "ilp", len(codes)))
+        self._stopped = len(codes) < program.frames_per_run
+        stop_in = lead + _end_of_frame(program, last) if self._stopped else None
+        self._cycles = await self._host.run(stop_in=stop_in)
+        await self._host.check(self._monitor)
+        results = await self._host.read_rows(_used(program.outputs, "olp", len(codes)))
+        self._frames += len(codes)
+        return program.olp_codes(results, len(codes))
+
+
+class _Timing:
+    """Counts the time of a block, but not of one that fails."""
+
+    def __init__(self, chip: _OpenChip) -> None:
+        self._chip = chip
+
+    def __enter__(self) -> None:
+        self._began = perf_counter(), process_time()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._chip.spent(perf_counter() - self._began[0], process_time() - self._began[1])
+
+
+def _used(slots: Iterable[Any], pad: str, frames: int) -> dict[int, list[int]]:
+    """Vectors of each landing pad that so many frames use, ascending."""
+    used: dict[int, set[int]] = {}
+    for slot in slots:
+        used.setdefault(getattr(slot, pad), set()).update(slot.slot + slot.stride * frame for frame in range(frames))
+    return {index: sorted(rows) for index, rows in sorted(used.items())}
 
 
 async def _again_bare(dut: Any, host: HostPort, cycles: int) -> dict[str, float]:
-    """Run the loaded program once more in the bare loop: its wall and CPU time in s."""
+    """Run the loaded program once more in the bare loop: its cycles, wall and CPU time in s."""
     await host.start()
     await RisingEdge(dut.busy)
     began = process_time()
@@ -101,17 +226,7 @@ async def _again_bare(dut: Any, host: HostPort, cycles: int) -> dict[str, float]
     spent = process_time() - began
     if dut.busy.value:
         await host.stop()
-    return {"bare_s": seconds, "bare_cpu_s": spent}
-
-
-async def _results(host: HostPort, program: Program, olp: int, frames: int) -> NDArray[np.uint8]:
-    """Result SRAM of a landing pad, (olp_vectors, lanes); only the part that the frames fill is read."""
-    slots = [slot for slot in program.outputs if slot.olp == olp]
-    first = min(slot.slot for slot in slots)
-    last = max(slot.slot + slot.stride * (frames - 1) for slot in slots)
-    image = np.zeros((program.config.olp_vectors, program.config.lanes), np.uint8)
-    image[first : last + 1] = await host.read_vectors(olp, last + 1 - first, first)
-    return image
+    return {"bare_cycles": cycles, "bare_s": seconds, "bare_cpu_s": spent}
 
 
 def _end_of_frame(program: Program, frame: int) -> int:
@@ -120,29 +235,7 @@ def _end_of_frame(program: Program, frame: int) -> int:
     return begun + program.frame_cycles + 2 * CONTROL_LATENCY
 
 
-def _shares(started: float, host: HostPort, analog: AnalogAgent, receivers: ReceiverAgent) -> dict[str, float]:
-    """Wall time since `started`, and what each part of the co-simulation took of it."""
-    wall = perf_counter() - started
-    carried = host.seconds + analog.overhead + receivers.seconds
-    return {
-        "wall_s": wall,
-        "analog_s": analog.seconds,
-        "host_s": carried,
-        "simulator_s": wall - analog.seconds - carried,
-    }
-
-
 # ---- experiments
-
-
-async def _run_session(dut: Any, job: SessionJob) -> None:
-    pause = job.options.pause
-    began, cycles = perf_counter(), 0
-    for number, path in enumerate(job.load()):
-        record = await _perform(dut, Experiment.load(path), pause)
-        cycles += record.statistics["session_cycles"]
-        statistics = {"done": number + 1, "cycles": cycles, "wall_s": perf_counter() - began}
-        job.keep(number, record, statistics)
 
 
 async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
@@ -151,9 +244,8 @@ async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
     physics = _Patient(Recorder(chip, experiment.name))
     started = perf_counter()
     host = HostPort(dut, config, pause)
-    analog = AnalogAgent(dut, config, physics)
-    receivers = ReceiverAgent(dut, config, chip)
-    analog.first_frame = receivers.first_frame = experiment.frame
+    analog = AnalogAgent(dut, config, physics, lambda unit, cycle: (experiment.frame, cycle))
+    receivers = ReceiverAgent(dut, config, chip, analog.locate)
     await reset(dut)
     serving = analog.start()
     receivers.start()
@@ -172,10 +264,12 @@ async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
     serving.cancel()
     receivers.stop()
     monitor.stop()
+    host.stop_watching()
     if physics.error:
         raise physics.error
     session_cycles = int(dut.cycle.value)
-    shares = _shares(started, host, analog, receivers)
+    wall = perf_counter() - started
+    carried = host.seconds + analog.overhead + receivers.seconds
     return Record(
         engine="rtl",
         cycles=busy,
@@ -184,22 +278,34 @@ async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
         results=results,
         events=physics.recorder.events,
         crossings=physics.recorder.crossings,
-        statistics={"session_cycles": session_cycles, "cycles_per_s": session_cycles / shares["wall_s"], **shares},
+        statistics={
+            "session_cycles": session_cycles,
+            "cycles_per_s": session_cycles / wall,
+            "wall_s": wall,
+            "analog_s": analog.seconds,
+            "host_s": carried,
+            "simulator_s": wall - analog.seconds - carried,
+        },
     )
 
 
 class _Patient:
     """Keeps the first error of the physics until the run is over: raised in the agent's task, it would end the process
-    without a word to the job.
+    without a word to the owner.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.error: ExperimentError | None = None
 
-    def serve(self, frames: NDArray[np.int64], events: Sequence[TileEvent]) -> dict[int, NDArray[np.uint16]]:
+    def serve(
+        self, frames: NDArray[np.int64], events: Sequence[TileEvent], columns: Mapping[int, int] | None = None
+    ) -> dict[int, NDArray[np.uint16]]:
         try:
-            return self.recorder.serve(frames, events)
+            return self.recorder.serve(frames, events, columns)
         except ExperimentError as error:
             self.error = self.error or error
             return {}
+
+    def pad_receiver(self, olp: int) -> PadReceiver:
+        return self.recorder.pad_receiver(olp)

@@ -4,13 +4,12 @@ One group for the host port, one for each landing pad and each tile that the pro
 switches, the analog controls and events, then single lanes of rows and columns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cosim.experiment import Experiment
-from cosim.program import Program, Unit
+from cosim.program import Unit
 from rtl.chip import unit_name
 from rtl.config import ChipConfig
 from rtl.isa import MeshBank, UnitKind
@@ -75,11 +74,11 @@ class Group:
 _ZOOM = "*-20.5 0"
 
 
-def write_save_file(trace: Path, program: Program | Experiment) -> Path:
+def write_save_file(trace: Path, config: ChipConfig, units: Iterable[Unit]) -> Path:
     """Write the save file beside `trace`, with the suffix .gtkw, and return its path."""
     trace = trace.resolve()
     lines = [f'[dumpfile] "{trace}"', f'[savefile] "{trace.with_suffix(".gtkw")}"', "[timestart] 0", _ZOOM]
-    for group in groups(program):
+    for group in groups(config, units):
         lines += _lines(group)
     path = trace.with_suffix(".gtkw")
     path.write_text("\n".join(lines) + "\n")
@@ -97,9 +96,8 @@ def _lines(group: Group) -> Iterator[str]:
     yield from (f"@{_COMMENT | _GROUP_END | closed:x}", f"-{group.title}")
 
 
-def groups(program: Program | Experiment) -> Iterator[Group]:
-    """The groups for the units that `program` uses, landing pads first."""
-    config = program.config
+def groups(config: ChipConfig, units: Iterable[Unit]) -> Iterator[Group]:
+    """The groups for the units in use, landing pads first."""
     yield Group("chip", tuple(Trace(f"bench.{name}") for name in ("clk", "chip_rst", "busy", "error", "service")))
     yield Group(
         "host port",
@@ -112,7 +110,7 @@ def groups(program: Program | Experiment) -> Iterator[Group]:
     )
     yield Group("cycles", (Trace("bench.cycle", 64, True), Trace("bench.program_cycle", 64, True)))
     kinds = (_Kind.ILP, _Kind.OLP, _Kind.TILE)
-    for unit in sorted(program.units, key=lambda unit: (kinds.index(unit.kind), unit.index)):
+    for unit in sorted(units, key=lambda unit: (kinds.index(unit.kind), unit.index)):
         yield _tile(unit, config) if unit.kind is _Kind.TILE else _pad(unit, config)
 
 

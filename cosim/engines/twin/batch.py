@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.events import EventKind, TileControls, TileEvent
+from cosim.engines.controls import array_controls, write_event
 from cosim.engines.physics import Physics
 from cosim.engines.twin.pulses import MAX_TIME, Durations, Span, Times, first_pulse, open_windows, received
 from cosim.fabric.events import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, Write
@@ -63,7 +64,7 @@ class Batch:
                 case Precharge():
                     analog.append(TileEvent(event.tile, EventKind.PRECHARGE, event.cycle))
                 case Integrate():
-                    controls = _controls(event)
+                    controls = array_controls(event.controls)
                     times = self._row_times(event)
                     analog.append(TileEvent(event.tile, EventKind.INTEGRATE, event.cycle, controls, times))
                 case Ramp():
@@ -71,7 +72,8 @@ class Batch:
                     slope = TileControls(ramp_start=event.ramp_start, ramp_slope=event.ramp_slope)
                     analog.append(TileEvent(event.tile, EventKind.RAMP, event.cycle, slope))
                 case Write():
-                    analog.append(self._written(event))
+                    times = self._high_times(event.links)
+                    analog.append(write_event(event.tile, event.cycle, event.controls, times))
         for tile, crossings in (self.physics.serve(self.frames, analog, self._columns) if analog else {}).items():
             self.crossings[ramps[tile]] = crossings
 
@@ -107,19 +109,6 @@ class Batch:
         bias = np.broadcast_to(np.array(event.bias_time, np.uint16), (len(self.frames), len(event.bias_time)))
         return np.concatenate([self._high_times(event.links), bias], axis=1)
 
-    def _written(self, event: Write) -> TileEvent:
-        bank = event.controls
-        return TileEvent(
-            event.tile,
-            EventKind.WRITE,
-            event.cycle,
-            column_time=self._high_times(event.links),
-            write_row=bank["row"],
-            device=bank["device"],
-            reset=bool(bank["reset"]),
-            return_line=bank["return_line"],
-        )
-
     def _counted(self, event: Count) -> NDArray[np.uint8]:
         """High time up to the first falling edge."""
         receiver = self.physics.pad_receiver(event.olp)
@@ -134,15 +123,3 @@ class Batch:
             pulses = np.broadcast_to(first_pulse(spans), (len(self.frames), self.lanes))
         codes = pulses.clip(0, self.config.max_code).astype(np.uint8)
         return codes >> np.uint8(event.seven_bits)
-
-
-def _controls(event: Integrate) -> TileControls:
-    bank = event.controls
-    return TileControls(
-        wp1=bool(bank["wp1"]),
-        wp2=bool(bank["wp2"]),
-        discharge=bool(bank["discharge"]),
-        capacitors=bank["capacitors"],
-        share_north=bool(bank["share_north"]),
-        share_south=bool(bank["share_south"]),
-    )

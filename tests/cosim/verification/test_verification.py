@@ -20,7 +20,7 @@ from cosim.engines.golden.pads import OutputLandingPad, Pulse
 from cosim.engines.golden.tile import AnalogBoundary
 from cosim.engines.golden.wires import Mesh
 from cosim.engines.rtl import build
-from cosim.engines.rtl.agents.host import ChipError
+from cosim.engines.rtl.agents.errors import ChipError
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.experiment import Experiment, Record
 from cosim.isa.words import OLP

@@ -1,6 +1,5 @@
 """cocotb agent for the receivers of the output landing pads: transport errors of every counting window."""
 
-from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from analog_models.chip import AnalogChip
 from analog_models.reception import MAX_MOVE, Reception
+from cosim.engines.rtl.agents.physics import Locate, everything_is_frame_0
 from cosim.engines.rtl.agents.signals import write_bits
 from cosim.isa.words import OLP
 from cosim.program import Unit
@@ -33,13 +33,11 @@ class ReceiverAgent:
     config : ChipConfig
     chip : AnalogChip
         Its `pad_receiver` draws the errors.
-    locate : callable (Unit, cycle) -> (frame, cycle within it)
+    locate : callable (Unit, cycle) -> (frame number, cycle within the frame)
         As for `AnalogAgent`.
 
     Attributes
     ----------
-    first_frame : int
-        Number of the run's frame 0; it keys the errors.
     seconds : float
         Wall time spent here.
     """
@@ -49,12 +47,11 @@ class ReceiverAgent:
         dut: Any,
         config: ChipConfig,
         chip: AnalogChip,
-        locate: Callable[[Unit, int], tuple[int, int]] = lambda unit, cycle: (0, cycle),
+        locate: Locate = everything_is_frame_0,
     ) -> None:
-        self._dut, self._chip, self._locate = dut, chip, locate
+        self._dut, self._chip, self.locate = dut, chip, locate
         self._shells = [getattr(dut.chip, f"receiver_{domain}") for domain in config.floorplan.domains]
         self._tasks: list[Task[None]] = []
-        self.first_frame = 0
         self.seconds = 0.0
 
     def start(self) -> None:
@@ -82,8 +79,8 @@ class ReceiverAgent:
                     break
                 started = perf_counter()
                 window = int(self._dut.program_cycle.value) + 1
-                frame, cycle = self._locate(Unit(OLP, olp), window)
-                bits = setting_bits(receiver.reception(np.array([self.first_frame + frame]), cycle))
+                frame, cycle = self.locate(Unit(OLP, olp), window)
+                bits = setting_bits(receiver.reception(np.array([frame]), cycle))
                 self.seconds += perf_counter() - started
                 await NextTimeStep()
                 write_bits(shell.setting, bits)

@@ -12,7 +12,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from analog_models.events import EventKind, TileEvent
-from cosim.engines.rtl.agents.host import AnalogAgent, ChipError, ErrorMonitor, HostPort, reset
+from cosim.engines.rtl.agents import AnalogAgent, ChipError, ErrorMonitor, HostPort, reset
 from cosim.engines.rtl.build import build
 from cosim.engines.rtl.icarus import build_icarus
 from cosim.engines.rtl.simulator import Simulator
