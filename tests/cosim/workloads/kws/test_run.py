@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 
 from cosim.cli.workloads import kws
-from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
-from cosim.workloads.kws.model import KwsModel
 from cosim.workloads.kws.run import Settings, prepared
-
-INPUTS = 40
 
 
 class Heard:
@@ -36,17 +32,6 @@ class Heard:
         yield
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network of one layer, to be calibrated with synthesised clips."""
-    rng = np.random.default_rng(5)
-    layer = Layer(rng.integers(-120, 121, (INPUTS, 12)) / 127, Activation.LINEAR, full_scale=4.0)
-    rows = np.sort(rng.choice(1960, INPUTS, replace=False))
-    path = tmp_path_factory.mktemp("kws") / "model.npz"
-    KwsModel(FeedForwardNetwork((layer,)), rows, np.zeros(INPUTS), np.full(INPUTS, 5.0), 3.0).save(path)
-    return path
-
-
 def test_options_of_the_command_are_the_fields_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DURAMESH_FEATURES", raising=False)
     choices = kws.make_context("kws", []).params
@@ -56,12 +41,12 @@ def test_options_of_the_command_are_the_fields_of_the_settings(monkeypatch: pyte
     assert Settings(**choices) == Settings()
 
 
-def test_a_run_says_what_it_does_and_goes_on_from_its_checkpoint(model: Path, tmp_path: Path) -> None:
-    settings = Settings(engine="twin", clips=6, model=model, checkpoint=tmp_path / "run", chunk=4)
+def test_a_run_says_what_it_does_and_goes_on_from_its_checkpoint(files: dict[str, Path], tmp_path: Path) -> None:
+    settings = Settings(engine="twin", clips=6, **files, checkpoint=tmp_path / "run", chunk=4)
     display = Heard()
     with prepared(settings, display) as run:
         first = run.classify()
-    assert display.said[:2] == ["speaking the clips", "speaking the calibration clips"]
+    assert display.said[:2] == ["speaking the clips", "reading the calibration clips"]
     assert display.said[-1] == "classifying 6 clips"
     assert display.last == (6, 6)
     assert not display.pauses, "the twin is not built"
@@ -71,6 +56,6 @@ def test_a_run_says_what_it_does_and_goes_on_from_its_checkpoint(model: Path, tm
     again = Heard()
     with prepared(settings, again) as run:
         second = run.classify()
-    assert "speaking the calibration clips" not in again.said
+    assert "reading the calibration clips" not in again.said
     assert [note.split(":")[0] for note in run.notes] == ["programmed", "resumed"]
     np.testing.assert_array_equal(first.outputs, second.outputs)
