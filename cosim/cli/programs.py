@@ -62,7 +62,7 @@ def run(
     from cosim.experiment.report import SUFFIXES, Report
     from cosim.experiment.transcript import timeline as as_text
     from cosim.files.archive import write_text
-    from cosim.view.floorplan import draw_routes
+    from cosim.view.pictures import draw_routes
 
     wanted = (*outputs, *(path for path in (timeline, save, routes, waves) if path and str(path) != "-"))
     for path in wanted:
