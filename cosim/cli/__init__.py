@@ -33,7 +33,7 @@ def _own_errors() -> tuple[type[Exception], ...]:
     from cosim.engines.rtl.simulator import SimulationError
     from cosim.experiment import ExperimentError, RecordError
     from cosim.experiment.toml_source import TomlError
-    from cosim.fabric.derivation import ScheduleError
+    from cosim.fabric.events import ScheduleError
     from cosim.figures.evidence import EvidenceError
     from cosim.figures.registry import UnknownStudyError
     from cosim.graph.feed_forward import NetworkError

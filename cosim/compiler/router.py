@@ -13,8 +13,9 @@ from itertools import islice, permutations
 
 import numpy as np
 
-from cosim.fabric.mesh_graph import PATTERNS, Arc, Lanes, Mesh, Place, describe_lanes, mask_edge, pattern_lanes
+from cosim.fabric.mesh_graph import PATTERNS, Arc, Lanes, Mesh, Place, describe_lanes, pattern_lanes
 from rtl.config import ChipConfig, Edge
+from rtl.mesh import MASK_EDGE
 
 __all__ = ["Connection", "Route", "RouteError", "Router", "switches"]
 
@@ -195,7 +196,7 @@ def _pattern(needed: Lanes, tile: int, switch: str, masks: dict[tuple[int, Edge]
     for name in ("all", "even", "odd", "low", "high"):
         if np.array_equal(needed, pattern_lanes(name, len(needed))):
             return PATTERNS[name]
-    key = (tile, mask_edge(switch))
+    key = (tile, MASK_EDGE[switch])
     if not np.array_equal(masks.setdefault(key, needed), needed):
         raise RouteError(f"{switch} of tile {tile} needs another mask than the one its {key[1]} edge already holds")
     return PATTERNS["custom"]

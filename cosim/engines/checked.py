@@ -2,30 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from numpy.typing import ArrayLike
 
 from analog_models.chip import AnalogChip
+from cosim.engines.engine import Engine, RunInterrupted
 from cosim.engines.results import Results
-from cosim.engines.rtl.engine import RunInterrupted
 from cosim.program import Program
 
-__all__ = ["CheckedEngine", "Engine", "EngineDifference"]
-
-
-class Engine(Protocol):
-    """What runs a program: the RTL engine, the twin, and what stands before them."""
-
-    def run(
-        self,
-        program: Program,
-        chip: AnalogChip,
-        inputs: ArrayLike,
-        *,
-        first_frame: int = 0,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Results: ...
+__all__ = ["CheckedEngine", "EngineDifference"]
 
 
 class EngineDifference(Exception):

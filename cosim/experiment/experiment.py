@@ -287,7 +287,9 @@ class Recorder:
         self._events: list[TileEvent] = []
         self.crossings: dict[tuple[int, int], NDArray[np.uint16]] = {}
 
-    def serve(self, frames: NDArray[np.int64], events: Sequence[TileEvent]) -> dict[int, NDArray[np.uint16]]:
+    def serve(
+        self, frames: NDArray[np.int64], events: Sequence[TileEvent], columns: Mapping[int, int] | None = None
+    ) -> dict[int, NDArray[np.uint16]]:
         """`AnalogChip.serve` for the events of one cycle.
 
         Raises
@@ -297,7 +299,7 @@ class Recorder:
         """
         self._events += events
         try:
-            answers = self._chip.serve(frames, events)
+            answers = self._chip.serve(frames, events, columns)
         except ValueError as error:
             raise ExperimentError(f"{self._name}, cycle {events[0].cycle}: {error}") from None
         self.crossings |= {(events[0].cycle, tile): times[0] for tile, times in answers.items()}

@@ -14,13 +14,12 @@ from cosim.files.archive import ArchiveError, read_archive, write_archive
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
 from rtl.config import ChipConfig
+from rtl.mesh import PLACES
 
-__all__ = ["PLACES", "STATUS_FIELDS", "Record", "RecordError", "complaints", "describe_unit"]
+__all__ = ["STATUS_FIELDS", "Record", "RecordError", "complaints", "describe_unit"]
 
 #: What a Record has of each unit's STATUS.
 STATUS_FIELDS = ("running", "illegal", "fault", "contention", "pointer")
-#: Places of the bits of `contention`, lowest first.
-PLACES = ("net", "rows", "columns", "north", "east", "south", "west")
 
 _FORMAT, _VERSION = "duramesh record", 1
 

@@ -1,6 +1,6 @@
 """What moves over the mesh in one cycle of an experiment: every vector, the places that it reaches, the tiles at work.
 
-Derived from the words alone, as the twin does it; nothing is simulated. `cosim.view.floorplan` draws it.
+Derived from the words alone, as the twin does it; nothing is simulated. `cosim.view.pictures` draws it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from cosim.experiment import Experiment
+from cosim.experiment.derivation import ExperimentDerivation
 from cosim.experiment.transcript import stored_results
-from cosim.fabric.derivation import Derivation
 from cosim.fabric.mesh_graph import Arc, Lanes, MeshState, Place
 from cosim.fabric.timeline import Issue, Timeline, intervals
 from cosim.isa.words import ILP, OLP, TILE
@@ -122,19 +122,6 @@ class Step:
     shown: int
 
 
-class _Derivation(Derivation):
-    """The derivation of an experiment; pulses end with the longest code of their vector."""
-
-    def __init__(self, experiment: Experiment) -> None:
-        self._vectors = experiment.vectors
-        limit = experiment.cycles + 1
-        super().__init__(experiment.config, experiment.units, experiment.masks, limit=limit, end=limit)
-
-    def _longest(self, ilp: int, slot: int) -> int:
-        vectors = self._vectors.get(ilp, ())
-        return int(vectors[slot].max()) if slot < len(vectors) else super()._longest(ilp, slot)
-
-
 class Routes:
     """The routes of an experiment over its run.
 
@@ -150,7 +137,7 @@ class Routes:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self._run = _Derivation(experiment)
+        self._run = ExperimentDerivation(experiment)
 
     def at(self, cycle: int) -> Snapshot:
         """The chip in a cycle of the program.

@@ -3,7 +3,6 @@
 Programs steer without looking at data, so this needs no engine; what the physics did comes from the record.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +11,11 @@ from numpy.typing import NDArray
 from analog_models.events import EventKind, TileEvent
 from cosim.experiment.experiment import Experiment
 from cosim.experiment.record import Record
+from cosim.fabric.pads import sends, stores
 from cosim.fabric.timeline import Issue, TimelineError, run
 from cosim.isa.assembler import arguments
 from cosim.isa.words import ILP, OLP, TILE, Operation
 from cosim.program import Unit
-from rtl.config import ChipConfig
 
 __all__ = ["StoredResult", "describe_codes", "sent_vectors", "stored_results", "timeline"]
 
@@ -40,8 +39,12 @@ def stored_results(experiment: Experiment) -> list[StoredResult]:
     found = []
     for unit, words in experiment.units.items():
         if unit.kind is OLP:
-            issues = _issues(unit, words, experiment)[0]
-            found += list(_stores(unit.index, issues, experiment.config))
+            counts, _ = stores(_issues(unit, words, experiment)[0], experiment.config.olp_vectors)
+            found += [
+                StoredResult(unit.index, count.slot, count.opened, count.issue.in_force)
+                for count in counts
+                if count.opened is not None
+            ]
     return sorted(found, key=lambda result: (result.cycle, result.olp))
 
 
@@ -55,30 +58,13 @@ def _issues(
         return error.issues, error
 
 
-def _stores(olp: int, issues: tuple[Issue, ...], config: ChipConfig) -> Iterator[StoredResult]:
-    pointer, opened = 0, None
-    for issue in issues:
-        if issue.fields["load_pointer"]:
-            pointer = issue.fields["pointer"] % config.olp_vectors
-        if issue.fields["store"] and opened is not None:
-            yield StoredResult(olp, pointer, opened, issue.in_force)
-            pointer, opened = (pointer + 1) % config.olp_vectors, None
-        if issue.fields["open"]:
-            opened = issue.in_force
-
-
 def sent_vectors(experiment: Experiment) -> dict[tuple[int, int], int]:
     """(ILP, vector) of everything that the programs send, with the cycle in which its `fire` issues first."""
     found: dict[tuple[int, int], int] = {}
     depth = experiment.config.ilp_vectors
     for unit, words in experiment.units.items():
-        pointer = 0
-        for issue in _issues(unit, words, experiment)[0] if unit.kind is ILP else ():
-            if issue.fields["load_pointer"]:
-                pointer = issue.fields["pointer"] % depth
-            if issue.fields["fire"]:
-                found.setdefault((unit.index, pointer), issue.cycle)
-                pointer = (pointer + issue.fields["advance"]) % depth
+        for send in sends(_issues(unit, words, experiment)[0], depth)[0] if unit.kind is ILP else ():
+            found.setdefault((unit.index, send.slot), send.issue.cycle)
     return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from cosim.experiment import Experiment
 from cosim.isa.assembler import AssemblyError, assemble, disassemble, program_depth
 from cosim.program import Program, ProgramError, Unit
+from cosim.program.listing import parse_listing
 from rtl.config import ChipConfig
 from rtl.isa import WORD_BITS
 
@@ -91,7 +92,7 @@ def assemble_units(text: str, config: ChipConfig, name: str, unit: Unit) -> dict
         With the place of the mistake.
     """
     if any(line.strip().startswith("==") for line in text.splitlines()):
-        return Program.parse_listing(text, config, name)
+        return parse_listing(text, config, name)
     return {unit: assemble(text, unit.kind, config, name)}
 
 

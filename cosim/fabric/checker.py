@@ -1,14 +1,17 @@
 """Whether a program is legal, found out before it runs: what the chip would flag, and what it could not see."""
 
 from bisect import bisect_right
-from itertools import groupby
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby, permutations
 
-from cosim.fabric.derivation import Count, Derivation, FrameDerivation, Integrate, Pulse, Schedule, ScheduleError, Write
+from cosim.fabric.derivation import Derivation, FrameDerivation
+from cosim.fabric.events import Count, Integrate, Pulse, Schedule, ScheduleError, Write
 from cosim.fabric.mesh_graph import IllegalRouteError
 from cosim.isa.words import ILP, OLP, TILE
-from cosim.program import Program, Unit
+from cosim.program import ChipImage, Program, Unit
 
-__all__ = ["check", "check_mesh", "check_sharing"]
+__all__ = ["check", "check_image", "check_mesh", "check_sharing"]
 
 
 def check(program: Program) -> Schedule:
@@ -37,6 +40,36 @@ def check(program: Program) -> Schedule:
     _check_alike(schedule, again.frame(0), "frame 0 of a second run, which finds the mesh as the first one left it,")
     _check_pads(program, schedule)
     return schedule
+
+
+def check_image(image: ChipImage) -> dict[str, Schedule]:
+    """Make sure that every entry of an image is legal, also after any other one; their schedules if they are.
+
+    Raises
+    ------
+    ScheduleError, IllegalRouteError
+        Naming entry, unit, cycle and wires.
+    """
+    schedules, left = {}, {}
+    for name, program in image.entries.items():
+        with _named(f"entry {name}"):
+            schedules[name] = check(program)
+        left[name] = FrameDerivation(program).states[-1].settings
+    for before, name in permutations(image.entries, 2):
+        with _named(f"entry {name} after entry {before}"):
+            derivation = FrameDerivation(image.entries[name], left[before])
+            check_mesh(derivation)
+            _check_alike(schedules[name], derivation.frame(0), "frame 0, which finds the mesh as the other left it,")
+    return schedules
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Errors say what they are about."""
+    try:
+        yield
+    except (ScheduleError, IllegalRouteError) as error:
+        raise type(error)(f"{what}: {error}") from None
 
 
 def _check_halts(derivation: FrameDerivation) -> None:

@@ -7,140 +7,21 @@ later (`check` makes sure).
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
+from cosim.fabric.events import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, Schedule, ScheduleError, Write
 from cosim.fabric.mesh_graph import Lanes, Mesh, MeshState, Place
-from cosim.fabric.timeline import Interval, Issue, Timeline, TimelineError, intervals, run
+from cosim.fabric.pads import Store, sends, stores
+from cosim.fabric.timeline import Interval, Timeline, TimelineError, intervals, run
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Program, Unit
 from rtl.config import ChipConfig, Edge
-from rtl.isa import RAMP_LATENCY
 
-__all__ = [
-    "Count",
-    "Derivation",
-    "FrameDerivation",
-    "Integrate",
-    "Link",
-    "Precharge",
-    "Pulse",
-    "Ramp",
-    "Schedule",
-    "ScheduleError",
-    "Write",
-    "derive",
-]
-
-
-class ScheduleError(ValueError):
-    """A program whose events do not make sense; the message names unit and cycle."""
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """One vector sent by an ILP: lane with code d is high in cycles `start` to ``start + d - 1``, all end by `stop`."""
-
-    ilp: int
-    slot: int
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class Precharge:
-    """The capacitors of `tile` float from `cycle` on."""
-
-    tile: int
-    cycle: int
-
-
-@dataclass(frozen=True)
-class Ramp:
-    """The ramp of `tile` starts in `cycle`; columns pulse from ``cycle + 8`` for their crossing time, until `stop`.
-
-    `windows` are the spans (start, stop) in which `output_enable` lets the pulses out.
-    """
-
-    tile: int
-    cycle: int
-    stop: int
-    ramp_start: int
-    ramp_slope: int
-    windows: tuple[tuple[int, int], ...]
-
-    @property
-    def start(self) -> int:
-        """First cycle of the pulses."""
-        return self.cycle + RAMP_LATENCY
-
-
-@dataclass(frozen=True)
-class Link:
-    """In cycles `start` to `stop` - 1 the wires `lanes` of a receiver carry `source`."""
-
-    source: Pulse | Ramp
-    lanes: Lanes
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class Integrate:
-    """Tile `tile` integrates in cycles `start` to `cycle` - 1.
-
-    `controls` is the ARRAY bank of its first cycle, `bias_time` (bias_rows,) the ns of each bias row.
-    """
-
-    tile: int
-    start: int
-    cycle: int
-    controls: Mapping[str, int]
-    bias_time: tuple[int, ...]
-    links: tuple[Link, ...]
-
-
-@dataclass(frozen=True)
-class Count:
-    """OLP `olp` counts in cycles `start` to `cycle` - 1 and stores the codes as result `slot`."""
-
-    olp: int
-    slot: int
-    start: int
-    cycle: int
-    seven_bits: bool
-    links: tuple[Link, ...]
-
-
-@dataclass(frozen=True)
-class Write:
-    """Tile `tile` programs in cycles `start` to `cycle` - 1 with pulses on its columns; `controls` is WRITE."""
-
-    tile: int
-    start: int
-    cycle: int
-    controls: Mapping[str, int]
-    links: tuple[Link, ...]
-
-
-Event = Precharge | Integrate | Ramp | Write | Count
-
-#: Order within one cycle: that of docs/fabric.md; counting ends before anything else changes.
-_ORDER = (Count, Precharge, Integrate, Ramp, Write)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Events of one frame, or of a whole run, in the order in which the physics serves them."""
-
-    events: tuple[Event, ...]
-
-    def listing(self) -> str:
-        """One line for each event."""
-        return "\n".join(_describe(event) for event in self.events) + "\n"
+__all__ = ["Derivation", "FrameDerivation", "derive"]
 
 
 def derive(program: Program, frame: int = 0) -> Schedule:
@@ -240,14 +121,8 @@ class Derivation:
 
     def _fires(self, unit: Unit) -> tuple[list[Pulse], int]:
         """What an input landing pad sends, and its pointer at the end."""
-        pointer, depth = 0, self.config.ilp_vectors
-        fires: list[tuple[int, int]] = []
-        for issue in self.timelines[unit].writes("PULSE"):
-            if issue.fields["load_pointer"]:
-                pointer = issue.fields["pointer"] % depth
-            if issue.fields["fire"]:
-                fires.append((issue.in_force, pointer))
-                pointer = (pointer + issue.fields["advance"]) % depth
+        sent, pointer = sends(self.timelines[unit].writes("PULSE"), self.config.ilp_vectors)
+        fires = [(send.issue.in_force, send.slot) for send in sent]
         ends = [start + self._longest(unit.index, slot) for start, slot in fires]
         followed = [start for start, _ in fires[1:]] + ends[-1:]
         return [
@@ -305,12 +180,12 @@ class Derivation:
 
     def schedule(self) -> Schedule:
         """All events of the run."""
-        return _in_order(event for unit in self.timelines for event in self._events(unit, _always))
+        return Schedule.of(event for unit in self.timelines for event in self._events(unit, _always))
 
     @property
     def pointers(self) -> dict[Unit, int]:
         return {
-            unit: self._fires(unit)[1] if unit.kind is ILP else list(self._windows(unit))[-1][0]
+            unit: self._fires(unit)[1] if unit.kind is ILP else self._stores(unit)[1]
             for unit in self.timelines
             if unit.kind is not TILE
         }
@@ -360,26 +235,18 @@ class Derivation:
         return tuple(min(duration, span.stop - span.start) for duration in durations)
 
     def _counts(self, unit: Unit, mine: Callable[[Unit, int], bool]) -> Iterator[Count]:
-        for slot, opened, issue in self._windows(unit):
-            if issue is not None and mine(unit, opened):
-                links = self.links(self.mesh.olp(unit.index), opened, issue.in_force)
-                yield Count(unit.index, slot, opened, issue.in_force, bool(issue.fields["seven_bits"]), links)
+        for store in self._stores(unit)[0]:
+            issue = store.issue
+            if store.opened is None:
+                raise ScheduleError(f"{unit} stores in cycle {issue.cycle} without an open window")
+            if mine(unit, store.opened):
+                links = self.links(self.mesh.olp(unit.index), store.opened, issue.in_force)
+                seven_bits = bool(issue.fields["seven_bits"])
+                yield Count(unit.index, store.slot, store.opened, issue.in_force, seven_bits, links)
 
-    def _windows(self, unit: Unit) -> Iterator[tuple[int, int, Issue | None]]:
-        """(result, first cycle, store) of each window of an output landing pad; at last the pointer without a store."""
-        pointer, opened = 0, None
-        for issue in self.timelines[unit].writes("COUNT"):
-            if issue.fields["load_pointer"]:
-                pointer = issue.fields["pointer"] % self.config.olp_vectors
-            if issue.fields["store"]:
-                if opened is None:
-                    raise ScheduleError(f"{unit} stores in cycle {issue.cycle} without an open window")
-                yield pointer, opened, issue
-                pointer = (pointer + 1) % self.config.olp_vectors
-                opened = None
-            if issue.fields["open"]:
-                opened = issue.in_force
-        yield pointer, self.end, None
+    def _stores(self, unit: Unit) -> tuple[list[Store], int]:
+        """What an output landing pad stores, and its pointer at the end."""
+        return stores(self.timelines[unit].writes("COUNT"), self.config.olp_vectors)
 
 
 class FrameDerivation(Derivation):
@@ -404,7 +271,7 @@ class FrameDerivation(Derivation):
             return self._mine(unit, cycle, frame)
 
         events = (event for unit in self.timelines for event in self._events(unit, mine))
-        return _in_order(self._as_frame_0(event, frame) for event in events)
+        return Schedule.of(self._as_frame_0(event, frame) for event in events)
 
     def _mine(self, unit: Unit, cycle: int, frame: int) -> bool:
         return self.program.locate(unit, cycle)[0] == frame
@@ -449,15 +316,6 @@ def _always(unit: Unit, cycle: int) -> bool:
     return True
 
 
-def _in_order(events: Iterable[Event]) -> Schedule:
-    """Events in the order in which the physics serves them."""
-
-    def key(event: Event) -> tuple[int, int, int]:
-        return event.cycle, _ORDER.index(type(event)), getattr(event, "tile", -1)
-
-    return Schedule(tuple(sorted(events, key=key)))
-
-
 def _joined(links: list[Link]) -> Iterator[Link]:
     """Links that go on unchanged over a change elsewhere on the mesh, as one."""
     done: list[Link] = []
@@ -469,35 +327,3 @@ def _joined(links: list[Link]) -> Iterator[Link]:
         else:
             done.append(link)
     yield from done
-
-
-def _describe(event: Event) -> str:
-    text = f"{event.cycle:6}  {type(event).__name__.lower():<9} "
-    match event:
-        case Precharge(tile):
-            return f"{text} TILE {tile}"
-        case Ramp(tile):
-            windows = ", ".join(f"{start}-{stop - 1}" for start, stop in event.windows)
-            return (
-                f"{text} TILE {tile}: start {event.ramp_start}, slope {event.ramp_slope}, output enabled in {windows}"
-            )
-        case Integrate(tile):
-            levels = ("wp1", "wp2", "discharge", "share_north", "share_south")
-            on = [*(name for name in levels if event.controls[name]), f"{event.controls['capacitors']} capacitors"]
-            bias = f", bias {event.bias_time}" if any(event.bias_time) else ""
-            return f"{text} TILE {tile} from {event.start}: {', '.join(on)}{bias}; rows from {_sources_of(event.links)}"
-        case Write(tile):
-            bank = ", ".join(f"{name} {value}" for name, value in event.controls.items() if name != "write")
-            return f"{text} TILE {tile} from {event.start}: {bank}; columns from {_sources_of(event.links)}"
-        case Count(olp):
-            return f"{text} OLP {olp} from {event.start}: result {event.slot}; wires from {_sources_of(event.links)}"
-    raise AssertionError(event)
-
-
-def _sources_of(links: tuple[Link, ...]) -> str:
-    names = []
-    for link in links:
-        source = link.source
-        name = f"ILP {source.ilp} vector {source.slot}" if isinstance(source, Pulse) else f"TILE {source.tile}"
-        names.append(f"{name} at {source.start} ({int(link.lanes.sum())} lanes, {link.start}-{link.stop - 1})")
-    return ", ".join(names) or "nothing"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cosim.isa.words import TILE, fields_of
 from rtl.config import ChipConfig, Edge
+from rtl.mesh import MASK_EDGE
 
 __all__ = [
     "PATTERNS",
@@ -24,7 +25,6 @@ __all__ = [
     "MeshState",
     "Place",
     "describe_lanes",
-    "mask_edge",
     "pattern_lanes",
 ]
 
@@ -145,14 +145,6 @@ def _grouped(pairs: Iterator[tuple[Place, Arc]]) -> dict[Place, tuple[Arc, ...]]
     return {place: tuple(arcs) for place, arcs in groups.items()}
 
 
-def mask_edge(switch: str) -> Edge:
-    """The edge whose mask register a switch takes for CUSTOM."""
-    for edge in Edge:
-        if edge in switch.split("_"):
-            return edge
-    return Edge.WEST if switch == "net_to_rows" else Edge.SOUTH
-
-
 def pattern_lanes(pattern: str, lanes: int, custom: Lanes | None = None) -> Lanes:
     """Lanes (lanes,) that a switch with `pattern` (a name) drives; a mask register that nobody wrote is empty."""
     index = np.arange(lanes)
@@ -201,7 +193,7 @@ class MeshState:
         if code == PATTERNS["none"]:
             return None
         name = next(name for name, value in PATTERNS.items() if value == code)
-        return pattern_lanes(name, self.mesh.config.lanes, self.masks.get((arc.tile, mask_edge(arc.switch))))
+        return pattern_lanes(name, self.mesh.config.lanes, self.masks.get((arc.tile, MASK_EDGE[arc.switch])))
 
     def drivers(self, place: Place) -> list[tuple[str, Lanes]]:
         """Enabled switches that drive `place` itself, as (name, lanes)."""

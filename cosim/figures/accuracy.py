@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.calibration import STEPS, Step
-from cosim.engines.checked import CheckedEngine, Engine
+from cosim.engines.checked import CheckedEngine
+from cosim.engines.engine import Engine
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign, describe_seeds

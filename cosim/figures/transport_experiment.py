@@ -19,7 +19,7 @@ from rich.table import Table
 from analog_models.config import AnalogConfig
 from analog_models.reception import TransportConfig
 from cosim.compiler.router import Connection, Router, switches
-from cosim.engines.checked import Engine
+from cosim.engines.engine import Engine
 from cosim.engines.twin.engine import make_chip
 from cosim.fabric.checker import check
 from cosim.fabric.mesh_graph import Lanes, Place

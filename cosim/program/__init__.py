@@ -1,5 +1,12 @@
-"""What the host loads into a chip and must know to feed and read it."""
+"""What the host loads into a chip and must know to feed and read it.
 
-from cosim.program.program import InputSlot, LayerPlan, Mode, OutputSlot, Program, ProgramError, Unit
+`Program` is one run's worth: words, slots, layers, weights. `ChipImage` is what a chip holds: one program, or several
+to choose from at each start.
+"""
 
-__all__ = ["InputSlot", "LayerPlan", "Mode", "OutputSlot", "Program", "ProgramError", "Unit"]
+from cosim.program.image import ChipImage
+from cosim.program.plan import LayerPlan, Mode
+from cosim.program.program import Program
+from cosim.program.slots import InputSlot, OutputSlot, ProgramError, Unit
+
+__all__ = ["ChipImage", "InputSlot", "LayerPlan", "Mode", "OutputSlot", "Program", "ProgramError", "Unit"]

@@ -4,9 +4,8 @@
 so a listing edited by hand runs on every engine.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,157 +16,16 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.programming import WeightTargets
 from cosim.files.archive import ArchiveError, read_archive, write_archive
 from cosim.files.chip_config import config_from_json, config_to_json
-from cosim.graph.feed_forward import Activation
 from cosim.isa import assembler, vectors
-from cosim.isa.words import ILP, OLP, TILE, beats_to_words, words_to_beats
+from cosim.isa.words import TILE, beats_to_words, words_to_beats
+from cosim.program.plan import LayerPlan
+from cosim.program.slots import InputSlot, OutputSlot, ProgramError, Unit
 from rtl.config import ChipConfig, Edge
 from rtl.isa import UnitKind
 
-__all__ = ["InputSlot", "LayerPlan", "Mode", "OutputSlot", "Program", "ProgramError", "Unit"]
+__all__ = ["Program"]
 
 _FORMAT, _VERSION = "duramesh program", 1
-
-
-class ProgramError(ValueError):
-    """A program, or the file that should hold one, cannot be used; the message says what and where."""
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One unit with a sequencer: kind (TILE, ILP or OLP) and index (tile, or domain)."""
-
-    kind: UnitKind
-    index: int
-
-    def __str__(self) -> str:
-        return f"{self.kind.name} {self.index}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Unit":
-        """Inverse of `str`."""
-        kind, _, index = text.strip().partition(" ")
-        if kind not in ("TILE", "ILP", "OLP") or not index.strip().isdecimal():
-            raise ProgramError(f"no unit {text.strip()!r}; expected TILE, ILP or OLP and an index, e.g. TILE 7")
-        return cls(getattr(UnitKind, kind), int(index))
-
-
-class Mode(StrEnum):
-    """How a layer uses the two pairs of devices of a unit cell."""
-
-    BALANCED = "balanced"  #: asymmetry balance: W on WP1, -W on WP2, inputs on both, with both signs (4 PCM)
-    DOUBLE = "double"  #: W on WP1 and on WP2, read in one step (4 PCM)
-    STACKED = "stacked"  #: one half of the rows on WP1, the other on WP2 (2 PCM)
-
-    @property
-    def gain(self) -> int:
-        """How often a weight counts in the capacitor's charge."""
-        return 1 if self is Mode.STACKED else 2
-
-
-@dataclass(frozen=True)
-class InputSlot:
-    """A slice of the network's input as one vector of an ILP.
-
-    The magnitudes of inputs ``first`` to ``first + count - 1`` that have `sign`, on lanes 0 to ``count - 1``, belong
-    into vector ``slot + stride * frame``. `slice` numbers the slices; one beyond the network's width has count 0.
-    """
-
-    ilp: int
-    slot: int
-    stride: int
-    slice: int
-    first: int
-    count: int
-    sign: int
-
-
-@dataclass(frozen=True)
-class OutputSlot:
-    """A layer's output as results of an OLP.
-
-    Parameters
-    ----------
-    name : str
-        `layer0`, `layer1`, ...
-    layer : int
-        Its number.
-    olp, slot, stride : int
-        Frame f of a run is result ``slot + stride * f`` of this OLP.
-    width : int
-        Outputs, on lanes 0 to `width` - 1.
-    """
-
-    name: str
-    layer: int
-    olp: int
-    slot: int
-    stride: int
-    width: int
-
-
-@dataclass(frozen=True)
-class LayerPlan:
-    """Where a layer sits and what its numbers mean.
-
-    Parameters
-    ----------
-    name : str
-    inputs, outputs : int
-    activation : Activation
-    mode : Mode
-    tiles : tuple of int
-        Tile indices; two are a vertical pair with shared capacitors, north first. Output leaves from `reader`.
-    reader : int
-    capacitors : int
-        50 fF capacitors per column and tile.
-    ramp_start, ramp_slope : int
-        READOUT codes.
-    enable_offset : int
-        Cycles from the first cycle of the column pulses to the output-enable window; the ReLU's zero.
-    bias_durations : tuple of int
-        ns of each bias row in the layer's first phase, where they charge and are read on WP1, and on WP2 as well if the
-        mode is `double`; they are silent in the other phases.
-    weight_scale : float
-        Programmed weight = network weight x this.
-    code_per_weight_ns : float
-        Nominal change of the OLP code for a weight of 1, on one pair of devices, read for 1 ns.
-    code_scale, code_zero : float
-        Ideal OLP code of an output y (in units of the full scale): ``code_zero + code_scale * y``.
-    """
-
-    name: str
-    inputs: int
-    outputs: int
-    activation: Activation
-    mode: Mode
-    tiles: tuple[int, ...]
-    reader: int
-    capacitors: int
-    ramp_start: int
-    ramp_slope: int
-    enable_offset: int
-    bias_durations: tuple[int, ...]
-    weight_scale: float
-    code_per_weight_ns: float
-    code_scale: float
-    code_zero: float
-
-    def value(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Outputs in units of the layer's full scale, from OLP codes."""
-        return (codes.astype(np.float64) - self.code_zero) / self.code_scale
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> "LayerPlan":
-        """Inverse of `dataclasses.asdict`, after JSON has made lists and text of what it does not know."""
-        return cls(
-            **{
-                **fields,
-                "activation": Activation(fields["activation"]),
-                "mode": Mode(fields["mode"]),
-                "tiles": tuple(fields["tiles"]),
-                "bias_durations": tuple(fields["bias_durations"]),
-            }
-        )
 
 
 @dataclass(frozen=True)
@@ -307,73 +165,6 @@ class Program:
     def with_targets(self, targets: Mapping[int, WeightTargets]) -> "Program":
         """The same program with other weights, e.g. calibrated ones."""
         return replace(self, targets=targets)
-
-    def listing(self) -> str:
-        """Assembly of every unit, each under a line ``== UNIT ==``, below a summary; `parse_listing` reads it back."""
-        slots = (line for unit in self.units for line in self.slots_of(unit))
-        parts = ["".join(f"# {line}\n" for line in (*self.summary(), *slots))]
-        for unit in sorted(self.units, key=lambda unit: (unit.kind.value, unit.index)):
-            parts.append(f"== {unit} ==  # {self.describe(unit)}\n{assembler.disassemble(self.units[unit], unit.kind)}")
-        return "\n".join(parts)
-
-    def summary(self) -> list[str]:
-        """The frame, then each layer, in a line of words."""
-        squares = self.config.floorplan.tiles
-        lines = [f"{self.frames_per_run} frames of {self.frame_cycles} cycles; f is the frame of the run"]
-        for layer in self.layers:
-            where = " and ".join(str(squares[tile]) for tile in layer.tiles)
-            lines.append(
-                f"{layer.name}: {layer.inputs} -> {layer.outputs} {layer.activation}, {layer.mode} on {where}, "
-                f"{layer.capacitors} capacitors, ramp from {layer.ramp_start} with slope {layer.ramp_slope}, "
-                f"window after {layer.enable_offset}"
-            )
-        return lines
-
-    def slots_of(self, unit: Unit) -> Iterator[str]:
-        """What a landing pad's vectors or results are in frame f, a line for each slot."""
-        for slot in self.inputs:
-            if unit == Unit(ILP, slot.ilp):
-                last, sign = slot.first + slot.count - 1, "positive" if slot.sign > 0 else "negative"
-                what = f"{sign} part of inputs {slot.first} to {last}" if slot.count else "nothing"
-                yield f"{unit}, vector {slot.slot} + {slot.stride} f: {what}"
-        for out in self.outputs:
-            if unit == Unit(OLP, out.olp):
-                yield f"{unit}, result {out.slot} + {out.stride} f: {out.name}, outputs 0 to {out.width - 1}"
-
-    def describe(self, unit: Unit) -> str:
-        """Where a unit is, and what it is there for."""
-        plan = self.config.floorplan
-        if unit.kind is not TILE:
-            site = (plan.ilp_sites if unit.kind is ILP else plan.olp_sites)[unit.index]
-            return f"{plan.domains[unit.index]}, at the {site.edge} edge of tile {site.square}"
-        roles = [layer.name for layer in self.layers if unit.index in layer.tiles]
-        return f"{plan.tiles[unit.index]}" + (f", {', '.join(roles)}" if roles else ", passes vectors on")
-
-    @staticmethod
-    def parse_listing(text: str, config: ChipConfig, name: str = "listing") -> dict[Unit, tuple[int, ...]]:
-        """The words of every unit of a listing.
-
-        Raises
-        ------
-        ProgramError
-            On a heading that is no unit, a unit twice, or instructions before the first heading.
-        AssemblyError
-            On an instruction that is none, with its place in `text`.
-        """
-        units: dict[Unit, list[str]] = {}
-        body: list[str] | None = None
-        for number, line in enumerate(text.splitlines()):
-            code = line.split("#", 1)[0].strip()
-            if code.startswith("==") and code.endswith("=="):
-                unit = Unit.parse(code.strip("="))
-                if unit in units:
-                    raise ProgramError(f"{name}:{number + 1}: {unit} has two programs")
-                body = units[unit] = [""] * (number + 1)  # keeps line numbers right in messages
-            elif body is not None:
-                body.append(line)
-            elif code:
-                raise ProgramError(f"{name}:{number + 1}: expected a heading like '== TILE 7 ==' before instructions")
-        return {unit: assembler.assemble("\n".join(body), unit.kind, config, name) for unit, body in units.items()}
 
     def save(self, path: Path) -> None:
         """Write the program to an npz file without pickle: numbers as arrays, the rest as JSON."""

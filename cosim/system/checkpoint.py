@@ -25,9 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from analog_models.chip import AnalogChip, AnalogFileError
 from cosim.calibration import CalibratedChip
-from cosim.engines.checked import Engine
+from cosim.engines.engine import Engine, RunInterrupted
 from cosim.engines.results import Results, ResultsError
-from cosim.engines.rtl.engine import RunInterrupted
 from cosim.files.archive import ArchiveError, write_text
 from cosim.files.digest import digest
 from cosim.program import Program, ProgramError

@@ -10,6 +10,7 @@ from cosim.fabric.mesh_graph import Place
 from cosim.isa.assembler import listing
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
+from cosim.program.listing import slots_of, summary
 from cosim.view.palette import Palette
 from cosim.view.pictures import layered_svg, route_colours
 from cosim.view.view import InForce, Move, View
@@ -81,7 +82,7 @@ class _Page:
             details = _element("details")
             _element("summary", "Layers", details)
             lines = _element("ul", parent=details)
-            for line in view.program.summary():
+            for line in summary(view.program):
                 _element("li", line, lines)
             yield details
 
@@ -255,7 +256,7 @@ class _Page:
         if unit.kind is TILE and unit.index in self.view.uses:
             yield f"In use: {self.view.uses[unit.index]}."
         if self.view.program:
-            yield from (line.partition(", ")[2] for line in self.view.program.slots_of(unit))
+            yield from (line.partition(", ")[2] for line in slots_of(self.view.program, unit))
 
     def doing(self, unit: Unit, step: Step, number: int, section: Xml.Element) -> None:
         """In this step: what it does, and which of its switches something passes."""

@@ -12,6 +12,7 @@ from cosim.fabric.mesh_graph import Place
 from cosim.files.archive import ArchiveError, archive_format
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Program, ProgramError, Unit
+from cosim.program.listing import describe
 from cosim.view.tile_use import TileUse
 
 __all__ = ["InForce", "Move", "View", "load_view", "shipped_view"]
@@ -145,7 +146,7 @@ class View:
     def describe(self, unit: Unit) -> str:
         """Where a unit is, and what it is there for."""
         if self.program is not None:
-            return self.program.describe(unit)
+            return describe(self.program, unit)
         plan = self.experiment.config.floorplan
         return f"square {plan.tiles[unit.index]}" if unit.kind is TILE else f"domain {plan.domains[unit.index]}"
 

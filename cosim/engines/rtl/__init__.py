@@ -3,10 +3,11 @@
 `RtlEngine` runs programs. Its parts serve other test benches as well: docs/testbench.md.
 """
 
+from cosim.engines.engine import RunInterrupted
 from cosim.engines.rtl.agents.host import AnalogAgent, ChipError, ErrorMonitor, HostPort, Physics, reset
 from cosim.engines.rtl.agents.receivers import ReceiverAgent
 from cosim.engines.rtl.build import BuildError, build, compile_simulator
-from cosim.engines.rtl.engine import RtlEngine, RunInterrupted
+from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.rtl.simulator import SimulationError, Simulator
 
 __all__ = [

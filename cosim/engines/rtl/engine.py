@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analog_models.chip import AnalogChip
+from cosim.engines.engine import Progress, RunInterrupted
 from cosim.engines.results import Results
 from cosim.engines.rtl.agents.host import ChipError
 from cosim.engines.rtl.build import build
@@ -27,23 +28,13 @@ from cosim.experiment import Experiment, ExperimentError, Record
 from cosim.program import Program, ProgramError
 from rtl.config import ChipConfig, preset
 
-__all__ = ["RtlEngine", "RunInterrupted"]
+__all__ = ["RtlEngine"]
 
 _TESTBENCH = "cosim.engines.rtl.testbench"
 #: The test bench is no test: rewriting the assertions of every module that it imports would take seconds.
 _ENVIRONMENT = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
 _POLL_S = 0.05
 _GRACE_S = 5.0
-
-Progress = Callable[[int, int], None]
-
-
-class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a run; `results` holds the frames, or the records, that were finished."""
-
-    def __init__(self, results: Results | list[Record]) -> None:
-        super().__init__()
-        self.results = results
 
 
 class RtlEngine:

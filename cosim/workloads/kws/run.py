@@ -9,7 +9,8 @@ from typing import Protocol
 from analog_models.config import AnalogConfig
 from cosim.calibration import CalibratedChip
 from cosim.compiler import MappingOptions
-from cosim.engines.checked import CheckedEngine, Engine
+from cosim.engines.checked import CheckedEngine
+from cosim.engines.engine import Engine
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
 from cosim.system.checkpoint import CHUNK, Checkpoint, ResumableEngine

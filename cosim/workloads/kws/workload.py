@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analog_models.config import AnalogConfig
 from cosim.calibration import STEPS, CalibratedChip, Step, calibrate
 from cosim.compiler import MappingOptions
-from cosim.engines.checked import Engine
+from cosim.engines.engine import Engine
 from cosim.files.digest import digest
 from cosim.system.checkpoint import code_digest
 from cosim.workloads.kws.dataset import DatasetError, clip_features, find_clips, load_training_set

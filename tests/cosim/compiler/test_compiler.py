@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from analog_models.config import AnalogConfig
 from cosim.compiler import LayerOptions, MappingError, MappingOptions, compile_network
 from cosim.fabric.checker import check
-from cosim.fabric.derivation import Count, Integrate, Ramp, derive
+from cosim.fabric.derivation import derive
+from cosim.fabric.events import Count, Integrate, Ramp
 from cosim.fabric.timeline import run
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 from cosim.isa.words import TILE, decode

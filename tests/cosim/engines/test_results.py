@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from analog_models.config import AnalogConfig
 from cosim.compiler import compile_network
 from cosim.engines.checked import CheckedEngine, EngineDifference
+from cosim.engines.engine import RunInterrupted
 from cosim.engines.results import Results, ResultsError
-from cosim.engines.rtl.engine import RtlEngine, RunInterrupted
+from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine, make_chip
 from rtl.config import preset
 

@@ -10,12 +10,14 @@ import pytest
 from analog_models.programming import WeightTargets
 from cosim.compiler import compile_network
 from cosim.fabric.checker import check
-from cosim.fabric.derivation import Count, Integrate, Precharge, Pulse, Ramp, ScheduleError, derive
+from cosim.fabric.derivation import derive
+from cosim.fabric.events import Count, Integrate, Precharge, Pulse, Ramp, ScheduleError
 from cosim.fabric.mesh_graph import IllegalRouteError
 from cosim.fabric.timeline import TimelineError, run
 from cosim.isa.assembler import AssemblyError, assemble
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import InputSlot, OutputSlot, Program, ProgramError, Unit
+from cosim.program.listing import listing, parse_listing
 from rtl.config import Edge, preset
 
 SMALL = preset("small")
@@ -234,22 +236,22 @@ def test_files_that_are_no_program(tmp_path: Path, random_network) -> None:
 
 def test_listing_round_trip(random_network) -> None:
     program = compile_network(random_network(32, 16, 4), SMALL)
-    text = program.listing()
-    assert Program.parse_listing(text, SMALL) == program.units
+    text = listing(program)
+    assert parse_listing(text, SMALL) == program.units
     assert "== TILE 0 ==  # (0, 0), layer0" in text
     assert "== ILP 1 ==  # E, at the east edge of tile (0, 1)" in text
 
 
 def test_listing_errors_have_the_line_of_the_whole_text() -> None:
     with pytest.raises(AssemblyError, match=r"^chip\.lst:4:5: "):
-        Program.parse_listing("== TILE 0 ==\nHALT\n== ILP 0 ==\n    MESH", SMALL, "chip.lst")
+        parse_listing("== TILE 0 ==\nHALT\n== ILP 0 ==\n    MESH", SMALL, "chip.lst")
     for text, message in (
         ("HALT", "1: expected a heading"),
         ("== TILE x ==", "no unit 'TILE x'"),
         ("== TILE 0 ==\n== TILE 0 ==", "TILE 0 has two programs"),
     ):
         with pytest.raises(ProgramError, match=message):
-            Program.parse_listing(text, SMALL)
+            parse_listing(text, SMALL)
 
 
 def test_sizes_are_checked() -> None:

@@ -14,8 +14,9 @@ import pytest
 
 from cosim.calibration import CalibratedChip
 from cosim.engines.checked import CheckedEngine
+from cosim.engines.engine import RunInterrupted
 from cosim.engines.results import Results
-from cosim.engines.rtl.engine import RtlEngine, RunInterrupted
+from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
 from cosim.system.checkpoint import Checkpoint, CheckpointError, ResumableEngine
 from tests.cosim.system.checkpointed import CHUNK, FRAMES, RUN, SMALL, Counted, inputs, make, resumable

@@ -24,7 +24,7 @@ from cosim.engines.rtl.agents.host import ChipError
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.experiment import Experiment, Record
 from cosim.isa.words import OLP
-from cosim.program import Program
+from cosim.program.listing import parse_listing
 from cosim.verification import (
     Coverage,
     Mismatch,
@@ -230,9 +230,9 @@ HALT
 HALT
 """
     vectors = {0: np.full((1, SMALL.lanes), 9, np.uint8)}
-    loop = Experiment(SMALL, Program.parse_listing(ring, SMALL), vectors=vectors, cycles=400)
+    loop = Experiment(SMALL, parse_listing(ring, SMALL), vectors=vectors, cycles=400)
     nothing = Experiment(SMALL, {}, cycles=5)
-    store = Program.parse_listing("== OLP 0 ==\nCOUNT open\nCOUNT store\nHALT", SMALL)
+    store = parse_listing("== OLP 0 ==\nCOUNT open\nCOUNT store\nHALT", SMALL)
     again = Experiment(SMALL, store, cycles=50)
     golden = GoldenEngine(SMALL).perform([loop, nothing, again, nothing])
     assert golden[0].statistics["closed_loop"]

@@ -9,7 +9,7 @@ import pytest
 
 from cosim.experiment import Experiment
 from cosim.experiment.routes import Routes, Step
-from cosim.fabric.derivation import ScheduleError
+from cosim.fabric.events import ScheduleError
 from cosim.fabric.mesh_graph import Place
 from cosim.isa.assembler import assemble
 from cosim.isa.words import ILP, OLP, TILE

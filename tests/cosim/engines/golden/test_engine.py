@@ -9,7 +9,8 @@ from analog_models.events import EventKind
 from cosim.engines.golden import GoldenEngine, Memory, Port
 from cosim.experiment import Experiment, ExperimentError, Record
 from cosim.isa.words import ILP, OLP, TILE
-from cosim.program import Program, Unit
+from cosim.program import Unit
+from cosim.program.listing import parse_listing
 from rtl.config import Edge, preset
 
 CONFIG = preset("small")
@@ -19,7 +20,7 @@ CODES = (LANES * 16).astype(np.uint8)
 
 def experiment(listing: str, **others: Any) -> Experiment:
     others = {"vectors": {0: CODES[None]}, "cycles": 2000, **others}
-    return Experiment(CONFIG, **{"units": Program.parse_listing(listing, CONFIG), **others})
+    return Experiment(CONFIG, **{"units": parse_listing(listing, CONFIG), **others})
 
 
 def perform(listing: str, **others: Any) -> Record:

@@ -13,8 +13,9 @@ import pytest
 
 from analog_models.programming import program as program_weights
 from cosim.compiler import compile_network
+from cosim.engines.engine import RunInterrupted
 from cosim.engines.rtl.agents.host import ChipError
-from cosim.engines.rtl.engine import RtlEngine, RunInterrupted
+from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.rtl.simulator import SimulationError
 from cosim.engines.twin.engine import TwinEngine, make_chip
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer

@@ -13,8 +13,9 @@ import pytest
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind
 from analog_models.programming import WeightTargets
+from cosim.engines.engine import RunInterrupted
 from cosim.engines.golden import GoldenEngine
-from cosim.engines.rtl.engine import RtlEngine, RunInterrupted
+from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
 from cosim.experiment import Experiment, ExperimentError
 from cosim.isa.assembler import assemble

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analog_models.reception import NO_SLIP, SLIPS, Reception
 from cosim.engines.golden.receiver import PadShell
-from cosim.engines.twin.engine import first_pulse, received
+from cosim.engines.twin.pulses import first_pulse, received
 
 LANES, WINDOW = 6, 340
 

@@ -1,0 +1,86 @@
+"""A chip that stays open: the host starts an entry of its image, reads the codes, and decides what to start next."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cosim.program import ChipImage, Program, ProgramError
+
+__all__ = ["ChipSession", "Codes", "frame_numbers"]
+
+#: Of each output, (frames, width).
+Codes = dict[str, NDArray[np.uint8]]
+
+
+class ChipSession(Protocol):
+    """An image on a chip, ready to run; made by an engine's `open`, a context manager that closes it.
+
+    Engines agree bit by bit: codes depend on the chip, the entry, the inputs and the frame numbers, and on nothing
+    else; not on what ran before, on how frames are grouped, or on their order.
+
+    Members
+    -------
+    image : ChipImage
+    statistics : mapping of str to number
+        Sums over all runs: `frames`, `wall_s` and the parts of it that the engine tells apart.
+    """
+
+    image: ChipImage
+
+    @property
+    def statistics(self) -> Mapping[str, Any]: ...
+
+    def run(self, entry: str, codes: ArrayLike, frames: ArrayLike) -> Codes:
+        """Run one frame for each row of `codes`.
+
+        Parameters
+        ----------
+        entry : str
+            Of the image.
+        codes : (n, width)
+            Inputs: floats in [-1, 1], or integers as signed codes, -255 to 255.
+        frames : (n,) int
+            Number of each frame, 0 or more; it keys the noise.
+
+        Returns
+        -------
+        dict of str to uint8 (n, width)
+            Output-landing-pad codes of every output of the entry.
+
+        Raises
+        ------
+        ProgramError, VectorError
+            On an entry that the image does not have, inputs or frame numbers of another shape or range, or a session
+            that is closed.
+        """
+
+    def close(self) -> None:
+        """End the session; a second call does nothing."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def frame_numbers(program: Program, codes: NDArray[np.int16], frames: ArrayLike) -> NDArray[np.int64]:
+    """Frame numbers of a run, checked: the same rule for every engine.
+
+    Raises
+    ------
+    ProgramError
+        If there is not one whole number, 0 or more, for each row of `codes`.
+    """
+    numbers = np.asarray(frames)
+    if numbers.shape != (len(codes),) or (numbers.size and numbers.dtype.kind not in "iu"):
+        raise ProgramError(
+            f"expected {len(codes)} frame numbers, one whole number for each row of the inputs, got "
+            f"{numbers.dtype} {numbers.shape}"
+        )
+    if numbers.size and not 0 <= int(numbers.min()) <= int(numbers.max()) < 1 << 63:
+        raise ProgramError(f"frame numbers must be 0 to 2**63 - 1, got {numbers.min()} to {numbers.max()}")
+    return numbers.astype(np.int64)

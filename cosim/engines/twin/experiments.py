@@ -1,0 +1,54 @@
+"""An experiment on the twin: a batch of one frame, with the SRAMs of a session."""
+
+import numpy as np
+
+from cosim.engines.twin.batch import Batch
+from cosim.experiment import STATUS_FIELDS, Experiment, ExperimentError, Record, Recorder
+from cosim.experiment.derivation import ExperimentDerivation
+from cosim.fabric.checker import check_mesh, check_sharing
+from cosim.fabric.events import ScheduleError
+from cosim.fabric.mesh_graph import IllegalRouteError
+from cosim.program import Unit
+from rtl.config import ChipConfig
+from rtl.memory_map import MemoryMap
+
+__all__ = ["Memory", "perform"]
+
+
+class Memory:
+    """The vector SRAMs of a session: (vectors, lanes) uint8 for each landing pad."""
+
+    def __init__(self, config: ChipConfig) -> None:
+        self.config = config
+        self.ilp = np.zeros((config.domain_count, config.ilp_vectors, config.lanes), np.uint8)
+        self.olp = np.zeros((config.domain_count, config.olp_vectors, config.lanes), np.uint8)
+
+
+def perform(experiment: Experiment, memory: Memory) -> Record:
+    config = experiment.config
+    for ilp, codes in experiment.vectors.items():
+        memory.ilp[ilp, : len(codes)] = codes
+    try:
+        derivation = ExperimentDerivation(experiment, memory.ilp)
+        check_mesh(derivation)
+        check_sharing(derivation)
+        schedule = derivation.schedule()
+    except (ScheduleError, IllegalRouteError) as error:
+        raise ExperimentError(f"{experiment.name} is not legal, so the twin cannot run it: {error}") from None
+    physics = Recorder(experiment.make_chip(), experiment.name)
+    sent = {slot: memory.ilp[slot][None].astype(np.uint16) for slot in np.ndindex(memory.ilp.shape[:2])}
+    stored = Batch(config, physics, np.array([experiment.frame]), sent).run(schedule.events)
+    for (olp, slot), result in stored.items():
+        memory.olp[olp, slot] = result[0]
+    halts = (experiment.cycles + 1 if line.halted is None else line.halted for line in derivation.timelines.values())
+    pointers = derivation.pointers
+    units = [Unit(kind, index) for kind, index in MemoryMap(config).units]
+    return Record(
+        engine="twin",
+        cycles=min(max(halts, default=1), experiment.cycles + 1),
+        error_cycle=None,
+        statuses={unit: dict.fromkeys(STATUS_FIELDS, 0) | {"pointer": pointers.get(unit, 0)} for unit in units},
+        results=dict(enumerate(memory.olp.copy())),
+        events=physics.events,
+        crossings=physics.crossings,
+    )

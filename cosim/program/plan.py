@@ -1,0 +1,91 @@
+"""What the compiler decided for a layer: where it sits, how it uses its devices, what its codes mean."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.graph import Activation
+
+__all__ = ["LayerPlan", "Mode"]
+
+
+class Mode(StrEnum):
+    """How a layer uses the two pairs of devices of a unit cell."""
+
+    BALANCED = "balanced"  #: asymmetry balance: W on WP1, -W on WP2, inputs on both, with both signs (4 PCM)
+    DOUBLE = "double"  #: W on WP1 and on WP2, read in one step (4 PCM)
+    STACKED = "stacked"  #: one half of the rows on WP1, the other on WP2 (2 PCM)
+
+    @property
+    def gain(self) -> int:
+        """How often a weight counts in the capacitor's charge."""
+        return 1 if self is Mode.STACKED else 2
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """Where a layer sits and what its numbers mean.
+
+    Parameters
+    ----------
+    name : str
+    inputs, outputs : int
+    activation : Activation
+    mode : Mode
+    tiles : tuple of int
+        Tile indices; two are a vertical pair with shared capacitors, north first. Output leaves from `reader`.
+    reader : int
+    capacitors : int
+        50 fF capacitors per column and tile.
+    ramp_start, ramp_slope : int
+        READOUT codes.
+    enable_offset : int
+        Cycles from the first cycle of the column pulses to the output-enable window; the ReLU's zero.
+    bias_durations : tuple of int
+        ns of each bias row in the layer's first phase, where they charge and are read on WP1, and on WP2 as well if the
+        mode is `double`; they are silent in the other phases.
+    weight_scale : float
+        Programmed weight = network weight x this.
+    code_per_weight_ns : float
+        Nominal change of the OLP code for a weight of 1, on one pair of devices, read for 1 ns.
+    code_scale, code_zero : float
+        Ideal OLP code of an output y (in units of the full scale): ``code_zero + code_scale * y``.
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+    activation: Activation
+    mode: Mode
+    tiles: tuple[int, ...]
+    reader: int
+    capacitors: int
+    ramp_start: int
+    ramp_slope: int
+    enable_offset: int
+    bias_durations: tuple[int, ...]
+    weight_scale: float
+    code_per_weight_ns: float
+    code_scale: float
+    code_zero: float
+
+    def value(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Outputs in units of the layer's full scale, from OLP codes."""
+        return (codes.astype(np.float64) - self.code_zero) / self.code_scale
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "LayerPlan":
+        """Inverse of `dataclasses.asdict`, after JSON has made lists and text of what it does not know."""
+        return cls(
+            **{
+                **fields,
+                "activation": Activation(fields["activation"]),
+                "mode": Mode(fields["mode"]),
+                "tiles": tuple(fields["tiles"]),
+                "bias_durations": tuple(fields["bias_durations"]),
+            }
+        )
