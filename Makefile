@@ -73,10 +73,11 @@ docs: $(VENV)/.runtime ## regenerate the pages that come from the code
 	@$(BIN)/python -m tests.directed.catalogue
 	@$(BIN)/python -m cosim.figures.evidence
 
-lint: $(VENV)/.dev ## check style and types
+lint: $(VENV)/.dev ## check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy rtl analog_models cosim
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 clean: ## remove everything that can be made again (not the simulator cache)
 	rm -rf $(VENV) $(BUILD) reports *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,18 +10,15 @@ a rail on the way, and those few columns are walked through phase by phase.
 
 from collections.abc import Mapping, Sequence
 from operator import mul
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.circuits import Circuits
 from analog_models.crossbar import MAX_PHASES, keep, squared
 from analog_models.noise import Draw
 from analog_models.phases import Group, Move, NoiseKey, Phases
 from analog_models.saturation import Course, Level, Spots, blocks, near_rails, of_frames
-
-if TYPE_CHECKING:
-    from analog_models.tile import Tile
 
 __all__ = ["Frames", "Node"]
 
@@ -39,8 +36,8 @@ class Node:
 
     Parameters
     ----------
-    tiles : tuple of Tile
-        One, or a northern and a southern one.
+    circuits : tuple of Circuits
+        Of one tile, or of a northern and a southern one.
     frames : (B,) int64
     cycle : int
         From here on it floats.
@@ -59,7 +56,7 @@ class Node:
 
     def __init__(
         self,
-        tiles: "tuple[Tile, ...]",
+        circuits: tuple[Circuits, ...],
         frames: Frames,
         cycle: int,
         capacitors: tuple[int, ...] = (),
@@ -67,18 +64,18 @@ class Node:
         *,
         columns: int | None = None,
     ) -> None:
-        self.tiles, self.frames = tiles, frames
+        self.circuits, self.frames = circuits, frames
         #: Names the one Gaussian per column that the next look draws: cycle and kind.
         self._key: tuple[int, Draw] | None
-        self.columns = tiles[0].shape[1] if columns is None else columns
+        self.columns = circuits[0].count if columns is None else columns
         self.now = cycle
-        self._periphery = tiles[0].config.periphery
+        self._periphery = circuits[0].periphery
         self._begin(cycle, start_mv)
         self._connect(capacitors)
 
     def _connect(self, capacitors: tuple[int, ...]) -> None:
         self.capacitors = capacitors
-        constants = [tile.node_constants(sum(capacitors), self.columns) for tile in self.tiles]
+        constants = [tile.constants(sum(capacitors), self.columns) for tile in self.circuits]
         # mV for one signal unit, for one phase's injected charge, and mV^2 for one unit of variance, for each tile.
         self._scales_mv, self._offsets_mv, self._units_mv2 = zip(*constants, strict=True)
 
@@ -95,9 +92,9 @@ class Node:
         self._undrawn_mv2 = 0.0
         self._waiting = Phases()
         # Of each tile: signal and variance in whole units, and phases, in each of which its switches inject charge.
-        self._signals: list[Level] = [0.0] * len(self.tiles)
-        self._variances: list[Level] = [0.0] * len(self.tiles)
-        self._counts = [0] * len(self.tiles)
+        self._signals: list[Level] = [0.0] * len(self.circuits)
+        self._variances: list[Level] = [0.0] * len(self.circuits)
+        self._counts = [0] * len(self.circuits)
         # What the rails have taken, and the noise that was forgotten there.
         self._lost_mv: Level = 0.0
         self._forgotten_mv2: Level = 0.0
@@ -113,7 +110,7 @@ class Node:
         """A phase ends in `cycle`, in one tile or in both. Its pulses are read later: do not change them."""
         if self._key is None:
             self._key = cycle, Draw.READ
-        self._waiting.add(cycle, moves, [tile.array for tile in self.tiles])
+        self._waiting.add(cycle, moves, [tile.array for tile in self.circuits])
         if not any(self.capacitors):
             self._pull_to_rail()
         elif len(self._waiting) >= _WAITING:
@@ -138,8 +135,9 @@ class Node:
                 self._merge(phases.alone(number))
             return
         squares = _squares(groups)
+        cells = {group.member: group.cells for group in groups}
         spreads = {
-            (member, pairs, rows): self.tiles[member].cells.spread(total, pairs, rows, self.columns)
+            (member, pairs, rows): cells[member].spread(total, pairs, rows, self.columns)
             for (member, pairs, rows), (total, _) in squares.items()
         }
         if len(passing[0]):
@@ -172,10 +170,10 @@ class Node:
         moved: Level = 0.0
         for group in phase.groups:
             group.compute(self.columns)
-            tile = self.tiles[group.member]
+            tile = self.circuits[group.member]
             moved = moved + group.sums * (tile.columns.gain[: self.columns] * tile.signal_fc)
         for member in members:
-            moved = moved + self.tiles[member].columns.offset_fc[: self.columns]
+            moved = moved + self.circuits[member].columns.offset_fc[: self.columns]
         low, high = self._periphery.rails_mv
         start = self.voltage_mv(cycle)
         self._begin(cycle, np.where(moved == 0, start, np.where(np.greater(moved, 0), high, low)))
@@ -228,7 +226,8 @@ class Node:
             if isinstance(self._forgotten_mv2, np.ndarray):
                 variance = variance - self._forgotten_mv2[part]
             if self._key and (isinstance(variance, np.ndarray) or variance):
-                z = self.tiles[0].noise.gaussians(self.frames[part], *self._key, self.tiles[0].shape[1], self.columns)
+                north = self.circuits[0]
+                z = north.noise.gaussians(self.frames[part], *self._key, north.count, self.columns)
                 z *= np.sqrt(variance)
                 v_mv = v_mv + z
             seen.append(v_mv if v_mv.ndim == 2 else np.tile(v_mv, (part.stop - part.start, 1)))
@@ -289,7 +288,7 @@ class Node:
 
     def _course(self, phases: Phases) -> Course:
         """The course of these phases; the north tile keeps those of a few programs."""
-        kept = self.tiles[0].courses
+        kept = self.circuits[0].courses
         key = (
             (self.capacitors, self.columns, *self._counts),
             tuple([cycle - self.cycle for cycle in phases.cycles]),

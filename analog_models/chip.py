@@ -91,7 +91,14 @@ class AnalogChip:
             if index < 0:
                 raise ValueError(f"tile index must not be negative, got {index}")
             noise = KeyedNoise(self.seed, self.chip, index)
-            self._tiles[index] = Tile(self.config, noise, index, self.rows, self.bias_rows, self.column_count)
+            self._tiles[index] = Tile(
+                self.config,
+                noise,
+                index=index,
+                rows=self.rows,
+                bias_rows=self.bias_rows,
+                columns=self.column_count,
+            )
         return self._tiles[index]
 
     def pad_receiver(self, olp: int) -> PadReceiver:

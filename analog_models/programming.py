@@ -211,7 +211,7 @@ def program(
             progress(done, len(jobs))
         wanted = target[chosen]
         seen = None if watch is None else partial(watch, index, pair)
-        errors, pulses, missed = _tune(chip.tile(index), pair, chosen, wanted, settings, written_s, seen)
+        errors, pulses, missed = _tune(_Job(chip.tile(index), pair, chosen, wanted), settings, written_s, seen)
         report.errors[index, pair] = errors.astype(np.float32)
         report.targets[index, pair] = wanted.astype(np.float32)
         report.iterations[index, pair] = pulses
@@ -253,19 +253,28 @@ def _checked(chip: AnalogChip, index: int, pair: int, target: ArrayLike) -> Arra
     return weights
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What is tuned: one pair of devices (1 or 2) in `rows` of a tile, to `target` (rows, columns)."""
+
+    tile: Tile
+    pair: int
+    rows: NDArray[np.int64]
+    target: Array
+
+    @property
+    def first(self) -> int:
+        """The pair's first device; the second follows."""
+        return 2 * (self.pair - 1)
+
+
 def _tune(
-    tile: Tile,
-    pair: int,
-    rows: NDArray[np.int64],
-    target: Array,
-    settings: Programming,
-    written_s: float,
-    seen: Callable[[int, Array], None] | None,
+    job: _Job, settings: Programming, written_s: float, seen: Callable[[int, Array], None] | None
 ) -> tuple[Array, int, int]:
-    """Tune one pair of devices in `rows`: errors at t0, pulses of the slowest device, weights not within tolerance."""
+    """Do it: errors at t0, pulses of the slowest device, weights not within tolerance."""
+    tile, rows, target = job.tile, job.rows, job.target
     pcm = tile.config.pcm
-    first = 2 * (pair - 1)
-    devices = slice(first, first + 2)
+    devices = slice(job.first, job.first + 2)
     negative = target < 0
     draws = tile.next_draws()  # programming again draws anew
     if pcm.exact_write:
@@ -274,7 +283,7 @@ def _tune(
         tile.cells.write(rows, devices, g_us, nu, written_s=written_s)
         return _weights(tile, g_us) - target, 0, 0
     g_us = pcm.after_reset(draws(Draw.RESET, target.size * 2)).reshape(2, *target.shape)
-    g_us, pulses, unfinished = _loop(tile, first, rows, target, g_us, draws, settings, seen)
+    g_us, pulses, unfinished = _loop(job, g_us, draws, settings, seen)
     # What was SET relaxes until t0; what was only RESET has its spread already.
     side = negative.astype(np.intp)[np.newaxis]
     active = np.take_along_axis(g_us, side, axis=0)[0]
@@ -286,10 +295,7 @@ def _tune(
 
 
 def _loop(
-    tile: Tile,
-    first: int,
-    rows: NDArray[np.int64],
-    target: Array,
+    job: _Job,
     g_us: Array,
     draws: Callable[[int, int], Array],
     settings: Programming,
@@ -300,6 +306,7 @@ def _loop(
     Only one device of a pair ever gets SET pulses, so the passes over the first and over the second device touch
     disjoint cells and are computed together.
     """
+    tile, target, first = job.tile, job.target, job.first
     config, pcm = tile.config, tile.config.pcm
     readout_variance = settings.readout_sigma(config) ** 2
     columns = target.shape[1]
@@ -307,7 +314,7 @@ def _loop(
     magnitude = np.abs(target).ravel()
     g = np.take_along_axis(g_us, (target < 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
     other = np.take_along_axis(g_us, (target >= 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
-    set_time = np.where(target < 0, tile.set_time_ns(first + 1, rows), tile.set_time_ns(first, rows)).ravel()
+    set_time = np.where(target < 0, tile.set_time_ns(first + 1, job.rows), tile.set_time_ns(first, job.rows)).ravel()
     pulses = np.zeros(g.size, np.int64)
     caution = np.full(g.size, settings.caution)
     todo = np.arange(g.size)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.capacitors import Frames, Node
+from analog_models.circuits import Circuits
 from analog_models.config import AnalogConfig
-from analog_models.crossbar import DEVICES, MAX_ROW_TIME, SIGMA_UNITS, SIGNAL_UNITS, CellArray, Read
+from analog_models.crossbar import DEVICES, MAX_ROW_TIME, CellArray, Read
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
-from analog_models.periphery import Columns
 from analog_models.phases import Pulses
 from analog_models.reception import Receiver
-from analog_models.saturation import Course, Level, blocks
+from analog_models.saturation import Level, blocks
 
 __all__ = ["Tile", "connect"]
 
@@ -51,10 +51,10 @@ class Tile:
 
     Members
     -------
+    circuits : Circuits
+        What the capacitors' node knows of this tile.
     columns : Columns
         The fixed draws of this tile's periphery.
-    signal_fc : float
-        Charge on the capacitor for one signal unit at nominal gain.
     v_mv : (B, columns) float64
         Capacitor voltage relative to the precharge level (0.75 V), after the last event.
     controls : TileControls or None
@@ -70,56 +70,44 @@ class Tile:
     """
 
     def __init__(
-        self, config: AnalogConfig, noise: KeyedNoise, index: int, rows: int, bias_rows: int, columns: int
+        self, config: AnalogConfig, noise: KeyedNoise, *, index: int, rows: int, bias_rows: int, columns: int
     ) -> None:
         self.config = config
         self.index = index
         self.noise = noise
         self.shape = (rows + bias_rows, columns)
         self._banks = [(start, stop) for start, stop in ((0, rows), (rows, rows + bias_rows)) if stop > start]
-        self.columns = Columns.drawn(config.periphery, noise, columns)
+        self.circuits = Circuits.drawn(config, noise, columns)
+        self.columns = self.circuits.columns
         self._row_receiver = Receiver(config.transport, noise, Draw.ROW_SKEW, Draw.ROWS, rows)
         self._column_receiver = Receiver(config.transport, noise, Draw.COLUMN_SKEW, Draw.COLUMNS, columns)
-        self.signal_fc = config.pcm.g_max_us / SIGNAL_UNITS * config.periphery.charge_fc_per_us_ns
-        self.array: CellArray | None = None
         self.controls: TileControls | None = None
         self.moving: Moving | None = None
         self.runs = 0
-        #: How voltages go through phases that this tile has seen merged.
-        self.courses: dict[tuple, Course] = {}
-        self._constants: dict[tuple[int, int], tuple[Array, Array, Array]] = {}
         self._node: Node | None = None
         #: Pulses of the last integrations since the precharge: asymmetry balance sends the same ones twice.
         self._latched: deque[tuple[NDArray[np.integer], Pulses]] = deque(maxlen=_LATCHED)
-
-    def node_constants(self, capacitors: int, columns: int) -> tuple[Array, Array, Array]:
-        """For `columns` on so many capacitors, pairs' included: (columns,) each.
-
-        mV for one signal unit, for the charge injected in one phase, and mV^2 for one unit of variance.
-        """
-        key = capacitors, columns
-        if key not in self._constants:
-            mv_per_fc = 1e3 / (capacitors * self.config.periphery.capacitor_ff) if capacitors else 0.0
-            signal = self.columns.gain[:columns] * (self.signal_fc * mv_per_fc)
-            offset = self.columns.offset_fc[:columns] * mv_per_fc
-            self._constants[key] = signal, offset, (signal * SIGMA_UNITS) ** 2
-        return self._constants[key]
 
     # Cells ----------------------------------------------------------------------------------------------------------
 
     @property
     def programmed(self) -> bool:
         """Whether the tile has conductances at all; without, `array` is None and its sums are zero."""
-        return self.array is not None
+        return self.circuits.array is not None
+
+    @property
+    def array(self) -> CellArray | None:
+        """The array as it is, to look at; None until it is allocated."""
+        return self.circuits.array
 
     @property
     def cells(self) -> CellArray:
         """The array, to read or to change; it is allocated at the first use."""
         if self._node is not None:
             self._node.settle()  # what has been integrated saw the array as it was
-        if self.array is None:
-            self.array = CellArray(self.config, self.columns, self.shape[0])
-        return self.array
+        if self.circuits.array is None:
+            self.circuits.array = CellArray(self.config, self.columns, self.shape[0])
+        return self.circuits.array
 
     def set_time_ns(self, device: int, rows: ArrayLike) -> Array:
         """SET time constant of one device of each cell in `rows`: (rows, columns), drawn from the seed."""
@@ -210,10 +198,10 @@ class Tile:
 
         Until the next one only the first `columns` are computed, by default all.
         """
-        if self._node is not None and len(self._node.tiles) > 1:
+        if self._node is not None and len(self._node.circuits) > 1:
             self._node.settle()  # the partner may still need it
         # kT/C noise depends on the capacitors, known with the first integration.
-        self._node = Node((self,), frames, cycle, columns=columns)
+        self._node = Node((self.circuits,), frames, cycle, columns=columns)
         self._idle_mv: Level = 0.0
         self._idle_since = cycle
         self._latched.clear()
@@ -399,7 +387,7 @@ def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int) -> None:
     node, wanted = nodes[0], tuple([tile.capacitors for tile in tiles])
     if node.untouched and len(tiles) == 1:
         node.latch(wanted)
-    elif node.tiles != tiles or node.capacitors != wanted or nodes[-1] is not node:
+    elif node.capacitors != wanted or nodes[-1] is not node or len(node.circuits) != len(tiles):
         node = _joined(tiles, nodes, frames, cycle)
         for tile in tiles:
             tile._node = node
@@ -413,9 +401,10 @@ def connect(tiles: tuple[Tile, ...], frames: Frames, cycle: int) -> None:
 
 def _joined(tiles: tuple[Tile, ...], nodes: Sequence[Node], frames: Frames, cycle: int) -> Node:
     """The node that these tiles make from `cycle` on. To form it is an observation, unless all was just precharged."""
-    capacitors, columns = tuple(tile.capacitors for tile in tiles), min(node.columns for node in nodes)
+    capacitors, circuits = tuple(tile.capacitors for tile in tiles), tuple(tile.circuits for tile in tiles)
+    columns = min(node.columns for node in nodes)
     if all(node.untouched and node.cycle == nodes[0].cycle for node in nodes):
-        node = Node(tiles, frames, nodes[0].cycle, columns=columns)
+        node = Node(circuits, frames, nodes[0].cycle, columns=columns)
         node.latch(capacitors)
         return node
     charge: Level = 0.0
@@ -423,9 +412,9 @@ def _joined(tiles: tuple[Tile, ...], nodes: Sequence[Node], frames: Frames, cycl
         node = tile.node
         if node.untouched:
             node.latch((tile.capacitors,))
-        before = node.capacitors[node.tiles.index(tile)]
+        before = node.capacitors[node.circuits.index(tile.circuits)]
         v_mv = tile._reconnect(node.observe(cycle)[:, :columns], before, cycle)
         charge = charge + tile.capacitors * v_mv
     # Without any capacitor the wires keep the first one's voltage.
     start_mv = charge / sum(capacitors) if any(capacitors) else tiles[0].node.observe(cycle)[:, :columns]
-    return Node(tiles, frames, cycle, capacitors, start_mv, columns=columns)
+    return Node(circuits, frames, cycle, capacitors, start_mv, columns=columns)

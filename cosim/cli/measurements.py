@@ -1,6 +1,7 @@
 """Commands that measure or verify: `duramesh verify`, `bench`, `transport`, `figures`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -37,46 +38,17 @@ __all__ = ["bench", "figures", "transport", "verify"]
 @click.option("--detail", is_flag=True, help="Print the hits of every bin.")
 @click.option("--complete", is_flag=True, help="Fail if a bin of the coverage has no hit.")
 @click.pass_context
-def verify(
-    ctx: click.Context,
-    saved: tuple[Path, ...],
-    experiments: int,
-    packets: int,
-    seed: int,
-    preset: str,
-    block: int,
-    weights: float,
-    json_file: Path | None,
-    resume: bool,
-    folder: Path | None,
-    detail: bool,
-    complete: bool,
-) -> None:
+def verify(ctx: click.Context, saved: tuple[Path, ...], detail: bool, complete: bool, **choices: Any) -> None:
     """Compare the RTL with the golden model on random experiments, or on SAVED ones.
 
     Exits with status 1 if they differ.
     """
-    from cosim.verification.command import replay, run
+    from cosim.verification.command import Settings, replay, run
 
     if saved:
         ctx.exit(0 if replay(saved, new_console()) else 1)
     with new_progress() as bar:
-        say = Task(bar)
-
-        state = run(
-            preset,
-            experiments=experiments,
-            packets=packets,
-            seed=seed,
-            block=block,
-            weights=weights,
-            json_file=json_file,
-            resume=resume,
-            folder=folder,
-            detail=detail,
-            console=new_console(),
-            advance=say.describe,
-        )
+        state = run(Settings(**choices), new_console(), detail=detail, advance=Task(bar).describe)
     if state.interrupted:
         ctx.exit(130)
     ctx.exit(0 if state.passed and not (complete and state.coverage.holes) else 1)
@@ -173,17 +145,7 @@ def transport(vectors: int, seed: int, engine: str, json_file: Path | None, repo
 @click.option("--list", "listed", is_flag=True, help="List the studies, and measure nothing.")
 @click.pass_context
 def figures(
-    ctx: click.Context,
-    studies: tuple[str, ...],
-    quick: bool,
-    out: Path,
-    audio: Path | None,
-    features: Path | None,
-    seed: int,
-    chips: int | None,
-    stale: bool,
-    as_json: bool,
-    listed: bool,
+    ctx: click.Context, studies: tuple[str, ...], out: Path, as_json: bool, listed: bool, **choices: Any
 ) -> None:
     """Characterise the chip: pictures beside the papers' numbers, on one page.
 
@@ -203,17 +165,7 @@ def figures(
         return
     with new_progress() as bar:
         say = Task(bar)
-        campaign = Campaign(
-            out,
-            quick=quick,
-            seed=seed,
-            chips=chips,
-            audio=audio,
-            features=features,
-            stale=stale,
-            say=say,
-            advance=say.advance,
-        )
+        campaign = Campaign(out, **choices, say=say, advance=say.advance)
         try:
             results = make_report(campaign, chosen, select(()), say=bar.console.print)
         except KeyboardInterrupt:

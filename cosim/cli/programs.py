@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -11,6 +12,7 @@ from cosim.cli.shared import FILE, OUTPUT, OUTPUT_FILE, new_console
 
 if TYPE_CHECKING:
     from cosim.experiment import Experiment, Record
+    from cosim.experiment.report import Report
     from cosim.program import Unit
     from rtl.config import ChipConfig
 
@@ -24,6 +26,47 @@ class Engine(Protocol):
     """What runs experiments: `RtlEngine`, `GoldenEngine` or `TwinEngine`."""
 
     def perform(self, experiments: "Sequence[Experiment]") -> "list[Record]": ...
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What `duramesh run` writes, each where it was asked to."""
+
+    outputs: tuple[Path, ...]
+    timeline: Path | None
+    routes: Path | None
+    save: Path | None
+
+    @property
+    def timeline_printed(self) -> bool:
+        return str(self.timeline) == "-"
+
+    def check(self, *more: Path | None) -> None:
+        """See before the work that all of them, and `more`, can be written."""
+        from cosim.experiment.report import SUFFIXES
+
+        for path in (*self.outputs, self.timeline, self.save, self.routes, *more):
+            if path and str(path) != "-" and not path.resolve().parent.is_dir():
+                raise click.ClickException(f"{path}: there is no folder {path.parent}")
+        for path in self.outputs:
+            if path.suffix not in SUFFIXES:
+                raise click.ClickException(f"{path}: no output format {path.suffix!r}; expected {', '.join(SUFFIXES)}")
+        if self.routes and self.routes.suffix != ".svg":
+            raise click.ClickException(f"{self.routes}: pictures of routes are SVG files, end the name in .svg")
+
+    def write(self, report: "Report") -> None:
+        from cosim.experiment.transcript import timeline
+        from cosim.files.archive import write_text
+        from cosim.view.pictures import draw_routes
+
+        for path in self.outputs:
+            report.write(path)
+        if self.save:
+            report.experiment.save(self.save)
+        if self.routes:
+            draw_routes(report.experiment, self.routes)
+        if self.timeline and not self.timeline_printed:
+            write_text(self.timeline, timeline(report.experiment, report.record))
 
 
 @click.command()
@@ -43,13 +86,10 @@ def run(
     experiment: Path,
     engine: str | None,
     against: str | None,
-    outputs: tuple[Path, ...],
-    timeline: Path | None,
-    routes: Path | None,
     waves: Path | None,
     seed: int | None,
     as_json: bool,
-    save: Path | None,
+    **files: Any,
 ) -> None:
     """Run a hand-written experiment: docs/experiments.md.
 
@@ -59,20 +99,11 @@ def run(
     import json
 
     from cosim.experiment.file import load_experiment
-    from cosim.experiment.report import SUFFIXES, Report
-    from cosim.experiment.transcript import timeline as as_text
-    from cosim.files.archive import write_text
-    from cosim.view.floorplan import draw_routes
+    from cosim.experiment.report import Report
+    from cosim.experiment.transcript import timeline
 
-    wanted = (*outputs, *(path for path in (timeline, save, routes, waves) if path and str(path) != "-"))
-    for path in wanted:
-        if not path.resolve().parent.is_dir():
-            raise click.ClickException(f"{path}: there is no folder {path.parent}")
-    for path in outputs:
-        if path.suffix not in SUFFIXES:
-            raise click.ClickException(f"{path}: no output format {path.suffix!r}; expected {', '.join(SUFFIXES)}")
-    if routes and routes.suffix != ".svg":
-        raise click.ClickException(f"{routes}: pictures of routes are SVG files, end the name in .svg")
+    written = _Files(**files)
+    written.check(waves)
     file = load_experiment(experiment, seed=seed)
     chosen = engine or file.engines[0]
     if waves and chosen != "rtl":
@@ -80,19 +111,12 @@ def run(
     runner = _engine(chosen, file.experiment.config, waves)
     (record,) = runner.perform([file.experiment])
     report = Report(file.experiment, record, file.asked)
-    for path in outputs:
-        report.write(path)
-    if save:
-        file.experiment.save(save)
-    if routes:
-        draw_routes(file.experiment, routes)
-    if timeline and str(timeline) != "-":
-        write_text(timeline, as_text(file.experiment, record))
+    written.write(report)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=1))
     else:
-        if timeline and str(timeline) == "-":
-            click.echo(as_text(file.experiment, record))
+        if written.timeline_printed:
+            click.echo(timeline(file.experiment, record))
         report.print(new_console())
         if traced := getattr(runner, "waves", None):
             click.echo(f"waves          {traced}")

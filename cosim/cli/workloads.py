@@ -3,7 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
@@ -18,9 +18,6 @@ from cosim.cli.shared import (
     new_progress,
     print_files,
 )
-
-if TYPE_CHECKING:
-    from cosim.engines.engine import Engine as ProgramEngine
 
 __all__ = ["kws"]
 
@@ -57,117 +54,37 @@ __all__ = ["kws"]
 )
 @click.option("--chunk", type=click.IntRange(min=1), default=256, show_default=True, help="Clips kept at once.")
 @click.pass_context
-def kws(
-    ctx: click.Context,
-    engine: str,
-    audio: Path | None,
-    features: Path | None,
-    clips: int | None,
-    seed: int,
-    ideal: bool,
-    overlapped: bool,
-    model: Path | None,
-    json_file: Path | None,
-    report: Path | None,
-    waves: Path | None,
-    checkpoint: Path | None,
-    chunk: int,
-) -> None:
+def kws(ctx: click.Context, json_file: Path | None, report: Path | None, **choices: Any) -> None:
     """Classify spoken words on the simulated chip.
 
     With --checkpoint, a run that was interrupted or killed goes on when the same command is given again.
     """
     if ctx.invoked_subcommand is not None:
         return
-    from contextlib import ExitStack
+    from cosim.workloads.kws.run import Settings, prepared
 
-    from analog_models.config import AnalogConfig
-    from cosim.calibration import CalibratedChip
-    from cosim.compiler import MappingOptions
-    from cosim.engines.checked import CheckedEngine
-    from cosim.engines.rtl.engine import RtlEngine
-    from cosim.engines.twin.engine import TwinEngine
-    from cosim.system.checkpoint import Checkpoint, ResumableEngine
-    from cosim.workloads.kws.model import CHECKPOINT, KwsModel
-    from cosim.workloads.kws.workload import calibration_clips, classify, describe_run, load_clips, prepare_chip
-
-    if waves and engine == "twin":
+    settings = Settings(**choices)
+    if settings.waves and settings.engine == "twin":
         raise click.UsageError("only the RTL has waves, the engine is twin; add --engine rtl")
-    if waves is None and engine != "twin" and os.environ.get("WAVES", "0") not in ("", "0"):
-        waves = (report or Path()) / "waves"
-    if waves and checkpoint:
+    if settings.waves is None and settings.engine != "twin" and os.environ.get("WAVES", "0") not in ("", "0"):
+        settings = replace(settings, waves=(report or Path()) / "waves")
+    if settings.waves and settings.checkpoint:
         raise click.UsageError("a run with --checkpoint is simulated in parts, of which only the last had waves")
+    with new_progress() as bar, prepared(settings, Task(bar)) as run:
+        try:
+            outcome = run.classify()
+        except KeyboardInterrupt:
+            bar.stop()
+            kept = settings.checkpoint
+            kept_in = f"; what is done is kept in {kept}, the same command goes on" if kept else ""
+            click.echo(f"interrupted{kept_in}", err=True)
+            ctx.exit(130)
     console = new_console()
-    notes: list[str] = []
-    traces: list[str] = []
-    network = KwsModel.load(model or CHECKPOINT)
-    analog = AnalogConfig.ideal() if ideal else AnalogConfig()
-    mapping = MappingOptions(overlapped=overlapped)
-    with ExitStack() as stack:
-        with new_progress() as bar:
-            say = Task(bar)
-
-            def make() -> CalibratedChip:
-                say("reading the calibration clips" if audio or features else "speaking the calibration clips")
-                inputs = calibration_clips(audio, features)
-                notes.append(f"calibrated: with {len(inputs)} clips, {inputs.source}")
-                return prepare_chip(
-                    network, inputs, analog=analog, options=mapping, seed=seed, say=say, advance=say.advance
-                )
-
-            say("reading the clips" if audio else "speaking the clips")
-            chosen = load_clips(audio, clips, seed)
-            if checkpoint:
-                run = describe_run(
-                    network,
-                    chosen,
-                    engine=engine,
-                    analog=analog,
-                    options=mapping,
-                    seed=seed,
-                    audio=audio,
-                    features=features,
-                )
-                kept = stack.enter_context(Checkpoint(checkpoint, run))
-                chip = kept.chip(make)
-            else:
-                chip = make()
-
-        def start() -> "ProgramEngine":
-            if engine == "twin":
-                return TwinEngine()
-            rtl = RtlEngine(waves=waves)  # the first time, it builds the simulator
-            if rtl.waves:
-                traces.append(str(rtl.waves))
-            return CheckedEngine(rtl, TwinEngine(), chosen.names) if engine == "both" else rtl
-
-        def start_later() -> "ProgramEngine":
-            bar.stop()  # a build has a display of its own
-            made = start()
-            bar.start()
-            return made
-
-        runner = ResumableEngine(start_later, kept, chunk=chunk) if checkpoint else start()
-        with new_progress() as bar:
-            say = Task(bar)
-            say(f"classifying {len(chosen)} clips")
-            try:
-                outcome = classify(network, chosen, chip, runner, seed=seed, progress=say.advance)
-            except KeyboardInterrupt:
-                bar.stop()
-                kept_in = f"; what is done is kept in {checkpoint}, the same command goes on" if checkpoint else ""
-                click.echo(f"interrupted{kept_in}", err=True)
-                ctx.exit(130)
-    notes.insert(0, f"programmed: {chip.programming}")
-    if isinstance(runner, ResumableEngine) and runner.found:
-        notes.append(f"resumed:    {runner.found} of {len(chosen)} clips were done in {checkpoint}")
-    if engine == "both":
-        notes.append(f"compared:   {outcome.compared_codes:,} codes of both engines, all identical")
-    console.print("\n".join(notes) + "\n", soft_wrap=True)
+    console.print("\n".join(run.notes) + "\n", soft_wrap=True)
     outcome.print(console)
     files = outcome.write(report) if report else {}
-    if traces:
-        files["waves"] = traces[0]
+    if run.waves:
+        files["waves"] = str(run.waves)
     if json_file:
         outcome.write_json(json_file, files)
         files["json"] = str(json_file)

@@ -1,6 +1,6 @@
 """What moves over the mesh in one cycle of an experiment: every vector, the places that it reaches, the tiles at work.
 
-Derived from the words alone, as the twin does it; nothing is simulated. `cosim.view.floorplan` draws it.
+Derived from the words alone, as the twin does it; nothing is simulated. `cosim.view.pictures` draws it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -13,7 +13,7 @@ one run.
 
 import json
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -192,9 +192,11 @@ class ResumableEngine:
         while at < len(codes):
             part = kept.get(at)
             if part is None:
-                stop = min([at + self.chunk, len(codes), *(first for first in kept if first > at)])
+                stop = min([at + self.chunk, len(codes), *(start for start in kept if start > at)])
                 advance = None if progress is None else _shifted(progress, done, len(codes))
-                part = self._chunk(program, chip, codes[at:stop], first_frame + at, advance, place)
+                first = first_frame + at
+                run = partial(self.engine.run, program, chip, codes[at:stop], first_frame=first, progress=advance)
+                part = _run_and_kept(place / f"{first:06d}.npz", run)
                 done += part.frames
             elif progress is not None:
                 progress(done, len(codes))
@@ -202,25 +204,18 @@ class ResumableEngine:
             at += part.frames
         return Results.joined(parts) if parts else self.engine.run(program, chip, codes, first_frame=first_frame)
 
-    def _chunk(
-        self,
-        program: Program,
-        chip: AnalogChip,
-        codes: NDArray[np.int16],
-        first_frame: int,
-        progress: Callable[[int, int], None] | None,
-        place: Path,
-    ) -> Results:
-        path = place / f"{first_frame:06d}.npz"
-        try:
-            part = self.engine.run(program, chip, codes, first_frame=first_frame, progress=progress)
-        except RunInterrupted as interruption:
-            finished = interruption.results
-            if isinstance(finished, Results) and finished.frames:
-                finished.save(path)
-            raise
-        part.save(path)
-        return part
+
+def _run_and_kept(path: Path, run: Callable[[], Results]) -> Results:
+    """A chunk from `run`, in the file `path` as well; of one that is interrupted, what was finished."""
+    try:
+        part = run()
+    except RunInterrupted as interruption:
+        finished = interruption.results
+        if isinstance(finished, Results) and finished.frames:
+            finished.save(path)
+        raise
+    part.save(path)
+    return part
 
 
 def _kept(place: Path, first_frame: int, frames: int, program: Program) -> dict[int, Results]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from cosim.verification.coverage import Coverage, bins
 from cosim.verification.runner import Mismatch, Verification, compare, smallest, verify, verify_packets
 from rtl.config import preset
 
-__all__ = ["StateError", "listing", "replay", "run"]
+__all__ = ["Settings", "StateError", "listing", "replay", "run"]
 
 _FORMAT = "duramesh verification"
 #: Holes that are printed by name.
@@ -28,61 +29,102 @@ class StateError(ValueError):
     """A file does not hold a verification that could go on."""
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What is verified.
+
+    Parameters
+    ----------
+    preset : str
+        The chip's sizes.
+    experiments : int
+        How many (more).
+    packets : int
+        Random packets on the host port; none when it resumes.
+    seed : int
+        Which ones.
+    block : int
+        Experiments of one session.
+    weights : float
+        Share of the experiments that programs weights.
+    json_file : Path, optional
+        The results are written there after each block.
+    resume : bool
+        Go on where that file left off.
+    folder : Path, optional
+        For failing experiments, made small.
+    """
+
+    preset: str = "chip"
+    experiments: int = 100
+    packets: int = 500
+    seed: int = 0
+    block: int = 20
+    weights: float = 0.05
+    json_file: Path | None = None
+    resume: bool = False
+    folder: Path | None = None
+
+
 def run(
-    name: str,
-    *,
-    experiments: int,
-    packets: int,
-    seed: int,
-    block: int,
-    weights: float,
-    json_file: Path | None,
-    resume: bool,
-    folder: Path | None,
-    detail: bool,
-    console: Console,
-    advance: Callable[[str, int, int], None],
+    settings: Settings, console: Console, *, detail: bool = False, advance: Callable[[str, int, int], None]
 ) -> Verification:
-    """Random experiments and packets on the chip called `name`: prints what they found.
+    """Random experiments and packets on a chip: prints what they found.
+
+    Parameters
+    ----------
+    settings : Settings
+    console : Console
+    detail : bool
+        Print the hits of every bin.
+    advance : callable (what is being done, done, total)
 
     Raises
     ------
     StateError
         If it is to resume what is not there, or was another verification.
     """
-    config = preset(name)
-    state = _load(json_file, name, seed) if resume else Verification(seed, 0, Coverage(bins(config)))
+    config = preset(settings.preset)
+    state = _load(settings) if settings.resume else Verification(settings.seed, 0, Coverage(bins(config)))
     simulator = build(config)
     engine = RtlEngine(config)
-    goal = state.done + experiments
+    goal = state.done + settings.experiments
 
     def keep(state: Verification) -> None:
         advance(f"{len(state.mismatches)} mismatches", state.done, goal)
-        if json_file is not None:
-            values = {"format": _FORMAT, "preset": name, **state.to_json()}
-            json_file.parent.mkdir(parents=True, exist_ok=True)
-            write_text(json_file, json.dumps(values, indent=1) + "\n")
+        if settings.json_file is not None:
+            values = {"format": _FORMAT, "preset": settings.preset, **state.to_json()}
+            settings.json_file.parent.mkdir(parents=True, exist_ok=True)
+            write_text(settings.json_file, json.dumps(values, indent=1) + "\n")
 
-    if not resume:
-        advance("packets on the host port", 0, packets)
-        verify_packets(config, simulator, state, packets=packets)
+    if not settings.resume:
+        advance("packets on the host port", 0, settings.packets)
+        verify_packets(config, simulator, state, packets=settings.packets)
         keep(state)
-    verify(config, engine, experiments=experiments, block=block, weights=weights, state=state, each=keep)
+    verify(
+        config,
+        engine,
+        experiments=settings.experiments,
+        block=settings.block,
+        weights=settings.weights,
+        state=state,
+        each=keep,
+    )
 
     for found in state.port_mismatches:
         console.print(f"host port, {found}", markup=False, soft_wrap=True)
     for mismatch in state.mismatches:
-        _report(mismatch, seed, folder, console)
+        _report(mismatch, settings, console)
     for mismatch in state.mismatches[:_SHRUNK]:
         small = smallest(config, engine, mismatch, lambda size: advance(f"shrinking: {size}", state.done, goal))
         if small is not mismatch:
-            _report(small, seed, folder, console, listed=True)
+            _report(small, settings, console, listed=True)
     console.print(state.coverage.table(detail))
     if holes := state.coverage.holes:
         more = f", and {len(holes) - _HOLES} more (--detail)" if len(holes) > _HOLES else ""
         console.print(f"{len(holes)} holes: {', '.join(holes[:_HOLES])}{more}", soft_wrap=True)
     console.print(
-        f"{state.done} experiments on {name} (seed {state.seed}, {state.closed_loops} with closed loops), "
+        f"{state.done} experiments on {settings.preset} (seed {state.seed}, {state.closed_loops} with closed loops), "
         f"{state.cycles:,} program cycles, {state.packets} packets in {state.wall_s:.0f} s\n"
         f"{len(state.mismatches) + len(state.port_mismatches)} mismatches, coverage {state.coverage.share:.1%}"
         + ("; interrupted, --resume goes on" if state.interrupted else ""),
@@ -91,7 +133,8 @@ def run(
     return state
 
 
-def _load(json_file: Path | None, name: str, seed: int) -> Verification:
+def _load(settings: Settings) -> Verification:
+    json_file, name, seed = settings.json_file, settings.preset, settings.seed
     if json_file is None or not json_file.is_file():
         raise StateError("there is nothing to resume: --resume goes on with the file that --json names")
     try:
@@ -105,8 +148,9 @@ def _load(json_file: Path | None, name: str, seed: int) -> Verification:
     return state
 
 
-def _report(mismatch: Mismatch, seed: int, folder: Path | None, console: Console, *, listed: bool = False) -> None:
+def _report(mismatch: Mismatch, settings: Settings, console: Console, *, listed: bool = False) -> None:
     """Print a mismatch and save its session; the shrunk one takes the place of the big one."""
+    seed, folder = settings.seed, settings.folder
     console.print(f"random {seed}/{mismatch.number}: {mismatch.difference}", markup=False, soft_wrap=True)
     if listed:
         console.print(listing(mismatch.session[-1]), markup=False)

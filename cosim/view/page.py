@@ -11,7 +11,8 @@ from cosim.isa.assembler import listing
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
 from cosim.program.listing import slots_of, summary
-from cosim.view.floorplan import Palette, layered_svg, route_colours
+from cosim.view.palette import Palette
+from cosim.view.pictures import layered_svg, route_colours
 from cosim.view.view import InForce, Move, View
 
 __all__ = ["page"]

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from cosim.isa.assembler import disassemble
-from cosim.view.floorplan import routes_svg
+from cosim.view.pictures import routes_svg
 from rtl.isa import UnitKind
 from tests.directed import mesh, power, programming, tiles
 from tests.directed.script import Case
@@ -62,7 +62,7 @@ In the formulas below, x and W are inputs in ns and weights in [-1, 1], and ever
 How to read a picture: a colour is the vector of one source. Dashed lines carry some of the 512 lanes, the pattern of
 the switch that chose them stands beside it. A bar across a line's end is a shut borderguard, grey lines are switches
 that are on while nothing passes them. In a tile, the bar on the left are its rows, the bar at the bottom its columns;
-two plates between tiles are shared capacitors. `cosim.view.floorplan.draw_routes` draws the same of any experiment.
+two plates between tiles are shared capacitors. `cosim.view.pictures.draw_routes` draws the same of any experiment.
 """
 
 _TAIL = """

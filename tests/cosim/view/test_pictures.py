@@ -14,7 +14,7 @@ from cosim.fabric.mesh_graph import Place
 from cosim.isa.assembler import assemble
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
-from cosim.view.floorplan import draw_routes, routes_svg
+from cosim.view.pictures import draw_routes, routes_svg
 from rtl.config import Edge, preset
 
 SMALL = preset("small")
