@@ -1,7 +1,9 @@
 """All analog tiles of a chip behind one door: events in, crossing times out."""
 
+import threading
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
@@ -27,6 +29,19 @@ _CYCLE_KIND_TILE = attrgetter("cycle", "kind", "tile")
 
 class AnalogFileError(ValueError):
     """A file does not hold an analog chip; the message says what is wrong with it."""
+
+
+class _Turns:
+    """A lock of an object; a copy of the object has its own."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+
+    def __deepcopy__(self, memo: object) -> "_Turns":
+        return _Turns()
+
+    def __reduce__(self) -> tuple[type["_Turns"], tuple[()]]:
+        return _Turns, ()
 
 
 class AnalogChip:
@@ -74,6 +89,7 @@ class AnalogChip:
         self._north_of = {south: north for north, south in self.pairs.items()}
         if len(self._north_of) != len(self.pairs) or set(self.pairs) & set(self._north_of):
             raise ValueError(f"a tile shares its capacitors in one pair only, got pairs {self.pairs}")
+        self._turns = _Turns()
         self._tiles: dict[int, Tile] = {}
         self._pads: dict[int, PadReceiver] = {}
         for index in tiles:
@@ -107,6 +123,15 @@ class AnalogChip:
             drawn = PadReceiver.of(self.config.transport, seed=self.seed, chip=self.chip, olp=olp, wires=self.rows)
             self._pads[olp] = drawn
         return self._pads[olp]
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While frames are served that depend on each other's events: threads that share the chip wait for their turn.
+
+        There is one set of capacitors, so events of two programs must not mix.
+        """
+        with self._turns.lock:
+            yield
 
     def set_age(self, age_s: float) -> None:
         """Let the devices drift until `age_s` after their programming; earlier ages are allowed.

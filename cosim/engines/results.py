@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cosim.files.archive import ArchiveError, read_archive, write_archive
 from cosim.program import LayerPlan, Program
 
-__all__ = ["Results", "ResultsError"]
+__all__ = ["Results", "ResultsError", "describe_speed"]
 
 _FORMAT, _VERSION = "duramesh results", 1
 #: Statistics with this ending are rates over `wall_s`.
@@ -39,8 +39,7 @@ class Results:
     first_frame : int
         Number of the first frame; it keys the noise.
     statistics : mapping
-        What the engine measured, e.g. `cycles`, `wall_s` and its parts. The twin counts the cycles that the chip would
-        take.
+        What the engine measured: `frames`, `wall_s` and its parts; `cycles`, if it simulates any.
     """
 
     engine: str
@@ -179,6 +178,12 @@ class Results:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ResultsError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+
+
+def describe_speed(wall_s: float, *, frames: int, cycles: int | None = None) -> str:
+    """How fast a run was, in words: cycles only of an engine that simulates them."""
+    simulated = f"{cycles:,} cycles in {wall_s:.1f} s: {cycles / wall_s:,.0f} cycles/s" if cycles else f"{wall_s:.1f} s"
+    return f"{simulated}, {frames / wall_s:,.1f} frames/s"
 
 
 def _outline(results: Results) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from cosim.engines.results import describe_speed
 from cosim.files.archive import write_text
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class KwsReport:
     outputs : (N, 12) output codes of the chip.
     layers : layer name -> (chip, software fed with the chip's own layer input, software end to end), each (N, width),
         in units of the layer's full scale.
-    frame_ns, cycles, wall_s, parts_s : timing of the frame and of the run.
+    frame_ns, cycles, wall_s, parts_s : timing of the frame and of the run; no cycles if the engine simulates none.
     compared_codes : codes that a second engine has given as well; 0 if none ran.
     """
 
@@ -94,7 +95,7 @@ class KwsReport:
     outputs: NDArray[np.uint8]
     layers: Mapping[str, tuple[NDArray, NDArray, NDArray]]
     frame_ns: int
-    cycles: int
+    cycles: int | None
     wall_s: float
     parts_s: Mapping[str, float]
     compared_codes: int = 0
@@ -133,7 +134,7 @@ class KwsReport:
             "cycles": self.cycles,
             "wall_s": self.wall_s,
             "parts_s": dict(self.parts_s),
-            "cycles_per_s": self.cycles / self.wall_s,
+            "cycles_per_s": self.cycles / self.wall_s if self.cycles else None,
             "frames_per_s": len(self.clips) / self.wall_s,
             "compared_codes": self.compared_codes,
             "words": list(self.words),
@@ -188,8 +189,8 @@ class KwsReport:
         figures.add_row("frame", f"{self.frame_ns} ns on the chip")
         figures.add_row(
             "simulation",
-            f"{self.cycles:,} cycles in {self.wall_s:.1f} s: {self.cycles / self.wall_s:,.0f} cycles/s, "
-            f"{len(self.clips) / self.wall_s:.1f} frames/s" + (f" ({parts})" if parts else ""),
+            f"{describe_speed(self.wall_s, frames=len(self.clips), cycles=self.cycles)}"
+            + (f" ({parts})" if parts else ""),
         )
         console.print()
         console.print(figures)

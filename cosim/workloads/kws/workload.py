@@ -232,7 +232,7 @@ def classify(
         outputs=results.output,
         layers=layers,
         frame_ns=results.frame_cycles,
-        cycles=int(statistics["cycles"]),
+        cycles=statistics.get("cycles"),
         wall_s=float(statistics["wall_s"]),
         parts_s={key.removesuffix("_s"): float(statistics[key]) for key in _PARTS if key in statistics},
         compared_codes=int(statistics.get("compared_codes", 0)),
@@ -240,4 +240,4 @@ def classify(
 
 
 #: Parts of a run's wall time that an engine may report.
-_PARTS = ("simulator_s", "analog_s", "host_s")
+_PARTS = ("simulator_s", "analog_s", "host_s", "transfer_s")
