@@ -50,13 +50,14 @@ _COUNT = "frame: @314 COUNT open \n @584 COUNT store \n @599 JUMP frame"
 def tree() -> Way:
     """From the ILP in the south-west over column 0 and along every row, into the rows of all 34 tiles."""
     way: dict[Square, dict[str, str]] = {square: {"net_to_rows": "all"} for square in PLAN.tiles}
-    east = [(row, *range(6)) for row in (0, 1, 3, 4, 5)]
+    east = [(row, *range(6)) for row in (0, 1, 4, 5)]
     branches = [
         along("ILP SW", (4, 0), (3, 0), (2, 0), (1, 0), (0, 0)),
         along((4, 0), (5, 0)),
         *(along(*((row, column) for column in columns)) for row, *columns in east),
-        along((2, 0), (2, 1)),  # beside the holes
-        along((3, 4), (2, 4), (2, 5)),
+        *(along((row, 0), (row, 1)) for row in (2, 3)),  # beside the holes
+        along((4, 3), (3, 3), (2, 3)),
+        *(along((row, 3), (row, 4), (row, 5)) for row in (2, 3)),
     ]
     for branch in branches:
         for square, switches in branch.items():
