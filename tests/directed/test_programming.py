@@ -76,16 +76,18 @@ class Tuner:
 async def closed_loop(dut) -> None:
     analog = replace(AnalogConfig(), age_s=20.0)  # read at once: nothing has drifted
     chip = AnalogChip(analog, tiles=[tile(HERE).index], rows=LANES, bias_rows=CHIP.bias_rows, columns=LANES, seed=7)
-    host, agent = HostPort(dut, CHIP), AnalogAgent(dut, CHIP, chip)
+    frame = 0
+    host, agent = HostPort(dut, CHIP), AnalogAgent(dut, CHIP, chip, lambda unit, cycle: (frame, cycle))
     await reset(dut)
     agent.start()
     await host.load_programs(round_of(READS))
 
     async def perform(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        nonlocal frame
         await host.load_vectors(pad("ILP SW").index, image)
         await host.run()
         await host.check()
-        agent.first_frame += 1  # new noise
+        frame += 1  # new noise
         return await host.read_vectors(pad("OLP SW").index, READS)
 
     nothing, everywhere = np.zeros(LANES), np.full(LANES, 255)

@@ -177,8 +177,7 @@ async def columns_answer_rows(dut) -> None:
     config, host = await bench(dut)
     south = config.floorplan.tile_index[1, 0]
     physics = Recorder(config.lanes)
-    agent = AnalogAgent(dut, config, physics, locate=lambda unit, cycle: (3, cycle - 1))
-    agent.first_frame = 40
+    agent = AnalogAgent(dut, config, physics, locate=lambda unit, cycle: (43, cycle - 1))
     agent.start()
     codes = random_codes((1, config.lanes), 3)
     await host.load_programs(
