@@ -135,12 +135,17 @@ def check_sharing(derivation: Derivation) -> None:
 
 
 def _sending(derivation: Derivation, change: int) -> dict[int, str]:
-    """Input landing pads that send at some time between a change of the mesh and the next one."""
+    """Input landing pads that send at some time between a change of the mesh and the next one.
+
+    A vector of zeros drives its edge for one cycle.
+    """
     changes = derivation.changes
     index = bisect_right(changes, change)
     until = changes[index] if index < len(changes) else derivation.end
     names = derivation.config.floorplan.domains
-    pulses = (pulse for pulse in derivation.pulses if pulse.start < until and pulse.stop > change)
+    pulses = (
+        pulse for pulse in derivation.pulses if pulse.start < until and max(pulse.stop, pulse.start + 1) > change
+    )
     return {pulse.ilp: f"ILP {names[pulse.ilp]}" for pulse in pulses}
 
 

@@ -150,7 +150,7 @@ def test_lanes_of_patterns(pattern: str, picked: str) -> None:
 
 
 def test_patterns_are_those_of_the_instruction() -> None:
-    assert PATTERNS == {pattern.name.lower(): pattern.value for pattern in Pattern}
+    assert {pattern.name.lower(): pattern.value for pattern in Pattern} == PATTERNS
 
 
 def test_custom_lanes_are_the_mask() -> None:
