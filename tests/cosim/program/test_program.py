@@ -1,4 +1,25 @@
-""def test_locate_counts_frames_from_the_origin() -> None:
+"""Programs: frames of a unit, images of the pads, files, listings, sizes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analog_models.programming import WeightTargets
+from cosim.compiler import compile_network
+from cosim.fabric.derivation import derive
+from cosim.isa.assembler import AssemblyError
+from cosim.isa.words import OLP, TILE
+from cosim.program import InputSlot, Program, ProgramError, Unit
+from cosim.program.listing import listing, parse_listing
+from rtl.config import Edge, preset
+from tests.cosim.hand_written import by_hand
+
+SMALL = preset("small")
+
+
+def test_locate_counts_frames_from_the_origin() -> None:
     program = by_hand(origins={Unit(TILE, 1): 300})
     assert program.locate(Unit(TILE, 0), 499) == (0, 499)
     assert program.locate(Unit(TILE, 0), 500) == (1, 0)
