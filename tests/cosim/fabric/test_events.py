@@ -56,3 +56,7 @@ def test_listing() -> None:
         "wires from TILE 1 at 310 (8 lanes, 303-422), ILP 0 vector 4 at 22 (8 lanes, 303-399)",
         "   600  write      TILE 3 from 500: row 9, device 2, reset 0, return_line 77; columns from nothing",
     ]
+
+
+def test_a_listing_without_events_has_no_line() -> None:
+    assert Schedule(()).listing() == ""
