@@ -1,5 +1,8 @@
-"""What tests of several rooms share: the words of several units, each program in a line of text."""
+"""What tests of several rooms share: words of several units, each program in a line of text, and vectors to send."""
 
+import numpy as np
+
+from cosim.experiment import Experiment
 from cosim.isa.assembler import assemble
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
@@ -17,3 +20,19 @@ def units(config: ChipConfig = _SMALL, **listings: str) -> dict[Unit, tuple[int,
         unit = Unit(_KINDS[kind], int(index))
         found[unit] = assemble(text.replace(";", "\n"), unit.kind, config, str(unit))
     return found
+
+
+def sending(*, cycles: int = 1000, longest: int = 200, **listings: str) -> Experiment:
+    """An experiment on the small chip in which ILP 0 has two vectors of equal codes; listings as those of `units`."""
+    vectors = {0: np.full((2, _SMALL.lanes), longest, np.uint8)}
+    return Experiment(_SMALL, units(**listings), vectors=vectors, cycles=cycles, name="drawn")
+
+
+def to_the_olp(pattern: str = "all", **more: str) -> Experiment:
+    """ILP 0 to OLP 0: over tile 0 (north-west) and tile 2 (south-west), in cycle 12 and in cycle 402."""
+    return sending(
+        ilp_0="@10 PULSE fire, advance=1; @400 PULSE fire; HALT",
+        tile_0=f"MESH west_to_net=all, net_to_south={pattern}; HALT",
+        tile_2="MESH north_to_net=all, net_to_west=all; HALT",
+        **more,
+    )

@@ -12,18 +12,16 @@ from cosim.engines.golden import GoldenEngine
 from cosim.engines.twin.engine import TwinEngine
 from cosim.experiment import Experiment, ExperimentError, Record
 from cosim.experiment.voltages import Course, capacitor_voltages
-from cosim.isa.assembler import assemble
-from cosim.isa.words import ILP, TILE
-from cosim.program import Unit
 from rtl.config import preset
+from tests.cosim.scripts import units
 
 SMALL = preset("small")
 #: Row 2 pulses for 100 ns from cycle 32 on; the tile integrates in cycles 22 to 299, its ramp starts in 312.
-LISTINGS = {
-    Unit(ILP, 0): "@30 PULSE fire; HALT",
-    Unit(TILE, 0): "MESH west_to_rows=all; @2 ARRAY precharge; @10 ARRAY; @20 ARRAY integrate, wp1, capacitors=2; "
+WORDS = units(
+    ilp_0="@30 PULSE fire; HALT",
+    tile_0="MESH west_to_rows=all; @2 ARRAY precharge; @10 ARRAY; @20 ARRAY integrate, wp1, capacitors=2; "
     "@298 ARRAY; @310 READOUT ramp, ramp_start=60, ramp_slope=128; @400 READOUT; HALT",
-}
+)
 
 
 def experiment(analog: AnalogConfig, seed: int = 1) -> Experiment:
@@ -31,9 +29,8 @@ def experiment(analog: AnalogConfig, seed: int = 1) -> Experiment:
     weights[2, [3, 4]] = 0.5, -0.25
     vectors = np.zeros((1, SMALL.lanes), np.uint8)
     vectors[0, 2] = 100
-    units = {unit: assemble(text.replace(";", "\n"), unit.kind, SMALL) for unit, text in LISTINGS.items()}
     targets = {0: WeightTargets(weights, np.zeros_like(weights))}
-    return Experiment(SMALL, units, vectors={0: vectors}, weights=targets, analog=analog, seed=seed, cycles=500)
+    return Experiment(SMALL, WORDS, vectors={0: vectors}, weights=targets, analog=analog, seed=seed, cycles=500)
 
 
 @cache

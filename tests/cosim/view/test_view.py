@@ -17,11 +17,11 @@ from cosim.experiment import Experiment
 from cosim.experiment.routes import Step
 from cosim.fabric.mesh_graph import Place
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
-from cosim.isa.assembler import assemble
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Program, Unit
 from cosim.view import View, load_view, page, shipped_view
 from rtl.config import Edge, preset
+from tests.cosim.scripts import units
 
 SMALL = preset("small")
 EXAMPLES = Path(__file__).parents[3] / "docs/examples"
@@ -81,17 +81,16 @@ def small_program(**options: bool) -> Program:
 
 def experiment(name: str = "drawn") -> Experiment:
     """ILP W over tiles 0 and 2 to OLP W; tile 1 holds three weights and is idle."""
-    listings = {
-        Unit(ILP, 0): "@10 PULSE fire; HALT",
-        Unit(TILE, 0): "MESH west_to_net=all, net_to_south=even; HALT",
-        Unit(TILE, 2): "MESH north_to_net=all, net_to_west=all; HALT",
-        Unit(OLP, 0): "@10 COUNT load_pointer, pointer=3, open; @300 COUNT store; HALT",
-    }
-    units = {unit: assemble(text.replace(";", "\n"), unit.kind, SMALL) for unit, text in listings.items()}
+    words = units(
+        ilp_0="@10 PULSE fire; HALT",
+        tile_0="MESH west_to_net=all, net_to_south=even; HALT",
+        tile_2="MESH north_to_net=all, net_to_west=all; HALT",
+        olp_0="@10 COUNT load_pointer, pointer=3, open; @300 COUNT store; HALT",
+    )
     weights = np.zeros((SMALL.total_rows, SMALL.lanes))
     weights[[0, 5, SMALL.lanes], [1, 1, 2]] = 0.5
     vectors = {0: np.full((1, SMALL.lanes), 100, np.uint8)}
-    return Experiment(SMALL, units, vectors=vectors, weights={1: WeightTargets(weights)}, name=name)
+    return Experiment(SMALL, words, vectors=vectors, weights={1: WeightTargets(weights)}, name=name)
 
 
 # ---- what is shown

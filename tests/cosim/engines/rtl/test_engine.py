@@ -20,6 +20,7 @@ from cosim.isa.assembler import assemble
 from cosim.program import InputSlot, OutputSlot, Program, ProgramError, Unit
 from rtl.config import preset
 from rtl.isa import UnitKind
+from tests.cosim.scripts import units
 
 pytestmark = pytest.mark.cosimulation
 
@@ -32,17 +33,16 @@ def loopback() -> Program:
     again = f"LOOP next, count={2 * FRAMES}; HALT"
     send = f"PULSE load_pointer, wait=9; next: PULSE fire, advance=1, wait=298; {again}"
     count = f"COUNT load_pointer, wait=9; next: COUNT open, wait=259; COUNT store, wait=38; {again}"
-    listings = {
-        Unit(UnitKind.TILE, 0): "MESH west_to_net=all, net_to_south=all; HALT",
-        Unit(UnitKind.TILE, SMALL.floorplan.tile_index[1, 0]): "MESH north_to_net=all, net_to_west=all; HALT",
-        Unit(UnitKind.ILP, 0): send,
-        Unit(UnitKind.OLP, 0): count,
-    }
     return Program(
         config=SMALL,
         frame_cycles=2 * PERIOD,
         frames_per_run=FRAMES,
-        units={unit: assemble(text.replace(";", "\n"), unit.kind, SMALL) for unit, text in listings.items()},
+        units=units(
+            tile_0="MESH west_to_net=all, net_to_south=all; HALT",
+            tile_2="MESH north_to_net=all, net_to_west=all; HALT",
+            ilp_0=send,
+            olp_0=count,
+        ),
         inputs=tuple(
             InputSlot(ilp=0, slot=slot, stride=2, slice=0, first=0, count=SMALL.lanes, sign=sign)
             for slot, sign in enumerate((1, -1))

@@ -22,6 +22,7 @@ from cosim.isa.assembler import assemble
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
 from rtl.config import Edge, preset
+from tests.cosim.scripts import units
 
 pytestmark = pytest.mark.cosimulation
 
@@ -31,17 +32,6 @@ SMALL = preset("small")
 @pytest.fixture(scope="module")
 def engine(tool: str) -> RtlEngine:
     return RtlEngine(SMALL, tool=tool)
-
-
-def units(**listings: str) -> dict[Unit, tuple[int, ...]]:
-    """``units(tile_0="HALT")``: words of each unit; a semicolon ends a line."""
-    kinds = {"tile": TILE, "ilp": ILP, "olp": OLP}
-    found = {}
-    for name, text in listings.items():
-        kind, index = name.split("_")
-        unit = Unit(kinds[kind], int(index))
-        found[unit] = assemble(text.replace(";", "\n"), unit.kind, SMALL, str(unit))
-    return found
 
 
 ROUTE = {

@@ -9,11 +9,9 @@ import pytest
 from cosim.engines.golden import GoldenEngine
 from cosim.engines.twin.engine import TwinEngine
 from cosim.experiment import Experiment, ExperimentError, Record
-from cosim.isa.assembler import assemble
-from cosim.isa.words import ILP, OLP, TILE
-from cosim.program import Unit
 from cosim.verification.generate import random_experiment
 from rtl.config import preset
+from tests.cosim.scripts import units
 
 SMALL = preset("small")
 SEED = 20261122
@@ -66,12 +64,7 @@ def test_srams_outlast_their_experiment() -> None:
 
 
 def experiment(cycles: int = 100, **listings: str) -> Experiment:
-    kinds = {"tile": TILE, "ilp": ILP, "olp": OLP}
-    units = {}
-    for name, text in listings.items():
-        unit = Unit(kinds[name.split("_")[0]], int(name.split("_")[1]))
-        units[unit] = assemble(text.replace(";", "\n"), unit.kind, SMALL)
-    return Experiment(SMALL, units, cycles=cycles)
+    return Experiment(SMALL, units(**listings), cycles=cycles)
 
 
 @pytest.mark.parametrize("stop", [1, 2, 49, 50, 51, 52, 99])
