@@ -1,5 +1,8 @@
 """Routes of an experiment: what moves when and how far, what units do meanwhile, and the steps that this makes."""
 
+import numpy as np
+import pytest
+
 from cosim.experiment.routes import Routes, Step
 from cosim.fabric.mesh_graph import Place
 from cosim.isa.words import ILP, OLP
@@ -105,3 +108,30 @@ def test_a_closed_ring_is_walked_once() -> None:
     places = [flow.place for flow in Routes(ring).at(20).flows]
     assert places.count(Place("net", 0)) <= 2
     assert places.count(Place("net", 1)) == 1
+
+
+def test_a_snapshot_has_the_banks_in_force() -> None:
+    """From two cycles after their word on; empty until then."""
+    routes = Routes(sending(tile_1="@10 ARRAY wp1; @20 READOUT ramp_start=9; HALT"))
+    assert [routes.at(cycle).fields(1, "ARRAY").get("wp1") for cycle in (11, 12, 21, 22)] == [None, 1, 1, 1]
+    assert [routes.at(cycle).fields(1, "READOUT").get("ramp_start") for cycle in (21, 22)] == [None, 9]
+    assert routes.at(500).fields(0, "ARRAY") == {}
+
+
+def test_two_sources_on_one_net_are_two_flows() -> None:
+    """Pads come first; each flow has the lanes on which it arrives."""
+    both = sending(
+        ilp_0="@10 PULSE fire; HALT",
+        tile_0="MESH west_to_net=low, columns_to_net=high, net_to_south=all; READOUT ramp, output_enable; HALT",
+        tile_2="MESH north_to_net=all, net_to_west=all; HALT",
+    )
+    snapshot = Routes(both).at(20)
+    assert snapshot.sources == (Place("ilp", 0), Place("outputs", 0))
+    arriving = {flow.source: np.flatnonzero(flow.lanes).tolist() for flow in snapshot.flows if flow.place.tile == 2}
+    assert arriving == {Place("ilp", 0): [*range(8)], Place("outputs", 0): [*range(8, 16)]}
+
+
+@pytest.mark.parametrize("cycle", [-1, 1001])
+def test_cycles_outside_the_run(cycle: int) -> None:
+    with pytest.raises(ValueError, match=f"^drawn has no cycle {cycle}: it runs from 0 to 1000 at most$"):
+        Routes(to_the_olp()).at(cycle)
