@@ -121,7 +121,7 @@ class SimulatorProcess:
             raise
         if answer.kind == "error":
             log = tail(self.log)
-            self.kill()
+            self.close()  # in order: a waveform of what went wrong is complete
             name, text = answer.meta["type"], answer.meta["message"]
             if name in _ERRORS:
                 raise _ERRORS[name](text)
