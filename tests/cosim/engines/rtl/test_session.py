@@ -25,6 +25,7 @@ from cosim.isa.assembler import assemble
 from cosim.isa.words import TILE
 from cosim.program import ChipImage, Program, ProgramError, Unit
 from rtl.config import preset
+from tests.cosim.full_frame import full_frame
 
 pytestmark = pytest.mark.cosimulation
 
@@ -119,6 +120,19 @@ def test_sessions_side_by_side(engine, program, chip, inputs) -> None:
         runs = [pool.submit(session.run, "main", inputs, np.arange(FRAMES)) for session in (first, second)]
         for run in runs:
             assert_equal(run.result(), expected)
+
+
+@pytest.mark.chip
+def test_a_frame_that_fills_the_chip() -> None:
+    """33 tiles and 17 outputs, frame by frame, on RTL and twin."""
+    program = full_frame()
+    chip = make_chip(program, seed=5)
+    program_weights(chip, program.targets)
+    codes = np.random.default_rng(3).integers(-255, 256, (2, program.input_width))
+    with RtlEngine().open(program, chip) as ours, TwinEngine().open(program, chip) as theirs:
+        for number in range(2):
+            row, frame = codes[number : number + 1], [7 - number]
+            assert_equal(ours.run("main", row, frame), theirs.run("main", row, frame))
 
 
 # ---- ends
