@@ -159,12 +159,12 @@ def is_gone(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGSEGV"])
-def test_a_simulator_that_ends_is_named(engine, program, chip, inputs, name: str) -> None:
+def test_a_simulator_that_ends_is_named(engine, tool, program, chip, inputs, name: str) -> None:
     session = engine.open(program, chip)
     os.kill(session.pid, getattr(signal, name))
-    with pytest.raises(
-        SimulationError, match=f"ended by {name} when it was to run 7 frames of entry main\nlast lines of"
-    ):
+    # Icarus catches SIGTERM and ends as if nothing had been wrong.
+    end = "with status 0" if (tool, name) == ("icarus", "SIGTERM") else f"by {name}"
+    with pytest.raises(SimulationError, match=f"ended {end} when it was to run 7 frames of entry main\nlast lines of"):
         session.run("main", inputs, np.arange(FRAMES))
     assert is_gone(session.pid)
     with pytest.raises(SessionClosedError):
