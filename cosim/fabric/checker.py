@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby, permutations
 
-from cosim.fabric.derivation import Derivation, FrameDerivation
+from cosim.fabric.derivation import Banks, Derivation, FrameDerivation
 from cosim.fabric.events import Count, Integrate, Pulse, Schedule, ScheduleError, Write
 from cosim.fabric.mesh_graph import IllegalRouteError
 from cosim.isa.words import ILP, OLP, TILE
@@ -17,9 +17,10 @@ __all__ = ["check", "check_image", "check_mesh", "check_sharing"]
 def check(program: Program) -> Schedule:
     """Make sure that a program is legal; its schedule if it is.
 
-    Every unit halts; no wire ever has two drivers and no ring of borderguards is closed; nothing integrates during its
-    precharge or from a pulse of another frame; pads load their pointer before they use it; vectors are written before
-    they are sent and results stored before they are read; all frames are alike, and a second run is like the first.
+    Every unit halts; no wire ever has two drivers and no ring of borderguards is closed; capacitors are shared by both
+    sides or by none; nothing integrates during its precharge or from a pulse of another frame; pads load their pointer
+    before they use it; vectors are written before they are sent and results stored before they are read; all frames are
+    alike, and a second run is like the first.
 
     Raises
     ------
@@ -31,13 +32,13 @@ def check(program: Program) -> Schedule:
     _check_halts(derivation)
     _check_pointers(derivation)
     check_mesh(derivation)
+    check_sharing(derivation)
     schedule = derivation.frame(0)
     last = program.frames_per_run - 1
     for frame in sorted({min(1, last), last} - {0}):
         _check_alike(schedule, derivation.frame(frame), f"frame {frame}")
-    again = FrameDerivation(program, derivation.states[-1].settings)
-    check_mesh(again)
-    _check_alike(schedule, again.frame(0), "frame 0 of a second run, which finds the mesh as the first one left it,")
+    what = "frame 0 of a second run, which finds the chip as the first one left it,"
+    _check_after(program, derivation.banks, schedule, what)
     _check_pads(program, schedule)
     return schedule
 
@@ -54,13 +55,20 @@ def check_image(image: ChipImage) -> dict[str, Schedule]:
     for name, program in image.entries.items():
         with _named(f"entry {name}"):
             schedules[name] = check(program)
-        left[name] = FrameDerivation(program).states[-1].settings
+        left[name] = FrameDerivation(program).banks
     for before, name in permutations(image.entries, 2):
         with _named(f"entry {name} after entry {before}"):
-            derivation = FrameDerivation(image.entries[name], left[before])
-            check_mesh(derivation)
-            _check_alike(schedules[name], derivation.frame(0), "frame 0, which finds the mesh as the other left it,")
+            what = "frame 0, which finds the chip as the other left it,"
+            _check_after(image.entries[name], left[before], schedules[name], what)
     return schedules
+
+
+def _check_after(program: Program, left: Banks, first: Schedule, name: str) -> None:
+    """A run that finds the banks as another one left them must be like the first one after a reset."""
+    derivation = FrameDerivation(program, left)
+    check_mesh(derivation)
+    check_sharing(derivation)
+    _check_alike(first, derivation.frame(0), name)
 
 
 @contextmanager
@@ -115,9 +123,9 @@ def check_sharing(derivation: Derivation) -> None:
     partners |= {there: here for here, there in partners.items()}
     writes = [
         (issue.in_force, unit.index, issue.fields)
-        for unit, timeline in derivation.timelines.items()
+        for unit in derivation.timelines
         if unit.kind is TILE
-        for issue in timeline.writes("ARRAY")
+        for issue in derivation.writes(unit, "ARRAY")
     ]
     writes.sort(key=lambda write: write[:2])
     shared: set[tuple[int, str]] = set()
@@ -135,12 +143,15 @@ def check_sharing(derivation: Derivation) -> None:
 
 
 def _sending(derivation: Derivation, change: int) -> dict[int, str]:
-    """Input landing pads that send at some time between a change of the mesh and the next one."""
+    """Input landing pads that send at some time between a change of the mesh and the next one.
+
+    A vector of zeros drives its edge for one cycle.
+    """
     changes = derivation.changes
     index = bisect_right(changes, change)
     until = changes[index] if index < len(changes) else derivation.end
     names = derivation.config.floorplan.domains
-    pulses = (pulse for pulse in derivation.pulses if pulse.start < until and pulse.stop > change)
+    pulses = (pulse for pulse in derivation.pulses if pulse.start < until and max(pulse.stop, pulse.start + 1) > change)
     return {pulse.ilp: f"ILP {names[pulse.ilp]}" for pulse in pulses}
 
 

@@ -16,12 +16,16 @@ import numpy as np
 from cosim.fabric.events import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, Schedule, ScheduleError, Write
 from cosim.fabric.mesh_graph import Lanes, Mesh, MeshState, Place
 from cosim.fabric.pads import Store, sends, stores
-from cosim.fabric.timeline import Interval, Timeline, TimelineError, intervals, run
+from cosim.fabric.timeline import Interval, Issue, Timeline, TimelineError, intervals, run
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Program, Unit
 from rtl.config import ChipConfig, Edge
+from rtl.isa import CONTROL_LATENCY
 
-__all__ = ["Derivation", "FrameDerivation", "derive"]
+__all__ = ["Banks", "Derivation", "FrameDerivation", "derive"]
+
+#: Fields in force by tile index and bank.
+Banks = Mapping[int, Mapping[str, Mapping[str, int]]]
 
 
 def derive(program: Program, frame: int = 0) -> Schedule:
@@ -47,12 +51,15 @@ class Derivation:
         No unit issues anything from this cycle on.
     end : int
         Cycle to which levels are followed; what is high then goes on, and ends in no event.
-    switches : mapping of tile index to MeshBank fields
-        How the mesh stands at the start: a run leaves it as it ends. By default as after reset.
+    left : mapping of tile index to {bank: fields}
+        Banks at the start: a run leaves them as they are when it ends. By default as after reset, all zeros.
 
     Members
     -------
     timelines : dict of Unit to Timeline
+        Of `units`, and of tiles in `left` that run nothing.
+    banks : dict of tile index to {bank: fields}
+        Banks at the end, what `left` is to the next run.
     changes : list of int
         Cycles in which any switch may change, ascending, from reset on.
     states : list of MeshState
@@ -76,13 +83,15 @@ class Derivation:
         *,
         limit: int,
         end: int,
-        switches: Mapping[int, Mapping[str, int]] | None = None,
+        left: Banks | None = None,
     ) -> None:
         self.config, self.masks = config, masks
         self.limit, self.end = limit, end
-        self.switches = switches or {}
+        self.left = left or {}
         self.mesh = Mesh(config)
         self.timelines = {unit: self._run(unit, words) for unit, words in units.items()}
+        for tile in self.left:
+            self.timelines.setdefault(Unit(TILE, tile), Timeline((), 0))
 
     def _run(self, unit: Unit, words: Sequence[int]) -> Timeline:
         try:
@@ -90,23 +99,37 @@ class Derivation:
         except TimelineError as error:
             raise ScheduleError(f"{unit} {error}") from None
 
+    def writes(self, unit: Unit, bank: str) -> tuple[Issue, ...]:
+        """The writes of one bank, after that which an earlier run left: it is in force from cycle 0 on."""
+        left = self.left.get(unit.index, {}).get(bank) if unit.kind is TILE else None
+        earlier = () if left is None else (Issue(-CONTROL_LATENCY, bank, left, address=0),)
+        return earlier + self.timelines[unit].writes(bank)
+
+    @property
+    def banks(self) -> dict[int, dict[str, Mapping[str, int]]]:
+        found = {tile: dict(banks) for tile, banks in self.left.items()}
+        for unit, timeline in self.timelines.items():
+            if unit.kind is TILE:
+                found.setdefault(unit.index, {}).update((issue.bank, issue.fields) for issue in timeline.issues)
+        return found
+
     # Mesh over time.
 
     @cached_property
     def changes(self) -> list[int]:
         """Cycles in which any switch may change, ascending, from reset on."""
-        tiles = [timeline for unit, timeline in self.timelines.items() if unit.kind is TILE]
-        return sorted({0} | {issue.in_force for timeline in tiles for issue in timeline.writes("MESH")})
+        tiles = [unit for unit in self.timelines if unit.kind is TILE]
+        return sorted({0} | {issue.in_force for unit in tiles for issue in self.writes(unit, "MESH")})
 
     @cached_property
     def states(self) -> list[MeshState]:
         """The mesh from each cycle of `changes` on."""
         steps: dict[int, dict[int, Mapping[str, int]]] = {}
-        for unit, timeline in self.timelines.items():
+        for unit in self.timelines:
             if unit.kind is TILE:
-                for issue in timeline.writes("MESH"):
+                for issue in self.writes(unit, "MESH"):
                     steps.setdefault(issue.in_force, {})[unit.index] = issue.fields
-        settings = dict(self.switches)
+        settings: dict[int, Mapping[str, int]] = {}
         states = []
         for cycle in self.changes:
             settings = settings | steps.get(cycle, {})
@@ -137,10 +160,10 @@ class Derivation:
     @cached_property
     def ramps(self) -> dict[int, list[Ramp]]:
         found: dict[int, list[Ramp]] = {}
-        for unit, timeline in self.timelines.items():
+        for unit in self.timelines:
             if unit.kind is not TILE:
                 continue
-            writes = timeline.writes("READOUT")
+            writes = self.writes(unit, "READOUT")
             enabled = intervals(writes, "output_enable", self.end)
             for ramp in intervals(writes, "ramp", self.end):
                 spans = ((max(span.start, ramp.start), min(span.stop, ramp.stop)) for span in enabled)
@@ -198,8 +221,8 @@ class Derivation:
             yield from self._counts(unit, mine)
 
     def _tile_events(self, unit: Unit, mine: Callable[[Unit, int], bool]) -> Iterator[Event]:
-        timeline, tile = self.timelines[unit], unit.index
-        array = timeline.writes("ARRAY")
+        tile = unit.index
+        array = self.writes(unit, "ARRAY")
         precharges = intervals(array, "precharge", self.end)
         for span in precharges:
             if span.stop < self.end and mine(unit, span.stop - 1):
@@ -218,18 +241,18 @@ class Derivation:
                     raise ScheduleError(f"{unit} changes its ARRAY bank in cycle {issue.in_force} while it integrates")
             if span.stop < self.end:
                 links = self.links(Place("rows", tile), span.start, span.stop)
-                yield Integrate(tile, span.start, span.stop, span.fields, self._bias(timeline, span), links)
+                yield Integrate(tile, span.start, span.stop, span.fields, self._bias(unit, span), links)
         yield from (ramp for ramp in self.ramps.get(tile, ()) if mine(unit, ramp.cycle))
-        for span in intervals(timeline.writes("WRITE"), "write", self.end):
+        for span in intervals(self.writes(unit, "WRITE"), "write", self.end):
             if span.stop < self.end and mine(unit, span.start):
                 links = self.links(Place("columns", tile), span.start, span.stop)
                 yield Write(tile, span.start, span.stop, span.fields, links)
 
-    def _bias(self, timeline: Timeline, span: Interval) -> tuple[int, ...]:
+    def _bias(self, unit: Unit, span: Interval) -> tuple[int, ...]:
         """ns of each bias row: its code as in force when the integration begins, cut off where it ends."""
         rows = self.config.bias_rows
         durations = (0,) * rows
-        for issue in timeline.writes("BIAS"):
+        for issue in self.writes(unit, "BIAS"):
             if issue.in_force <= span.start:
                 durations = tuple(issue.fields[f"durations[{row}]"] for row in range(rows))
         return tuple(min(duration, span.stop - span.start) for duration in durations)
@@ -255,14 +278,14 @@ class FrameDerivation(Derivation):
     Parameters
     ----------
     program : Program
-    switches : mapping of tile index to MeshBank fields
-        How the mesh stands at the start.
+    left : mapping of tile index to {bank: fields}
+        Banks at the start.
     """
 
-    def __init__(self, program: Program, switches: Mapping[int, Mapping[str, int]] | None = None) -> None:
+    def __init__(self, program: Program, left: Banks | None = None) -> None:
         self.program = program
         end = program.frame_cycles * (program.frames_per_run + 2)
-        super().__init__(program.config, program.units, program.masks, limit=end, end=end, switches=switches)
+        super().__init__(program.config, program.units, program.masks, limit=end, end=end, left=left)
 
     def frame(self, frame: int) -> Schedule:
         """The events of one frame, with cycles and slots as in frame 0."""

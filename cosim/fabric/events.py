@@ -136,7 +136,7 @@ class Schedule:
 
     def listing(self) -> str:
         """One line for each event."""
-        return "\n".join(_describe(event) for event in self.events) + "\n"
+        return "".join(f"{_describe(event)}\n" for event in self.events)
 
 
 def _describe(event: Event) -> str:

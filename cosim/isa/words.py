@@ -156,6 +156,8 @@ def fields_of(kind: UnitKind, mnemonic: str) -> dict[str, Field]:
 def nearest(word: str, known: Iterable[str]) -> str:
     """What somebody who wrote `word` may have meant, as the end of an error message."""
     known = list(known)
+    if not known:
+        return "it has none"
     close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"expected one of: {', '.join(known)}"
 

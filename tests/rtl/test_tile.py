@@ -1,4 +1,4 @@
-"""The tile around a stand-in for the analog macro: latency of the banks, masks, bias pulses, output gate, status."""
+"""The tile around a stand-in for the analog macro: its banks, masks, row bus, output gate, status."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ ALL, EVEN, CUSTOM = 1, 2, 6
 # Bit positions typed from rtl/isa.py: three bits a switch, in the order of MeshBank.
 WEST_TO_ROWS, NET_TO_ROWS, COLUMNS_TO_NET, COLUMNS_TO_SOUTH = 24, 27, 30, 33
 NET_TO_NORTH, NET_TO_EAST, NET_TO_SOUTH, NET_TO_WEST = 3, 9, 15, 21
-PRECHARGE, INTEGRATE = 1, 2
+INTEGRATE = 2
 OUTPUT_ENABLE = 1 << 17
 
 
@@ -84,21 +84,6 @@ def test_a_bank_is_in_force_two_cycles_after_its_issue_and_alone(bank):
             assert shown == {b: ones if b == bank and 2 <= cycle < 5 else 0 for b in BANKS}, f"cycle {cycle}"
             assert ctx.get(bench.analog.rows) == 0
             await ctx.tick()
-
-    bench.run(body)
-
-
-def test_back_to_back_writes():
-    """One bank write in each cycle; each is in force for one cycle."""
-    bench = Bench()
-
-    async def body(ctx):
-        await bench.start(ctx, *(word(READOUT, value) for value in (1, 2, 3, 0x15555, 0)))
-        shown = []
-        for _ in range(8):
-            shown.append(ctx.get(bench.analog.readout.as_value()))
-            await ctx.tick()
-        assert shown == [0, 0, 1, 2, 3, 0x15555, 0, 0]
 
     bench.run(body)
 
@@ -208,47 +193,6 @@ def test_output_gate():
         assert south == [0] * 6 + [0x0401] * 5 + [0] * 3
 
     bench.run(body)
-
-
-def bias_pulses(codes, *words, cycles, bias_rows=8):
-    """Row by row, the cycles in which each bias row is high."""
-    bench = Bench(replace(CONFIG, bias_rows=bias_rows))
-    high = [[] for _ in range(bias_rows)]
-
-    async def body(ctx):
-        payload = sum(code << 8 * row for row, code in enumerate(codes))
-        await bench.start(ctx, word(BIAS, payload), *words)
-        for cycle in range(cycles):
-            rows = ctx.get(bench.analog.rows) >> CONFIG.lanes
-            for row, pulse in enumerate(high):
-                if rows >> row & 1:
-                    pulse.append(cycle)
-            await ctx.tick()
-
-    bench.run(body)
-    return high
-
-
-def test_bias_rows_pulse_for_their_code_from_the_first_cycle_of_the_integration():
-    codes = [0, 1, 2, 3, 100, 254, 255, 7]
-    high = bias_pulses(codes, word(ARRAY, INTEGRATE, wait=299), word(ARRAY, 0), cycles=320)
-    assert high == [list(range(3, 3 + code)) for code in codes]
-
-
-def test_bias_rows_begin_anew_with_each_integration_and_ignore_other_changes():
-    """Two integrations of four and six cycles, with codes that change while the first one lasts."""
-    high = bias_pulses(
-        [5, 2, 9],
-        word(ARRAY, INTEGRATE),  # in force in cycles 3-6
-        word(BIAS, 0x01_00_03, wait=2),
-        word(ARRAY, PRECHARGE, wait=1),
-        word(ARRAY, INTEGRATE, wait=5),  # 9-14
-        word(ARRAY, 0),
-        cycles=30,
-        bias_rows=3,
-    )
-    # The second integration ends row 2's first pulse, takes the new codes, and row 1's code 0 is no pulse.
-    assert high == [[3, 4, 5, 6, 7, 9, 10, 11], [3, 4], [*range(3, 9), 9]]
 
 
 def test_row_bus_order():

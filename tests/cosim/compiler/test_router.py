@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cosim.compiler.router import Connection, RouteError, Router, switches
-from cosim.fabric.mesh_graph import PATTERNS, IllegalRouteError, Mesh, MeshState, Place, describe_lanes
+from cosim.fabric.mesh_graph import Mesh, MeshState, Place
 from rtl.config import Edge, preset
 
 CONFIGS = {name: preset(name) for name in ("chip", "small")}
@@ -96,43 +96,6 @@ def test_two_masks_for_one_edge() -> None:
     route = Router(CONFIGS["small"]).route([Connection(Place("ilp", 0), (Place("rows", 0),), frozenset({1, 5}))])
     with pytest.raises(RouteError, match="west_to_rows of tile 0 needs another mask"):
         switches(route, 16, {(0, Edge.WEST): np.ones(16, np.bool_)})
-
-
-def test_two_drivers_are_named_with_edge_and_wires() -> None:
-    mesh = MESHES["chip"]
-    west = tile("chip", 2, 0)
-    state = MeshState(mesh, {west: {"net_to_west": PATTERNS["low"]}}, {})
-    state.check()
-    with pytest.raises(IllegalRouteError) as caught:
-        state.check({2: "ILP CW"})
-    expected = "tile (2, 0) west edge, wires 0-255: driven by net_to_west of tile (2, 0) and ILP CW"
-    assert sorted(str(caught.value).split()) == sorted(expected.split())
-    settings_ = {0: {"west_to_net": PATTERNS["all"], "columns_to_net": PATTERNS["odd"]}}
-    with pytest.raises(IllegalRouteError, match=r"net of tile \(0, 0\), odd wires 1-511: driven by"):
-        MeshState(mesh, settings_, {}).check()
-
-
-def test_both_sides_of_an_edge_are_the_same_wires() -> None:
-    settings_ = {0: {"net_to_east": PATTERNS["even"]}, 1: {"net_to_west": PATTERNS["low"]}}
-    with pytest.raises(IllegalRouteError, match="even wires 0-254: driven by net_to_"):
-        MeshState(MESHES["chip"], settings_, {}).check()
-
-
-def test_ring_of_borderguards() -> None:
-    ways = {(0, 0): "east", (0, 1): "south", (1, 1): "west", (1, 0): "north"}
-    state: dict[int, dict[str, int]] = {}
-    for (row, column), edge in ways.items():
-        here, there = tile("small", row, column), tile("small", row + Edge(edge).step[0], column + Edge(edge).step[1])
-        state.setdefault(here, {})[f"net_to_{edge}"] = PATTERNS["all"]
-        state.setdefault(there, {})[f"{Edge(edge).opposite}_to_net"] = PATTERNS["all"]
-    with pytest.raises(IllegalRouteError, match="closed ring of borderguards, wires 0-15"):
-        MeshState(MESHES["small"], state, {}).check()
-
-
-def test_lanes_in_words() -> None:
-    lanes = np.zeros(16, np.bool_)
-    lanes[[0, 1, 2, 7]] = True
-    assert describe_lanes(lanes) == "wires 0-2, 7"
 
 
 @st.composite

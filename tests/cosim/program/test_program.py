@@ -1,6 +1,5 @@
-"""Programs: schedules of a hand-written one against the specification's cycles, files, listings, illegal programs."""
+"""Programs: frames of a unit, images of the pads, files, listings, sizes."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,77 +8,15 @@ import pytest
 
 from analog_models.programming import WeightTargets
 from cosim.compiler import compile_network
-from cosim.fabric.checker import check
 from cosim.fabric.derivation import derive
-from cosim.fabric.events import Count, Integrate, Precharge, Pulse, Ramp, ScheduleError
-from cosim.fabric.mesh_graph import IllegalRouteError
-from cosim.fabric.timeline import TimelineError, run
-from cosim.isa.assembler import AssemblyError, assemble
-from cosim.isa.words import ILP, OLP, TILE
-from cosim.program import InputSlot, OutputSlot, Program, ProgramError, Unit
+from cosim.isa.assembler import AssemblyError
+from cosim.isa.words import OLP, TILE
+from cosim.program import InputSlot, Program, ProgramError, Unit
 from cosim.program.listing import listing, parse_listing
 from rtl.config import Edge, preset
+from tests.cosim.hand_written import by_hand
 
 SMALL = preset("small")
-
-TILE_0 = """
-frame:
-    @0    MESH    west_to_rows=all, columns_to_net=all, net_to_south=all
-    @2    ARRAY   precharge, capacitors=5
-    @10   ARRAY   capacitors=5
-    @20   ARRAY   integrate, wp1, capacitors=5
-    @280  ARRAY   capacitors=5
-    @300  READOUT ramp, ramp_start=60, ramp_slope=128
-    @320  READOUT ramp, ramp_start=60, ramp_slope=128, output_enable
-    @400  READOUT
-    @499  LOOP    frame, count=4
-          HALT
-"""
-TILE_2 = "MESH north_to_net=all, net_to_west=all\nHALT"
-ILP_0 = "PULSE load_pointer\nframe:\n@20 PULSE fire, advance=1\n@499 LOOP frame, count=4\nHALT"
-OLP_0 = "COUNT load_pointer\nframe:\n@300 COUNT open\n@420 COUNT store\n@499 LOOP frame, count=4\nHALT"
-
-
-def by_hand(listings: Mapping[Unit, str] | None = None, **changes) -> Program:
-    """Tile (0, 0) integrates what ILP W sends and is read out over tile (1, 0) by OLP W; four frames of 500 cycles."""
-    texts = {Unit(TILE, 0): TILE_0, Unit(TILE, 2): TILE_2, Unit(ILP, 0): ILP_0, Unit(OLP, 0): OLP_0, **(listings or {})}
-    parts = {
-        "config": SMALL,
-        "frame_cycles": 500,
-        "frames_per_run": 4,
-        "units": {unit: assemble(text, unit.kind, SMALL, str(unit)) for unit, text in texts.items()},
-        "inputs": (InputSlot(ilp=0, slot=0, stride=1, slice=0, first=0, count=16, sign=1),),
-        "outputs": (OutputSlot("layer0", 0, olp=0, slot=0, stride=1, width=16),),
-        "origins": {Unit(ILP, 0): 1, Unit(OLP, 0): 1},
-    }
-    return Program(**{**parts, **changes})
-
-
-def test_events_in_the_cycles_of_the_specification() -> None:
-    """Issued in t, in force from t + 2; pulses of an ILP from t + 2, of a ramp 8 cycles after its event."""
-    precharge, integrate, ramp, count = check(by_hand()).events
-    assert precharge == Precharge(tile=0, cycle=12)
-    assert isinstance(integrate, Integrate)
-    assert (integrate.start, integrate.cycle) == (22, 282)
-    assert integrate.controls["capacitors"] == 5
-    assert [link.source for link in integrate.links] == [Pulse(ilp=0, slot=0, start=23, stop=23 + 255)]
-    assert ramp == Ramp(0, cycle=302, stop=402, ramp_start=60, ramp_slope=128, windows=((322, 402),))
-    assert ramp.start == 310
-    assert isinstance(count, Count)
-    assert (count.olp, count.slot, count.start, count.cycle) == (0, 0, 303, 423)
-    assert [link.source for link in count.links] == [ramp]
-
-
-def test_every_frame_is_frame_0_with_other_vectors() -> None:
-    program = by_hand()
-    assert derive(program, 3).listing() == derive(program, 0).listing()
-
-
-def test_routes_that_change_under_a_pulse_split_it() -> None:
-    split = TILE_0.replace("@280  ARRAY", "@100 MESH columns_to_net=all, net_to_south=all\n@280 ARRAY")
-    integrate = derive(by_hand({Unit(TILE, 0): split})).events[1]
-    assert isinstance(integrate, Integrate)
-    assert [(link.start, link.stop) for link in integrate.links] == [(22, 102)]
 
 
 def test_locate_counts_frames_from_the_origin() -> None:
@@ -111,79 +48,6 @@ def test_images_of_the_pads() -> None:
     output = replace(program.outputs[0], slot=1, stride=2, width=3)
     read = by_hand(outputs=(output,)).olp_codes(results, 2)
     np.testing.assert_array_equal(read["layer0"], [[16, 17, 18], [48, 49, 50]])
-
-
-@pytest.mark.parametrize(
-    ("listings", "error", "message"),
-    [
-        ({Unit(TILE, 0): "MESH\nNOP"}, ScheduleError, "TILE 0 runs past its last word"),
-        ({Unit(TILE, 0): "a: NOP\nJUMP a"}, ScheduleError, "TILE 0 has not halted after 3000 cycles"),
-        ({Unit(TILE, 0): f"WORD {9 << 124:#x}\nHALT"}, ScheduleError, "TILE 0 word 0, cycle 0: mode 9 is not defined"),
-        (
-            {Unit(TILE, 0): TILE_0.replace("MESH    ", "MESH net_to_west=all, ")},
-            IllegalRouteError,
-            r"cycle 2: tile \(0, 0\) west edge, wires 0-15: driven by net_to_west of tile \(0, 0\) and ILP W",
-        ),
-        (
-            {Unit(TILE, 2): TILE_2.replace("MESH ", "MESH columns_to_net=odd, ")},
-            IllegalRouteError,
-            r"net of tile \(1, 0\), odd wires 1-15: driven by",
-        ),
-        ({Unit(ILP, 0): ILP_0.replace("fire", "fire, load_pointer, pointer=3")}, ScheduleError, "frame 1 differs"),
-        (
-            {Unit(ILP, 0): ILP_0.replace("load_pointer", "load_pointer, pointer=3")},
-            ScheduleError,
-            "ILP 0 sends vector 3",
-        ),
-        ({Unit(OLP, 0): OLP_0.replace("load_pointer", "load_pointer, pointer=2")}, ScheduleError, "never stored"),
-        (
-            {Unit(OLP, 0): OLP_0.replace("COUNT open", "NOP")},
-            ScheduleError,
-            "OLP 0 stores in cycle 421 without an open",
-        ),
-        (
-            {Unit(TILE, 0): TILE_0.replace("ARRAY   integrate", "ARRAY precharge, integrate")},
-            ScheduleError,
-            "during its precharge",
-        ),
-        (
-            {Unit(TILE, 0): TILE_0.replace("@280  ARRAY", "@100 ARRAY integrate, wp1, capacitors=4\n@280 ARRAY")},
-            ScheduleError,
-            "TILE 0 changes its ARRAY bank in cycle 102 while it integrates",
-        ),
-    ],
-)
-def test_illegal_programs(listings: dict[Unit, str], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        check(by_hand(listings))
-
-
-def test_a_run_must_leave_the_chip_ready_for_the_next() -> None:
-    with pytest.raises(ScheduleError, match="OLP 0 uses its pointer in cycle 421 without having loaded it"):
-        check(by_hand({Unit(OLP, 0): OLP_0.replace("COUNT load_pointer", "NOP")}))
-    # Tile 1 drives its western edge in the last cycles of the run, when tile 0 does not; in the next run both do.
-    east = TILE_0.replace("net_to_south=all", "net_to_south=all, net_to_east=all").replace(
-        "@300", "@290 MESH columns_to_net=all, net_to_south=all\n@300"
-    )
-    tiles = {Unit(TILE, 0): east, Unit(TILE, 1): "@1990 MESH net_to_west=all\nHALT"}
-    with pytest.raises(IllegalRouteError, match=r"cycle 2: tile \(0, 0\) east edge, wires 0-15: driven by"):
-        check(by_hand(tiles))
-
-
-def test_more_frames_than_the_pads_hold() -> None:
-    with pytest.raises(ScheduleError, match="4 frames need vector 9 of ILP 0, it holds 8"):
-        check(by_hand(inputs=(InputSlot(0, 0, 3, 0, 0, 16, 1),)))
-
-
-def test_loops_nest_and_count() -> None:
-    text = (
-        "outer: inner: ARRAY\nLOOP inner, count=3, level=0\nLOOP outer, count=2, level=1, wait=4\nLOOP 3, count=0\nHALT"
-    )
-    timeline = run(assemble(text, TILE, SMALL), TILE, SMALL, 1000)
-    assert [issue.cycle for issue in timeline.issues] == [0, 2, 4, 11, 13, 15]
-    assert timeline.halted == 24
-    with pytest.raises(TimelineError, match="loop level 7 does not exist"):
-        run((13 << 124 | 7 << 32,), TILE, SMALL, 10)
 
 
 def test_file_round_trip(tmp_path: Path, random_network) -> None:
