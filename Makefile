@@ -66,7 +66,7 @@ mutate: $(VENV)/.dev ## break the RTL in ten ways, and see that proofs or tests 
 	@$(BIN)/python -m tests.formal.mutate
 
 verilog: $(VENV)/.runtime ## write the chip's Verilog to build/verilog
-	@$(BIN)/python -m rtl.verilog --out $(BUILD)/verilog
+	@$(BIN)/duramesh verilog --out $(BUILD)/verilog $(ARGS)
 
 docs: $(VENV)/.runtime ## regenerate the pages that come from the code
 	@$(BIN)/python -m rtl.docs

@@ -1,12 +1,20 @@
 """Amaranth to Verilog, with every register written as a flip-flop with reset and enable."""
 
 import re
+from collections.abc import Collection
 
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
-__all__ = ["to_verilog"]
+from rtl.keywords import KEYWORDS
+
+__all__ = ["PREFIX", "TIMESCALE", "to_verilog"]
+
+#: What every module's name begins with unless a user asks for something else.
+PREFIX = "duramesh_"
+#: A cycle is 1 ns.
+TIMESCALE = "`timescale 1ns / 1ps\n"
 
 # Amaranth's own writer describes a register as `next = q; if (en) next = d;` and then `q <= next`, which copies q in
 # every cycle. Recognising the enables (`opt_dff`) gives `if (en) q <= d`: the same hardware, more readable, and a
@@ -19,15 +27,27 @@ _PASSES = (
     "opt_clean",
     "memory_collect",
 )
-# Yosys writes a wide selection as a function ``\$procmux$1``; Icarus would look for a system function of that name.
-_FUNCTION = re.compile(r"\\\$procmux\$(\d+) ")
+# An identifier, escaped or not: it ends with white space if it is.
+_IDENTIFIER = re.compile(r"\\(\S+)\s?|(?<![\w$'`.])([A-Za-z_][\w$]*)")
+_MODULE = re.compile(r"^module (\\?\S+?)\s?\(", re.MULTILINE)
+_INSTANCE = re.compile(r"^(module|  )(\s*)(\w+)( \w+ \(| #\(|\()", re.MULTILINE)
 _ATTRIBUTES = ("generator", "top", "src", "full_case", "parallel_case", "amaranth.hierarchy", "amaranth.decoding")
 
 
-def to_verilog(component: wiring.Component, name: str) -> str:
-    """Verilog of `component` as module `name`, with its submodules (``name.submodule``).
+def to_verilog(component: wiring.Component, name: str, *, prefix: str = PREFIX, modules: Collection[str] = ()) -> str:
+    """Verilog of `component` as module `name`, with its submodules (``name_submodule``).
 
-    The text holds no path of the machine and no line number, and is the same for the same input and tool version.
+    The text holds no path of the machine and no line number, and is the same for the same input and tool version. Every
+    identifier is a plain one: letters, digits and ``_``, and no keyword of SystemVerilog or Verilog-AMS.
+
+    Parameters
+    ----------
+    component : wiring.Component
+    name : str
+    prefix : str
+        What the names of all modules begin with.
+    modules : collection of str
+        Modules of other files that this one instances; they get the prefix as well.
 
     Raises
     ------
@@ -45,4 +65,39 @@ def to_verilog(component: wiring.Component, name: str) -> str:
     yosys = find_yosys(lambda version: version >= (0, 40))
     # Yosys warns about processes that Verilog cannot express; after `proc` there is none left.
     text = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
-    return _FUNCTION.sub(r"select_\1 ", text)
+    own = [_plain(found.removeprefix("\\")) for found in _MODULE.findall(text)]
+    known = {*own, *modules}
+    parts = re.split(r"(?<=^endmodule\n)", text, flags=re.MULTILINE)
+    text = TIMESCALE + "".join(_plainly(part) for part in parts)
+    return _INSTANCE.sub(
+        lambda found: f"{found[1]}{found[2]}{prefix if found[3] in known else ''}{found[3]}{found[4]}", text
+    )
+
+
+def _plain(name: str) -> str:
+    """A name in letters, digits and ``_`` that is no keyword: the same in every module, for it may be a port's."""
+    plain = re.sub(r"\W+", "_", name).strip("_")
+    if not plain or plain[0].isdigit():
+        return f"n{plain}"
+    return f"{plain}_" if plain in KEYWORDS else plain
+
+
+def _plainly(module: str) -> str:
+    """The text of one module with plain names, each the same wherever it stands, and no two alike."""
+    taken = {plain for escaped, plain in _IDENTIFIER.findall(module) if not escaped}
+    names: dict[str, str] = {}
+
+    def renamed(found: re.Match) -> str:
+        escaped = found[1]
+        if escaped is None:
+            return found[0]
+        if escaped not in names:
+            plain, number = _plain(escaped), 1
+            while plain in taken:
+                number += 1
+                plain = f"{_plain(escaped)}_{number}"
+            taken.add(plain)
+            names[escaped] = plain
+        return names[escaped]
+
+    return _IDENTIFIER.sub(renamed, module)

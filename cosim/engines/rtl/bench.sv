@@ -37,7 +37,7 @@ module bench #(
       .tlast(tx_tlast),
       .tready(tx_tready)
   );
-  chip chip (
+  duramesh_chip chip (
       .clk(clk),
       .rst(chip_rst),
       .host_rx_tdata(rx_tdata),

@@ -121,7 +121,8 @@ def build(config: ChipConfig | None = None, waves: bool = False, quiet: bool = F
     config = config or preset()
     reporter = Reporter(quiet)
     sources, parameters = bench_sources(config, reporter)
-    control = [sources[-1].with_name("chip.vlt"), Path(str(files(__package__) / "bench.vlt"))]
+    control = [sources[-1].with_name(name) for name in ("chip.vlt", "chip_recent.vlt")]
+    control.append(Path(str(files(__package__) / "bench.vlt")))
     simulator = compile_simulator(
         [*control, *sources], top="bench", parameters=parameters, waves=waves, reporter=reporter
     )

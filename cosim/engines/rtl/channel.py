@@ -91,6 +91,8 @@ class Channel:
         for name, dtype, shape in shapes:
             if dtype.kind not in _KINDS:
                 raise ChannelError(f"array {name!r} of a message is of type {dtype}; expected numbers or text")
+            if not all(isinstance(length, int) and length >= 0 for length in shape):
+                raise ChannelError(f"array {name!r} of a message has the shape {shape}; expected lengths, 0 or more")
             data = np.empty(prod(shape) * dtype.itemsize, np.uint8)
             self._exactly(data.data if data.size else bytearray())
             arrays[name] = data.view(dtype).reshape(shape)

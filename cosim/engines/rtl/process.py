@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import weakref
 from pathlib import Path
+from threading import Lock
 
 from cosim.engines.rtl.agents.errors import ChipError
 from cosim.engines.rtl.channel import Channel, ChannelClosed, ChannelError, Message
@@ -71,6 +72,7 @@ class SimulatorProcess:
             os.close(lifeline)
         ours.settimeout(timeout_s)
         self._channel = Channel(ours)
+        self._turn = Lock()
         self._end = weakref.finalize(self, _end, self._process, self._channel, held, self._folder)
 
     @property
@@ -99,8 +101,9 @@ class SimulatorProcess:
         SimulationError
         """
         try:
-            self._channel.send(message)
-            answer = self._channel.receive()
+            with self._turn:  # threads that share a session take turns
+                self._channel.send(message)
+                answer = self._channel.receive()
         except ChannelClosed:
             status = self._reaped()
             log = tail(self.log)
@@ -121,7 +124,7 @@ class SimulatorProcess:
             raise
         if answer.kind == "error":
             log = tail(self.log)
-            self.kill()
+            self.close()  # in order: a waveform of what went wrong is complete
             name, text = answer.meta["type"], answer.meta["message"]
             if name in _ERRORS:
                 raise _ERRORS[name](text)

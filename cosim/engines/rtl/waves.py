@@ -143,7 +143,7 @@ def _pad(unit: Unit, config: ChipConfig) -> Group:
 def _tile(unit: Unit, config: ChipConfig) -> Group:
     name = unit_name(config, unit.kind, unit.index)
     path = f"bench.chip.{name}"
-    analog = f"{path}.analog"
+    analog = f"{path}.crossbar"
 
     def controls(*names: str, **wide: int) -> tuple[Trace, ...]:
         single = (Trace(f"{analog}.{name}") for name in names)

@@ -11,7 +11,7 @@
 
 `timescale 1ns / 1ps
 
-module wire_receiver #(
+module duramesh_wire_receiver #(
     parameter LANES = 0  // given by the design
 ) (
     input  wire             clk,

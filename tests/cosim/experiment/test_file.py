@@ -171,7 +171,7 @@ SMALL_HALT = f'preset = "small"\n{HALT}'
             "1:1",
             r"no tile '34'; .* tiles 0 to 33, or squares '0,0' to '5,5', w",
         ),
-        ('[tile."2,2"]\nprogram = "HALT"', "1:1", r"there is no tile '2,2'; .* without \(2, 2\), \(2, 3\)"),
+        ('[tile."2,2"]\nprogram = "HALT"', "1:1", r"there is no tile '2,2'; .* without \(2, 2\), \(3, 2\)"),
         ('[ilp.N]\nprogram = "HALT"', "1:1", "no landing pad ilp.N; this chip has ilps 0 to 5, or NW, NE, CW"),
         ('[olp.6]\nprogram = "HALT"', "1:1", "no landing pad olp.6"),
         (HALT + '[tile."0,0"]\nmasks = {}', "3:1", r"\[tile.0,0\] is TILE 0, which \[tile.0\] is already"),

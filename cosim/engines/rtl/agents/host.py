@@ -280,17 +280,16 @@ class HostPort:
         header = write_header(_CONTROL, 1)
         start, stop = _control_bit("start"), _control_bit("stop")
         async with self._turn:
-            pause, self.source.pause = self.source.pause, 0.0
-            if stop_in == 1:  # nothing fits between them
-                await self._send(np.array([header, start, header, stop], np.uint64), [1, 3])
-            else:
+            with self.source.without_pauses():
+                if stop_in == 1:  # nothing fits between them
+                    await self._send(np.array([header, start, header, stop], np.uint64), [1, 3])
+                    return
                 await self._send(np.array([header, start, header], np.uint64), [1])
                 if await within(rose.wait(), TRANSFER_TIMEOUT_CYCLES):
                     left = stop_in - _STOP_CYCLES  # this is cycle 0
                     # A quarter of a cycle later: safely between two edges.
                     halted = left > 0 and await within(run, left + 0.25)
                     await self._send(np.array([0 if halted else stop], np.uint64), [0])
-            self.source.pause = pause
 
     # ---- status
 

@@ -122,7 +122,7 @@ class TileShell:
 
     def __init__(self, dut: Any, tile: int, config: ChipConfig) -> None:
         self.tile = tile
-        shell = getattr(dut.chip, unit_name(config, TILE, tile)).analog
+        shell = getattr(dut.chip, unit_name(config, TILE, tile)).crossbar
         self._integration, self._ramp_setting = shell.integration, shell.ramp_setting
         self._programming, self._crossing = shell.programming, shell.crossing
         self._lanes, self._rows = config.lanes, config.total_rows

@@ -4,6 +4,7 @@ Bursts run in `axi_stream.sv` without waking Python; a pause generator or a moni
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import cocotb
@@ -23,8 +24,8 @@ Beats = NDArray[np.uint64]
 #: How long a burst may take at most, in cycles, before the chip is said to hang.
 TRANSFER_TIMEOUT_CYCLES = 100_000
 _BEAT_BITS = 65  # tlast, tdata
-#: Values of `pause` in axi_stream.sv: a chance in 256ths; nothing passes at all.
-_CHANCES, _CLOSED = 256, 256
+#: Value of `pause` in axi_stream.sv, a chance in 256ths, with which nothing passes at all.
+_CLOSED = 256
 
 
 class _Side:
@@ -43,6 +44,7 @@ class _Side:
         self._requested = 0
         self._resets = 0
         self._pauses: Task[None] | None = None
+        self._suspended = False
         #: Beats of a burst.
         self.depth = len(self._side.buffer) // _BEAT_BITS
         self._side.request.value = 0
@@ -70,7 +72,7 @@ class _Side:
             raise ValueError(f"the chance of a pause must be 0 to 1, got {chance}")
         self.clear_pause_generator()
         self._pause = chance
-        self._side.pause.value = round(255 * chance)
+        self._hold_back(round(255 * chance))
 
     def set_pause_generator(self, generator: Iterator[bool]) -> None:
         """Hold beats back in the cycles for which `generator` yields True; it is asked once in every cycle.
@@ -86,15 +88,32 @@ class _Side:
             self._pauses.cancel()
             self._pauses = None
         self._pause = 0.0
-        self._side.pause.value = 0
+        self._hold_back(0)
+
+    @contextmanager
+    def without_pauses(self) -> Iterator[None]:
+        """Nothing is held back inside; afterwards everything is as before, a generator included."""
+        self._suspended, self._side.pause.value = True, 0
+        try:
+            yield
+        finally:
+            self._suspended = False
+            self._side.pause.value = self._wanted
+
+    def _hold_back(self, chance: int) -> None:
+        self._wanted = chance
+        if not self._suspended:
+            self._side.pause.value = chance
 
     async def _follow(self, generator: Iterator[bool]) -> None:
         for held in generator:
-            self._side.pause.value = _CLOSED if held else 0
+            self._hold_back(_CLOSED if held else 0)
             await RisingEdge(self._dut.clk)
-        self._side.pause.value = 0
+        self._hold_back(0)
 
     def _arm(self, beats: int) -> tuple[int, int]:
+        if str(self._dut.rst.value) == "1":  # the burst would be taken for one that is done
+            raise ChipError("the chip is in reset: wait for it to end before the host sends or reads")
         self._requested ^= 1
         self._side.beats.value = beats
         self._side.request.value = self._requested

@@ -45,15 +45,16 @@ PRECHARGE, INTEGRATE, RAMP, WRITE = 1, 2, 4, 8
 @pytest.mark.cosimulation
 def test_analog_tile_shell(tmp_path: Path) -> None:
     control = tmp_path / "ports.vlt"
-    public = [f'public_flat_rw -module "analog_tile" -var "{name}"' for name in ("clk", *INPUTS)]
+    public = [f'public_flat_rw -module "duramesh_analog_tile" -var "{name}"' for name in ("clk", *INPUTS)]
     public += [
-        f'public_flat_rd -module "analog_tile" -var "{name}"' for name in ("columns_out", "event_strobe", "fault")
+        f'public_flat_rd -module "duramesh_analog_tile" -var "{name}"'
+        for name in ("columns_out", "event_strobe", "fault")
     ]
     control.write_text("`verilator_config\n" + "\n".join(public) + "\n")
     package = Path(compile_simulator.__code__.co_filename).parent
     simulator = compile_simulator(
         [control, package / "bench.vlt", package / "analog_tile.sv"],
-        top="analog_tile",
+        top="duramesh_analog_tile",
         parameters={"LANES": LANES, "BIAS_ROWS": BIAS_ROWS},
     )
     simulator.run_tests([Path(__file__).stem], tmp_path, environment={"PYTHONPATH": python_path()})

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from itertools import cycle
 from pathlib import Path
 
 import cocotb
@@ -12,7 +13,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from analog_models.events import EventKind, TileEvent
-from cosim.engines.rtl.agents import AnalogAgent, ChipError, ErrorMonitor, HostPort, reset
+from cosim.engines.rtl.agents import AnalogAgent, ChipError, ErrorMonitor, HostPort, StreamMonitor, reset
 from cosim.engines.rtl.build import build
 from cosim.engines.rtl.icarus import build_icarus
 from cosim.engines.rtl.simulator import Simulator
@@ -140,6 +141,73 @@ async def memories_survive_back_pressure(dut) -> None:
         assert [int(low) | int(high) << 64 for low, high in beats.reshape(-1, 2)] == words
     status = await host.status()
     assert not any(status.values()), status
+
+
+@cocotb.test()
+async def pause_generators_hold_beats_back(dut) -> None:
+    """The same packets, later; a start with a stop in time keeps the generators."""
+    config, host = await bench(dut)
+    where, beats = address(UnitKind.TILE, 1, Region.PROGRAM, 64), np.arange(24, dtype=np.uint64)
+    sent, answered = StreamMonitor(dut, "source").start(), StreamMonitor(dut, "sink").start()
+
+    async def cycles() -> int:
+        before = int(dut.cycle.value)
+        await host.write(where, beats)
+        np.testing.assert_array_equal(await host.read(where, len(beats)), beats)
+        return int(dut.cycle.value) - before
+
+    await host.load_programs({Unit(UnitKind.TILE, 0): listing("NOP wait=200; HALT", 0, config)})
+    stopped = await host.run(stop_in=50)
+    free = await cycles()
+    host.source.set_pause_generator(cycle([True, True, True, False]))
+    host.sink.set_pause_generator(cycle([True, False]))
+    held = await cycles()
+    assert held > free + 3 * len(beats)
+    assert await host.run(stop_in=50) == stopped
+    assert await cycles() > free + 3 * len(beats)
+    host.source.clear_pause_generator()
+    host.sink.set_pause_generator(iter([True]))  # one that ends lets everything pass
+    assert await cycles() <= free + 2
+
+    writes = [packet[1:] for packet in sent.packets if len(packet) == len(beats) + 1]
+    assert writes == [beats.tolist()] * 4
+    assert [packet for packet in answered.packets if len(packet) == len(beats)] == [beats.tolist()] * 4
+    assert answered.stalls > 0
+    sent.stop()
+    answered.stop()
+
+
+@cocotb.test()
+async def tasks_take_turns_at_the_port(dut) -> None:
+    config, host = await bench(dut, pause=0.3)
+
+    async def write_and_read(tile: int) -> None:
+        where = address(UnitKind.TILE, tile, Region.PROGRAM)
+        for turn in range(5):
+            beats = np.arange(20, dtype=np.uint64) + 1000 * tile + 100 * turn
+            await host.write(where, beats)
+            np.testing.assert_array_equal(await host.read(where, len(beats)), beats)
+
+    for task in [cocotb.start_soon(write_and_read(tile)) for tile in range(config.tile_count)]:
+        await task
+
+
+@cocotb.test()
+async def a_reset_ends_what_waits(dut) -> None:
+    """A burst under way, and one that would begin in the reset, say so; afterwards the port works."""
+    _, host = await bench(dut)
+    where = address(UnitKind.TILE, 0, Region.PROGRAM)
+    await host.write(where, np.arange(40))
+    reading = cocotb.start_soon(host.read(where, 40))
+    for _ in range(5):
+        await RisingEdge(dut.clk)
+    resetting = cocotb.start_soon(reset(dut))
+    with pytest.raises(ChipError, match="the chip was reset while the host waited for it to"):
+        await reading
+    with pytest.raises(ChipError, match="the chip is in reset"):
+        await host.read(where, 1)
+    await resetting
+    np.testing.assert_array_equal(await host.read(where, 40), np.arange(40))
 
 
 class Recorder:

@@ -73,6 +73,7 @@ def framed(header: bytes) -> bytes:
         (framed(b'{"kind": "run"}'), "no proper header"),
         (framed(b'{"kind": "run", "meta": {}, "arrays": [["x", "nonsense", [1]]]}'), "no proper header"),
         (framed(b'{"kind": "run", "meta": {}, "arrays": [["x", "|O", [1]]]}'), "expected numbers or text"),
+        (framed(b'{"kind": "run", "meta": {}, "arrays": [["x", "|u1", [-1]]]}'), "expected lengths"),
     ],
 )
 def test_what_is_no_message_is_refused(ends, data: bytes, message: str) -> None:

@@ -26,11 +26,15 @@ WINDOWS = 60
 @pytest.mark.cosimulation
 def test_wire_receiver_shell(tmp_path: Path) -> None:
     control = tmp_path / "ports.vlt"
-    public = [f'public_flat_rw -module "wire_receiver" -var "{name}"' for name in ("clk", "wires", "opens", "data")]
+    public = [
+        f'public_flat_rw -module "duramesh_wire_receiver" -var "{name}"' for name in ("clk", "wires", "opens", "data")
+    ]
     control.write_text("`verilator_config\n" + "\n".join(public) + "\n")
     package = Path(compile_simulator.__code__.co_filename).parent
     simulator = compile_simulator(
-        [control, package / "bench.vlt", package / "wire_receiver.sv"], top="wire_receiver", parameters={"LANES": LANES}
+        [control, package / "bench.vlt", package / "wire_receiver.sv"],
+        top="duramesh_wire_receiver",
+        parameters={"LANES": LANES},
     )
     here = Path(__file__)
     environment = {"PYTHONPATH": ":".join([str(here.parent), *(path for path in sys.path if path)])}
