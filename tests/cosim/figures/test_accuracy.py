@@ -1,8 +1,12 @@
 """The study of accuracy: its arithmetic, its pictures, and all of it on the small chip."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
+from cosim.engines.results import Results
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures import accuracy
 from cosim.figures.accuracy import chips_disagreeing
@@ -23,11 +27,19 @@ def test_the_chips_that_are_outvoted_are_counted() -> None:
     assert chips_disagreeing(predictions[:1]).tolist() == [0, 0, 0]
 
 
+class CountingTwin(TwinEngine):
+    """A twin that claims to have simulated cycles."""
+
+    def run(self, *arguments: Any, **options: Any) -> Results:
+        results = super().run(*arguments, **options)
+        return replace(results, statistics={**results.statistics, "cycles": 1000})
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
     """The study on three small chips; in place of the RTL another twin, for the fabric is not in question here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accuracy, "RtlEngine", lambda config: TwinEngine())
+        patch.setattr(accuracy, "RtlEngine", lambda config: CountingTwin())
         patch.setattr(accuracy, "_STEP_CHIPS", 1)
         measurement, _ = small_campaign(tmp_path_factory.mktemp("accuracy"), chips=3).measure(accuracy.STUDY)
     return measurement
