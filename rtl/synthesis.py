@@ -77,8 +77,8 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
     ----------
     folder : Path
     top : str
-        A module of any file; its submodules of the same file are synthesised with it, those of other files are black
-        boxes.
+        A module of any file, by its path: `tile`, `tile.mesh`; its submodules of the same file are synthesised with it,
+        those of other files are black boxes.
     memories : bool
         Nothing but the analog macro is a black box: SRAMs become flip-flops (slow when they are large), and submodules
         of other files are synthesised as well.
@@ -99,7 +99,7 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
     commands = [
         *(f"read_verilog -sv -lib {name}" for name in boxes),
         *(f"read_verilog -sv {name}" for name in sources if name not in boxes),
-        f"hierarchy -check -top {PREFIX}{top}",
+        f"hierarchy -check -top {PREFIX}{top.replace('.', '_')}",
         "synth -latches error -run coarse:fine",
         *(["memory_map"] if memories else []),
         "opt -full",
