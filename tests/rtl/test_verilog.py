@@ -73,7 +73,9 @@ def test_every_waiver_has_a_reason_and_a_use(small: Path) -> None:
     for block in (block for control in controls for block in control.split("\n\n")[1:]):
         assert block.startswith("// "), f"no reason given: {block}"
     waived = {rule for control in controls for rule in re.findall(r"-rule (\w+)", control)}
-    assert waived == set(re.findall(r"%Warning-(\w+)", lint(small)))
+    found = set(re.findall(r"%Warning-(\w+)", lint(small)))
+    # Verilator 5.006 says WIDTH, newer ones which of its two kinds, and all of them know the name of both.
+    assert waived == {re.sub("^WIDTH(EXPAND|TRUNC)$", "WIDTH", rule) for rule in found}
 
 
 def test_tile_is_emitted_once_and_instanced_everywhere(chip: Path) -> None:
@@ -133,7 +135,7 @@ def test_small_chip_synthesises_whole(tmp_path: Path) -> None:
     assert modules["ilp"].flip_flops > 2 * 16 * 8  # the vectors are among them
 
 
-@pytest.mark.parametrize(("module", "submodules"), [("chip.host_port", 2), ("tile.controller", 3)])
+@pytest.mark.parametrize(("module", "submodules"), [("chip_host_port", 2), ("tile_controller", 3)])
 def test_modules_synthesise_at_full_width(chip: Path, module: str, submodules: int) -> None:
     reports = synthesise(chip, module)
     assert len(reports) == submodules
@@ -152,7 +154,7 @@ def test_every_module_synthesises_at_full_width(chip: Path, top: str) -> None:
 def test_the_small_preset_synthesises_whole(small: Path) -> None:
     """With its SRAMs as they are, made of flip-flops."""
     modules = {report.name: report for report in synthesise(small, memories=True)}
-    assert modules["tile.controller.sequencer"].flip_flops > 128 * SMALL.program_depth
+    assert modules["tile_controller_sequencer"].flip_flops > 128 * SMALL.program_depth
     assert not any(report.srams for report in modules.values())
 
 
@@ -160,9 +162,9 @@ def test_synthesis_finds_a_loop(small: Path, tmp_path: Path) -> None:
     for name in (*SOURCES, ANALOG_STUB, RECEIVER):
         (tmp_path / name).write_bytes((small / name).read_bytes())
     with (tmp_path / "ilp.v").open("a") as file:
-        file.write("\nmodule \\ilp.loop (input a, output b);\n  assign b = ~(a & b);\nendmodule\n")
+        file.write("\nmodule duramesh_ilp_loop (input a, output b);\n  assign b = ~(a & b);\nendmodule\n")
     with pytest.raises(SynthesisError, match="Yosys rejects ilp"):
-        synthesise(tmp_path, "ilp.loop")
+        synthesise(tmp_path, "ilp_loop")
     with pytest.raises(SynthesisError, match="no module 'bench'"):
         synthesise(tmp_path, "bench")
 
