@@ -77,8 +77,8 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
     ----------
     folder : Path
     top : str
-        A module of any file, without the prefix: `tile`, `tile_mesh`; its submodules of the same file are synthesised with it,
-        those of other files are black boxes.
+        A module of any file, without the prefix: `tile`, `tile_mesh`; its submodules of the same file are synthesised
+        with it, those of other files are black boxes.
     memories : bool
         Nothing but the analog macro is a black box: SRAMs become flip-flops (slow when they are large), and submodules
         of other files are synthesised as well.
