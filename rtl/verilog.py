@@ -145,14 +145,14 @@ def analog_stub(config: ChipConfig, prefix: str = PREFIX) -> str:
     """Declaration of the macro `analog_tile`, as the tiles instance it."""
     return (
         f"{TIMESCALE}// Ports of the analog macro of a tile, with nothing inside: for lint and synthesis.\n"
-        f"(* blackbox *)\n{_declared(AnalogMacro(config.lanes, config.bias_rows), prefix)}endmodule\n"
+        f"(* blackbox *)\n{_declared(_instance(AnalogMacro(config.lanes, config.bias_rows)), prefix)}endmodule\n"
     )
 
 
 def analog_standin(config: ChipConfig, prefix: str = PREFIX) -> str:
     """A module `analog_tile` of registers: every input ends in one and every output begins at one."""
-    component = AnalogMacro(config.lanes, config.bias_rows)
-    ports = _ports(component)
+    macro = _instance(AnalogMacro(config.lanes, config.bias_rows))
+    ports = macro.ports
     inputs = [name for name, (_, direction) in ports.items() if direction == "i" and name not in ("clk", "rst")]
     outputs = [name for name, (_, direction) in ports.items() if direction == "o"]
     width = max(len(value) for value, _ in ports.values())
@@ -167,7 +167,7 @@ def analog_standin(config: ChipConfig, prefix: str = PREFIX) -> str:
     ]
     return (
         f"{TIMESCALE}// Stands in for the analog macro of a tile where there is none.\n"
-        + _declared(component, prefix)
+        + _declared(macro, prefix)
         + "\n".join(lines)
         + "\nendmodule\n"
     )
@@ -178,7 +178,7 @@ def receiver(config: ChipConfig, prefix: str = PREFIX) -> str:
     return (
         f"{TIMESCALE}"
         "// Before a landing pad's counters: wires. A shell of the same name adds transport errors in simulation.\n"
-        f"{_declared(WireReceiver(config.lanes), prefix)}  assign data = wires;\nendmodule\n"
+        f"{_declared(_instance(WireReceiver(config.lanes)), prefix)}  assign data = wires;\nendmodule\n"
     )
 
 
@@ -202,20 +202,19 @@ def constraints(config: ChipConfig) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _ports(component: wiring.Component) -> dict[str, Any]:
+def _instance(component: wiring.Component) -> Instance:
+    """The instance that `component` is."""
     instance = Fragment.get(component, None)
     assert isinstance(instance, Instance)
-    return dict(instance.ports)
+    return instance
 
 
-def _declared(component: wiring.Component, prefix: str) -> str:
-    """Parameters and ports of the instance that `component` is."""
-    instance = Fragment.get(component, None)
-    assert isinstance(instance, Instance)
+def _declared(instance: Instance, prefix: str) -> str:
+    """Head of a module with an instance's parameters and ports."""
     parameters = ", ".join(f"parameter {name} = {value}" for name, value in instance.parameters.items())
     ports = ",\n".join(
         f"    {'input' if direction == 'i' else 'output'} wire [{len(value) - 1}:0] {name}"
-        for name, (value, direction) in _ports(component).items()
+        for name, (value, direction) in instance.ports.items()
     ).replace("[0:0] ", "")
     return f"module {prefix}{instance.type} #({parameters}) (\n{ports}\n);\n"
 

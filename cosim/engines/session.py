@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.chip import AnalogChip
-from cosim.program import ChipImage, Program, ProgramError
+from cosim.program import ChipImage, ProgramError
 
 __all__ = ["ChipSession", "Codes", "SessionClosedError", "check_chip", "frame_numbers"]
 
@@ -73,7 +73,7 @@ class ChipSession(Protocol):
 
 
 def check_chip(image: ChipImage, chip: AnalogChip) -> None:
-    """Make sure that a chip is of the size that an image is for, and has the tiles that hold its weights.
+    """Make sure that a chip is of the size that an image is for.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def check_chip(image: ChipImage, chip: AnalogChip) -> None:
         raise ProgramError(f"the program's tiles have {ours} rows, bias rows and columns, the analog chip's {theirs}")
 
 
-def frame_numbers(program: Program, codes: NDArray[np.int16], frames: ArrayLike) -> NDArray[np.int64]:
+def frame_numbers(codes: NDArray[np.int16], frames: ArrayLike) -> NDArray[np.int64]:
     """Frame numbers of a run, checked: the same rule for every engine.
 
     Raises

@@ -21,9 +21,11 @@ _BLOCKS = (
     ((0, 1), (0, 1, 2)),
     ((0, 1), (3, 4, 5)),
     ((2, 3), (0, 1, 2)),
-    ((2, 3), (4, 5)),
+    ((2, 3), (3, 4, 5)),
     ((4, 5), (0, 1, 2, 3, 4, 5)),
 )
+#: Stays empty: the tile below it is the one without a partner.
+_EMPTY = (2, 3)
 _STEP, _FIRST_READOUT, _PERIOD, _PAD_LEAD = 300, 1200, 2100, 10
 
 
@@ -31,7 +33,9 @@ def full_frame(config: ChipConfig | None = None) -> Program:
     """The program, for the full chip or one with its floorplan and other lanes."""
     config = config or preset()
     index = config.floorplan.tile_index
-    blocks = [[(r, c) for r in rows for c in columns if (r, c) in index] for rows, columns in _BLOCKS]
+    blocks = [
+        [(r, c) for r in rows for c in columns if (r, c) in index and (r, c) != _EMPTY] for rows, columns in _BLOCKS
+    ]
     used = [square for block in blocks for square in block]
     router = Router(config)
     masks: dict[tuple[int, Edge], Lanes] = {}

@@ -103,7 +103,7 @@ class RtlSession:
             raise SessionClosedError("this session is closed; open another one")
         program = self.image.entry(entry)
         inputs = program.input_codes(codes)
-        numbers = frame_numbers(program, inputs, frames)
+        numbers = frame_numbers(inputs, frames)
         began = perf_counter()
         request = Message("run", {"entry": entry}, {"codes": inputs, "frames": numbers})
         answer = self._process.request(request, f"run {len(inputs)} frames of entry {entry}")

@@ -56,6 +56,7 @@ class TwinEngine:
             raise ValueError(f"batch must be at least 1, got {batch}")
         self.batch = batch
         self._plan: Plan | None = None  # of the last program
+        self._image: ChipImage | None = None  # the same
 
     def _planned(self, program: Program) -> Plan:
         if self._plan is None or self._plan.program is not program:
@@ -76,7 +77,11 @@ class TwinEngine:
         ProgramError
             If image and chip differ in size.
         """
-        return TwinSession(ChipImage.of(image), chip, batch=self.batch, plan=self._planned)
+        if isinstance(image, Program):
+            if self._image is None or self._image.entries["main"] is not image:
+                self._image = ChipImage.of(image)
+            image = self._image
+        return TwinSession(image, chip, batch=self.batch, plan=self._planned)
 
     def run(
         self,
@@ -112,9 +117,8 @@ class TwinEngine:
         RunInterrupted
             On Ctrl-C; it carries what was finished.
         """
-        codes = program.input_codes(inputs)
         with self.open(program, chip) as session:
-            return run_frames("twin", session, codes, group=self.batch, first_frame=first_frame, progress=progress)
+            return run_frames("twin", session, inputs, group=self.batch, first_frame=first_frame, progress=progress)
 
     def perform(self, experiments: Sequence[Experiment], *, progress: Progress | None = None) -> list[Record]:
         """Run legal experiments one after the other in one session, as `RtlEngine.perform` does.

@@ -102,7 +102,7 @@ class TwinSession:
             raise SessionClosedError("this session is closed; open another one")
         program = self.image.entry(entry)
         inputs = program.input_codes(codes)
-        numbers = frame_numbers(program, inputs, frames)
+        numbers = frame_numbers(inputs, frames)
         began = perf_counter()
         if entry not in self._plans:
             self._plans[entry] = self._make_plan(program)

@@ -173,28 +173,27 @@ class HostPort:
             offset = list(Edge).index(edge) * beats.shape[-1]
             await self.write(address(_Kind.TILE, tile, _Region.MASKS, offset), beats)
 
+    def _vector(self, kind: UnitKind, pad: int, number: int) -> int:
+        """Address of a vector, or result, of a landing pad."""
+        return address(kind, pad, _Region.VECTORS, number * self.config.vector_beats)
+
     async def load_vectors(self, ilp: int, codes: ArrayLike, first: int = 0) -> None:
         """Write vectors (n, lanes) of codes 0-255 into an ILP, from vector `first` on."""
-        offset = first * self.config.vector_beats
-        await self.write(address(_Kind.ILP, ilp, _Region.VECTORS, offset), pack_codes(codes, self.config))
+        await self.write(self._vector(_Kind.ILP, ilp, first), pack_codes(codes, self.config))
 
     async def load_rows(self, images: Mapping[int, NDArray[np.uint8]], rows: Mapping[int, Sequence[int]]) -> None:
         """Some rows of vector SRAMs: those named in `rows`, of each input landing pad's (vectors, lanes)."""
         blocks = []
         for ilp, chosen in rows.items():
             for first, stop in _runs(chosen):
-                where = address(_Kind.ILP, ilp, _Region.VECTORS, first * self.config.vector_beats)
-                blocks.append((where, pack_codes(images[ilp][first:stop], self.config)))
+                blocks.append((self._vector(_Kind.ILP, ilp, first), pack_codes(images[ilp][first:stop], self.config)))
         await self.write_all(blocks)
 
     async def read_rows(self, rows: Mapping[int, Sequence[int]]) -> dict[int, NDArray[np.uint8]]:
         """Some rows of result SRAMs: (vectors, lanes) of each output landing pad; what is not read is zero."""
         beats = self.config.vector_beats
         runs = [(olp, first, stop) for olp, chosen in rows.items() for first, stop in _runs(chosen)]
-        blocks = [
-            (address(_Kind.OLP, olp, _Region.VECTORS, first * beats), (stop - first) * beats)
-            for olp, first, stop in runs
-        ]
+        blocks = [(self._vector(_Kind.OLP, olp, first), (stop - first) * beats) for olp, first, stop in runs]
         images = {olp: np.zeros((self.config.olp_vectors, self.config.lanes), np.uint8) for olp in rows}
         for (olp, first, stop), data in zip(runs, await self.read_all(blocks) if blocks else (), strict=True):
             images[olp][first:stop] = unpack_codes(data.reshape(stop - first, beats), self.config)
@@ -209,7 +208,7 @@ class HostPort:
     async def read_vectors(self, olp: int, count: int, first: int = 0) -> NDArray[np.uint8]:
         """Results `first` to ``first + count - 1`` of an OLP: (count, lanes) uint8."""
         beats = self.config.vector_beats
-        data = await self.read(address(_Kind.OLP, olp, _Region.VECTORS, first * beats), count * beats)
+        data = await self.read(self._vector(_Kind.OLP, olp, first), count * beats)
         return unpack_codes(data.reshape(count, beats), self.config)
 
     async def start(self) -> None:

@@ -39,7 +39,7 @@ class _Side:
     """
 
     def __init__(self, dut: Any, name: str) -> None:
-        self._dut, self._name = dut, name
+        self._dut = dut
         self._side = getattr(dut, name)
         self._requested = 0
         self._resets = 0
@@ -135,7 +135,7 @@ class StreamSource(_Side):
     Raises
     ------
     ChipError
-        From `send`, if the chip does not take the burst, or is reset meanwhile.
+        From `start` in a reset; from `finish`, if the chip does not take the burst, or is reset meanwhile.
     """
 
     def __init__(self, dut: Any) -> None:
@@ -161,7 +161,7 @@ class StreamSink(_Side):
     Raises
     ------
     ChipError
-        From `finish`, if the chip does not send so many beats, or is reset meanwhile.
+        From `start` in a reset; from `finish`, if the chip does not send so many beats, or is reset meanwhile.
     """
 
     def __init__(self, dut: Any) -> None:

@@ -13,9 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analog_models.chip import AnalogChip
 from analog_models.programming import program as program_weights
-from cosim.compiler import compile_network
 from cosim.engines.rtl.agents.errors import ChipError
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.rtl.simulator import SimulationError
@@ -23,8 +21,9 @@ from cosim.engines.session import SessionClosedError
 from cosim.engines.twin.engine import TwinEngine, make_chip
 from cosim.isa.assembler import assemble
 from cosim.isa.words import TILE
-from cosim.program import ChipImage, Program, ProgramError, Unit
+from cosim.program import ChipImage, ProgramError, Unit
 from rtl.config import preset
+from tests.cosim.engines.codes import assert_equal
 from tests.cosim.full_frame import full_frame
 
 pytestmark = pytest.mark.cosimulation
@@ -42,30 +41,12 @@ def engine(tool: str) -> RtlEngine:
 
 
 @pytest.fixture(scope="module")
-def program(random_network) -> Program:
-    return compile_network(random_network(16, 8, 4), SMALL)
-
-
-@pytest.fixture(scope="module")
-def chip(program: Program) -> AnalogChip:
-    chip = make_chip(program, seed=5)
-    program_weights(chip, program.targets)
-    return chip
-
-
-@pytest.fixture(scope="module")
 def inputs(random_inputs) -> np.ndarray:
     return random_inputs(FRAMES, 16)
 
 
 def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def assert_equal(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
-    assert ours.keys() == theirs.keys()
-    for name, codes in ours.items():
-        np.testing.assert_array_equal(codes, theirs[name], name)
 
 
 def test_frames_in_any_grouping_and_order(engine, program, chip, inputs) -> None:

@@ -6,28 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analog_models.chip import AnalogChip
-from analog_models.programming import program as program_weights
-from cosim.compiler import compile_network
 from cosim.engines.session import SessionClosedError
-from cosim.engines.twin import TwinEngine, make_chip
-from cosim.program import ChipImage, Program, ProgramError
+from cosim.engines.twin import TwinEngine
+from cosim.program import ChipImage, ProgramError
 from rtl.config import preset
+from tests.cosim.engines.codes import assert_equal
 
 SMALL = preset("small")
 FRAMES = 12
-
-
-@pytest.fixture(scope="module")
-def program(random_network) -> Program:
-    return compile_network(random_network(16, 8, 4), SMALL)
-
-
-@pytest.fixture(scope="module")
-def chip(program: Program) -> AnalogChip:
-    chip = make_chip(program, seed=5)
-    program_weights(chip, program.targets)
-    return chip
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +24,6 @@ def inputs(random_inputs) -> np.ndarray:
 @pytest.fixture(scope="module")
 def expected(program, chip, inputs) -> dict[str, np.ndarray]:
     return dict(TwinEngine().run(program, chip, inputs, first_frame=40).codes)
-
-
-def assert_equal(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], rows=slice(None)) -> None:
-    assert ours.keys() == theirs.keys()
-    for name, codes in ours.items():
-        np.testing.assert_array_equal(codes, theirs[name][rows], name)
 
 
 @pytest.mark.parametrize("batch", [1, 5, 256])
