@@ -10,6 +10,7 @@ directions of an edge are the same wires; drivers form trees, never rings.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
@@ -143,6 +144,8 @@ class MeshModel:
 def solve(steps: Sequence[MeshModel], *, limit_s: float = 600.0, seed: int = 0) -> list[Solution] | None:
     """A way for every step of one model, or None if it is proved that there is none; the same one every time.
 
+    Ctrl-C ends the search.
+
     Raises
     ------
     SolverTimeout
@@ -152,7 +155,15 @@ def solve(steps: Sequence[MeshModel], *, limit_s: float = 600.0, seed: int = 0) 
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed
     solver.parameters.max_deterministic_time = limit_s
-    status = solver.solve(steps[0].model)
+    # Its own handler of SIGINT would leave the default action behind: the next Ctrl-C would kill the process.
+    solver.parameters.catch_sigint_signal = False
+    with ThreadPoolExecutor(1) as pool:
+        search = pool.submit(solver.solve, steps[0].model)
+        try:
+            status = search.result()
+        except BaseException:
+            solver.stop_search()
+            raise
     if status == cp_model.INFEASIBLE:
         return None
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):

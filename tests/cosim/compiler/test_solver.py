@@ -1,5 +1,9 @@
 """Several multicasts at once: where the papers' largest mapping fits, and where it is proved not to."""
 
+import signal
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -8,6 +12,8 @@ from cosim.fabric.mesh_graph import Mesh, MeshState, Place
 from rtl.config import ChipConfig, preset
 
 pytest.importorskip("ortools", reason="needs the extra [compile]")
+from ortools.sat.python import cp_model
+
 from cosim.compiler.solver import MeshModel, Solution, solve
 
 SMALL, CHIP = preset("small"), preset()
@@ -44,6 +50,45 @@ def test_two_vectors_do_not_share_a_place() -> None:
     for vector in ("x", "y"):
         model.heard(vector, [Place("rows", 0)])
     assert solve([model]) is None
+
+
+_INTERRUPTED = """
+import signal
+from cosim.compiler.solver import MeshModel, solve
+from cosim.fabric.mesh_graph import Mesh
+from rtl.config import preset
+solve([MeshModel(Mesh(preset("small")), ["x"])])
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("caught")
+"""
+
+
+def test_ctrl_c_is_caught_as_before() -> None:
+    """The solver puts a handler of its own in its place if it may, and none when it is done."""
+    done = subprocess.run([sys.executable, "-c", _INTERRUPTED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "caught\n"), done.stderr
+
+
+def test_ctrl_c_ends_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    searching, stopped = threading.Event(), threading.Event()
+
+    def interrupt() -> None:
+        searching.wait(60)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    def search(*_: object) -> int:
+        searching.set()
+        stopped.wait(60)
+        return cp_model.UNKNOWN
+
+    monkeypatch.setattr(cp_model.CpSolver, "solve", search)
+    monkeypatch.setattr(cp_model.CpSolver, "stop_search", lambda _: stopped.set())
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        solve([MeshModel(Mesh(SMALL), ["x"])])
+    assert stopped.is_set()
 
 
 VECTORS = ("3a", "3b", "4a", "4b", "fc")
