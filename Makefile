@@ -51,7 +51,7 @@ figures: $(VENV)/.runtime ## characterise the chip: figures beside the papers' n
 	@$(BIN)/duramesh figures $(AUDIO) $(ARGS)
 
 test: $(VENV)/.dev ## run all tests that take less than a minute
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0 -m "not long"
 
 long: $(VENV)/.dev ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m long
