@@ -100,9 +100,9 @@ class Sequencer(wiring.Component):
         word = data.View(Instruction, halves)
 
         # The word that the SRAM shows: first its issue cycle, then its wait.
+        # The next address has one cycle, from the SRAM back to the SRAM: what the counters say of it is known before.
         first = Signal()
-        left = Signal(word.wait.shape())  # cycles that remain after this one; from the second cycle on
-        remaining = Mux(first, word.wait, left)
+        left = Signal(word.wait.shape())  # cycles that remain, this one included; from the second cycle on
         last = Signal()
         address = Signal(range(self._depth))
 
@@ -110,15 +110,16 @@ class Sequencer(wiring.Component):
         jump = view_as(JumpPayload, word.payload)
         loop = view_as(LoopPayload, word.payload)
         rounds = Signal(data.ArrayLayout(16, self._loop_levels))  # that a level still has to run; 0 is idle
-        rounds_left = Signal(16)
+        idle = Signal(self._loop_levels, init=-1)  # rounds == 0, by level
+        final = Signal(self._loop_levels)  # rounds == 1, by level
+        again = Signal()
         following = Signal(17)
         legal = Signal()
         halting = Signal()
-        m.d.comb += following.eq(address + 1)
-        with m.If(rounds[loop.level] != 0):
-            m.d.comb += rounds_left.eq(rounds[loop.level] - 1)
-        with m.Elif(loop.count != 0):
-            m.d.comb += rounds_left.eq(loop.count - 1)
+        m.d.comb += [
+            following.eq(address + 1),
+            again.eq(Mux(idle.bit_select(loop.level, 1), loop.count > 1, ~final.bit_select(loop.level, 1))),
+        ]
         with m.Switch(Value.cast(word.mode)):
             with m.Case(*self._banks):
                 m.d.comb += [legal.eq(1), self.issue.eq(self.running & first)]
@@ -130,10 +131,10 @@ class Sequencer(wiring.Component):
                 m.d.comb += [legal.eq(1), following.eq(jump.target)]
             with m.Case(Mode.LOOP):
                 m.d.comb += legal.eq(loop.level < self._loop_levels)
-                with m.If(rounds_left != 0):
+                with m.If(again):
                     m.d.comb += following.eq(loop.target)
         m.d.comb += [
-            last.eq(self.running & (remaining == 0)),
+            last.eq(self.running & Mux(first, word.wait == 0, left == 1)),
             self.bank.eq(Value.cast(word.mode)),
             self.payload.eq(word.payload),
         ]
@@ -141,7 +142,7 @@ class Sequencer(wiring.Component):
         with m.If(self.clear):
             m.d.sync += self.illegal.eq(0)
         with m.If(self.running):
-            m.d.sync += [first.eq(last), left.eq(remaining - 1)]
+            m.d.sync += [first.eq(last), left.eq(Mux(first, word.wait, left - 1))]
             with m.If(~legal):
                 m.d.sync += [self.running.eq(0), self.illegal.eq(1)]
             with m.Elif(last):
@@ -150,10 +151,17 @@ class Sequencer(wiring.Component):
                     m.d.sync += self.running.eq(0)
                 with m.Elif(following >= self._depth):
                     m.d.sync += [self.running.eq(0), self.illegal.eq(1)]
-                with m.If(Value.cast(word.mode) == Mode.LOOP):
-                    m.d.sync += rounds[loop.level].eq(rounds_left)
+                for level, count in enumerate(rounds):
+                    with m.If((Value.cast(word.mode) == Mode.LOOP) & (loop.level == level)):
+                        present = Mux(idle[level], loop.count, count)
+                        m.d.sync += [
+                            count.eq(Mux(again, present - 1, 0)),
+                            idle[level].eq(~again),
+                            final[level].eq(present == 2),
+                        ]
         with m.If(self.start):
-            m.d.sync += [self.running.eq(1), first.eq(1), address.eq(0), rounds.eq(0)]
+            m.d.sync += [self.running.eq(1), first.eq(1), address.eq(0)]
+            m.d.sync += [rounds.eq(0), idle.eq(-1), final.eq(0)]
         with m.If(self.stop):
             m.d.sync += self.running.eq(0)
 

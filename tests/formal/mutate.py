@@ -61,12 +61,12 @@ MUTANTS = (
     Mutant(
         "a wait is one cycle too long",
         "rtl/sequencer.py",
-        (("m.d.sync += [first.eq(last), left.eq(remaining - 1)]", "m.d.sync += [first.eq(last), left.eq(remaining)]"),),
+        (("left.eq(Mux(first, word.wait, left - 1))", "left.eq(Mux(first, word.wait + 1, left - 1))"),),
     ),
     Mutant(
         "a loop runs once too often",
         "rtl/sequencer.py",
-        (("m.d.comb += rounds_left.eq(loop.count - 1)", "m.d.comb += rounds_left.eq(loop.count)"),),
+        (("final[level].eq(present == 2)", "final[level].eq(present == 1)"),),
     ),
     Mutant(
         "a start in the last cycle of a word is lost",

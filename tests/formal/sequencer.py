@@ -86,8 +86,10 @@ def timing(bench: Bench) -> None:
     bench.invariant("word_shown", ~running | (inside.output("program") == word.as_value()))
     bench.invariant("first", ~running | (inside.signal("first") == (since == 0)))
     bench.invariant("since", ~running | (since <= word.wait))
-    bench.invariant("left", ~running | (since == 0) | (inside.signal("left") == (word.wait - since)[:12]))
+    bench.invariant("left", ~running | (since == 0) | (inside.signal("left") == (word.wait - since + 1)[:12]))
     bench.invariant("rounds", inside.signal("rounds") == rounds.as_value())
+    bench.invariant("idle", inside.signal("idle") == Cat(count == 0 for count in rounds))
+    bench.invariant("final", inside.signal("final") == Cat(count == 1 for count in rounds))
 
     bench.cover("inner_loop_in_outer_loop", (rounds[0] > 1) & (rounds[1] > 1))
     bench.cover("loop_done", ends & loops & (rounds[1] == 1) & (count == 3))
@@ -142,6 +144,8 @@ def loop_counts(bench: Bench) -> None:
     bench.invariant("shown", ~dut.running | (inside.output("program") == inside.row("program", address)))
     for level in range(LEVELS):
         bench.invariant(f"rounds_{level}", rounds[level] < times[level])
+        bench.invariant(f"idle_{level}", inside.signal("idle")[level] == (rounds[level] == 0))
+        bench.invariant(f"final_{level}", inside.signal("final")[level] == (rounds[level] == 1))
     bench.invariant(
         "entered",
         ~dut.running | (entered == ((before_body & (rounds[0] == 0)) | (address >= 2) & ~((address == 2) & first))),
