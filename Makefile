@@ -14,7 +14,7 @@ AUDIO  := --audio "$(SPEECH_COMMANDS)"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv kws sim bench figures test long verify formal mutate verilog docs lint clean
+.PHONY: help venv kws sim bench figures test long verify formal mutate verilog synth docs lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ mutate: $(VENV)/.dev ## break the RTL in ten ways, and see that proofs or tests 
 
 verilog: $(VENV)/.runtime ## write the chip's Verilog to build/verilog
 	@$(BIN)/duramesh verilog --out $(BUILD)/verilog $(ARGS)
+
+synth: $(VENV)/.dev ## what every unit becomes in gates; also docs/synthesis.md, with the small chip on an FPGA
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fpga]'
+	@$(BIN)/python -m rtl.synthesis_page --out docs/synthesis.md
 
 docs: $(VENV)/.runtime ## regenerate the pages that come from the code
 	@$(BIN)/python -m rtl.docs

@@ -8,6 +8,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from rtl.keywords import KEYWORDS
+from rtl.sram import SramPlatform
 
 __all__ = ["PREFIX", "TIMESCALE", "to_verilog"]
 
@@ -56,7 +57,7 @@ def to_verilog(component: wiring.Component, name: str, *, prefix: str = PREFIX, 
     """
     strip = " ".join(f"-remove {attribute}" for attribute in _ATTRIBUTES)
     script = [
-        f"read_rtlil <<rtlil\n{rtlil.convert(component, name=name, emit_src=False)}\nrtlil",
+        f"read_rtlil <<rtlil\n{rtlil.convert(component, name=name, platform=SramPlatform(), emit_src=False)}\nrtlil",
         *_PASSES,
         f"attrmap {strip}",
         f"attrmap -modattr {strip}",

