@@ -9,12 +9,14 @@ Matrices are kept as (rows, columns), as the BLAS likes them for small batches.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.config import AnalogConfig
+from analog_models.device import Pcm
 from analog_models.periphery import Columns
 
 __all__ = [
@@ -182,10 +184,22 @@ class CellArray:
         return self._read_units(rows) * (self._config.pcm.g_max_us / G_UNITS)
 
     def _read_units(self, rows: Sequence[int] | NDArray | slice) -> Array:
-        config = self._config
-        nu = self.exponent[:, rows] / _NU_UNITS
-        loss = config.periphery.attenuation(self.shape[1])[rows, np.newaxis]
-        return np.rint(self.programmed[:, rows] * config.pcm.retention(nu, self._age_s(rows)) * loss)
+        pcm = self._config.pcm
+        loss = self._config.periphery.attenuation(self.shape[1])[rows, np.newaxis]
+        ages = self._age_s(rows)
+        units = np.empty(self.programmed[:, rows].shape)
+        # Device by device, so that what is in work stays near the processor.
+        for exponents, programmed, age, left in zip(
+            self.exponent[:, rows], self.programmed[:, rows], ages, units, strict=True
+        ):
+            if _tabulated(exponents, age):
+                retention = np.take(_retentions(pcm, float(age[0, 0])), exponents, out=left, mode="clip")
+            else:
+                retention = pcm.retention(exponents / _NU_UNITS, age)
+            np.multiply(programmed, retention, out=left)
+            left *= loss
+            np.rint(left, out=left)
+        return units
 
     def _age_s(self, rows: Sequence[int] | NDArray | slice) -> Array:
         """Time since the devices in `rows` were programmed, (4, rows, 1)."""
@@ -198,10 +212,11 @@ class CellArray:
         if not self._touched:
             return
         self._touched = False
-        rows = np.flatnonzero(self._stale)
+        everything = bool(self._stale.all())
+        rows = slice(None) if everything else np.flatnonzero(self._stale)
         self._units[:, rows] = self._read_units(rows)
         self._deviations.clear()
-        if len(rows) == len(self._stale):
+        if everything:
             self._signals.clear()
             self._variances.clear()
         for reads, signal in self._signals.items():
@@ -216,21 +231,30 @@ class CellArray:
 
     def _signal_of(self, read: Read, rows: NDArray[np.integer] | slice) -> Array:
         plus, minus = (gains * (SIGNAL_UNITS / G_UNITS) for gains in self._columns.branch_gains(read.discharge))
-        total = np.zeros(self._units[0, rows].shape)
+        total: Array | None = None
         for device, factor in self._selected(read.wp1, read.wp2):
-            positive, negative = self._units[device, rows], self._units[device + 1, rows]
-            total += factor * (np.rint(positive * plus) - np.rint(negative * minus))
-        return -total if read.discharge else total
+            net, negative = self._units[device, rows] * plus, self._units[device + 1, rows] * minus
+            np.rint(net, out=net)
+            net -= np.rint(negative, out=negative)
+            if factor != 1:
+                net *= factor
+            total = net if total is None else np.add(total, net, out=total)
+        if total is None:
+            return np.zeros(self._units[0, rows].shape)
+        return np.negative(total, out=total) if read.discharge else total
 
     def _variance_of(self, pairs: Pairs, rows: NDArray[np.integer] | slice) -> Array:
-        pcm = self._config.pcm
-        g_us = np.multiply(self._units[:, rows], pcm.g_max_us / G_UNITS, dtype=np.float64)
-        sigma = pcm.read_sigma_us(g_us, self._age_s(rows)) / pcm.g_max_us
-        square = sigma * sigma * _VARIANCE_UNITS
-        total = np.zeros(square.shape[1:])
-        for wp1, wp2 in pairs:
-            for device, factor in self._selected(wp1, wp2):
-                total += np.rint((square[device] + square[device + 1]) * factor**2)
+        selected = [device for pair in pairs for device in self._selected(*pair)]
+        ages = self._age_s(rows)
+        squares: dict[int, Array] = {}
+        total = np.zeros(self._units[0, rows].shape)
+        for device, factor in selected:
+            for one in (device, device + 1):
+                if one not in squares:
+                    squares[one] = _squares(self._config.pcm, self._units[one, rows], ages[one])
+            both = squares[device] + squares[device + 1]
+            both *= factor**2
+            total += np.rint(both, out=both)
         return total
 
     def signal(self, reads: tuple[Read, ...]) -> Array:
@@ -316,6 +340,39 @@ class CellArray:
         """`spread` of single columns, each with pulses of its own, not yet squared."""
         variance = self.variance(((read.wp1, read.wp2),))[slice(*rows), columns].astype(np.float64)
         return np.einsum("nr,rn->n", squared(times).astype(np.float64), variance)
+
+
+# Devices of one age have fewer conductances and exponents than there are devices in a tile, and a power or an exponential
+# takes far longer than a look into a table of all of them: a chip that is read for the first time takes half the time.
+
+
+def _tabulated(values: NDArray[np.integer], ages: Array) -> bool:
+    """Whether so many values are looked up, for devices of these ages."""
+    return values.size > _NU_UNITS and bool((ages == ages[0]).all())
+
+
+@lru_cache(maxsize=4)
+def _retentions(pcm: Pcm, age_s: float) -> Array:
+    """Retention at an age, by drift exponent in its units."""
+    return pcm.retention(np.arange(_NU_UNITS) / _NU_UNITS, age_s)
+
+
+def _squares(pcm: Pcm, units: NDArray[np.int32], ages: Array) -> Array:
+    """Variances of one read of devices, in variance units, not yet rounded."""
+    if _tabulated(units, ages):
+        return np.take(_all_squares(pcm, float(ages[0, 0])), units, out=np.empty(units.shape), mode="clip")
+    return _squares_of(pcm, units, ages)
+
+
+def _squares_of(pcm: Pcm, units: NDArray[np.integer], ages: Array | float) -> Array:
+    sigma = pcm.read_sigma_us(np.multiply(units, pcm.g_max_us / G_UNITS, dtype=np.float64), ages) / pcm.g_max_us
+    return sigma * sigma * _VARIANCE_UNITS
+
+
+@lru_cache(maxsize=4)
+def _all_squares(pcm: Pcm, age_s: float) -> Array:
+    """Those of every conductance that a device can have, in order of its units."""
+    return _squares_of(pcm, np.arange(round(pcm.g_set_us / pcm.g_max_us * G_UNITS) + 1), age_s)
 
 
 def squared(row_time: NDArray[np.integer]) -> NDArray[np.float32]:
