@@ -17,7 +17,7 @@ from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.noise import KeyedNoise
 from analog_models.reception import PadReceiver
-from analog_models.tile import Tile, connect
+from analog_models.tile import Arrived, Tile, connect
 
 __all__ = ["AnalogChip", "AnalogFileError"]
 
@@ -177,9 +177,10 @@ class AnalogChip:
                 for event in batch:
                     self.tile(event.tile).precharge(frames, cycle, columns.get(event.tile) if columns else None)
             elif kind is EventKind.INTEGRATE:
+                arrived: Arrived = {}
                 for event in batch:
                     times = _needed(event, event.row_time, "row_time")
-                    self.tile(event.tile).latch(frames, cycle, _controls(event), times)
+                    self.tile(event.tile).latch(frames, cycle, _controls(event), times, arrived)
                 for members in dict.fromkeys([self._sharing(self.tile(event.tile)) for event in batch]):
                     connect(members, frames, cycle)
             elif kind is EventKind.RAMP:

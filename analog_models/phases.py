@@ -108,7 +108,7 @@ class Phases:
     def _like(self, member: int, cells: CellArray, rows: Rows, times: NDArray[np.integer]) -> Group:
         """The group of these pulses; they are compared only where nobody knows that they are the same array."""
         for group in self.groups:
-            if group.times is times:
+            if group.times is times and group.member == member:
                 return group
         for group in self.groups:
             if group.member == member and group.rows == rows and (group.times == times).all():

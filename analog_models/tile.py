@@ -17,12 +17,15 @@ from analog_models.phases import Pulses
 from analog_models.reception import Receiver
 from analog_models.saturation import Level, blocks
 
-__all__ = ["Tile", "connect"]
+__all__ = ["Arrived", "Tile", "connect"]
 
 Array = NDArray[np.float64]
 
 #: How the rows are read, and what arrives there.
 Moving = tuple[Read, Pulses]
+
+#: Pulses by the identity of the array that they came in, of one cycle.
+Arrived = dict[int, Pulses]
 
 #: Vectors of pulses that a tile keeps as it has latched them.
 _LATCHED = 4
@@ -219,27 +222,40 @@ class Tile:
             )
         return node
 
-    def latch(self, frames: Frames, cycle: int, controls: TileControls, row_time: NDArray[np.integer]) -> None:
+    def latch(
+        self,
+        frames: Frames,
+        cycle: int,
+        controls: TileControls,
+        row_time: NDArray[np.integer],
+        arrived: "Arrived | None" = None,
+    ) -> None:
         """First half of an integration: its controls and pulses. `connect` follows.
 
-        `row_time` is what arrived at the tile's edge; the rows' transport errors are added here.
+        `row_time` is what arrived at the tile's edge; the rows' transport errors are added here. Tiles that latch the
+        same array in the same cycle may pass one dict `arrived` on, to look at it once.
 
         Raises
         ------
         ValueError
             On a wrong shape or type of `row_time`, or a time above 511 ns.
         """
-        pulses = self._arrived(frames, cycle, np.asarray(row_time))
+        pulses = self._arrived(frames, cycle, np.asarray(row_time), {} if arrived is None else arrived)
         self.controls = controls
         self.moving = None  # without a device there is no current, and no switch that injects charge
         if controls.wp1 or controls.wp2:
             self.moving = Read(controls.wp1, controls.wp2, controls.discharge), pulses
 
-    def _arrived(self, frames: Frames, cycle: int, row_time: NDArray[np.integer]) -> Pulses:
+    def _arrived(self, frames: Frames, cycle: int, row_time: NDArray[np.integer], arrived: "Arrived") -> Pulses:
         """The pulses on the mesh rows and on the bias rows, where there are any."""
         for known, pulses in self._latched:
             if known is row_time:
                 return pulses
+        exact = not self.config.transport.active
+        if exact and id(row_time) in arrived:
+            pulses = arrived[id(row_time)]
+            self._latched.append((row_time, pulses))
+            return pulses
         expected = (len(frames), self.shape[0])
         if row_time.shape != expected or row_time.dtype.kind not in "ui":
             raise ValueError(
@@ -258,8 +274,9 @@ class Tile:
         # Rows without any pulse, as the bias rows of most phases, move nothing.
         banks = zip(self._banks, longest, strict=True)
         pulses = [((start, stop), times[:, start:stop]) for (start, stop), most in banks if most]
-        if not self.config.transport.active:  # with errors, the same pulses arrive differently the next time
+        if exact:  # with errors, the same pulses arrive differently the next time, and at the next tile
             self._latched.append((row_time, pulses))
+            arrived[id(row_time)] = pulses
         return pulses
 
     def _reconnect(self, v_mv: Array, before: int, cycle: int) -> Level:

@@ -4,6 +4,7 @@ The golden model has its own, for it is independent.
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,24 @@ __all__ = ["array_controls", "ramp_controls", "write_event"]
 
 def array_controls(bank: Mapping[str, int]) -> TileControls:
     """Controls of an integration, from the fields of ARRAY."""
+    return _array_controls(*map(bank.__getitem__, _ARRAY))
+
+
+_ARRAY = ("wp1", "wp2", "discharge", "capacitors", "share_north", "share_south")
+
+
+@cache
+def _array_controls(
+    wp1: int, wp2: int, discharge: int, capacitors: int, share_north: int, share_south: int
+) -> TileControls:
+    """There are a few hundred at most."""
     return TileControls(
-        wp1=bool(bank["wp1"]),
-        wp2=bool(bank["wp2"]),
-        discharge=bool(bank["discharge"]),
-        capacitors=bank["capacitors"],
-        share_north=bool(bank["share_north"]),
-        share_south=bool(bank["share_south"]),
+        wp1=bool(wp1),
+        wp2=bool(wp2),
+        discharge=bool(discharge),
+        capacitors=capacitors,
+        share_north=bool(share_north),
+        share_south=bool(share_south),
     )
 
 

@@ -3,8 +3,9 @@
 All cycles count from cycle 0 of the program.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from cosim.fabric.mesh_graph import Lanes
 from rtl.isa import RAMP_LATENCY
@@ -88,6 +89,12 @@ class Integrate:
     controls: Mapping[str, int]
     bias_time: tuple[int, ...]
     links: tuple[Link, ...]
+
+    @cached_property
+    def heard(self) -> Hashable:
+        """The same for integrations whose rows are high for the same times: tiles that hear one vector."""
+        links = tuple([(link.source, link.start, link.stop, link.lanes.tobytes()) for link in self.links])
+        return hash(links), links, self.bias_time
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A batch of frames on its way through the schedule of one frame, event by event."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from itertools import groupby
 
 import numpy as np
@@ -47,6 +47,8 @@ class Batch:
         #: Crossing times of each ramp, (B, lanes) cycles.
         self.crossings: dict[Ramp, Durations] = {}
         self.results: dict[tuple[int, int], NDArray[np.uint8]] = {}
+        #: High times of the rows of integrations: tiles that hear the same share them.
+        self._rows: dict[Hashable, Durations] = {}
 
     def run(self, events: tuple[Event, ...]) -> dict[tuple[int, int], NDArray[np.uint8]]:
         """Serve all events; the results (B, lanes) that are stored, by OLP and slot."""
@@ -105,9 +107,13 @@ class Batch:
                 total = high if total is None else (total + high).clip(0, MAX_TIME)
         return np.zeros((len(self.frames), self.lanes), np.uint16) if total is None else total
 
-    def _row_times(self, event: Integrate) -> NDArray[np.uint16]:
-        bias = np.broadcast_to(np.array(event.bias_time, np.uint16), (len(self.frames), len(event.bias_time)))
-        return np.concatenate([self._high_times(event.links), bias], axis=1)
+    def _row_times(self, event: Integrate) -> Durations:
+        key = event.heard
+        if key not in self._rows:
+            times = np.empty((len(self.frames), self.lanes + len(event.bias_time)), np.uint16)
+            times[:, : self.lanes], times[:, self.lanes :] = self._high_times(event.links), event.bias_time
+            self._rows[key] = times
+        return self._rows[key]
 
     def _counted(self, event: Count) -> NDArray[np.uint8]:
         """High time up to the first falling edge."""
