@@ -342,8 +342,8 @@ class CellArray:
         return np.einsum("nr,rn->n", squared(times).astype(np.float64), variance)
 
 
-# Devices of one age have fewer conductances and exponents than there are devices in a tile, and a power or an exponential
-# takes far longer than a look into a table of all of them: a chip that is read for the first time takes half the time.
+# Devices of one age have fewer conductances and exponents than a tile has devices, and a power or an exponential takes
+# far longer than a look into a table of all of them.
 
 
 def _tabulated(values: NDArray[np.integer], ages: Array) -> bool:

@@ -210,3 +210,18 @@ def test_a_significance_that_would_break_exactness_is_refused() -> None:
     config = replace(NOMINAL, significance=64)
     with pytest.raises(ValueError, match=r"exceed 2\*\*53"):
         CellArray(config, Columns.drawn(config.periphery, KeyedNoise(0), 4), 520)
+
+
+@pytest.mark.parametrize("age_s", [0.0, 20.0, 3600.0, 1e7])
+def test_devices_in_numbers_are_read_as_a_few_are(age_s):
+    """The former come from tables of all exponents and conductances, the latter one by one: not a bit differs."""
+    config, rows, columns = replace(NOMINAL, age_s=age_s), 160, 512
+    cells = CellArray(config, Columns.drawn(config.periphery, KeyedNoise(4), columns), rows)
+    random = np.random.default_rng(4)
+    g_us, nu = random.uniform(0, config.pcm.g_set_us, cells.shape), random.uniform(0, 1, cells.shape)
+    cells.write(np.arange(rows), slice(None), g_us, nu)
+    units, squares = cells.read_us(), cells.variance(((True, True),)).copy()
+    for some in (np.arange(100), np.arange(100, rows)):
+        assert np.array_equal(units[:, some], cells.read_us(some))
+        cells.touch(some)
+        assert np.array_equal(squares, cells.variance(((True, True),)))
