@@ -371,7 +371,7 @@ def _squares_of(pcm: Pcm, units: NDArray[np.integer], ages: Array | float) -> Ar
 
 @lru_cache(maxsize=4)
 def _all_squares(pcm: Pcm, age_s: float) -> Array:
-    """Those of every conductance that a device can have, in order of its units."""
+    """Those of every conductance that a device can have, in its units: `write` bounds it, drift takes."""
     return _squares_of(pcm, np.arange(round(pcm.g_set_us / pcm.g_max_us * G_UNITS) + 1), age_s)
 
 

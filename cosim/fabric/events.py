@@ -93,8 +93,8 @@ class Integrate:
     @cached_property
     def heard(self) -> Hashable:
         """The same for integrations whose rows are high for the same times: tiles that hear one vector."""
-        links = tuple([(link.source, link.start, link.stop, link.lanes.tobytes()) for link in self.links])
-        return hash(links), links, self.bias_time
+        links = [(link.source, link.start, link.stop, link.lanes.tobytes()) for link in self.links]
+        return tuple(links), self.bias_time
 
 
 @dataclass(frozen=True)
