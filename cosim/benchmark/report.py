@@ -16,9 +16,9 @@ __all__ = ["plot", "print_benchmark", "write_json"]
 #: Panels of the picture: key of `Benchmark.scaling`, axis, unit.
 _PANELS = (
     ("batch", "batch", "per second"),
-    ("lanes", "rows and columns of a tile", "MACs per second"),
-    ("tiles", "tiles at work", "MACs per second"),
-    ("threads", "threads of numpy's products", "speed over one thread"),
+    ("lanes", "rows and columns of a tile", "MVM per second"),
+    ("tiles", "tiles at work", "MVM per second"),
+    ("processes", "processes side by side", "speed over one"),
     ("rtl lanes", "lanes of the chip", "cycles per second"),
     ("rtl tiles", "tiles at work", "cycles per second"),
 )
@@ -33,24 +33,27 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     console.print(f"         {machine['compiler']}; {machine['blas']}; aihwkit {machine['aihwkit']}\n", soft_wrap=True)
 
     rates = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    for heading in ("one thread", "per second", "spread", "by the clock", "what"):
-        rates.add_column(heading, justify="left" if heading in ("one thread", "what") else "right")
+    for heading in ("one process", "per second", "spread", "by the clock", "what"):
+        rates.add_column(heading, justify="left" if heading in ("one process", "what") else "right")
     for case, series in result.rtl.items():
         _rate(rates, f"RTL, {case}", series.cycles, "cycles, host transfers and physics included")
         _rate(rates, "  its model alone", series.bare, "cycles of the bare Verilator loop, same process")
         _rate(rates, "  its frames", series.frames, f"frames on {series.tiles} tiles of {series.lanes} lanes")
     lanes = plan.lanes[-1]
     for work, what in (
-        ("twin mvm", f"signed {lanes} x {lanes} MACs to 8-bit codes, noise drawn"),
-        ("products", "the eight products of such a MAC, unmerged, the twin's types"),
+        ("twin mvm", f"signed {lanes} x {lanes} MVM to 8-bit codes, noise drawn"),
+        ("products", "the eight products of such an MVM, unmerged, the twin's types"),
         ("numpy mvm", "bare float32 products"),
-        ("aihwkit mvm", "MACs of a PCM tile, read noise drawn"),
+        ("aihwkit mvm", "MVM of a PCM tile, read noise drawn"),
         ("twin frames", "keyword-spotting frames"),
         ("numpy frames", "the same network in float32"),
     ):
         for batch in plan.batches:
-            if any(case.work == work for case in result.one_thread):
+            if any(case.work == work for case in result.one_process):
                 _rate(rates, f"{work}, batch {batch:,}", result.series(work, batch), what)
+    for batch in plan.full_batches:
+        what = "frames that fill the chip: 33 tiles, 17 outputs"
+        _rate(rates, f"twin full frames, batch {batch:,}", result.series("twin full frames", batch), what)
     console.print(rates)
 
     main, batch = result.rtl[plan.rtl[0]], plan.batches[-1]
@@ -65,6 +68,16 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     )
     ratios.add_row(f"{twin.over(products):.2f}", "the same, products in float64 throughout")
     ratios.add_row(f"{frames:,.0f}", f"frames of the twin, batch {batch:,}, for each of the RTL")
+    for name, latency in result.latency.items():
+        parts = latency.to_json()
+        spent = ", ".join(f"{key.removesuffix('_ms')} {ms:.0f}" for key, ms in parts.items() if key.endswith("_ms"))
+        ratios.add_row(
+            f"{latency.ms:,.0f}",
+            f"ms, a frame that fills the chip on an open session, {name}" + (spent and f": {spent}"),
+        )
+    side = result.side_by_side
+    ratios.add_row(f"{side.gain:.2f}", f"throughput of {side.sessions} RTL sessions side by side over one by one")
+    ratios.add_row(f"{1000 * result.first_use_s:,.0f}", "ms, the twin's first frame that fills the chip")
     ratios.add_row(f"{result.peak_mib:,.0f}", f"MiB, largest memory of a process with {batch:,} frames in a batch")
     build = main.build
     took = f"{build.wall_s:.0f} s by the clock, {build.cpu_s:.0f} s of CPU" if build else "not known"
@@ -72,6 +85,8 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     console.print()
     console.print(ratios)
     console.print()
+    if result.busy:
+        console.print(f"[bold]{result.busy}[/]", soft_wrap=True)
     for key, axis, unit in _PANELS:
         for name, values in result.scaling()[key].items():
             line = "   ".join(f"{x:,}: {_short(y)}" for x, y in sorted(values.items()))

@@ -4,15 +4,29 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from cosim.benchmark.machine import describe_machine
-from cosim.benchmark.timing import Sample, Series, Worker
-from cosim.benchmark.work import Case, aihwkit_problem, frames_peak_mib, kws_work, mac_work, random_inputs, take
+from cosim.benchmark.sessions import Latency, SideBySide
+from cosim.benchmark.timing import Sample, Series, Worker, together
+from cosim.benchmark.work import (
+    Case,
+    aihwkit_problem,
+    frames_peak_mib,
+    full_frame_first_use_s,
+    full_frame_work,
+    kws_work,
+    mvm_work,
+    random_inputs,
+    take,
+)
 from cosim.engines.rtl.build import build
 from cosim.engines.rtl.cache import Effort
 from cosim.engines.rtl.engine import RtlEngine
+from cosim.engines.session import ChipSession
+from cosim.engines.twin.engine import TwinEngine
 from rtl.config import preset
 
 __all__ = ["Benchmark", "Plan", "RtlCase", "RtlSeries", "measure"]
@@ -22,13 +36,13 @@ Advance = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class RtlCase:
-    """Frames on the RTL: of keyword spotting, or of one MAC on a single tile."""
+    """Frames on the RTL: of keyword spotting, or of one MVM on a single tile."""
 
     preset: str = "chip"
     single: bool = False
 
     def __str__(self) -> str:
-        return f"{self.preset}, {'one MAC' if self.single else 'keyword spotting'}"
+        return f"{self.preset}, {'one MVM' if self.single else 'keyword spotting'}"
 
 
 @dataclass(frozen=True)
@@ -41,8 +55,12 @@ class Plan:
         Rounds.
     least_s : float
         Length of a sample in numpy.
-    batches, lanes, tiles, threads : tuple of int
+    batches, lanes, tiles, processes : tuple of int
         Scales; the largest batch and number of lanes, and one tile, are the main figures.
+    full_batches : tuple of int
+        Batches of frames that fill the chip.
+    sessions : int
+        Of the RTL, side by side.
     rtl : tuple of RtlCase
         The first one is the main figure.
     groups : int
@@ -54,15 +72,17 @@ class Plan:
     batches: tuple[int, ...] = (1, 10, 100, 1000)
     lanes: tuple[int, ...] = tuple(preset().lanes >> halvings for halvings in (3, 2, 1, 0))
     tiles: tuple[int, ...] = (1, 2, 4)
-    threads: tuple[int, ...] = (1, 2)
+    processes: tuple[int, ...] = (1, 2)
+    full_batches: tuple[int, ...] = (1, 64)
+    sessions: int = 5
     rtl: tuple[RtlCase, ...] = (RtlCase(), RtlCase(single=True), RtlCase("small"))
     groups: int = 2
 
     @classmethod
     def full(cls, repeats: int) -> "Plan":
-        """Everything, on as many threads as there are cores."""
+        """Everything, in as many processes as there are cores."""
         cores = describe_machine()["cores"]
-        return cls(repeats, threads=tuple(sorted({1, *(2**n for n in range(1, cores.bit_length())), cores})))
+        return cls(repeats, processes=tuple(sorted({1, *(2**n for n in range(1, cores.bit_length())), cores})))
 
     @classmethod
     def quick(cls) -> "Plan":
@@ -73,24 +93,27 @@ class Plan:
             batches=(1, 8),
             lanes=(8, 16),
             tiles=(1, 2),
-            threads=(1,),
+            processes=(1, 2),
+            full_batches=(1, 2),
+            sessions=2,
             rtl=(RtlCase("small"), RtlCase("small", single=True)),
             groups=1,
         )
 
     def cases(self, *, aihwkit: bool = False) -> Iterator[Case]:
-        """What is measured in one thread."""
+        """What is measured in one process."""
         lanes, batch = self.lanes[-1], self.batches[-1]
         for work in ("twin mvm", "products", "products64", "numpy mvm", *(["aihwkit mvm"] if aihwkit else [])):
             yield from (Case(work, size, lanes) for size in self.batches)
             yield from (Case(work, batch, size) for size in self.lanes[:-1])
         yield from (Case("twin mvm", batch, lanes, count) for count in self.tiles if count > 1)
         yield from (Case(work, size, lanes) for work in ("twin frames", "numpy frames") for size in self.batches)
+        yield from (Case("twin full frames", size, lanes) for size in self.full_batches)
 
-    def threaded(self) -> tuple[Case, ...]:
-        """What is measured with every number of threads."""
-        lanes, batch = self.lanes[-1], self.batches[-1]
-        return Case("twin mvm", batch, lanes), Case("numpy mvm", batch, lanes), Case("twin frames", batch, lanes)
+    def beside(self) -> tuple[Case, ...]:
+        """What is measured with every number of processes side by side."""
+        lanes = self.lanes[-1]
+        return Case("twin mvm", self.batches[-1], lanes), Case("twin full frames", self.full_batches[-1], lanes)
 
 
 @dataclass
@@ -141,34 +164,63 @@ class Benchmark:
     plan : Plan
     machine : dict
         `machine.describe_machine`.
-    one_thread : mapping of Case to Series
-    threaded : mapping of (Case, threads) to Series
+    one_process : mapping of Case to Series
+    beside : mapping of (Case, processes) to Series
     rtl : mapping of RtlCase to RtlSeries
+    latency : mapping of str to Latency
+        One frame that fills the chip, on an open session of the engine `rtl` or `twin`.
+    side_by_side : SideBySide
+        Such sessions of the RTL.
     peak_mib : float
         Memory for one batch of keyword-spotting frames, the largest batch of the plan.
+    first_use_s : float
+        The first full frame on a programmed chip.
     """
 
     plan: Plan
     machine: dict[str, Any] = field(default_factory=describe_machine)
-    one_thread: dict[Case, Series] = field(default_factory=dict)
-    threaded: dict[tuple[Case, int], Series] = field(default_factory=dict)
+    one_process: dict[Case, Series] = field(default_factory=dict)
+    beside: dict[tuple[Case, int], Series] = field(default_factory=dict)
     rtl: dict[RtlCase, RtlSeries] = field(default_factory=dict)
+    latency: dict[str, Latency] = field(default_factory=lambda: {"rtl": Latency(), "twin": Latency()})
+    side_by_side: SideBySide = field(default_factory=lambda: SideBySide(0))
     peak_mib: float = float("nan")
+    first_use_s: float = float("nan")
 
     def series(self, work: str, batch: int | None = None, lanes: int | None = None, tiles: int = 1) -> Series:
         """Samples of a case; by default of the largest batch and the largest tile."""
-        return self.one_thread[Case(work, batch or self.plan.batches[-1], lanes or self.plan.lanes[-1], tiles)]
+        return self.one_process[Case(work, batch or self.plan.batches[-1], lanes or self.plan.lanes[-1], tiles)]
 
     @property
     def over_own_matmuls(self) -> float:
-        """Time of signed MACs of the twin over that of their unmerged products, same types, largest batch."""
+        """Time of signed MVMs of the twin over that of their unmerged products, same types, largest batch."""
         return self.series("twin mvm").over(self.series("products"))
+
+    @property
+    def core_share(self) -> float:
+        """Share of the time by the clock in which one process had a core for itself: 1 on an idle machine."""
+        return median(one.cpu_s / one.wall_s for series in self.one_process.values() for one in series.samples)
+
+    @property
+    def busy(self) -> str | None:
+        """That the machine had other work, and what it does to the figures; None if it had not."""
+        load, share = self.machine["load"] or 0.0, self.core_share
+        if load < 0.5 * self.machine["cores"] and share > 0.95:
+            return None
+        return (
+            f"the machine was busy (load {load:.1f} at the start on {self.machine['cores']} cores; a process had "
+            f"{share:.0%} of its core): figures by the clock are too low, and those of CPU time a little; measure again"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The documented keys (docs/benchmarks.md). A batch size *n* is the key ``bn``."""
         plan = self.plan
-        works = sorted({case.work for case in self.one_thread if not case.work.startswith("products")})
-        result: dict[str, Any] = {"machine": self.machine, "rtl": self.rtl[plan.rtl[0]].to_json()}
+        one = sorted({case.work for case in self.one_process if not case.work.startswith("products")})
+        works = [work for work in one if work != "twin full frames"]
+        result: dict[str, Any] = {"machine": self.machine | {"busy": self.busy, "core_share": self.core_share}}
+        result["rtl"] = self.rtl[plan.rtl[0]].to_json()
+        result["session"] = {name: latency.to_json() for name, latency in self.latency.items()}
+        result["session"]["side_by_side"] = self.side_by_side.to_json()
         for work in works:
             name, _, kind = work.partition(" ")
             rates = {f"b{batch}": self.series(work, batch).per_s for batch in plan.batches}
@@ -177,31 +229,35 @@ class Benchmark:
             "over_own_matmuls": self.over_own_matmuls,
             "over_float64_matmuls": self.series("twin mvm").over(self.series("products64")),
             "peak_mib": self.peak_mib,
+            "full_frames_per_s": {
+                f"b{batch}": self.series("twin full frames", batch).per_s for batch in plan.full_batches
+            },
+            "full_frame_first_use_s": self.first_use_s,
         }
         result["scaling"] = self.scaling()
         result["series"] = {
             f"{case.work}, batch {case.batch}, {case.lanes} lanes, {case.tiles} tiles": series.to_json()
-            for case, series in self.one_thread.items()
+            for case, series in self.one_process.items()
         }
         result["repeats"] = plan.repeats
         return result
 
     def scaling(self) -> dict[str, dict[str, dict[int, float]]]:
-        """MACs a second by batch, lanes and tiles; speed over one thread by threads; the RTL's cycles a second."""
+        """MVMs a second by batch, lanes and tiles; speed over one process by processes; the RTL's cycles a second."""
         plan = self.plan
-        macs = ("twin mvm", "products", "numpy mvm")
-        one = {case: self.threaded[case, 1].wall_per_s for case in plan.threaded()}
+        mvms = ("twin mvm", "products", "numpy mvm")
+        one = {case: self.beside[case, 1].wall_per_s for case in plan.beside()}
         main = self.rtl[plan.rtl[0]]
         return {
             "batch": {
                 work: {batch: self.series(work, batch).per_s for batch in plan.batches}
-                for work in (*macs, "twin frames", "numpy frames")
+                for work in (*mvms, "twin frames", "numpy frames")
             },
-            "lanes": {work: {lanes: self.series(work, lanes=lanes).per_s for lanes in plan.lanes} for work in macs},
+            "lanes": {work: {lanes: self.series(work, lanes=lanes).per_s for lanes in plan.lanes} for work in mvms},
             "tiles": {"twin mvm": {tiles: self.series("twin mvm", tiles=tiles).per_s for tiles in plan.tiles}},
-            "threads": {
-                case.work: {n: self.threaded[case, n].wall_per_s / one[case] for n in plan.threads}
-                for case in plan.threaded()
+            "processes": {
+                case.work: {n: self.beside[case, n].wall_per_s / one[case] for n in plan.processes}
+                for case in plan.beside()
             },
             "rtl lanes": {"rtl": {r.lanes: r.cycles.per_s for c, r in self.rtl.items() if not c.single}},
             "rtl tiles": {"rtl": {r.tiles: r.cycles.per_s for r in self.rtl.values() if r.lanes == main.lanes}},
@@ -233,7 +289,7 @@ def measure(plan: Plan, advance: Advance = lambda what, done, total: None, *, re
         problem = fresh.call(aihwkit_problem)
     result.machine["aihwkit"] = "measured" if problem is None else f"not measured: {problem}"
     cases = list(plan.cases(aihwkit=problem is None))
-    total = plan.repeats * (len(rtl) + len(cases) + len(plan.threads) * len(plan.threaded())) + 1
+    total = plan.repeats * (len(rtl) + len(cases) + len(plan.processes) * len(plan.beside()) + 2) + 3
     done = 0
 
     def step(what: object) -> None:
@@ -245,20 +301,30 @@ def measure(plan: Plan, advance: Advance = lambda what, done, total: None, *, re
         step("memory")
         result.peak_mib = fresh.call(frames_peak_mib, plan.batches[-1], plan.lanes[-1])
     with ExitStack() as stack:
-        workers = {threads: stack.enter_context(Worker(threads)) for threads in {1, *plan.threads}}
+        workers = [stack.enter_context(Worker()) for _ in range(max(plan.processes))]
+        step("first use of a chip")
+        result.first_use_s = workers[0].call(full_frame_first_use_s, plan.lanes[-1])
+        step("opening sessions")
+        latencies, side = _sessions(plan, stack)
         for _ in range(plan.repeats):
             for rtl_case, (series, run) in rtl.items():
                 step(f"RTL: {rtl_case}")
                 series.keep(run())
             for case in cases:
                 step(f"{case.work}, {case.batch} at once")
-                sample = workers[1].call(take, case, plan.least_s)
-                result.one_thread.setdefault(case, Series()).samples.append(sample)
-            for threads in plan.threads:
-                for case in plan.threaded():
-                    step(f"{case.work}, {threads} threads")
-                    sample = workers[threads].call(take, case, plan.least_s)
-                    result.threaded.setdefault((case, threads), Series(threads)).samples.append(sample)
+                sample = workers[0].call(take, case, plan.least_s)
+                result.one_process.setdefault(case, Series()).samples.append(sample)
+            for processes in plan.processes:
+                for case in plan.beside():
+                    step(f"{case.work}, {processes} processes")
+                    sample = together(workers[:processes], take, case, plan.least_s)
+                    result.beside.setdefault((case, processes), Series(processes)).samples.append(sample)
+            step("one frame on an open session")
+            for name, session in latencies.items():
+                result.latency[name].take(session)
+            step(f"{plan.sessions} sessions")
+            result.side_by_side.take(side)
+        result.side_by_side.sessions = len(side)
     result.rtl = {case: series for case, (series, _) in rtl.items()}
     return result
 
@@ -276,11 +342,19 @@ def _rebuild(case: RtlCase) -> Effort | None:
                 os.environ["DURAMESH_CACHE"] = before
 
 
+def _sessions(plan: Plan, stack: ExitStack) -> tuple[dict[str, ChipSession], list[ChipSession]]:
+    """Open sessions of a program whose frames fill the chip: one of each engine, and all of the RTL's."""
+    program, chip = full_frame_work(plan.lanes[-1])
+    engine = RtlEngine(program.config)
+    rtl = [stack.enter_context(engine.open(program, chip)) for _ in range(plan.sessions)]
+    return {"rtl": rtl[0], "twin": stack.enter_context(TwinEngine().open(program, chip))}, list(rtl)
+
+
 def _rtl(case: RtlCase, plan: Plan) -> tuple[RtlSeries, Callable[[], Any]]:
     """A case on the RTL: where samples go, and a function that takes one (the statistics of a run)."""
     config = preset(case.preset)
     engine = RtlEngine(config)
-    program, chip = mac_work(config) if case.single else kws_work(config)
+    program, chip = mvm_work(config) if case.single else kws_work(config)
     inputs = random_inputs(program.input_width, plan.groups * program.frames_per_run)
 
     def run() -> Any:

@@ -1,4 +1,4 @@
-"""Taking times: samples in processes of their own, with a known number of threads, in turns.
+"""Taking times: samples in processes of their own, whose products use one thread, in turns or side by side.
 
 Machines are noisy, and noise comes in bursts. So every case is sampled once a round, round after round: a burst hits
 all of them alike, and the median of the rounds forgets it. A sample has wall time and CPU time; of one thread, CPU time
@@ -8,15 +8,15 @@ is what the wall time would be if it had its core for itself.
 import math
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["Sample", "Series", "Worker", "sample"]
+__all__ = ["Sample", "Series", "Worker", "sample", "together"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -38,16 +38,16 @@ class Series:
 
     Parameters
     ----------
-    threads : int
-        With one thread rates are over CPU time, with several over wall time.
+    processes : int
+        Of one process rates are over CPU time, of several side by side over wall time.
     """
 
-    threads: int = 1
+    processes: int = 1
     samples: list[Sample] = field(default_factory=list)
 
     def rates(self) -> list[float]:
         """Items a second, in the order of the rounds."""
-        return [s.items / (s.cpu_s if self.threads == 1 else s.wall_s) for s in self.samples]
+        return [s.items / (s.cpu_s if self.processes == 1 else s.wall_s) for s in self.samples]
 
     @property
     def per_s(self) -> float:
@@ -96,15 +96,9 @@ def calls_for(work: Callable[[], object], items: int, least_s: float) -> int:
 
 
 class Worker:
-    """A process that measures, with a fixed number of threads for numpy's products; a context manager.
+    """A process that measures, with one thread for numpy's products; a context manager."""
 
-    Parameters
-    ----------
-    threads : int
-    """
-
-    def __init__(self, threads: int = 1) -> None:
-        self._environment = dict.fromkeys(_THREADS, str(threads))
+    def __init__(self) -> None:
         self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
     def __enter__(self) -> "Worker":
@@ -113,10 +107,23 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
+    def submit(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> Future[_R]:
+        """Begin to call a function of a module in the process."""
+        with _environment(dict.fromkeys(_THREADS, "1")):  # the first call starts the process
+            return self._pool.submit(function, *args, **kwargs)
+
     def call(self, function: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Call a function of a module in the process, and wait for it."""
-        with _environment(self._environment):  # the first call starts the process
-            return self._pool.submit(function, *args, **kwargs).result()
+        return self.submit(function, *args, **kwargs).result()
+
+
+def together(workers: Sequence[Worker], function: Callable[_P, Sample], *args: _P.args, **kwargs: _P.kwargs) -> Sample:
+    """Take a sample in every process at the same time: all of their items, over the longest of their times."""
+    futures = [worker.submit(function, *args, **kwargs) for worker in workers]
+    samples = [future.result() for future in futures]
+    return Sample(
+        sum(one.items for one in samples), max(one.wall_s for one in samples), sum(one.cpu_s for one in samples)
+    )
 
 
 @contextmanager

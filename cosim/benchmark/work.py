@@ -1,9 +1,10 @@
-"""The work that is measured: MACs of one tile, keyword-spotting frames, and the matrix products behind them."""
+"""The work that is measured: MVMs of one tile, frames of whole chips, and the matrix products behind them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,6 +14,7 @@ from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.programming import WeightTargets
 from analog_models.programming import program as program_weights
+from cosim.benchmark.full_frame import full_frame
 from cosim.benchmark.machine import peak_mib
 from cosim.benchmark.timing import Sample, calls_for, sample
 from cosim.compiler import compile_network
@@ -22,7 +24,17 @@ from cosim.program import Program
 from cosim.workloads.kws.model import KwsModel
 from rtl.config import ChipConfig, preset
 
-__all__ = ["Case", "aihwkit_problem", "frames_peak_mib", "kws_work", "mac_work", "random_inputs", "take"]
+__all__ = [
+    "Case",
+    "aihwkit_problem",
+    "frames_peak_mib",
+    "full_frame_first_use_s",
+    "full_frame_work",
+    "kws_work",
+    "mvm_work",
+    "random_inputs",
+    "take",
+]
 
 #: Types in which the twin computes the means and the variances of its sums.
 MEAN, VARIANCE = np.float64, np.float32
@@ -38,13 +50,14 @@ class Case:
     Parameters
     ----------
     work : str
-        ``twin mvm``: signed MACs with asymmetry balance, events in, 8-bit codes out, all noise drawn.
-        ``products``: the eight matrix products of such a MAC without merging, in the twin's types; ``products64``: the
+        ``twin mvm``: signed MVMs with asymmetry balance, events in, 8-bit codes out, all noise drawn.
+        ``products``: the eight matrix products of such an MVM without merging, in the twin's types; ``products64``: the
         same in float64 throughout. ``numpy mvm``: one bare float32 product. ``twin frames``: keyword-spotting frames
-        in one call of the twin engine, uncalibrated. ``numpy frames``: the same network in float32, products and
-        activations. ``aihwkit mvm``: a PCM tile of aihwkit with read noise drawn for every MAC.
+        in one call of the twin engine, uncalibrated. ``twin full frames``: the same with frames that fill the chip
+        (`full_frame`). ``numpy frames``: the same network in float32, products and
+        activations. ``aihwkit mvm``: a PCM tile of aihwkit with read noise drawn for every MVM.
     batch : int
-        MACs or frames at once.
+        MVMs or frames at once.
     lanes : int
         Rows and columns of a tile; frames run on the preset that has so many.
     tiles : int
@@ -81,11 +94,11 @@ def _weights(case: Case, seed: int = 1) -> NDArray[np.float64]:
     return np.clip(rng.normal(0, _WEIGHT_SIGMA, (case.lanes, case.lanes)), -1, 1)
 
 
-# ---- MACs
+# ---- MVMs
 
 
 @cache
-def _macs(lanes: int, tiles: int) -> AnalogChip:
+def _mvms(lanes: int, tiles: int) -> AnalogChip:
     """Tiles with random weights, programmed pulse by pulse as ever."""
     chip = AnalogChip(AnalogConfig(), tiles=range(tiles), rows=lanes, bias_rows=preset().bias_rows, columns=lanes)
     rows = np.zeros((chip.bias_rows, lanes))
@@ -96,7 +109,7 @@ def _macs(lanes: int, tiles: int) -> AnalogChip:
 
 def _twin_mvm(case: Case) -> Callable[[], object]:
     """Precharge, four integrations (W and -W, both signs of the inputs), ramp."""
-    chip, lanes, tiles = _macs(case.lanes, case.tiles), case.lanes, range(case.tiles)
+    chip, lanes, tiles = _mvms(case.lanes, case.tiles), case.lanes, range(case.tiles)
     bias_rows, largest = chip.bias_rows, preset().max_code
     pulses = {sign: np.zeros((case.batch, lanes + bias_rows), np.uint16) for sign in (1, -1)}
     for sign, times in pulses.items():
@@ -182,8 +195,8 @@ def kws_work(config: ChipConfig | None = None) -> tuple[Program, AnalogChip]:
     return _on_chip(_network(config.lanes), config)
 
 
-def mac_work(config: ChipConfig) -> tuple[Program, AnalogChip]:
-    """One signed MAC with asymmetry balance on one tile of a chip, as a program."""
+def mvm_work(config: ChipConfig) -> tuple[Program, AnalogChip]:
+    """One signed MVM with asymmetry balance on one tile of a chip, as a program."""
     case = Case("", lanes=config.lanes)
     layer = Layer(_weights(case), Activation.LINEAR, full_scale=float(np.sqrt(config.lanes)))
     return _on_chip(FeedForwardNetwork((layer,)), config)
@@ -209,6 +222,30 @@ def _shared_work(lanes: int) -> tuple[Program, AnalogChip]:
 
 def _twin_frames(case: Case) -> Callable[[], object]:
     program, chip = _shared_work(case.lanes)
+    engine = TwinEngine()
+    inputs = program.input_codes(random_inputs(program.input_width, case.batch))
+    return lambda: engine.run(program, chip, inputs)
+
+
+@cache
+def full_frame_work(lanes: int) -> tuple[Program, AnalogChip]:
+    """A program whose frames fill the chip, and the programmed chip: one of each for all cases of a process."""
+    program = full_frame(replace(preset(), lanes=lanes))
+    chip = make_chip(program)
+    program_weights(chip, program.targets)
+    return program, chip
+
+
+def full_frame_first_use_s(lanes: int) -> float:
+    """Seconds of the first full frame on a programmed chip. To be called in a process that has run none."""
+    work = _twin_full_frames(Case("twin full frames", 1, lanes))
+    started = perf_counter()
+    work()
+    return perf_counter() - started
+
+
+def _twin_full_frames(case: Case) -> Callable[[], object]:
+    program, chip = full_frame_work(case.lanes)
     engine = TwinEngine()
     inputs = program.input_codes(random_inputs(program.input_width, case.batch))
     return lambda: engine.run(program, chip, inputs)
@@ -242,6 +279,7 @@ _WORKS: dict[str, Callable[[Case], Callable[[], object]]] = {
     "products64": lambda case: _products(case, np.float64, np.float64),
     "numpy mvm": _numpy_mvm,
     "twin frames": _twin_frames,
+    "twin full frames": _twin_full_frames,
     "numpy frames": _numpy_frames,
     "aihwkit mvm": _aihwkit_mvm,
 }

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from cosim.benchmark.machine import describe_machine, peak_mib
-from cosim.benchmark.suite import Plan
-from cosim.benchmark.timing import Sample, Series, Worker, calls_for, sample
+from cosim.benchmark.suite import Benchmark, Plan
+from cosim.benchmark.timing import Sample, Series, Worker, calls_for, sample, together
 from cosim.benchmark.work import Case, _prepared, aihwkit_problem, frames_peak_mib, kws_work, random_inputs, take
 from cosim.cli import main
 from cosim.engines.rtl.cache import Effort, cached
@@ -22,7 +22,7 @@ SMALL = preset("small")
 # ---- samples
 
 
-def test_rates_are_medians_over_cpu_time_of_one_thread():
+def test_rates_are_medians_over_cpu_time_of_one_process():
     samples = [Sample(100, 9.0, 1.0), Sample(100, 2.0, 2.0), Sample(200, 2.0, 1.0)]
     one, two = Series(1, samples), Series(2, samples)
     assert one.rates() == [100, 50, 200]
@@ -59,22 +59,42 @@ def _threads() -> tuple[str, int]:
     return os.environ["OPENBLAS_NUM_THREADS"], os.getpid()
 
 
-def test_worker_has_its_threads_and_leaves_ours(monkeypatch):
+def test_worker_has_one_thread_and_leaves_ours(monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    with Worker(3) as worker:
+    with Worker() as worker:
         threads, process = worker.call(_threads)
         assert worker.call(_threads) == (threads, process), "one process for all calls"
-    assert threads == "3"
+    assert threads == "1"
     assert process != os.getpid()
     assert os.environ["OPENBLAS_NUM_THREADS"] == "7"
     assert "OMP_NUM_THREADS" not in os.environ
 
 
+def _pretend(items: int, wall_s: float) -> Sample:
+    return Sample(items, wall_s, 0.5 * wall_s)
+
+
+def test_samples_side_by_side_are_added_over_the_longest():
+    with Worker() as one, Worker() as two:
+        assert together([one, two], _pretend, 3, 2.0) == Sample(6, 2.0, 2.0)
+
+
+def test_a_busy_machine_is_said_to_be():
+    result = Benchmark(Plan.quick(), {"load": 0.1, "cores": 2})
+    result.one_process[Case("twin mvm")] = Series(1, [Sample(1, 1.0, 0.99)])
+    assert result.busy is None
+    result.one_process[Case("twin mvm")] = Series(1, [Sample(1, 1.0, 0.6)])
+    assert "a process had 60% of its core" in result.busy
+    result.one_process[Case("twin mvm")] = Series(1, [Sample(1, 1.0, 0.99)])
+    result.machine["load"] = 1.2
+    assert "load 1.2 at the start on 2 cores" in result.busy
+
+
 # ---- work
 
 
-def test_mac_is_a_signed_mac():
+def test_mvm_is_a_signed_mvm():
     """Codes of the measured work follow the product of inputs and weights, both signs, on every tile."""
     work, items, _ = _prepared(Case("twin mvm", 40, 16, 2), 0)
     assert items == 80
@@ -88,7 +108,7 @@ def test_mac_is_a_signed_mac():
     assert not np.array_equal(codes[0], codes[1])
 
 
-def test_products_are_those_of_the_mac():
+def test_products_are_those_of_the_mvm():
     products = _prepared(Case("products", 5, 16), 0)[0]()
     assert len(products) == 8
     assert {product.dtype.name for product in products[:4]} == {"float64"}
@@ -115,8 +135,8 @@ def test_full_plan_has_the_documented_cases():
     for work in ("twin mvm", "products", "numpy mvm", "twin frames"):
         for batch in (1, 1000):
             assert Case(work, batch, 512) in cases
-    assert plan.threads[0] == 1
-    assert plan.threads[-1] == describe_machine()["cores"]
+    assert plan.processes[0] == 1
+    assert plan.processes[-1] == describe_machine()["cores"]
     assert str(plan.rtl[0]) == "chip, keyword spotting"
 
 
@@ -204,5 +224,12 @@ def test_quick_benchmark(tmp_path):
         assert twin["frames_per_s"][name] > 1
     assert twin["over_own_matmuls"] > 1, "the products are part of the work"
     assert 20 < twin["peak_mib"] < 2000
-    assert set(report["scaling"]) == {"batch", "lanes", "tiles", "threads", "rtl lanes", "rtl tiles"}
+    assert twin["full_frames_per_s"]["b2"] > twin["full_frames_per_s"]["b1"] > 1
+    assert 0 < twin["full_frame_first_use_s"] < 60
+    rtl, twin = report["session"]["rtl"], report["session"]["twin"]
+    assert rtl["ms"] > twin["ms"] > 0
+    assert sum(rtl[f"{part}_ms"] for part in ("simulator", "analog", "host", "transfer")) < 1.2 * rtl["ms"] + 5
+    assert report["session"]["side_by_side"]["gain"] > 0.3
+    assert ("busy" in result.output) == (report["machine"]["busy"] is not None)
+    assert set(report["scaling"]) == {"batch", "lanes", "tiles", "processes", "rtl lanes", "rtl tiles"}
     assert len(report["series"]["twin mvm, batch 8, 16 lanes, 1 tiles"]["samples"]) == report["repeats"] == 2

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from analog_models.programming import program as program_weights
+from cosim.benchmark.full_frame import full_frame
 from cosim.engines.rtl.agents.errors import ChipError
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.rtl.simulator import SimulationError
@@ -24,7 +25,6 @@ from cosim.isa.words import TILE
 from cosim.program import ChipImage, ProgramError, Unit
 from rtl.config import preset
 from tests.cosim.engines.codes import assert_equal
-from tests.cosim.full_frame import full_frame
 
 pytestmark = pytest.mark.cosimulation
 

@@ -16,6 +16,8 @@ from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import InputSlot, OutputSlot, Program, Unit
 from rtl.config import ChipConfig, Edge, preset
 
+__all__ = ["full_frame"]
+
 #: Rows and columns of the squares that each ILP sends to.
 _BLOCKS = (
     ((0, 1), (0, 1, 2)),
