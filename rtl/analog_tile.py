@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.isa import ArrayBank, ReadoutBank, WriteBank
+from rtl.parameters import ParametricSignature, whole
 
 __all__ = ["AnalogEvent", "AnalogMacro", "AnalogPort"]
 
@@ -18,7 +19,7 @@ class AnalogEvent(data.Struct):
     write: 1
 
 
-class AnalogPort(wiring.Signature):
+class AnalogPort(ParametricSignature):
     """Everything that passes between a tile's digital part and its analog macro, as the macro sees it.
 
     Parameters
@@ -45,12 +46,20 @@ class AnalogPort(wiring.Signature):
     fault : Out(1)
         Sticky: controls that contradict each other.
 
+    Raises
+    ------
+    TypeError, ValueError
+        On a number of lanes that is none, or of bias rows that is not 1 to 8.
+
     Source
     ------
     Signals: Nature 620, 768 (2023), Methods. The boundary is our assumption.
     """
 
+    PARAMETERS = ("lanes", "bias_rows")
+
     def __init__(self, lanes: int, bias_rows: int) -> None:
+        self._lanes, self._bias_rows = whole("lanes", lanes, 1), whole("bias_rows", bias_rows, 1, 8)
         super().__init__(
             {
                 "rows": In(lanes + bias_rows),
@@ -67,6 +76,14 @@ class AnalogPort(wiring.Signature):
             }
         )
 
+    @property
+    def lanes(self) -> int:
+        return self._lanes
+
+    @property
+    def bias_rows(self) -> int:
+        return self._bias_rows
+
 
 class AnalogMacro(wiring.Component):
     """The black box `analog_tile`: a hard macro to synthesis, a shell around the physics in simulation.
@@ -82,14 +99,24 @@ class AnalogMacro(wiring.Component):
     """
 
     def __init__(self, lanes: int, bias_rows: int) -> None:
-        self._parameters = {"p_LANES": lanes, "p_BIAS_ROWS": bias_rows}
-        super().__init__(AnalogPort(lanes, bias_rows))
+        port = AnalogPort(lanes, bias_rows)
+        self._lanes, self._bias_rows = port.lanes, port.bias_rows
+        super().__init__(port)
+
+    @property
+    def lanes(self) -> int:
+        return self._lanes
+
+    @property
+    def bias_rows(self) -> int:
+        return self._bias_rows
 
     def elaborate(self, platform: object) -> Instance:
         array, readout, write = self.array, self.readout, self.write
         return Instance(
             "analog_tile",
-            **self._parameters,
+            p_LANES=self.lanes,
+            p_BIAS_ROWS=self.bias_rows,
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
             i_rows=self.rows,

@@ -7,6 +7,8 @@ from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl.parameters import ParametricSignature
+
 __all__ = ["BUS_READ_LATENCY", "Region", "StatusRegister", "UnitBus", "UnitStatus", "fan_out"]
 
 #: Cycles from `read` to `read_data`, the same in every region of every unit: one for an SRAM, one to select and drive.
@@ -40,7 +42,7 @@ class UnitStatus(data.Struct):
     pointer: 16  #: landing pads
 
 
-class UnitBus(wiring.Signature):
+class UnitBus(ParametricSignature):
     """One beat of 64 bits a cycle, read or written, without wait states.
 
     Members (as the initiator sees them)

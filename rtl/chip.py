@@ -16,6 +16,7 @@ from rtl.input_landing_pad import InputLandingPad
 from rtl.isa import UnitKind
 from rtl.memory_map import BEAT_BITS, MemoryMap
 from rtl.output_landing_pad import OutputLandingPad
+from rtl.parameters import ParametricSignature, chip_config
 from rtl.tile import Tile
 from rtl.wire_receiver import WireReceiver
 
@@ -99,10 +100,13 @@ class HardMacro(Elaboratable):
         return Instance(self._module, **ports)
 
 
-class ChipPorts(wiring.Signature):
+class ChipPorts(ParametricSignature):
     """Ports of the chip beside clk and rst; `PORT_MEANINGS` says what they are."""
 
+    PARAMETERS = ("config",)
+
     def __init__(self, config: ChipConfig) -> None:
+        self._config = chip_config(config)
         super().__init__(
             {
                 "host_rx_tdata": In(BEAT_BITS),
@@ -119,6 +123,10 @@ class ChipPorts(wiring.Signature):
                 "analog_event": Out(EVENT_BITS * config.tile_count),
             }
         )
+
+    @property
+    def config(self) -> ChipConfig:
+        return self._config
 
 
 class Chip(wiring.Component):
@@ -158,7 +166,7 @@ class Chip(wiring.Component):
         place: Callable[[str, str, wiring.Signature], Any] = HardMacro,
         receiver: Callable[[int], wiring.Component] = WireReceiver,
     ) -> None:
-        self._config = config
+        self._config = chip_config(config)
         self._receivers = [receiver(config.lanes) for _ in config.floorplan.olp_sites]
         self._units = {
             kind: [
@@ -168,6 +176,10 @@ class Chip(wiring.Component):
             for kind, module in MODULES.items()
         }
         super().__init__(ChipPorts(config))
+
+    @property
+    def config(self) -> ChipConfig:
+        return self._config
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

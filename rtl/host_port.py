@@ -9,6 +9,7 @@ from rtl.bus import BUS_READ_LATENCY
 from rtl.config import ChipConfig
 from rtl.isa import UnitKind
 from rtl.memory_map import BEAT_BITS, Address, ChipStatus, Control, Header, MemoryMap, Opcode
+from rtl.parameters import chip_config
 
 __all__ = ["ANSWER_BEATS", "HOST_READ_LATENCY", "HostBeat", "HostPort"]
 
@@ -67,6 +68,7 @@ class HostPort(wiring.Component):
     """
 
     def __init__(self, config: ChipConfig) -> None:
+        self._config = chip_config(config)
         self._map = MemoryMap(config)
         self._units = list(self._map.units)
         super().__init__(
@@ -89,6 +91,10 @@ class HostPort(wiring.Component):
                 "host_error": Out(1),
             }
         )
+
+    @property
+    def config(self) -> ChipConfig:
+        return self._config
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

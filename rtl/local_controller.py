@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl.bus import UnitBus
 from rtl.isa import UNIT_BANKS, ArrayBank, BiasBank, MeshBank, ReadoutBank, UnitKind, WriteBank
+from rtl.parameters import whole
 from rtl.sequencer import Sequencer, view_as
 
 __all__ = ["BiasPulses", "LocalController"]
@@ -34,7 +35,12 @@ class BiasPulses(wiring.Component):
     """
 
     def __init__(self, rows: int) -> None:
+        self._rows = whole("rows", rows, 1, 8)
         super().__init__({"integrate": In(1), "codes": In(BiasBank), "pulses": Out(rows)})
+
+    @property
+    def rows(self) -> int:
+        return self._rows
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -84,9 +90,9 @@ class LocalController(wiring.Component):
     """
 
     def __init__(self, program_depth: int, loop_levels: int, bias_rows: int) -> None:
-        self._program_depth = program_depth
-        self._loop_levels = loop_levels
-        self._bias_rows = bias_rows
+        self._program_depth = whole("program_depth", program_depth, 2, 1 << 15)
+        self._loop_levels = whole("loop_levels", loop_levels, 1, 8)
+        self._bias_rows = whole("bias_rows", bias_rows, 1, 8)
         super().__init__(
             {
                 "start": In(1),
@@ -103,6 +109,18 @@ class LocalController(wiring.Component):
                 "bias_rows": Out(bias_rows),
             }
         )
+
+    @property
+    def program_depth(self) -> int:
+        return self._program_depth
+
+    @property
+    def loop_levels(self) -> int:
+        return self._loop_levels
+
+    @property
+    def bias_row_count(self) -> int:  # `bias_rows` is a member: their pulses
+        return self._bias_rows
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from rtl.bus import Region, UnitBus
 from rtl.config import Edge
 from rtl.isa import MeshBank, Pattern
+from rtl.parameters import ParametricSignature, whole
 
 __all__ = ["DRIVERS", "MASK_EDGE", "PLACES", "EdgePort", "MaskRegisters", "Mesh", "Wires", "lanes_of"]
 
@@ -52,7 +53,7 @@ def lanes_of(pattern: Pattern, lanes: int) -> int:
     }[pattern]
 
 
-class Wires(wiring.Signature):
+class Wires(ParametricSignature):
     """What one side drives onto the wires of an edge, as the driver sees it.
 
     Members
@@ -69,15 +70,29 @@ class Wires(wiring.Signature):
     Pairs of data and enable instead of tri-states: our assumption.
     """
 
+    PARAMETERS = ("lanes",)
+
     def __init__(self, lanes: int) -> None:
+        self._lanes = whole("lanes", lanes, 1)
         super().__init__({"data": Out(lanes), "enable": Out(lanes), "clash": Out(1)})
 
+    @property
+    def lanes(self) -> int:
+        return self._lanes
 
-class EdgePort(wiring.Signature):
+
+class EdgePort(ParametricSignature):
     """One edge of a tile: what the tile drives there (`ours`) and what the neighbour or landing pad does (`theirs`)."""
 
+    PARAMETERS = ("lanes",)
+
     def __init__(self, lanes: int) -> None:
+        self._lanes = whole("lanes", lanes, 1)
         super().__init__({"ours": Out(Wires(lanes)), "theirs": In(Wires(lanes))})
+
+    @property
+    def lanes(self) -> int:
+        return self._lanes
 
 
 class MaskRegisters(wiring.Component):
@@ -103,10 +118,14 @@ class MaskRegisters(wiring.Component):
     """
 
     def __init__(self, lanes: int) -> None:
-        self._lanes = lanes
+        self._lanes = whole("lanes", lanes, 1)
         super().__init__(
             {"bus": In(UnitBus()), "written": Out(1)} | {edge.value: Out(lanes) for edge in Edge},
         )
+
+    @property
+    def lanes(self) -> int:
+        return self._lanes
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -164,7 +183,7 @@ class Mesh(wiring.Component):
     """
 
     def __init__(self, lanes: int) -> None:
-        self._lanes = lanes
+        self._lanes = whole("lanes", lanes, 1)
         super().__init__(
             {
                 "bank": In(MeshBank),
@@ -181,6 +200,10 @@ class Mesh(wiring.Component):
             | {edge.value: Out(EdgePort(lanes)) for edge in Edge}
             | {f"{edge}_mask": In(lanes) for edge in Edge}
         )
+
+    @property
+    def lanes(self) -> int:
+        return self._lanes
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -12,6 +12,7 @@ from rtl.bus import Region, StatusRegister, UnitBus, fan_out
 from rtl.config import ChipConfig
 from rtl.isa import UNIT_BANKS, CountBank, UnitKind
 from rtl.memory_map import BEAT_BITS
+from rtl.parameters import chip_config
 from rtl.sequencer import Sequencer, view_as
 
 __all__ = ["OutputLandingPad"]
@@ -52,7 +53,7 @@ class OutputLandingPad(wiring.Component):
     """
 
     def __init__(self, config: ChipConfig) -> None:
-        self._config = config
+        self._config = chip_config(config)
         super().__init__(
             {
                 "start": In(1),
@@ -65,6 +66,10 @@ class OutputLandingPad(wiring.Component):
                 "illegal": Out(1),
             }
         )
+
+    @property
+    def config(self) -> ChipConfig:
+        return self._config
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl.bus import Region, UnitBus
 from rtl.isa import PAYLOAD_BITS, Instruction, JumpPayload, LoopPayload, Mode
+from rtl.parameters import whole
 
 __all__ = ["Sequencer", "view_as"]
 
@@ -58,7 +59,7 @@ class Sequencer(wiring.Component):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         On a bank, depth or number of levels that the instruction word cannot address.
 
     Source
@@ -70,13 +71,11 @@ class Sequencer(wiring.Component):
         wrong = sorted(bank for bank in banks if bank not in range(8))
         if wrong or not banks:
             raise ValueError(f"banks must be some of 0 to 7 (the modes that write one), got {wrong or 'none'}")
-        if not 2 <= depth <= 1 << 15 or depth & (depth - 1):
-            raise ValueError(f"depth must be a power of two from 2 to 32768, got {depth}")
-        if not 1 <= loop_levels <= 8:
-            raise ValueError(f"loop_levels must be 1 to 8 (3-bit level field), got {loop_levels}")
-        self._banks = sorted(banks)
-        self._depth = depth
-        self._loop_levels = loop_levels
+        self._banks = tuple(sorted(banks))
+        self._depth = whole("depth", depth, 2, 1 << 15)
+        if depth & (depth - 1):
+            raise ValueError(f"depth must be a power of two, got {depth}")
+        self._loop_levels = whole("loop_levels", loop_levels, 1, 8)
         super().__init__(
             {
                 "start": In(1),
@@ -90,6 +89,18 @@ class Sequencer(wiring.Component):
                 "illegal": Out(1),
             }
         )
+
+    @property
+    def banks(self) -> tuple[int, ...]:
+        return self._banks
+
+    @property
+    def depth(self) -> int:
+        return self._depth
+
+    @property
+    def loop_levels(self) -> int:
+        return self._loop_levels
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -11,6 +11,7 @@ from rtl.bus import StatusRegister, UnitBus, fan_out
 from rtl.config import ChipConfig, Edge
 from rtl.local_controller import LocalController
 from rtl.mesh import EdgePort, MaskRegisters, Mesh
+from rtl.parameters import chip_config
 
 __all__ = ["Tile"]
 
@@ -55,7 +56,7 @@ class Tile(wiring.Component):
     """
 
     def __init__(self, config: ChipConfig, analog: Callable[[int, int], wiring.Component] = AnalogMacro) -> None:
-        self._config = config
+        self._config = chip_config(config)
         self._analog = analog
         super().__init__(
             {
@@ -77,6 +78,10 @@ class Tile(wiring.Component):
             }
             | {edge.value: Out(EdgePort(config.lanes)) for edge in Edge}
         )
+
+    @property
+    def config(self) -> ChipConfig:
+        return self._config
 
     def elaborate(self, platform: object) -> Module:
         config = self._config

@@ -4,10 +4,12 @@ from amaranth.hdl import ClockSignal, Instance
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl.parameters import ParametricSignature, whole
+
 __all__ = ["ReceiverPort", "WireReceiver"]
 
 
-class ReceiverPort(wiring.Signature):
+class ReceiverPort(ParametricSignature):
     """What passes through a landing pad's receiver.
 
     Parameters
@@ -23,13 +25,25 @@ class ReceiverPort(wiring.Signature):
     data : Out(lanes)
         What the landing pad counts.
 
+    Raises
+    ------
+    TypeError, ValueError
+        On a number of lanes that is none.
+
     Source
     ------
     Our assumption.
     """
 
+    PARAMETERS = ("lanes",)
+
     def __init__(self, lanes: int) -> None:
+        self._lanes = whole("lanes", lanes, 1)
         super().__init__({"wires": In(lanes), "opens": In(1), "data": Out(lanes)})
+
+    @property
+    def lanes(self) -> int:
+        return self._lanes
 
 
 class WireReceiver(wiring.Component):
@@ -50,8 +64,13 @@ class WireReceiver(wiring.Component):
     """
 
     def __init__(self, lanes: int) -> None:
-        self._lanes = lanes
-        super().__init__(ReceiverPort(lanes))
+        port = ReceiverPort(lanes)
+        self._lanes = port.lanes
+        super().__init__(port)
+
+    @property
+    def lanes(self) -> int:
+        return self._lanes
 
     def elaborate(self, platform: object) -> Instance:
         return Instance(
