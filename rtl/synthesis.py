@@ -17,7 +17,7 @@ from rtl.chip import MODULES
 from rtl.emit import PREFIX
 from rtl.verilog import ANALOG_STUB, RECEIVER, SOURCES, SRAM
 
-__all__ = ["TOPS", "TRANSISTORS_PER_NAND2", "ModuleReport", "SynthesisError", "run_yosys", "synthesise"]
+__all__ = ["TOPS", "TRANSISTORS_PER_NAND2", "ModuleReport", "SynthesisError", "netlist", "run_yosys", "synthesise"]
 
 #: What is synthesised one after the other: each kind of unit, then the chip with the units as black boxes.
 TOPS = (*MODULES.values(), "chip")
@@ -177,6 +177,30 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
         )
         for name in sorted(cells)
     ]
+
+
+def netlist(folder: Path) -> str:
+    """The whole chip, as `write_verilog` wrote it to `folder`, as Verilog of gates and flip-flops, SRAMs included.
+
+    The analog macros and the receivers stay instances, so that a simulation brings its shells. For small presets.
+
+    Raises
+    ------
+    SynthesisError
+        If Yosys is not installed or fails.
+    """
+    boxes = (ANALOG_STUB, RECEIVER)
+    commands = [
+        *(f"read_verilog -sv -lib {name}" for name in boxes),
+        *(f"read_verilog -sv {name}" for name in SOURCES),
+        f"synth -latches error -top {PREFIX}chip",
+        "write_verilog -noattr netlist.v",
+    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in (*SOURCES, *boxes):
+            (Path(scratch) / name).write_bytes((Path(folder) / name).read_bytes())
+        run_yosys(commands, Path(scratch), "the chip")
+        return (Path(scratch) / "netlist.v").read_text()
 
 
 def _sram_bits(parameters: dict[str, str]) -> int:
