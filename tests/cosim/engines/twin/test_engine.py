@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
@@ -15,7 +16,7 @@ from analog_models.events import EventKind, TileEvent
 from analog_models.programming import program as write_weights
 from analog_models.reception import PadReceiver, TransportConfig
 from cosim.benchmark.timing import Worker
-from cosim.benchmark.work import mac_work
+from cosim.benchmark.work import mvm_work
 from cosim.compiler import MappingOptions, compile_network
 from cosim.engines.results import Results
 from cosim.engines.rtl.engine import RtlEngine
@@ -156,16 +157,17 @@ def test_results_do_not_depend_on_the_order_of_frames(random_network: Networks, 
             np.testing.assert_array_equal(alone.codes[name][0], codes[frame])
 
 
-def _full_size_codes() -> list[bytes]:
+def _full_size_codes(threads: int) -> list[bytes]:
     """Codes of a layer as wide as a tile of the full chip, with noise: products large enough for threads."""
-    program, chip = mac_work(CHIP)
+    program, chip = mvm_work(CHIP)
     inputs = np.random.default_rng(7).uniform(-1, 1, (300, program.input_width))
-    return [codes.tobytes() for codes in TwinEngine().run(program, chip, inputs).codes.values()]
+    with threadpool_limits(threads, user_api="blas"):
+        return [codes.tobytes() for codes in TwinEngine().run(program, chip, inputs).codes.values()]
 
 
 def test_results_do_not_depend_on_the_number_of_threads() -> None:
-    with Worker(1) as one, Worker(2) as two:
-        assert one.call(_full_size_codes) == two.call(_full_size_codes)
+    with Worker() as process:
+        assert process.call(_full_size_codes, 1) == process.call(_full_size_codes, 2)
 
 
 def test_codes_and_floats_are_the_same_inputs(random_network: Networks, random_inputs: Inputs) -> None:
