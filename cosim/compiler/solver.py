@@ -10,7 +10,7 @@ directions of an edge are the same wires; drivers form trees, never rings.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
@@ -158,10 +158,12 @@ def solve(steps: Sequence[MeshModel], *, limit_s: float = 600.0, seed: int = 0) 
     # Its own handler of SIGINT would leave the default action behind: the next Ctrl-C would kill the process.
     solver.parameters.catch_sigint_signal = False
     with ThreadPoolExecutor(1) as pool:
-        search = pool.submit(solver.solve, steps[0].model)
         try:
+            search = pool.submit(solver.solve, steps[0].model)
+            while not wait([search], timeout=0.5).done:  # a signal just before a wait is noticed after it
+                pass
             status = search.result()
-        except BaseException:
+        except BaseException:  # at any point from here on: leaving the pool waits for the search
             solver.stop_search()
             raise
     if status == cp_model.INFEASIBLE:
