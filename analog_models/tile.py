@@ -228,7 +228,7 @@ class Tile:
         cycle: int,
         controls: TileControls,
         row_time: NDArray[np.integer],
-        arrived: "Arrived | None" = None,
+        arrived: Arrived | None = None,
     ) -> None:
         """First half of an integration: its controls and pulses. `connect` follows.
 
@@ -246,7 +246,7 @@ class Tile:
         if controls.wp1 or controls.wp2:
             self.moving = Read(controls.wp1, controls.wp2, controls.discharge), pulses
 
-    def _arrived(self, frames: Frames, cycle: int, row_time: NDArray[np.integer], arrived: "Arrived") -> Pulses:
+    def _arrived(self, frames: Frames, cycle: int, row_time: NDArray[np.integer], arrived: Arrived) -> Pulses:
         """The pulses on the mesh rows and on the bias rows, where there are any."""
         for known, pulses in self._latched:
             if known is row_time:

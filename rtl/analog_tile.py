@@ -99,17 +99,15 @@ class AnalogMacro(wiring.Component):
     """
 
     def __init__(self, lanes: int, bias_rows: int) -> None:
-        port = AnalogPort(lanes, bias_rows)
-        self._lanes, self._bias_rows = port.lanes, port.bias_rows
-        super().__init__(port)
+        super().__init__(AnalogPort(lanes, bias_rows))
 
     @property
     def lanes(self) -> int:
-        return self._lanes
+        return self.signature.lanes
 
     @property
     def bias_rows(self) -> int:
-        return self._bias_rows
+        return self.signature.bias_rows
 
     def elaborate(self, platform: object) -> Instance:
         array, readout, write = self.array, self.readout, self.write

@@ -40,16 +40,17 @@ from rtl.memory_map import (
     write_header,
 )
 
-__all__ = ["PAGES", "instruction_set", "memory_map"]
+__all__ = ["PAGES", "instruction_set", "markdown_table", "memory_map"]
 
 _GENERATED = "<!-- Written by `make docs` from the code in rtl/; edit there. -->\n"
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; columns without content are left out."""
+def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[object]], numbers_from: int | None = None) -> str:
+    """A Markdown table; columns without content are left out, those from `numbers_from` on are aligned to the right."""
     cells = [[str(cell) for cell in row] for row in rows]
     used = [column for column in range(len(titles)) if any(row[column] for row in cells)]
-    lines = [titles, ["---"] * len(titles), *cells]
+    right = len(titles) if numbers_from is None else numbers_from
+    lines = [titles, ["---" if column < right else "---:" for column in range(len(titles))], *cells]
     return "".join("| " + " | ".join(line[column] for column in used) + " |\n" for line in lines)
 
 
@@ -81,12 +82,12 @@ def _layout(struct: type[data.Struct]) -> str:
         if isinstance(shape, data.ArrayLayout):
             kind = f"{shape.length} x {Shape.cast(shape.elem_shape).width} bits"
         rows.append((f"`{name}`", _bits(field.offset, field.width), kind, meanings.get(name, "")))
-    return _table(["field", "bits", "type", "meaning"], rows)
+    return markdown_table(["field", "bits", "type", "meaning"], rows)
 
 
 def _codes(cls: type[enum.Enum]) -> str:
     meanings = _meanings(cls)
-    return _table(
+    return markdown_table(
         ["code", "name", "meaning"], [(item.value, f"`{item.name}`", meanings.get(item.name, "")) for item in cls]
     )
 
@@ -138,7 +139,7 @@ writes vector 1 of landing pad `{unit_name(config, UnitKind.ILP, ilp)}`, and
 
 Addresses of index 0; index *i* adds *i* * 0x{1 << data.Layout.cast(Address)["index"].offset:06X}.
 
-{_table(["kind", "region", "access", "first", "last", "content"], regions)}
+{markdown_table(["kind", "region", "access", "first", "last", "content"], regions)}
 Any other address, or access, sets `host_error`: writes are dropped, reads give 0.
 
 ### CHIP CONTROL
@@ -152,7 +153,7 @@ Any other address, or access, sets `host_error`: writes are dropped, reads give 
 {_layout(UnitStatus)}
 ## Units
 
-{_table(["unit", "kind", "index", "base", "where"], units)}"""
+{markdown_table(["unit", "kind", "index", "base", "where"], units)}"""
 
 
 def _mode_rows() -> Iterable[tuple[int, str, str]]:
@@ -184,7 +185,7 @@ def _control_signals(config: ChipConfig) -> str:
     }
     bits = {name: Shape.cast(layout).width for name, (_, layout) in UNIT_BANKS[UnitKind.TILE].items()}
     rows = [(name, bits[name], text) for name, text in becomes.items()]
-    return _table(["bank", "bits", "become"], [*rows, ("all", sum(bits.values()), "")])
+    return markdown_table(["bank", "bits", "become"], [*rows, ("all", sum(bits.values()), "")])
 
 
 def instruction_set(config: ChipConfig) -> str:
@@ -218,7 +219,7 @@ if the next word ends it, the tile integrates for 255 cycles with its first pair
 
 ## Modes
 
-{_table(["code", "mode", "meaning"], _mode_rows())}
+{markdown_table(["code", "mode", "meaning"], _mode_rows())}
 A mode, bank or loop level that a unit does not have, a jump or a loop to a word that is not there, and running past the
 last word halt the unit and set its sticky `illegal` flag.
 

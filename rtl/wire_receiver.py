@@ -64,18 +64,16 @@ class WireReceiver(wiring.Component):
     """
 
     def __init__(self, lanes: int) -> None:
-        port = ReceiverPort(lanes)
-        self._lanes = port.lanes
-        super().__init__(port)
+        super().__init__(ReceiverPort(lanes))
 
     @property
     def lanes(self) -> int:
-        return self._lanes
+        return self.signature.lanes
 
     def elaborate(self, platform: object) -> Instance:
         return Instance(
             "wire_receiver",
-            p_LANES=self._lanes,
+            p_LANES=self.lanes,
             i_clk=ClockSignal(),
             i_wires=self.wires,
             i_opens=self.opens,

@@ -69,14 +69,13 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     ratios.add_row(f"{twin.over(products):.2f}", "the same, products in float64 throughout")
     ratios.add_row(f"{frames:,.0f}", f"frames of the twin, batch {batch:,}, for each of the RTL")
     for name, latency in result.latency.items():
-        parts = latency.to_json()
-        spent = ", ".join(f"{key.removesuffix('_ms')} {ms:.0f}" for key, ms in parts.items() if key.endswith("_ms"))
+        spent = ", ".join(f"{name} {ms:.0f}" for name, ms in latency.parts_ms.items())
         ratios.add_row(
             f"{latency.ms:,.0f}",
             f"ms, a frame that fills the chip on an open session, {name}" + (spent and f": {spent}"),
         )
     side = result.side_by_side
-    ratios.add_row(f"{side.gain:.2f}", f"throughput of {side.sessions} RTL sessions side by side over one by one")
+    ratios.add_row(f"{side.gain:.2f}", f"throughput of {plan.sessions} RTL sessions side by side over one by one")
     ratios.add_row(f"{1000 * result.first_use_s:,.0f}", "ms, the twin's first frame that fills the chip")
     ratios.add_row(f"{result.peak_mib:,.0f}", f"MiB, largest memory of a process with {batch:,} frames in a batch")
     build = main.build

@@ -8,11 +8,18 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cosim.benchmark.work import random_inputs
 from cosim.engines.session import ChipSession
 
 __all__ = ["Latency", "SideBySide"]
+
+
+def _work(session: ChipSession, frames: int) -> tuple[str, NDArray[np.int16]]:
+    """The first entry of a session's image, and inputs of so many frames."""
+    entry, program = next(iter(session.image.entries.items()))
+    return entry, program.input_codes(random_inputs(program.input_width, frames))
 
 
 @dataclass
@@ -32,8 +39,7 @@ class Latency:
 
     def take(self, session: ChipSession) -> None:
         """Run one frame more."""
-        (entry, program) = next(iter(session.image.entries.items()))
-        codes = program.input_codes(random_inputs(program.input_width, 1))
+        entry, codes = _work(session, 1)
         if not self.wall_s:  # what a first run makes for all others is none of theirs
             session.run(entry, codes, [0])
         before = dict(session.statistics)
@@ -49,9 +55,13 @@ class Latency:
         """Of a run, median."""
         return 1000 * median(self.wall_s)
 
+    @property
+    def parts_ms(self) -> dict[str, float]:
+        """Of each part, median; names without a unit."""
+        return {name.removesuffix("_s"): 1000 * median(times) for name, times in self.parts.items()}
+
     def to_json(self) -> dict[str, Any]:
-        parts = {f"{name.removesuffix('_s')}_ms": 1000 * median(times) for name, times in self.parts.items()}
-        return {"ms": self.ms, **parts, "samples_s": self.wall_s}
+        return {"ms": self.ms, **{f"{name}_ms": ms for name, ms in self.parts_ms.items()}, "samples_s": self.wall_s}
 
 
 @dataclass
@@ -64,15 +74,13 @@ class SideBySide:
         Throughput over that of one after the other, round by round.
     """
 
-    sessions: int
     gains: list[float] = field(default_factory=list)
 
     def take(self, sessions: Sequence[ChipSession], frames: int = 2) -> None:
         """Run some frames on each, first in turns and then at once."""
 
         def run(session: ChipSession) -> None:
-            (entry, program) = next(iter(session.image.entries.items()))
-            codes = program.input_codes(random_inputs(program.input_width, frames))
+            entry, codes = _work(session, frames)
             session.run(entry, codes, np.arange(frames))
 
         if not self.gains:  # a first run also makes what the others find
@@ -92,4 +100,4 @@ class SideBySide:
         return median(self.gains)
 
     def to_json(self) -> dict[str, Any]:
-        return {"sessions": self.sessions, "gain": self.gain, "samples": self.gains}
+        return {"gain": self.gain, "samples": self.gains}

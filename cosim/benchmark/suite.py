@@ -183,7 +183,7 @@ class Benchmark:
     beside: dict[tuple[Case, int], Series] = field(default_factory=dict)
     rtl: dict[RtlCase, RtlSeries] = field(default_factory=dict)
     latency: dict[str, Latency] = field(default_factory=lambda: {"rtl": Latency(), "twin": Latency()})
-    side_by_side: SideBySide = field(default_factory=lambda: SideBySide(0))
+    side_by_side: SideBySide = field(default_factory=SideBySide)
     peak_mib: float = float("nan")
     first_use_s: float = float("nan")
 
@@ -215,12 +215,12 @@ class Benchmark:
     def to_json(self) -> dict[str, Any]:
         """The documented keys (docs/benchmarks.md). A batch size *n* is the key ``bn``."""
         plan = self.plan
-        one = sorted({case.work for case in self.one_process if not case.work.startswith("products")})
-        works = [work for work in one if work != "twin full frames"]
+        others = ("products", "products64", "twin full frames")  # they have keys of their own, or none
+        works = sorted({case.work for case in self.one_process} - set(others))
         result: dict[str, Any] = {"machine": self.machine | {"busy": self.busy, "core_share": self.core_share}}
         result["rtl"] = self.rtl[plan.rtl[0]].to_json()
         result["session"] = {name: latency.to_json() for name, latency in self.latency.items()}
-        result["session"]["side_by_side"] = self.side_by_side.to_json()
+        result["session"]["side_by_side"] = {"sessions": plan.sessions, **self.side_by_side.to_json()}
         for work in works:
             name, _, kind = work.partition(" ")
             rates = {f"b{batch}": self.series(work, batch).per_s for batch in plan.batches}
@@ -324,7 +324,6 @@ def measure(plan: Plan, advance: Advance = lambda what, done, total: None, *, re
                 result.latency[name].take(session)
             step(f"{plan.sessions} sessions")
             result.side_by_side.take(side)
-        result.side_by_side.sessions = len(side)
     result.rtl = {case: series for case, (series, _) in rtl.items()}
     return result
 

