@@ -215,7 +215,7 @@ class Node:
     def voltage_mv(self, cycle: int) -> Array:
         """What a look in `cycle` would see: (B, columns). It changes nothing; `observe` does."""
         self.settle()
-        seen: list[Array] = []
+        seen = np.empty((len(self.frames), self.columns))
         shift, droop = self._shift_mv(cycle, self._counts), self._periphery.droop_mv(cycle - self.cycle)
         for part in blocks(len(self.frames)):
             v_mv = self._free_mv(shift, part)
@@ -229,9 +229,10 @@ class Node:
                 north = self.circuits[0]
                 z = north.noise.gaussians(self.frames[part], *self._key, north.count, self.columns)
                 z *= np.sqrt(variance)
-                v_mv = v_mv + z
-            seen.append(v_mv if v_mv.ndim == 2 else np.tile(v_mv, (part.stop - part.start, 1)))
-        return seen[0] if len(seen) == 1 else np.concatenate(seen)
+                np.add(v_mv, z, out=seen[part])
+            else:
+                seen[part] = v_mv
+        return seen
 
     def observe(self, cycle: int) -> Array:
         """Look at the node in `cycle`: (B, columns). From here on charge and noise begin anew."""

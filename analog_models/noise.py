@@ -148,8 +148,9 @@ class KeyedNoise:
 
 def _stretches(numbers: NDArray[np.integer]) -> list[tuple[int, int]]:
     """Consecutive numbers, first and how many: one stretch of the counter, so one call of the generator."""
-    if len(numbers) == 1:
-        return [(int(numbers[0]), 1)]
-    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 2) != 1)
+    breaks = np.flatnonzero(numbers[1:] != numbers[:-1] + 1)
+    if not len(breaks):
+        return [(int(numbers[0]), len(numbers))] if len(numbers) else []
+    starts = np.concatenate([[0], breaks + 1])
     lengths = np.diff(starts, append=len(numbers))
     return list(zip(numbers[starts].tolist(), lengths.tolist(), strict=True))

@@ -229,7 +229,9 @@ class Mesh(wiring.Component):
             with m.If(self.write):
                 m.d.sync += custom.eq(pattern == Pattern.CUSTOM)
                 for pick, group in zip(picks, groups, strict=True):
-                    m.d.sync += pick.eq(pattern.matches(*(p for p in fixed if fixed[p] & group)))
+                    # A look into a table: decoders with terms in common would be evaluated in every cycle.
+                    having = Const(sum(1 << p.value for p in fixed if fixed[p] & group), 1 << len(pattern))
+                    m.d.sync += pick.eq(having.bit_select(pattern, 1))
             with m.If(load | self.masks_written):
                 mask = getattr(self, f"{MASK_EDGE[switch]}_mask")
                 lanes = reduce(or_, (Mux(pick, group, 0) for pick, group in zip(picks, groups, strict=True)))

