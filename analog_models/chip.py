@@ -1,7 +1,6 @@
 """All analog tiles of a chip behind one door: events in, crossing times out."""
 
 import threading
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from analog_models.capacitors import Frames
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.noise import KeyedNoise
+from analog_models.npz import DAMAGE
 from analog_models.reception import PadReceiver
 from analog_models.tile import Arrived, Tile, connect
 
@@ -319,7 +319,7 @@ class AnalogChip:
                 return cls.from_arrays(arrays)
         except AnalogFileError as error:
             raise AnalogFileError(f"{path}: {error}") from None
-        except (zipfile.BadZipFile, EOFError, OSError, KeyError, TypeError, ValueError) as error:
+        except (*DAMAGE, TypeError, ValueError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
             raise AnalogFileError(

@@ -1,6 +1,5 @@
 """Values of a TOML file, each checked as it is read; mistakes carry the place where they are made."""
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.npz import DAMAGE
 from cosim.experiment.experiment import ExperimentError
 from cosim.experiment.toml_source import Key, TomlSource
 from cosim.isa.words import nearest
@@ -108,7 +108,7 @@ class TomlValues:
         try:
             with path.open("rb") as file:
                 array = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except (*DAMAGE, ValueError) as error:
             raise self.error(key, f"{path} holds no array, or only part of one ({error})") from None
         if not isinstance(array, np.ndarray):
             raise self.error(key, f"{path} holds several arrays; save one with numpy.save")

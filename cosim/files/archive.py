@@ -5,8 +5,6 @@ A file appears complete and under its final name, or not at all: what stood ther
 
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from analog_models.npz import DAMAGE
 
 __all__ = [
     "ArchiveError",
@@ -132,5 +132,5 @@ def _opened(path: Path, what: str) -> Iterator[Mapping[str, NDArray]]:
                 yield loaded
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except (*DAMAGE, ValueError, AttributeError) as error:
         raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None

@@ -197,3 +197,19 @@ def test_a_file_of_another_format_is_refused(saved: tuple[AnalogChip, Path]) -> 
     np.savez(path, **(arrays | {"g3": damaged}))
     with pytest.raises(AnalogFileError, match="conductances span -1"):
         AnalogChip.load(path)
+
+
+def test_no_flipped_bit_of_a_file_is_a_traceback(tmp_path):
+    path = tmp_path / "chip.npz"
+    chip = AnalogChip(AnalogConfig(), tiles=[0], rows=2, bias_rows=0, columns=2)
+    chip.tile(0).set_conductances(np.ones((4, 2, 2)))
+    chip.save(path)
+    whole = path.read_bytes()
+    refused = 0
+    for at in range(0, len(whole), 3):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1 :])
+        try:
+            AnalogChip.load(path)
+        except AnalogFileError:
+            refused += 1
+    assert refused > 1000
