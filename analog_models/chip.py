@@ -319,7 +319,7 @@ class AnalogChip:
                 return cls.from_arrays(arrays)
         except AnalogFileError as error:
             raise AnalogFileError(f"{path}: {error}") from None
-        except (*DAMAGE, TypeError, ValueError) as error:
+        except (*DAMAGE, TypeError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
             raise AnalogFileError(

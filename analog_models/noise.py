@@ -17,6 +17,7 @@ assumption.
 
 from enum import IntEnum
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.random import Philox
@@ -148,9 +149,8 @@ class KeyedNoise:
 
 def _stretches(numbers: NDArray[np.integer]) -> list[tuple[int, int]]:
     """Consecutive numbers, first and how many: one stretch of the counter, so one call of the generator."""
-    breaks = np.flatnonzero(numbers[1:] != numbers[:-1] + 1)
-    if not len(breaks):
-        return [(int(numbers[0]), len(numbers))] if len(numbers) else []
-    starts = np.concatenate([[0], breaks + 1])
-    lengths = np.diff(starts, append=len(numbers))
-    return list(zip(numbers[starts].tolist(), lengths.tolist(), strict=True))
+    if len(numbers) < 2:
+        return [(number, 1) for number in numbers.tolist()]
+    breaks = np.flatnonzero(numbers[1:] != numbers[:-1] + 1) + 1
+    edges = [0, *breaks.tolist(), len(numbers)]
+    return [(int(numbers[start]), stop - start) for start, stop in pairwise(edges)]

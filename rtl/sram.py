@@ -20,12 +20,26 @@ _BODY = """\
     read_data = {WIDTH{1'b0}};
     for (word = 0; word < DEPTH; word = word + 1) words[word] = {WIDTH{1'b0}};
   end
+`ifdef VERILATOR
+  // The same in every cycle: writes block, after the read, and nothing else sees `words`. Nonblocking ones cost
+  // time: a flag of every part would be cleared and tested in every cycle.
+  /* verilator lint_off BLKSEQ */
+  always @(posedge clk) begin
+    if (read_enable) read_data <= words[read_address];
+    if (|write_enable)
+      for (part = 0; part < PARTS; part = part + 1)
+        if (write_enable[part])
+          words[write_address][part*(WIDTH/PARTS) +: WIDTH/PARTS] = write_data[part*(WIDTH/PARTS) +: WIDTH/PARTS];
+  end
+  /* verilator lint_on BLKSEQ */
+`else
   always @(posedge clk) begin
     for (part = 0; part < PARTS; part = part + 1)
       if (write_enable[part])
         words[write_address][part*(WIDTH/PARTS) +: WIDTH/PARTS] <= write_data[part*(WIDTH/PARTS) +: WIDTH/PARTS];
     if (read_enable) read_data <= words[read_address];
   end
+`endif
 endmodule
 """
 

@@ -108,7 +108,7 @@ class TomlValues:
         try:
             with path.open("rb") as file:
                 array = np.load(file, allow_pickle=False)
-        except (*DAMAGE, ValueError) as error:
+        except DAMAGE as error:
             raise self.error(key, f"{path} holds no array, or only part of one ({error})") from None
         if not isinstance(array, np.ndarray):
             raise self.error(key, f"{path} holds several arrays; save one with numpy.save")

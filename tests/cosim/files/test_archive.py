@@ -16,6 +16,7 @@ from cosim.files.archive import (
     write_archive,
     write_text,
 )
+from tests.damage import flipped
 
 KIND, VERSION = "duramesh thing", 3
 META = {"name": "ä", "list": [1, 2.5, None], "nested": {"yes": True}}
@@ -121,20 +122,17 @@ def test_a_file_that_is_cut_short_is_refused(path: Path, share: float) -> None:
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_no_flipped_bit_does_anything_but_be_refused(tmp_path: Path, compress: bool) -> None:
+def test_a_flipped_bit_is_refused_or_harmless(tmp_path: Path, compress: bool) -> None:
     """Bits 0, 5 and 6 of a byte make files look encrypted, patched, or packed in ways that nobody knows."""
     path = tmp_path / "thing.npz"
     write_archive(path, KIND, VERSION, META, {"a": np.arange(6)}, compress=compress)
-    whole = path.read_bytes()
-    refused = 0
-    for at in range(len(whole)):
-        for bit in (0, 5, 6):
-            path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
-            try:
-                read_archive(path, KIND, VERSION)
-            except ArchiveError:
-                refused += 1
-    assert refused > len(whole)
+    size, refused = path.stat().st_size, 0
+    for _ in flipped(path, bits=[0, 5, 6]):
+        try:
+            read_archive(path, KIND, VERSION)
+        except ArchiveError:
+            refused += 1
+    assert refused > size
 
 
 def test_a_flipped_byte_is_noticed(path: Path) -> None:

@@ -25,7 +25,7 @@ SEED = 20
 
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Simulator:
-    sources, parameters = bench_sources(SMALL, Reporter(), own_srams=True)
+    sources, parameters = bench_sources(SMALL, Reporter())
     chip = tmp_path_factory.mktemp("netlist") / "netlist.v"
     chip.write_text(netlist(sources[-1].parent))
     assert not re.search(r"reg \[[^]]*\] \S+ \[", chip.read_text()), "no memory is left"
