@@ -9,6 +9,7 @@ a rail on the way, and those few columns are walked through phase by phase.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from operator import mul
 
 import numpy as np
@@ -27,6 +28,8 @@ Frames = NDArray[np.int64]
 
 #: Phases that wait for evaluation at most: their pulses take memory.
 _WAITING = 16
+#: Frames that are evaluated at once: what lies between their products stays near the processor, in memory used before.
+_TOGETHER = 256
 #: Share of the capacitors near a rail from which on merging is not worth while.
 _FEW = 0.01
 
@@ -236,10 +239,26 @@ class Node:
 
     def observe(self, cycle: int) -> Array:
         """Look at the node in `cycle`: (B, columns). From here on charge and noise begin anew."""
-        seen = self.voltage_mv(cycle)
+        if len(self.frames) <= _TOGETHER:
+            seen = self.voltage_mv(cycle)
+        else:
+            parts = blocks(len(self.frames), _TOGETHER)
+            seen = np.concatenate([self._of(part).voltage_mv(cycle) for part in parts])
         self.now = cycle
         self._begin(cycle, seen)
         return seen
+
+    def _of(self, part: slice) -> "Node":
+        """The node of some of the frames, to be used instead of this one."""
+        node = copy(self)
+        node.frames = self.frames[part]
+        node._waiting = self._waiting.of(part)
+        node._counts = list(self._counts)
+        for name in ("_signals", "_variances"):
+            setattr(node, name, [_part(level, part) for level in getattr(self, name)])
+        for name in ("_start_mv", "_lost_mv", "_forgotten_mv2"):
+            setattr(node, name, _part(getattr(self, name), part))
+        return node
 
     # Saturation -----------------------------------------------------------------------------------------------------
 

@@ -117,6 +117,16 @@ class Phases:
         self.groups.append(group)
         return group
 
+    def of(self, part: slice) -> "Phases":
+        """The same phases in some of the frames."""
+        phases = Phases()
+        phases.cycles, phases.members = self.cycles, self.members
+        for group in self.groups:
+            same = Group(group.member, group.cells, group.rows, group.times[part])
+            same.phases, same.reads = group.phases, group.reads
+            phases.groups.append(same)
+        return phases
+
     def alone(self, number: int) -> "Phases":
         """One of them, with groups of its own."""
         phase = Phases()

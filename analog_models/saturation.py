@@ -150,11 +150,11 @@ def near_rails(
     return (np.concatenate([rows for rows, _ in found]), np.concatenate([places for _, places in found])), ending
 
 
-def blocks(frames: int) -> list[slice]:
-    """Frames 0 to `frames` - 1 in blocks that fit into the cache."""
-    if frames <= _BLOCK:
+def blocks(frames: int, size: int = _BLOCK) -> list[slice]:
+    """Frames 0 to `frames` - 1 in blocks, by default such that fit into the cache."""
+    if frames <= size:
         return [slice(0, frames)]
-    return [slice(start, min(start + _BLOCK, frames)) for start in range(0, frames, _BLOCK)]
+    return [slice(start, min(start + size, frames)) for start in range(0, frames, size)]
 
 
 def of_frames(array: Array, at: slice | tuple) -> Array:

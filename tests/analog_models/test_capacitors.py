@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -110,8 +111,11 @@ def test_phases_may_be_merged_and_batches_split_in_any_way(steps: list[Step], se
     one_by_one = run(make_chip(NOMINAL, seed), frames, events(steps, times), look=True)
     backwards = run(make_chip(NOMINAL, seed), frames[::-1], events(steps, times[:, ::-1]))
     single = [run(make_chip(NOMINAL, seed), frames[i : i + 1], events(steps, times[:, i : i + 1])) for i in range(3)]
+    with patch("analog_models.capacitors._TOGETHER", 3):
+        in_parts = run(make_chip(NOMINAL, seed), frames, events(steps, times))
     for number, codes in enumerate(merged):
         np.testing.assert_array_equal(one_by_one[number], codes)
+        np.testing.assert_array_equal(in_parts[number], codes)
         np.testing.assert_array_equal(backwards[number][::-1], codes)
         np.testing.assert_array_equal(np.concatenate([part[number] for part in single]), codes[:3])
 
