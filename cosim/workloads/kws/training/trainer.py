@@ -23,7 +23,7 @@ from cosim.workloads.kws.training.data import (
     validation_clips,
 )
 from cosim.workloads.kws.training.recipes import CHIP_NOISE, RECIPES, Noise, Recipe
-from cosim.workloads.kws.training.students import Student, Teacher
+from cosim.workloads.kws.training.students import Student, Teacher, fast_products
 
 __all__ = ["Outcome", "Pupil", "Trainer", "noisy_accuracy", "train"]
 
@@ -73,7 +73,7 @@ class Trainer:
         for epoch in range(recipe.teacher_epochs):
             teacher.train()
             for mfcc, label, _ in self._copies(self.people, rng, generator, self.BATCH_OF_TEACHER):
-                with torch.autocast(device.type, torch.bfloat16):
+                with fast_products(device):
                     logits = teacher(mfcc)
                 loss = functional.cross_entropy(logits.float(), label, label_smoothing=0.05)
                 optimiser.zero_grad()
@@ -104,7 +104,7 @@ class Trainer:
             codes.append((mfcc / CODE).round().to(torch.int8))
             target = functional.one_hot(label, len(LABELS)).float()
             if teachers:
-                with torch.autocast(self.device.type, torch.bfloat16):
+                with fast_products(self.device):
                     opinion = torch.stack([teacher(mfcc).float().softmax(1) for teacher in teachers]).mean(0)
                 target = torch.where(synthetic[:, None], target, 0.9 * opinion + 0.1 * target)
             targets.append(target)
