@@ -18,20 +18,25 @@ array([[149, 117]], dtype=uint16)
 """
 
 from analog_models.chip import AnalogChip, AnalogFileError
-from analog_models.config import AnalogConfig
+from analog_models.config import DEVICE_MODELS, AnalogConfig
 from analog_models.device import Pcm
 from analog_models.events import EventKind, TileControls, TileEvent
+from analog_models.hermes import Hermes
+from analog_models.pcm_like import PcmLike
 from analog_models.periphery import Periphery
 from analog_models.programming import Programming, ProgrammingReport, WeightTargets, program
 from analog_models.reception import TransportConfig
 from analog_models.tile import Tile
 
 __all__ = [
+    "DEVICE_MODELS",
     "AnalogChip",
     "AnalogConfig",
     "AnalogFileError",
     "EventKind",
+    "Hermes",
     "Pcm",
+    "PcmLike",
     "Periphery",
     "Programming",
     "ProgrammingReport",

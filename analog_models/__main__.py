@@ -2,6 +2,7 @@
 
 from analog_models.config import AnalogConfig
 from analog_models.constants import constants_table
+from analog_models.hermes import Hermes
 from analog_models.programming import Programming
 from analog_models.reception import TransportConfig
 
@@ -12,6 +13,7 @@ def constants_document() -> str:
     loop = Programming()
     return constants_table(
         (nominal.pcm, ideal.pcm),
+        (Hermes(), Hermes.ideal()),
         (nominal.periphery, ideal.periphery),
         (TransportConfig(), ideal.transport),
         (nominal, ideal),

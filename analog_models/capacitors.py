@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.circuits import Circuits
-from analog_models.crossbar import MAX_PHASES, keep, squared
+from analog_models.crossbar import MAX_PHASES, keep
 from analog_models.noise import Draw
 from analog_models.phases import Group, Move, NoiseKey, Phases
 from analog_models.saturation import Course, Level, Spots, blocks, near_rails, of_frames
@@ -347,7 +347,7 @@ def _squares(groups: Sequence[Group]) -> dict[NoiseKey, tuple[NDArray[np.float32
     found: dict[NoiseKey, tuple[NDArray[np.float32], int]] = {}
     for group in groups:
         if group.cells.noisy:
-            key, squares = group.noise_key, squared(group.pulses)
+            key, squares = group.noise_key, group.cells.squared(group.pulses)
             total, count = found.get(key, (None, 0))
             found[key] = squares if total is None else total + squares, count + 1
     return found

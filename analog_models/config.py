@@ -1,15 +1,20 @@
 """All constants of the analog models in one object: the nominal and the ideal preset, and their JSON form."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from analog_models.constants import ASSUMPTION, constant
 from analog_models.device import Pcm
+from analog_models.hermes import Hermes
+from analog_models.pcm_like import PcmLike
 from analog_models.periphery import Periphery
 from analog_models.reception import TransportConfig
 
-__all__ = ["AnalogConfig"]
+__all__ = ["DEVICE_MODELS", "AnalogConfig"]
+
+#: Device models by the name that commands and files have for them.
+DEVICE_MODELS: dict[str, type[Pcm]] = {"pcm": PcmLike, "hermes": Hermes}
 
 
 @dataclass(frozen=True)
@@ -17,13 +22,13 @@ class AnalogConfig:
     """The analog models' constants. ``AnalogConfig()`` is the nominal preset, `ideal` the other one.
 
     The nominal constants were fixed once from device and component figures, before any network ran on them, and hold
-    for every workload.
+    for every workload. There are two models of the devices: what the papers' chip has lies between them, or near.
 
     >>> from dataclasses import replace
     >>> a_week_later = replace(AnalogConfig(), age_s=7 * 86_400.0)
     """
 
-    pcm: Pcm = field(default_factory=Pcm, metadata={"model": Pcm})
+    pcm: Pcm = field(default_factory=PcmLike, metadata={"model": Pcm})
     periphery: Periphery = field(default_factory=Periphery, metadata={"model": Periphery})
     # Ideal unless asked for, so that a routed code comes back as it was sent; `TransportConfig()` is the modelled one.
     transport: TransportConfig = field(default_factory=TransportConfig.ideal, metadata={"model": TransportConfig})
@@ -37,14 +42,25 @@ class AnalogConfig:
             raise ValueError(f"AnalogConfig.significance must be a whole number of 1 or more, got {self.significance}")
 
     @classmethod
-    def nominal(cls) -> "AnalogConfig":
-        """The default constants."""
-        return cls()
+    def nominal(cls, devices: str = "pcm") -> "AnalogConfig":
+        """The default constants, with devices of a model of `DEVICE_MODELS`; mirrors are made for their g_max."""
+        return cls()._with(_device_model(devices)())
 
     @classmethod
-    def ideal(cls) -> "AnalogConfig":
+    def ideal(cls, devices: str = "pcm") -> "AnalogConfig":
         """No noise, mismatch, drift, droop or saturation: a MAC is the dot product, quantised once by the ramp."""
-        return cls(pcm=Pcm.ideal(), periphery=Periphery.ideal(), transport=TransportConfig.ideal())
+        ideal = cls(pcm=PcmLike.ideal(), periphery=Periphery.ideal(), transport=TransportConfig.ideal())
+        return ideal._with(_device_model(devices).ideal())
+
+    def _with(self, pcm: Pcm) -> "AnalogConfig":
+        """The same with other devices, of which a weight of 1 charges the capacitors as before."""
+        ratio = self.periphery.mirror_ratio * (self.pcm.g_max_us / pcm.g_max_us)
+        return replace(self, pcm=pcm, periphery=replace(self.periphery, mirror_ratio=ratio))
+
+    @property
+    def devices(self) -> str:
+        """Name of the device model."""
+        return next(name for name, model in DEVICE_MODELS.items() if type(self.pcm) is model)
 
     def volts_per_weight_ns(self, capacitors: int, *, drifted: bool = True) -> float:
         """Nominal capacitor voltage for a weight of 1 (one pair of devices) read for 1 ns.
@@ -72,7 +88,7 @@ class AnalogConfig:
 
     def to_json(self) -> str:
         """The constants as JSON."""
-        return json.dumps(asdict(self))
+        return json.dumps({"devices": self.devices, **asdict(self)})
 
     @classmethod
     def from_json(cls, text: str) -> "AnalogConfig":
@@ -85,17 +101,24 @@ class AnalogConfig:
         """
         try:
             values: dict[str, Any] = json.loads(text)
+            devices = _device_model(values.pop("devices"))
             for item in fields(cls):
                 if "model" in item.metadata:
-                    model = item.metadata["model"]
+                    model = devices if item.metadata["model"] is Pcm else item.metadata["model"]
                     values[item.name] = _complete(model, values[item.name])
             return _complete(cls, values)
-        except (TypeError, KeyError) as error:
+        except (AttributeError, TypeError, KeyError) as error:
             raise ValueError(f"not a configuration of the analog models: {error}") from error
+
+
+def _device_model(name: str) -> type[Pcm]:
+    if name not in DEVICE_MODELS:
+        raise ValueError(f"no device model {name!r}; expected one of {', '.join(DEVICE_MODELS)}")
+    return DEVICE_MODELS[name]
 
 
 def _complete(model: Any, values: dict[str, Any]) -> Any:
     missing = {item.name for item in fields(model)} - set(values)
     if missing:
         raise ValueError(f"{model.__name__} lacks {', '.join(sorted(missing))}")
-    return model(**values)
+    return model(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

@@ -1,9 +1,9 @@
 """The crossbar of one tile: four PCM devices a cell, and the exact sums along its columns.
 
 Conductances are whole multiples of g_max / 2**18, what a device adds to a column's signal one of g_max / 2**20, and
-variances of read noise ones of g_max**2 / 2**16. Sums of durations times such numbers are exact integers in floating
-point: they depend neither on the batch size, nor on how the BLAS blocks a product, nor on which phases are added up
-first, and equal seeds give equal codes on every machine.
+variances of read noise products of multiples of ns**2 / 2**5 (of the pulse) and of g_max**2 / 2**9 (of the device).
+Sums of durations times such numbers are exact integers in floating point: they depend neither on the batch size, nor on
+how the BLAS blocks a product, nor on which phases are added up first, and equal seeds give equal codes everywhere.
 
 Matrices are kept as (rows, columns), as the BLAS likes them for small batches.
 """
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.device import Pcm
+from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import Columns
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "Read",
     "Rows",
     "keep",
-    "squared",
 ]
 
 Array = NDArray[np.float64]
@@ -51,10 +51,14 @@ MAX_ROW_TIME = 511
 #: Phases whose sums may be added up without leaving the exact integers.
 MAX_PHASES = 1 << 10
 _NU_UNITS = 1 << 16
-#: Units of a variance in g_max**2, and ns**2 in one unit of a squared duration.
-_VARIANCE_UNITS, _SQUARE_NS2 = 1 << 16, 128
+#: 1/f noise is looked up by conductances in steps of 2**4 units: such a table stays near the processor.
+_NOISE_STEP = 4
+#: What a device is read as ends at so many times `Pcm.g_set_us`, whatever 1/f noise has done to it.
+_LARGEST = 2.0
+#: Units of a device's share of a variance in g_max**2, and of a pulse's in ns**2.
+_VARIANCE_UNITS, _PULSE_UNITS = 1 << 9, 1 << 5
 #: Standard deviation of one unit of variance, in signal units.
-SIGMA_UNITS = SIGNAL_UNITS * (_SQUARE_NS2 / _VARIANCE_UNITS) ** 0.5
+SIGMA_UNITS = SIGNAL_UNITS * (_VARIANCE_UNITS * _PULSE_UNITS) ** -0.5
 #: float32 holds all integers below this.
 _EXACT = 1 << 24
 #: Matrices of each kind that an array keeps; a program uses a few.
@@ -79,6 +83,8 @@ class CellArray:
         The tile's periphery; its path and polarity mismatch weigh G+ against G-.
     rows : int
         Word lines, bias rows included.
+    noise : KeyedNoise
+        The tile's random numbers: what 1/f noise has done to each device by its age.
 
     Members
     -------
@@ -91,12 +97,18 @@ class CellArray:
         If so many rows, or such a significance, could leave the exact integers.
     """
 
-    def __init__(self, config: AnalogConfig, columns: Columns, rows: int) -> None:
+    def __init__(self, config: AnalogConfig, columns: Columns, rows: int, noise: KeyedNoise) -> None:
         self._config = config
         self._columns = columns
+        self._noise = noise
+        # Share of a variance of every pulse, in whole units.
+        every = np.arange(MAX_ROW_TIME + 1)
+        self._pulse_variances = np.rint(config.pcm.pulse_variance(every) * _PULSE_UNITS).astype(np.float32)
         self.shape = (4, rows, len(columns.path))
         pcm, factor = config.pcm, config.significance
-        largest = pcm.g_set_us / pcm.g_max_us * SIGNAL_UNITS * max(map(np.max, columns.branch_gains()), default=1)
+        reach = _LARGEST * pcm.g_set_us / pcm.g_max_us
+        self._largest = round(reach * G_UNITS)
+        largest = reach * SIGNAL_UNITS * max(map(np.max, columns.branch_gains()), default=1)
         if MAX_PHASES * MAX_ROW_TIME * rows * (factor + 1) * largest >= 1 << 53:
             raise ValueError(
                 f"sums over {rows} rows with significance {factor} exceed 2**53 and would not be exact; "
@@ -118,7 +130,7 @@ class CellArray:
 
     @property
     def noisy(self) -> bool:
-        """Whether reads have noise at all."""
+        """Whether pulses have noise at all."""
         return self._config.pcm.read_noise_scale > 0
 
     def write(
@@ -187,19 +199,46 @@ class CellArray:
         pcm = self._config.pcm
         loss = self._config.periphery.attenuation(self.shape[1])[rows, np.newaxis]
         ages = self._age_s(rows)
+        wires = np.arange(4 * self.shape[1]).reshape(4, -1)[:, rows]
         units = np.empty(self.programmed[:, rows].shape)
         # Device by device, so that what is in work stays near the processor.
-        for exponents, programmed, age, left in zip(
-            self.exponent[:, rows], self.programmed[:, rows], ages, units, strict=True
-        ):
+        for device, left in enumerate(units):
+            exponents, programmed, age = self.exponent[device, rows], self.programmed[device, rows], ages[device]
             if _tabulated(exponents, age):
                 retention = np.take(_retentions(pcm, float(age[0, 0])), exponents, out=left, mode="clip")
             else:
                 retention = pcm.retention(exponents / _NU_UNITS, age)
             np.multiply(programmed, retention, out=left)
+            if pcm.accumulated_noise_scale:
+                left *= self._accumulated(programmed, age[:, 0], wires[device])
+                np.clip(left, 0, self._largest, out=left)
             left *= loss
             np.rint(left, out=left)
         return units
+
+    def _accumulated(self, programmed: NDArray[np.int32], ages: Array, wires: NDArray[np.integer]) -> Array:
+        """What 1/f noise has made of devices (n, columns) by the ages of their rows: factors.
+
+        One number per device and age names the Gaussian: every read at that age sees the same conductance.
+        """
+        found = np.unique(ages)
+        if len(found) != 1:
+            factors = np.empty(programmed.shape)
+            for age in found:
+                chosen = np.flatnonzero(ages == age)
+                factors[chosen] = self._accumulated(programmed[chosen], ages[chosen], wires[chosen])
+            return factors
+        pcm, age = self._config.pcm, float(found[0])
+        steps = programmed >> _NOISE_STEP
+        if steps.size > _NU_UNITS:
+            sigma = np.take(_accumulated_noises(pcm, age), steps, mode="clip")
+        else:
+            sigma = _accumulated_noise_of(pcm, steps, age)
+        key = int(np.float64(age).view(np.uint64))
+        factors = self._noise.gaussians(wires, key, Draw.ACCUMULATED, self.shape[2])
+        factors *= sigma
+        factors += 1
+        return factors
 
     def _age_s(self, rows: Sequence[int] | NDArray | slice) -> Array:
         """Time since the devices in `rows` were programmed, (4, rows, 1)."""
@@ -244,14 +283,15 @@ class CellArray:
         return np.negative(total, out=total) if read.discharge else total
 
     def _variance_of(self, pairs: Pairs, rows: NDArray[np.integer] | slice) -> Array:
-        selected = [device for pair in pairs for device in self._selected(*pair)]
-        ages = self._age_s(rows)
+        pcm = self._config.pcm
+        floor = pcm.pulse_floor_us / pcm.g_max_us * G_UNITS
         squares: dict[int, Array] = {}
         total = np.zeros(self._units[0, rows].shape)
-        for device, factor in selected:
+        for device, factor in [device for pair in pairs for device in self._selected(*pair)]:
             for one in (device, device + 1):
                 if one not in squares:
-                    squares[one] = _squares(self._config.pcm, self._units[one, rows], ages[one])
+                    squares[one] = np.add(self._units[one, rows], floor, dtype=np.float64)
+                    squares[one] *= squares[one] * (_VARIANCE_UNITS / G_UNITS**2)
             both = squares[device] + squares[device + 1]
             both *= factor**2
             total += np.rint(both, out=both)
@@ -339,7 +379,11 @@ class CellArray:
     def spread_of(self, times: NDArray[np.integer], read: Read, rows: Rows, columns: NDArray[np.intp]) -> Array:
         """`spread` of single columns, each with pulses of its own, not yet squared."""
         variance = self.variance(((read.wp1, read.wp2),))[slice(*rows), columns].astype(np.float64)
-        return np.einsum("nr,rn->n", squared(times).astype(np.float64), variance)
+        return np.einsum("nr,rn->n", self.squared(times).astype(np.float64), variance)
+
+    def squared(self, times: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Pulses' shares of a variance, in whole units, as `spread` takes them; below 7 ns none that could be seen."""
+        return self._pulse_variances.take(times, mode="clip")
 
 
 # Devices of one age have fewer conductances and exponents than a tile has devices, and a power or an exponential takes
@@ -357,33 +401,15 @@ def _retentions(pcm: Pcm, age_s: float) -> Array:
     return pcm.retention(np.arange(_NU_UNITS) / _NU_UNITS, age_s)
 
 
-def _squares(pcm: Pcm, units: NDArray[np.int32], ages: Array) -> Array:
-    """Variances of one read of devices, in variance units, not yet rounded."""
-    if _tabulated(units, ages):
-        return np.take(_all_squares(pcm, float(ages[0, 0])), units, out=np.empty(units.shape), mode="clip")
-    return _squares_of(pcm, units, ages)
-
-
-def _squares_of(pcm: Pcm, units: NDArray[np.integer], ages: Array | float) -> Array:
-    sigma = pcm.read_sigma_us(np.multiply(units, pcm.g_max_us / G_UNITS, dtype=np.float64), ages) / pcm.g_max_us
-    return sigma * sigma * _VARIANCE_UNITS
+def _accumulated_noise_of(pcm: Pcm, steps: NDArray[np.integer], age_s: float) -> Array:
+    return pcm.accumulated_noise(steps * (pcm.g_max_us / (G_UNITS >> _NOISE_STEP)), age_s)
 
 
 @lru_cache(maxsize=4)
-def _all_squares(pcm: Pcm, age_s: float) -> Array:
-    """Those of every conductance that a device can have, in its units: `write` bounds it, drift takes."""
-    return _squares_of(pcm, np.arange(round(pcm.g_set_us / pcm.g_max_us * G_UNITS) + 1), age_s)
-
-
-def squared(row_time: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Squares of durations in whole units of 128 ns**2, as `CellArray.spread` takes them.
-
-    Below 8 ns nothing is left: no noise that could be seen.
-    """
-    squares = row_time.astype(np.float32)
-    squares *= squares
-    squares *= 1 / _SQUARE_NS2
-    return np.rint(squares, out=squares)
+def _accumulated_noises(pcm: Pcm, age_s: float) -> Array:
+    """Relative 1/f noise at an age of every conductance that a device is programmed to, in its steps."""
+    largest = round(pcm.g_set_us / pcm.g_max_us * G_UNITS) >> _NOISE_STEP
+    return _accumulated_noise_of(pcm, np.arange(largest + 1), age_s)
 
 
 def keep(cache: dict, key: tuple, value: object) -> None:

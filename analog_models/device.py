@@ -1,12 +1,17 @@
 """One PCM device: what a pulse does to it, how it relaxes and drifts, how noisy a read is.
 
 All formulas work element by element on arrays of conductances in uS; random numbers come in as standard Gaussians.
+Statistics of measured devices are fits over the relative conductance x = g / `Pcm.fit_g_max_us`; which fits is what
+device models differ in: `PcmLike` and `Hermes`.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.polynomial.polynomial import polyval
+from numpy.typing import ArrayLike, NDArray
 
 from analog_models.constants import ASSUMPTION, constant
 
@@ -14,42 +19,39 @@ __all__ = ["Pcm"]
 
 Array = NDArray[np.float64]
 
-_AIHWKIT = "aihwkit PCMLikeNoiseModel"
+_PULSE_FIT = "aihwkit analog_mvm_irdrop_t.py, _apply_xdep_pcm_read_noise"
 
 
 @dataclass(frozen=True)
-class Pcm:
-    """Constants and formulas of a phase-change memory device; the defaults are the nominal preset.
+class Pcm(ABC):
+    """Constants and formulas that all models of phase-change memory devices have; the defaults are the nominal preset.
 
     Source
     ------
-    Relaxation after programming, drift and 1/f read noise: IBM aihwkit, inference/noise/pcm.py (a fit to another
-    generation of devices, used with its own g_max). Pulse response: our assumption, a saturating partial SET.
+    Read noise within a pulse: IBM aihwkit 1.2.0, simulator/tiles/analog_mvm_irdrop_t.py. Pulse response: our
+    assumption, a saturating partial SET. The rest: the device model's.
     """
 
-    g_max_us: float = constant(25.0, "uS", f"{_AIHWKIT}: g_max; a weight of 1 is this difference")
+    g_max_us: float = constant(25.0, "uS", f"{ASSUMPTION}: a weight of 1 is this difference")
+    fit_g_max_us: float = constant(25.0, "uS", f"{ASSUMPTION}: conductance that the fits below call 1")
 
-    programming_noise_0_us: float = constant(0.26348, "uS", f"{_AIHWKIT}: prog_coeff[0]")
-    programming_noise_1_us: float = constant(1.9650, "uS", f"{_AIHWKIT}: prog_coeff[1], times g/g_max")
-    programming_noise_2_us: float = constant(-1.1731, "uS", f"{_AIHWKIT}: prog_coeff[2], times (g/g_max)^2")
-    programming_noise_scale: float = constant(1.0, "1", f"{_AIHWKIT}: prog_noise_scale")
+    programming_noise_us: tuple[float, ...] = constant((0.0,), "uS", f"{ASSUMPTION}: in powers of x")
+    programming_noise_scale: float = constant(1.0, "1", "aihwkit: prog_noise_scale")
 
-    drift_t0_s: float = constant(20.0, "s", f"{_AIHWKIT}: t_0, age at which a conductance is as programmed")
-    nu_mean_slope: float = constant(-0.0155, "1", f"{_AIHWKIT}: nu mean, times ln(g/g_max)")
-    nu_mean_offset: float = constant(0.0244, "1", f"{_AIHWKIT}: nu mean at g_max, before clipping")
-    nu_mean_low: float = constant(0.049, "1", f"{_AIHWKIT}: lower clip of the mean")
-    nu_mean_high: float = constant(0.1, "1", f"{_AIHWKIT}: upper clip of the mean")
-    nu_sigma_slope: float = constant(-0.0125, "1", f"{_AIHWKIT}: nu spread, times ln(g/g_max)")
-    nu_sigma_offset: float = constant(-0.0059, "1", f"{_AIHWKIT}: nu spread at g_max, before clipping")
-    nu_sigma_low: float = constant(0.008, "1", f"{_AIHWKIT}: lower clip of the spread")
-    nu_sigma_high: float = constant(0.045, "1", f"{_AIHWKIT}: upper clip of the spread")
-    drift_scale: float = constant(1.0, "1", f"{_AIHWKIT}: drift_scale")
+    drift_t0_s: float = constant(20.0, "s", f"{ASSUMPTION}: age at which a conductance is as programmed")
+    drift_scale: float = constant(1.0, "1", "aihwkit: drift_scale")
 
-    read_noise_q: float = constant(0.0088, "1", f"{_AIHWKIT}: relative 1/f noise at g_max")
-    read_noise_exponent: float = constant(0.65, "1", f"{_AIHWKIT}: q grows as (g/g_max)^-exponent")
-    read_noise_q_high: float = constant(0.2, "1", f"{_AIHWKIT}: upper clip of q")
-    read_time_s: float = constant(250e-9, "s", f"{_AIHWKIT}: t_read, which is also one 255 ns pulse")
-    read_noise_scale: float = constant(1.0, "1", f"{_AIHWKIT}: read_noise_scale")
+    read_time_s: float = constant(250e-9, "s", f"{ASSUMPTION}: t_read of the 1/f fit")
+    pulse_noise: tuple[float, ...] = constant(
+        (0.02578764, -0.0146159, 0.00655714, -0.00187352, 0.00021926),
+        "1",
+        f"{_PULSE_FIT}: slope, in powers of log10 of the pulse's ns",
+    )
+    pulse_noise_floor: float = constant(
+        0.178, "1", f"{_PULSE_FIT}: offset over slope, 4.42 to 4.57 uS of 25 uS for 1 to 511 ns; taken as one number"
+    )
+    accumulated_noise_scale: float = constant(1.0, "1", "aihwkit: read_noise_scale, of the 1/f noise until a read")
+    read_noise_scale: float = constant(1.0, "1", "aihwkit: xdep_pcm_read_noise_scale, of the noise within a pulse")
 
     g_reset_us: float = constant(0.1, "uS", f"{ASSUMPTION}: median after RESET, g_max/250")
     reset_spread: float = constant(0.5, "1", f"{ASSUMPTION}: log-normal spread after RESET")
@@ -62,18 +64,19 @@ class Pcm:
     exact_write: bool = constant(False, "1", f"{ASSUMPTION}: programming hits its target, for the ideal preset")
 
     def __post_init__(self) -> None:
-        for name in ("g_max_us", "g_set_us", "drift_t0_s", "read_time_s", "set_time_ns"):
+        for name in ("g_max_us", "fit_g_max_us", "g_set_us", "drift_t0_s", "read_time_s", "set_time_ns"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"Pcm.{name} must be positive, got {getattr(self, name)}")
         if not self.g_max_us <= self.g_set_us <= 2 * self.g_max_us:
             raise ValueError(f"Pcm.g_set_us must be g_max to 2 g_max ({self.g_max_us} uS), got {self.g_set_us}")
 
     @classmethod
-    def ideal(cls) -> "Pcm":
+    def ideal(cls) -> Self:
         """No noise, no drift, nothing left after RESET, exact programming."""
         return cls(
             programming_noise_scale=0.0,
             drift_scale=0.0,
+            accumulated_noise_scale=0.0,
             read_noise_scale=0.0,
             g_reset_us=0.0,
             reset_spread=0.0,
@@ -82,25 +85,44 @@ class Pcm:
             exact_write=True,
         )
 
-    def _relative(self, g_us: Array) -> Array:
-        """g/g_max, kept off zero for the logarithms and powers."""
-        return np.clip(g_us / self.g_max_us, 1e-7, 1.0)
+    # Fits, the device model's ---------------------------------------------------------------------------------------
 
-    def relaxed(self, g_us: Array, gaussians: Array) -> Array:
-        """Conductance at `drift_t0_s` of a device that was verified at `g_us`.
+    @abstractmethod
+    def nu_mean(self, x: Array) -> Array:
+        """Mean drift exponent of devices programmed to `x`."""
 
-        ``g + z (c0 + c1 g/g_max + c2 (g/g_max)^2)``, not below zero and not above `g_set_us`.
+    @abstractmethod
+    def nu_sigma(self, x: Array) -> Array:
+        """Spread of the drift exponent of devices programmed to `x`."""
+
+    @abstractmethod
+    def noise_q(self, x: Array) -> Array:
+        """Relative 1/f noise of devices programmed to `x`."""
+
+    def relative(self, g_us: ArrayLike) -> Array:
+        """x, kept off zero for the logarithms and powers; where the fits end, they stay as they are."""
+        return (np.asarray(g_us, np.float64) / self.fit_g_max_us).clip(1e-7, 1.0)
+
+    # What follows from them -----------------------------------------------------------------------------------------
+
+    def programming_sigma_us(self, g_us: Array) -> Array:
+        """Spread at `drift_t0_s` of devices that were programmed to `g_us` by closed-loop tuning."""
+        x = np.minimum(g_us / self.fit_g_max_us, 1.0)
+        return self.programming_noise_scale * np.asarray(polyval(x, self.programming_noise_us), np.float64)
+
+    def relaxed(self, g_us: Array, gaussians: Array, tuned_us: float = 0.0) -> Array:
+        """Conductance at `drift_t0_s` of a device that was verified at `g_us`, within 0 to `g_set_us`.
+
+        The fits' spread is that of tuned devices, and the error of tuning is in it: what the loop itself has left,
+        `tuned_us` root mean square, is taken off, in squares.
         """
-        x = np.minimum(g_us / self.g_max_us, 1.0)
-        sigma = self.programming_noise_0_us + self.programming_noise_1_us * x + self.programming_noise_2_us * x * x
-        return np.clip(g_us + self.programming_noise_scale * sigma * gaussians, 0.0, self.g_set_us)
+        left_us = np.sqrt(np.maximum(self.programming_sigma_us(g_us) ** 2 - tuned_us**2, 0.0))
+        return np.clip(g_us + left_us * gaussians, 0.0, self.g_set_us)
 
     def drift_exponent(self, g_us: Array, gaussians: Array) -> Array:
-        """Drift exponent nu of devices programmed to `g_us`: a Gaussian whose mean and spread depend on ln g."""
-        log = np.log(self._relative(g_us))
-        mean = np.clip(self.nu_mean_slope * log + self.nu_mean_offset, self.nu_mean_low, self.nu_mean_high)
-        sigma = np.clip(self.nu_sigma_slope * log + self.nu_sigma_offset, self.nu_sigma_low, self.nu_sigma_high)
-        return np.abs(mean + sigma * gaussians) * self.drift_scale
+        """Drift exponent nu of devices programmed to `g_us`: a Gaussian whose mean and spread depend on g."""
+        x = self.relative(g_us)
+        return np.abs(self.nu_mean(x) + self.nu_sigma(x) * gaussians) * self.drift_scale
 
     def retention(self, nu: Array | float, age_s: Array | float) -> Array:
         """Share of the conductance that is left at `age_s` after programming: ``(age / t0)^-nu``, 1 up to t0."""
@@ -111,14 +133,34 @@ class Pcm:
         nu = self.drift_exponent(np.array(self.g_max_us / 2), np.array(0.0))
         return float(self.retention(nu, age_s))
 
-    def read_sigma_us(self, g_us: Array, age_s: Array | float) -> Array:
-        """Standard deviation of one read: ``g q sqrt(ln((t + t_r) / 2 t_r))``, q = min(0.2, 0.0088 (g/g_max)^-0.65).
+    def accumulated_noise(self, g_us: ArrayLike, age_s: Array | float) -> Array:
+        """Relative spread that 1/f noise has made until `age_s`, of devices programmed to `g_us`; reads share it.
 
-        0 before the first read could be over, t_r after programming.
+        ``q sqrt(ln((t + t_r) / 2 t_r))``; 0 before the first read could be over, t_r after programming.
         """
-        q = np.minimum(self.read_noise_q * self._relative(g_us) ** -self.read_noise_exponent, self.read_noise_q_high)
         spectrum = np.sqrt(np.log(np.maximum((age_s + self.read_time_s) / (2 * self.read_time_s), 1.0)))
-        return self.read_noise_scale * g_us * q * spectrum
+        return self.accumulated_noise_scale * self.noise_q(self.relative(g_us)) * spectrum
+
+    def pulse_variance(self, pulse_ns: ArrayLike) -> Array:
+        """Variance in ns**2 that the noise within a pulse adds, if the conductance and `pulse_floor_us` are 1 together.
+
+        ``(t s(t))**2``, a polynomial in log10 t; 0 without a pulse.
+        """
+        ns = np.asarray(pulse_ns, np.float64)
+        slope = polyval(np.log10(np.maximum(ns, 1.0)), self.pulse_noise)
+        return (self.read_noise_scale * ns * slope) ** 2
+
+    @property
+    def pulse_floor_us(self) -> float:
+        """Conductance that noise within a pulse has besides the device's: even an empty cell is read with noise."""
+        return self.pulse_noise_floor * self.fit_g_max_us
+
+    def pulse_sigma_us(self, g_us: Array, pulse_ns: ArrayLike) -> Array:
+        """Standard deviation of the conductance that one pulse sees: ``s(t) (g + floor)``."""
+        ns = np.asarray(pulse_ns, np.float64)
+        return np.sqrt(self.pulse_variance(ns)) / np.maximum(ns, 1.0) * (g_us + self.pulse_floor_us)
+
+    # Pulses ---------------------------------------------------------------------------------------------------------
 
     def after_reset(self, gaussians: Array) -> Array:
         """Conductance after a RESET pulse: log-normal around `g_reset_us`."""

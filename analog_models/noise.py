@@ -56,6 +56,7 @@ class Draw(IntEnum):
     COLUMN_SKEW = 24
     PAD_SKEW = 25
     PAD_RATE = 26
+    ACCUMULATED = 27
 
 
 @cache

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.constants import ASSUMPTION, constant
+from analog_models.device import Pcm
 from analog_models.noise import Draw
 from analog_models.tile import Tile
 
@@ -58,12 +59,16 @@ class Programming:
         0.7, "1", f"{ASSUMPTION}: share of the missing conductance that a pulse aims at; again after each overshoot"
     )
     max_width_ns: int = constant(255, "ns", "Nature 620, 768 (2023): longest column pulse, 8 bits")
-    reads: int = constant(16, "1", f"{ASSUMPTION}: reads averaged per verification, against 1/f noise")
+    reads: int = constant(16, "1", f"{ASSUMPTION}: reads averaged per verification, against the noise of each")
+    verify_s: float = constant(
+        20e-6, "s", f"{ASSUMPTION}: from a pulse to its verification; no average takes off 1/f noise until then"
+    )
     verify_capacitors: int = constant(1, "1", f"{ASSUMPTION}: one weight is a small signal; smallest bank")
     verify_slope: int = constant(32, "1", f"{ASSUMPTION}: ramp slope of a verification, +-1.9 weights in range")
 
     def __post_init__(self) -> None:
-        for name in ("tolerance", "max_iterations", "caution", "max_width_ns", "reads", "verify_capacitors"):
+        positive = ("tolerance", "max_iterations", "caution", "max_width_ns", "reads", "verify_s", "verify_capacitors")
+        for name in positive:
             if not getattr(self, name) > 0:
                 raise ValueError(f"Programming.{name} must be positive, got {getattr(self, name)}")
 
@@ -287,7 +292,9 @@ def _tune(
     # What was SET relaxes until t0; what was only RESET has its spread already.
     side = negative.astype(np.intp)[np.newaxis]
     active = np.take_along_axis(g_us, side, axis=0)[0]
-    relaxed = pcm.relaxed(active, draws(Draw.RELAXATION, target.size).reshape(target.shape))
+    tuned = np.where(pulses > 0, _weights(tile, g_us) - target, 0.0)
+    tuned_us = pcm.g_max_us * sqrt((tuned**2).sum() / max(np.count_nonzero(pulses), 1))
+    relaxed = pcm.relaxed(active, draws(Draw.RELAXATION, target.size).reshape(target.shape), tuned_us)
     np.put_along_axis(g_us, side, np.where(pulses > 0, relaxed, active)[np.newaxis], axis=0)
     nu = pcm.drift_exponent(g_us, draws(Draw.DRIFT, g_us.size).reshape(g_us.shape))
     tile.cells.write(rows, devices, g_us, nu, written_s=written_s)
@@ -336,11 +343,8 @@ def _loop(
             sign[todo]
             * tile.weights_of(np.stack([np.where(positive, active, rest), np.where(positive, rest, active)]), column)[0]
         )
-        sigma = np.sqrt(
-            (pcm.read_sigma_us(active, pcm.drift_t0_s) ** 2 + pcm.read_sigma_us(rest, pcm.drift_t0_s) ** 2)
-            / pcm.g_max_us**2
-            + readout_variance
-        ) / sqrt(settings.reads)
+        sigma_us = _verify_sigma_us(pcm, settings, active, rest)
+        sigma = np.sqrt((sigma_us / pcm.g_max_us) ** 2 + readout_variance / settings.reads)
         missing = magnitude[todo] - (weight + sigma * draws(Draw.VERIFY, todo.size))
         # A weight that RESET left too high, being smaller than what RESET leaves behind, cannot come closer.
         out = np.abs(missing) > settings.tolerance
@@ -359,6 +363,15 @@ def _loop(
         if seen is not None:
             seen(iteration + 1, _weights(tile, placed()) - target)
     return placed(), pulses.reshape(target.shape), int(todo.size)
+
+
+def _verify_sigma_us(pcm: Pcm, settings: Programming, active: Array, rest: Array) -> Array:
+    """Spread of a verification by the two devices of each weight: what all of its reads share, and what they do not."""
+    variance = np.zeros(active.shape)
+    for g_us in (active, rest):
+        shared = g_us * pcm.accumulated_noise(g_us, settings.verify_s)
+        variance += shared**2 + pcm.pulse_sigma_us(g_us, settings.max_width_ns) ** 2 / settings.reads
+    return np.sqrt(variance)
 
 
 def _weights(tile: Tile, g_us: Array) -> Array:

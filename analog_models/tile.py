@@ -109,7 +109,7 @@ class Tile:
         if self._node is not None:
             self._node.settle()  # what has been integrated saw the array as it was
         if self.circuits.array is None:
-            self.circuits.array = CellArray(self.config, self.columns, self.shape[0])
+            self.circuits.array = CellArray(self.config, self.columns, self.shape[0], self.noise)
         return self.circuits.array
 
     def set_time_ns(self, device: int, rows: ArrayLike) -> Array:
@@ -148,10 +148,10 @@ class Tile:
             self.cells.set_config(config)
 
     def weights(self) -> Array:
-        """Effective weights (2, rows, columns) of WP1 and WP2 as the columns read them now, noise apart.
+        """Effective weights (2, rows, columns) of WP1 and WP2 as the columns read them now, the pulses' noise apart.
 
-        In units of g_max, with the gains of mirror and read paths, drift and IR drop, as the mean of a charging and a
-        discharging phase.
+        In units of g_max, with the gains of mirror and read paths, drift, accumulated 1/f noise and IR drop, as the
+        mean of a charging and a discharging phase.
         """
         if not self.programmed:
             return np.zeros((2, *self.shape))

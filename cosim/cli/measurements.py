@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from cosim.cli.shared import (
+    DEVICES_OPTION,
     FILE,
     FOLDER,
     INPUT,
@@ -140,6 +141,7 @@ def transport(vectors: int, seed: int, engine: str, json_file: Path | None, repo
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first chip.")
 @click.option("--chips", type=click.IntRange(min=1), help="Chips where a study takes many. Default: 20, quick 2.")
+@DEVICES_OPTION
 @click.option("--stale", is_flag=True, help="Take what earlier code has measured as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables.")
 @click.option("--list", "listed", is_flag=True, help="List the studies, and measure nothing.")

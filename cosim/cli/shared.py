@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 __all__ = [
+    "DEVICES_OPTION",
     "FILE",
     "FOLDER",
     "INPUT",
@@ -43,6 +44,15 @@ class _Output(click.Path):
 OUTPUT = _Output(path_type=Path)
 OUTPUT_FILE = _Output(dir_okay=False, writable=True, path_type=Path)
 OUTPUT_FOLDER = _Output(file_okay=False, writable=True, path_type=Path)
+
+#: Which constants the devices have.
+DEVICES_OPTION = click.option(
+    "--devices",
+    type=click.Choice(["pcm", "hermes"]),
+    default="pcm",
+    show_default=True,
+    help="Model of the PCM devices: aihwkit's fit to an earlier generation, or to a 14-nm chip.",
+)
 
 
 class Task:

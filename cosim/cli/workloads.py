@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cosim.cli.shared import (
+    DEVICES_OPTION,
     FOLDER,
     INPUT,
     OUTPUT,
@@ -40,6 +41,7 @@ __all__ = ["kws"]
 @click.option("--clips", type=click.IntRange(min=1), help="Classify N clips. Default: all, or 60 synthesised ones.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which chip, and which clips.")
 @click.option("--ideal", is_flag=True, help="Analog part without noise or mismatch.")
+@DEVICES_OPTION
 @click.option(
     "--overlapped",
     is_flag=True,

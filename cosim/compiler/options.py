@@ -94,7 +94,7 @@ class MappingOptions:
 
     def to_json(self) -> dict[str, Any]:
         """The options as what JSON holds."""
-        return asdict(self)
+        return {**asdict(self), "analog": json.loads(self.analog.to_json())}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "MappingOptions":

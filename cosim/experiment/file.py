@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.config import AnalogConfig
+from analog_models.config import DEVICE_MODELS, AnalogConfig
 from analog_models.programming import WeightTargets
 from cosim.experiment.experiment import Experiment, ExperimentError
 from cosim.experiment.report import Asked
@@ -24,6 +24,8 @@ __all__ = ["ENGINES", "ExperimentFile", "load_experiment"]
 
 ENGINES = ("rtl", "golden", "twin")
 
+#: What the constants of the analog part begin with, before some are changed.
+_BASE = ("preset", "devices")
 _TOP = ("name", "preset", "engine", "cycles", "seed", "frame", "analog", "tile", "ilp", "olp")
 _UNIT = {
     "tile": ("program", "program_file", "masks", "weights"),
@@ -132,18 +134,21 @@ class _Reader(TomlValues):
         value = self.get(("analog",))
         if not isinstance(value, dict):
             return presets[self.choice(("analog",), value or "ideal", tuple(presets))]()
-        base = presets[self.choice(("analog", "preset"), value.get("preset", "nominal"), tuple(presets))]()
-        return self.changed(base, {name: part for name, part in value.items() if name != "preset"}, ("analog",))
+        make = presets[self.choice(("analog", "preset"), value.get("preset", "nominal"), tuple(presets))]
+        base = make(self.choice(("analog", "devices"), value.get("devices", "pcm"), tuple(DEVICE_MODELS)))
+        return self.changed(base, {name: part for name, part in value.items() if name not in _BASE}, ("analog",))
 
     def changed(self, model: Any, values: dict[str, Any], key: Key) -> Any:
         """A dataclass with some fields, or fields of its fields, changed."""
         names = [item.name for item in fields(model)]
-        self.known(key, values, [*names, "preset"] if len(key) == 1 else names)
+        self.known(key, values, [*names, *_BASE] if len(key) == 1 else names)
         for name, value in values.items():
             old, here = getattr(model, name), (*key, name)
             if is_dataclass(old):
                 self.known(here, value, [item.name for item in fields(old)])
                 value = self.changed(old, value, here)
+            elif isinstance(old, tuple):
+                value = self.coefficients(here, value, old)
             elif type(value) is not type(old) and not (isinstance(old, float) and type(value) is int):
                 raise self.error(here, f"{dotted(here)} must be {type(old).__name__}, like {old!r}, got {value!r}")
             try:
@@ -151,6 +156,12 @@ class _Reader(TomlValues):
             except ValueError as error:
                 raise self.error(here, str(error)) from None
         return model
+
+    def coefficients(self, key: Key, value: Any, like: tuple[float, ...]) -> tuple[float, ...]:
+        """Numbers of a fit."""
+        if not isinstance(value, list) or not value or not all(type(one) in (int, float) for one in value):
+            raise self.error(key, f"{dotted(key)} must be a list of numbers, like {list(like)}, got {value!r}")
+        return tuple(map(float, value))
 
     # ---- units
 

@@ -66,6 +66,8 @@ class Campaign:
         Of the first chip; others follow it.
     chips : int, optional
         Independently programmed chips where a study takes many; by default 20, quick 2.
+    devices : str
+        Device model of the chips, of `DEVICE_MODELS`.
     audio, features : Path, optional
         As of `duramesh kws`: clips to classify; prepared features for calibration and training.
     stale : bool
@@ -82,6 +84,7 @@ class Campaign:
         quick: bool = False,
         seed: int = 0,
         chips: int | None = None,
+        devices: str = "pcm",
         audio: Path | None = None,
         features: Path | None = None,
         stale: bool = False,
@@ -91,6 +94,7 @@ class Campaign:
         self.folder = folder
         self.quick, self.seed, self.stale = quick, seed, stale
         self.chip_count = chips if chips is not None else 2 if quick else 20
+        self.nominal = AnalogConfig.nominal(devices)
         self.audio, self.features = audio, features
         self._say, self._advance = say or (lambda _: None), advance or (lambda *_: None)
         self._study = ""
@@ -144,6 +148,7 @@ class Campaign:
     ) -> CalibratedChip:
         """A chip with the keyword-spotting network, programmed and calibrated; by default with `calibration`."""
         inputs = self.calibration if inputs is None else inputs
+        analog = analog or self.nominal
         return prepare_chip(
             self.model, inputs, config=self.config, analog=analog, options=options, seed=seed, steps=steps
         )
@@ -207,6 +212,7 @@ class Campaign:
             "quick": self.quick,
             "seed": self.seed,
             "chips": self.chip_count,
+            "devices": self.nominal.devices,
             "audio": self.audio.name if self.audio else None,
             "features": self.features.name if self.features else None,
         }

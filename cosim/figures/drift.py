@@ -197,8 +197,8 @@ STUDY = Study(
     as all rows were at first. Recalibration takes the same validation clips as calibration. The ALBERT paper
     recalibrates in digital, a slope and an offset for every column; on a chip whose layers feed each other there is one
     slope for a layer. All reads of an age see the same noise, so that policies can be compared. For the read-to-read
-    variation the same clips are read many times; each read draws the whole 1/f noise anew, where a real device keeps
-    its slow part from read to read, and layers behind the first one include what varies in their input.""",
+    variation the same clips are read many times: what 1/f noise has done to a device by its age, all reads share, and
+    the noise within a pulse is drawn anew. Layers behind the first one include what varies in their input.""",
     measure=measure,
     figures=(
         Figure(

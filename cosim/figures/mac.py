@@ -58,9 +58,9 @@ class Variant:
     options: MappingOptions = field(default_factory=MappingOptions)
 
 
-def variants(quick: bool) -> dict[str, Variant]:
+def variants(nominal: AnalogConfig, quick: bool) -> dict[str, Variant]:
     """All chips of the error budget, by name; in quick mode only those between which all others lie."""
-    nominal, ideal = AnalogConfig.nominal(), AnalogConfig.ideal()
+    ideal = AnalogConfig.ideal(nominal.devices)
     found = {"nominal": Variant(nominal), "ideal": Variant(ideal)}
     if quick:
         return found
@@ -136,7 +136,7 @@ class _Session:
 
     def _budget(self) -> dict[str, list[Part]]:
         """Variant -> what was measured on each chip."""
-        chips = variants(self.quick)
+        chips = variants(self.campaign.nominal, self.quick)
         found: dict[str, list[Part]] = {name: [] for name in chips}
         for done, (name, seed) in enumerate(product(chips, self.seeds)):
             self.campaign.advance(done, len(chips) * len(self.seeds))
@@ -181,7 +181,7 @@ class _Session:
         }
 
     def _modes_of(self, seed: int) -> dict[str, Any]:
-        config, nominal = self.campaign.config, AnalogConfig.nominal()
+        config, nominal = self.campaign.config, self.campaign.nominal
         rows = 2 * config.lanes
         layer, inputs = random_layer(rows, self.columns), random_rows(self.frames, rows)
 
@@ -208,7 +208,7 @@ class _Session:
             "rows": lanes,
             "columns": self.columns,
             "count": parts[0]["count"].tolist(),
-            "capacitance_ff": (parts[0]["count"] * AnalogConfig.nominal().periphery.capacitor_ff).tolist(),
+            "capacitance_ff": (parts[0]["count"] * self.campaign.nominal.periphery.capacitor_ff).tolist(),
             "fitting_count": _FITTING,
         }
         for name in ("constant weights", "constant swing"):
@@ -217,9 +217,9 @@ class _Session:
         return found
 
     def _capacitors_of(self, seed: int) -> dict[str, Any]:
-        config, nominal = self.campaign.config, AnalogConfig.nominal()
+        config, nominal = self.campaign.config, self.campaign.nominal
         # Devices without errors show what the capacitors do to the periphery's.
-        ideal_devices = replace(nominal, pcm=AnalogConfig.ideal().pcm)
+        ideal_devices = replace(nominal, pcm=AnalogConfig.ideal(nominal.devices).pcm)
         counts = (1, 4, 8) if self.quick else tuple(range(1, 9))
         layer, inputs = random_layer(config.lanes, self.columns), random_rows(self.frames, config.lanes)
         found: dict[str, Any] = {"count": np.array(counts)}
@@ -250,7 +250,7 @@ class _Session:
         }
 
     def _rows_of(self, seed: int, *, driven: Sequence[int]) -> dict[str, Any]:
-        config, nominal = self.campaign.config, AnalogConfig.nominal()
+        config, nominal = self.campaign.config, self.campaign.nominal
         layer = random_layer(config.lanes, self.columns)
         program = compile_layer(layer, config, nominal, _BALANCED)
         chip = program_chip(program, nominal, seed)
@@ -335,8 +335,8 @@ STUDY = Study(
         ),
         Figure(
             "mac-budget",
-            "The error of each layer without one mechanism and with it alone. The devices make it: programming, drift "
-            "and read noise; what is wrong with the column circuits is tuned or calibrated away.",
+            "The error of each layer without one mechanism and with it alone. Devices err by programming, drift, 1/f "
+            "noise and the noise of a read; what is wrong with the column circuits is tuned or calibrated away.",
             mac_pictures.draw_budget,
         ),
         Figure(

@@ -7,10 +7,6 @@ from analog_models.reception import TransportConfig
 
 __all__ = ["MECHANISMS", "TRANSPORT", "Mechanism"]
 
-_IDEAL = AnalogConfig.ideal()
-#: Nominal, and with modelled wires, which the nominal preset does without.
-_REAL = replace(AnalogConfig.nominal(), transport=TransportConfig())
-
 
 @dataclass(frozen=True)
 class Mechanism:
@@ -31,11 +27,12 @@ class Mechanism:
 
     def without(self, analog: AnalogConfig) -> AnalogConfig:
         """The same chip without it."""
-        return _take(analog, self.constants, _IDEAL)
+        return _take(analog, self.constants, AnalogConfig.ideal(analog.devices))
 
     def added_to(self, analog: AnalogConfig) -> AnalogConfig:
-        """The same chip with it."""
-        return _take(analog, self.constants + self.needs, _REAL)
+        """The same chip with it; wires as modelled, which the nominal preset does without."""
+        real = replace(AnalogConfig.nominal(analog.devices), transport=TransportConfig())
+        return _take(analog, self.constants + self.needs, real)
 
 
 def _take(analog: AnalogConfig, constants: tuple[str, ...], source: AnalogConfig) -> AnalogConfig:
@@ -61,7 +58,8 @@ MECHANISMS = (
         needs=("pcm.exact_write",),
     ),
     Mechanism("drift, one hour", ("pcm.drift_scale",)),
-    Mechanism("read noise", ("pcm.read_noise_scale",)),
+    Mechanism("1/f noise, one hour", ("pcm.accumulated_noise_scale",)),
+    Mechanism("noise of a read", ("pcm.read_noise_scale",)),
     Mechanism("column gain, G+/G- paths", ("periphery.column_gain_sigma", "periphery.path_mismatch_sigma")),
     Mechanism("charge/discharge, offsets", ("periphery.polarity_mismatch_sigma", "periphery.phase_offset_sigma_fc")),
     Mechanism("capacitor's rails", ("periphery.rail_low_v", "periphery.rail_high_v")),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.config import AnalogConfig
 from analog_models.device import Pcm
 from analog_models.programming import Programming
 from cosim.figures import programming_pictures as pictures
@@ -45,7 +46,7 @@ def measure(campaign: Campaign) -> Measurement:
     for seed in seeds:
         campaign.say(f"programming chip {seed}: {config.tile_count} tiles")
         targets = chip_targets(network, config, campaign.seed)
-        make = partial(measure_chip, targets, config, seed, every=every, advance=campaign.advance)
+        make = partial(measure_chip, targets, config, seed, campaign.nominal, every=every, advance=campaign.advance)
         chips.append(campaign.part(f"chip {seed}", make))
     ranges = _RANGES[::3] if campaign.quick else _RANGES
     rows = 64 if campaign.quick else config.lanes
@@ -54,14 +55,14 @@ def measure(campaign: Campaign) -> Measurement:
     for done, largest in enumerate(ranges):
         campaign.say(f"programming with a largest weight of {largest:g} x g_max")
         for seed in seeds:
-            make_range = partial(_range_part, weights, largest, config, seed)
+            make_range = partial(_range_part, weights, largest, config, seed, campaign.nominal)
             results.setdefault(largest, []).append(campaign.part(f"range {largest:g}, chip {seed}", make_range))
         campaign.advance(done + 1, len(ranges))
-    return summarise(chips, results, config, seeds)
+    return summarise(chips, results, config, seeds, campaign.nominal.pcm)
 
 
-def _range_part(weights: Array, largest: float, config: ChipConfig, seed: int) -> dict[str, Any]:
-    return dict(vars(measure_range(weights, largest, config, seed)))
+def _range_part(weights: Array, largest: float, config: ChipConfig, seed: int, analog: AnalogConfig) -> dict[str, Any]:
+    return dict(vars(measure_range(weights, largest, config, seed, analog)))
 
 
 def summarise(
@@ -69,6 +70,7 @@ def summarise(
     ranges: Mapping[float, list[dict[str, NDArray]]],
     config: ChipConfig,
     seeds: list[int],
+    pcm: Pcm,
 ) -> Measurement:
     """Numbers, arrays and findings of chips from `measure_chip` and ranges from `measure_range`."""
     first = chips[0]
@@ -100,7 +102,7 @@ def summarise(
     swept = {
         name: [[float(part[name]) for part in parts] for parts in ranges.values()] for name in names
     }  # (ranges, chips)
-    pcm, settings = Pcm(), Programming()
+    settings = Programming()
     numbers = {
         "seeds": seeds,
         "weights_per_chip": int(cells),

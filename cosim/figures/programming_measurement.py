@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from math import log
 from typing import Any
 
 import numpy as np
@@ -108,6 +107,7 @@ def measure_chip(
     targets: Iterator[tuple[int, WeightTargets]],
     config: ChipConfig,
     seed: int,
+    analog: AnalogConfig,
     *,
     every: int = 1,
     advance: Callable[[int, int], None] | None = None,
@@ -120,6 +120,7 @@ def measure_chip(
     config : ChipConfig
     seed : int
         Of the chip.
+    analog : AnalogConfig
     every : int
         Program each `every`-th row only.
     advance : callable (done, total), optional
@@ -143,7 +144,7 @@ def measure_chip(
     for tile, wanted in targets:
         # Tiles do not disturb each other, and random numbers are named by the tile: one at a time takes less memory.
         chip = AnalogChip(
-            AnalogConfig(),
+            analog,
             tiles=[tile],
             rows=config.lanes,
             bias_rows=config.bias_rows,
@@ -180,20 +181,8 @@ def measure_chip(
 
 
 def same_devices(pcm: Pcm, factor: float) -> Pcm:
-    """The same devices, where a weight of 1 is `factor` times as large a conductance.
-
-    The fits are given over g/g_max; here they are written over the new g_max, and are what they were in uS.
-    """
-    shift = log(factor)
-    return replace(
-        pcm,
-        g_max_us=pcm.g_max_us * factor,
-        programming_noise_1_us=pcm.programming_noise_1_us * factor,
-        programming_noise_2_us=pcm.programming_noise_2_us * factor**2,
-        nu_mean_offset=pcm.nu_mean_offset + pcm.nu_mean_slope * shift,
-        nu_sigma_offset=pcm.nu_sigma_offset + pcm.nu_sigma_slope * shift,
-        read_noise_q=pcm.read_noise_q * factor**-pcm.read_noise_exponent,
-    )
+    """The same devices, where a weight of 1 is `factor` times as large a conductance."""
+    return replace(pcm, g_max_us=pcm.g_max_us * factor)
 
 
 @dataclass(frozen=True)
@@ -208,12 +197,11 @@ class RangeResult:
     unfinished: float
 
 
-def measure_range(weights: Array, largest: float, config: ChipConfig, seed: int) -> RangeResult:
+def measure_range(weights: Array, largest: float, config: ChipConfig, seed: int, nominal: AnalogConfig) -> RangeResult:
     """Program `weights`, (2, rows, columns) in [-1, 1], with 1 at `largest` times the nominal conductance.
 
     What no device reaches (above `Pcm.g_set_us`) is programmed to what it does reach.
     """
-    nominal = AnalogConfig()
     reach = nominal.pcm.g_set_us / nominal.pcm.g_max_us
     chip = AnalogChip(
         replace(nominal, pcm=same_devices(nominal.pcm, reach)),

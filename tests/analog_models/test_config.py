@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from analog_models import AnalogConfig, Pcm, Periphery, Programming, TransportConfig
+from analog_models import AnalogConfig, Hermes, PcmLike, Periphery, Programming, TransportConfig
 from analog_models.__main__ import constants_document
 
-MODELS = (Pcm, Periphery, TransportConfig, AnalogConfig, Programming)
+MODELS = (PcmLike, Hermes, Periphery, TransportConfig, AnalogConfig, Programming)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -19,7 +19,16 @@ def test_every_constant_has_unit_and_source(model: type) -> None:
             assert item.metadata["source"], item.name
 
 
-@pytest.mark.parametrize("config", [AnalogConfig(), AnalogConfig.ideal(), AnalogConfig(age_s=1e6, significance=2)])
+CONFIGS = [
+    AnalogConfig(),
+    AnalogConfig.ideal(),
+    AnalogConfig(age_s=1e6, significance=2),
+    AnalogConfig.nominal("hermes"),
+    AnalogConfig.ideal("hermes"),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
 def test_a_configuration_survives_json(config: AnalogConfig) -> None:
     assert AnalogConfig.from_json(config.to_json()) == config
 
@@ -27,15 +36,27 @@ def test_a_configuration_survives_json(config: AnalogConfig) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{}", "'pcm'"),
+        ("{}", "'devices'"),
+        ("[]", "not a configuration"),
+        (AnalogConfig().to_json().replace('"pcm",', '"rram",'), "no device model 'rram'; expected one of pcm, hermes"),
         ("nonsense", "Expecting value"),
-        (AnalogConfig().to_json().replace("g_max_us", "g_max_ms"), "Pcm lacks g_max_us"),
+        (AnalogConfig().to_json().replace('"g_max_us"', '"g_max_ms"'), "PcmLike lacks g_max_us"),
         (AnalogConfig().to_json().replace('"age_s"', '"extra": 1, "age_s"'), "unexpected keyword argument 'extra'"),
     ],
 )
 def test_other_json_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AnalogConfig.from_json(text)
+
+
+def test_a_weight_charges_the_capacitors_alike_with_every_device_model() -> None:
+    pcm, hermes = AnalogConfig.nominal(), AnalogConfig.nominal("hermes")
+    assert pcm == AnalogConfig()
+    assert (pcm.devices, hermes.devices) == ("pcm", "hermes")
+    one_weight = [config.volts_per_weight_ns(5, drifted=False) for config in (pcm, hermes)]
+    assert one_weight[1] == pytest.approx(one_weight[0])
+    with pytest.raises(ValueError, match="no device model 'flash'; expected one of pcm, hermes"):
+        AnalogConfig.nominal("flash")
 
 
 def test_the_nominal_conversion_is_the_charge_of_one_device_over_the_bank() -> None:

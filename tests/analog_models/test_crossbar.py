@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analog_models import AnalogConfig, Periphery
-from analog_models.crossbar import G_UNITS, MAX_PHASES, SIGMA_UNITS, SIGNAL_UNITS, CellArray, Read, squared
+from analog_models.crossbar import G_UNITS, MAX_PHASES, SIGMA_UNITS, SIGNAL_UNITS, CellArray, Read
 from analog_models.noise import KeyedNoise
 from analog_models.periphery import PATH_UNITS, Columns
 
@@ -17,7 +17,7 @@ WP1, WP2, BOTH = Read(True, False, False), Read(False, True, False), Read(True, 
 
 
 def filled(config: AnalogConfig, rows: int, columns: int, seed: int = 1) -> CellArray:
-    cells = CellArray(config, Columns.drawn(config.periphery, KeyedNoise(seed), columns), rows)
+    cells = CellArray(config, Columns.drawn(config.periphery, KeyedNoise(seed), columns), rows, KeyedNoise(seed))
     g = np.random.default_rng(seed).uniform(0, config.pcm.g_set_us, cells.shape)
     cells.write(np.arange(rows), slice(None), g, np.full(cells.shape, 0.05))
     return cells
@@ -32,7 +32,7 @@ def charge(cells: CellArray, times: np.ndarray, *reads: Read) -> np.ndarray:
 
 
 def variance(cells: CellArray, times: np.ndarray, *pairs: tuple[bool, bool]) -> np.ndarray:
-    return cells.spread(squared(times), pairs, all_rows(cells), cells.shape[2])
+    return cells.spread(cells.squared(times), pairs, all_rows(cells), cells.shape[2])
 
 
 def rounded(product: int) -> int:
@@ -84,7 +84,7 @@ def test_mesh_rows_and_bias_rows_add_up() -> None:
     parts = [((0, 512), time[:, :512]), ((512, 520), time[:, 512:])]
     apart = sum(cells.charge(part.astype(float), (WP1,), rows, 64) for rows, part in parts)
     assert np.array_equal(charge(cells, time, WP1), apart)
-    apart = sum(cells.spread(squared(part), ((True, False),), rows, 64) for rows, part in parts)
+    apart = sum(cells.spread(cells.squared(part), ((True, False),), rows, 64) for rows, part in parts)
     assert np.array_equal(variance(cells, time, (True, False)), apart)
 
 
@@ -112,18 +112,18 @@ def test_even_shares_of_merged_phases_are_off_by_no_more_than_the_deviations_say
 
 def test_a_full_column_at_full_scale_is_still_exact() -> None:
     config = NOMINAL
-    cells = CellArray(config, Columns.drawn(config.periphery, KeyedNoise(0), 4), 520)
+    cells = CellArray(config, Columns.drawn(config.periphery, KeyedNoise(0), 4), 520, KeyedNoise(0))
     g = np.zeros(cells.shape)
     g[0::2] = config.pcm.g_set_us
     cells.write(np.arange(520), slice(None), g, np.zeros(cells.shape))
-    assert (np.abs(cells.signal((BOTH,))).sum(axis=0) * 511 * MAX_PHASES).max() < 2**53
+    assert (2 * np.abs(cells.signal((BOTH,))).sum(axis=0) * 511 * MAX_PHASES).max() < 2**53  # 1/f noise may double it
 
 
 def test_variances_beyond_float32_are_exact_too() -> None:
     cells = filled(NOMINAL, 520, 16)
     time = np.random.default_rng(3).integers(0, 512, (4, 520)).astype(np.uint16)
     time[2:] //= 16
-    squares = squared(time).astype(np.int64)
+    squares = cells.squared(time).astype(np.int64)
     exact = squares @ cells.variance(((True, True),)).astype(np.int64)
     assert exact.max() > 2**24
     assert exact.min() < 2**24
@@ -154,12 +154,49 @@ def test_single_columns_give_the_sums_of_all() -> None:
 def test_read_noise_adds_up_over_devices_in_squares() -> None:
     cells = filled(NOMINAL, 200, 6)
     time = np.random.default_rng(3).integers(0, 256, (2, 200)).astype(np.uint16)
-    single = NOMINAL.pcm.read_sigma_us(cells.read_us(), NOMINAL.age_s)
-    us_ns = SIGMA_UNITS * 25 / SIGNAL_UNITS
+    g_us, us_ns = cells.read_us(), SIGMA_UNITS * 25 / SIGNAL_UNITS
+    # Charges of single pulses: (batch, devices, rows, columns).
+    single = time[:, None, :, None] * NOMINAL.pcm.pulse_sigma_us(g_us, time[:, None, :, None])
     for wp1, wp2, devices in ((True, False, [0, 1]), (False, True, [2, 3]), (True, True, [0, 1, 2, 3])):
-        exact = np.einsum("br,drc->bc", time.astype(float) ** 2, single[devices] ** 2)
-        # Squares and variances are rounded to whole units, which averages out over the rows.
+        exact = (single[:, devices] ** 2).sum(axis=(1, 2))
+        # Shares of pulses and of devices are rounded to whole units, which averages out over the rows.
         assert np.sqrt(variance(cells, time, (wp1, wp2))) * us_ns == pytest.approx(np.sqrt(exact), rel=2e-3)
+
+
+def test_no_device_is_too_quiet_for_the_unit_of_variance() -> None:
+    cells = CellArray(NOMINAL, Columns.drawn(NOMINAL.periphery, KeyedNoise(0), 4), 520, KeyedNoise(0))
+    time = np.full((1, 520), 50, np.uint16)
+    sigma = 50 * NOMINAL.pcm.pulse_sigma_us(np.zeros(1), 50) * np.sqrt(2 * 520)
+    found = np.sqrt(variance(cells, time, (True, False))) * SIGMA_UNITS * 25 / SIGNAL_UNITS
+    assert found[0] == pytest.approx(np.full(4, sigma), rel=0.02)
+
+
+def test_every_read_at_an_age_sees_what_1_f_noise_has_done_until_then() -> None:
+    """Its spread over devices is aihwkit's, of the conductance as programmed; of the drifted one it is a share."""
+    config = replace(NOMINAL, periphery=Periphery.ideal())
+    cells = CellArray(config, Columns.drawn(config.periphery, KeyedNoise(0), 500), 120, KeyedNoise(7))
+    g_us = np.array([1.0, 3.0, 12.0, 25.0])
+    placed = np.broadcast_to(g_us[:, None, None], cells.shape)
+    cells.write(np.arange(120), slice(None), placed, np.full(cells.shape, 0.06))
+    hour = cells.read_us()
+    assert np.array_equal(hour, cells.read_us())
+    drifted = g_us * (3600 / 20) ** -0.06
+    relative = hour / drifted[:, None, None] - 1
+    q = np.minimum(0.2, 0.0088 / (g_us / 25) ** 0.65)
+    assert relative.std(axis=(1, 2)) == pytest.approx(q * np.sqrt(np.log(3600 / 500e-9)), rel=0.02)
+    assert relative.mean(axis=(1, 2)) == pytest.approx(0, abs=0.005)
+    cells.set_config(replace(config, age_s=7200.0))
+    later = cells.read_us() / (g_us * (7200 / 20) ** -0.06)[:, None, None] - 1
+    assert abs(np.corrcoef(later[2].ravel(), relative[2].ravel())[0, 1]) < 0.02
+    cells.set_config(config)
+    assert np.array_equal(hour, cells.read_us())
+
+
+def test_no_device_is_read_below_zero_or_beyond_all_sums() -> None:
+    loud = replace(NOMINAL, pcm=replace(NOMINAL.pcm, accumulated_noise_scale=50.0), periphery=Periphery.ideal())
+    cells = filled(loud, 520, 16)
+    assert cells.read_us().min() == 0
+    assert cells.read_us().max() == pytest.approx(60, abs=1e-4)
 
 
 def test_what_is_written_shows_in_every_sum() -> None:
@@ -199,7 +236,7 @@ def test_ir_drop_takes_most_from_the_far_rows_and_keeps_sums_linear() -> None:
 
 @pytest.mark.parametrize("value", [np.nan, -0.1, 31.0])
 def test_impossible_conductances_are_refused_with_their_place(value: float) -> None:
-    cells = CellArray(NOMINAL, Columns.drawn(NOMINAL.periphery, KeyedNoise(0), 3), 4)
+    cells = CellArray(NOMINAL, Columns.drawn(NOMINAL.periphery, KeyedNoise(0), 3), 4, KeyedNoise(0))
     g = np.ones(cells.shape)
     g[2, 1, 0] = value
     with pytest.raises(ValueError, match=rf"\(2, 1, 0\) is {value} uS; expected 0 to 30.0 uS"):
@@ -209,14 +246,14 @@ def test_impossible_conductances_are_refused_with_their_place(value: float) -> N
 def test_a_significance_that_would_break_exactness_is_refused() -> None:
     config = replace(NOMINAL, significance=64)
     with pytest.raises(ValueError, match=r"exceed 2\*\*53"):
-        CellArray(config, Columns.drawn(config.periphery, KeyedNoise(0), 4), 520)
+        CellArray(config, Columns.drawn(config.periphery, KeyedNoise(0), 4), 520, KeyedNoise(0))
 
 
 @pytest.mark.parametrize("age_s", [0.0, 20.0, 3600.0, 1e7])
 def test_devices_in_numbers_are_read_as_a_few_are(age_s):
     """The former come from tables of all exponents and conductances, the latter one by one: not a bit differs."""
     config, rows, columns = replace(NOMINAL, age_s=age_s), 160, 512
-    cells = CellArray(config, Columns.drawn(config.periphery, KeyedNoise(4), columns), rows)
+    cells = CellArray(config, Columns.drawn(config.periphery, KeyedNoise(4), columns), rows, KeyedNoise(4))
     random = np.random.default_rng(4)
     g_us, nu = random.uniform(0, config.pcm.g_set_us, cells.shape), random.uniform(0, 1, cells.shape)
     cells.write(np.arange(rows), slice(None), g_us, nu)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analog_models import AnalogConfig, Programming, TileControls, WeightTargets, program
+from analog_models import DEVICE_MODELS, AnalogConfig, Programming, TileControls, WeightTargets, program
 from analog_models.chip import AnalogChip
 
 IDEAL, NOMINAL = AnalogConfig.ideal(), AnalogConfig()
@@ -31,27 +31,33 @@ def test_a_full_tile_reaches_the_papers_figures() -> None:
     assert found == pytest.approx(w + report.errors[0, 1], abs=1e-4)
 
 
-def test_the_error_budget_is_the_devices() -> None:
-    """Below 4 % of the largest weight per pair, below 3 % balanced: docs/physics.md, "What it adds up to"."""
-    chip = AnalogChip(NOMINAL, tiles=[0], rows=512, bias_rows=8, columns=128)
+#: docs/physics.md, "What it adds up to": programmed, an hour later, noise of a read, together; one pair and balanced.
+BUDGETS = {
+    "pcm": [0.022, 0.016, 0.034, 0.025, 0.005, 0.004, 0.035, 0.025],
+    "hermes": [0.046, 0.033, 0.054, 0.039, 0.005, 0.004, 0.054, 0.039],
+}
+
+
+@pytest.mark.parametrize("devices", DEVICE_MODELS)
+def test_the_error_budget_is_the_devices(devices: str) -> None:
+    config = AnalogConfig.nominal(devices)
+    chip = AnalogChip(config, tiles=[0], rows=512, bias_rows=8, columns=128)
     w = targets(520, 128, sigma=0.2)
-    report = program(chip, {0: WeightTargets.balanced(w)})
+    errors = program(chip, {0: WeightTargets.balanced(w)}).errors
     tile = chip.tile(0)
     found = tile.weights()
     balanced = (found[0] - found[1]) / 2
     slope = (balanced * w).sum() / (w * w).sum()  # the common loss by drift is a gain
-    read = NOMINAL.pcm.read_sigma_us(tile.cells.read_us(), NOMINAL.age_s) / 25 / slope
+    read = config.pcm.pulse_sigma_us(tile.cells.read_us(), 100) / config.pcm.g_max_us / slope
     noise = np.sqrt((read[:2] ** 2).sum(axis=0).mean())
-    budget = {
-        "programmed": report.errors[0, 1].std(),
-        "pair": (found[0] / slope - w).std(),
-        "balanced": (balanced / slope - w).std(),
-        "read": noise,
-        "pair, read": np.hypot((found[0] / slope - w).std(), noise),
-        "balanced, read": np.hypot((balanced / slope - w).std(), noise / np.sqrt(2)),
-    }
-    documented = [0.024, 0.028, 0.020, 0.026, 0.038, 0.027]
-    assert list(budget.values()) == pytest.approx(documented, abs=0.001), budget
+    later = (found[0] / slope - w).std(), (balanced / slope - w).std()
+    budget = [
+        *(errors[0, 1].std(), ((errors[0, 1] - errors[0, 2]) / 2).std()),
+        *later,
+        *(noise, noise / np.sqrt(2)),
+        *np.hypot(later, (noise, noise / np.sqrt(2))),
+    ]
+    assert budget == pytest.approx(BUDGETS[devices], abs=0.001)
 
 
 def test_weights_sit_on_one_side() -> None:
@@ -67,7 +73,13 @@ def test_weights_sit_on_one_side() -> None:
 
 def test_tuning_absorbs_gain_and_path_mismatch_of_its_columns(ideal_with: Any) -> None:
     periphery = ideal_with(column_gain_sigma=0.05, path_mismatch_sigma=0.1).periphery
-    quiet = replace(NOMINAL.pcm, programming_noise_scale=0.0, read_noise_scale=0.0, drift_scale=0.0)
+    quiet = replace(
+        NOMINAL.pcm,
+        programming_noise_scale=0.0,
+        accumulated_noise_scale=0.0,
+        read_noise_scale=0.0,
+        drift_scale=0.0,
+    )
     chip = AnalogChip(replace(NOMINAL, pcm=quiet, periphery=periphery), tiles=[0], rows=64, bias_rows=8, columns=64)
     w = np.clip(targets(72, 64), -0.7, 0.7)  # a weak column cannot reach 1
     report = program(chip, {0: WeightTargets.balanced(w)})
@@ -78,7 +90,12 @@ def test_tuning_absorbs_gain_and_path_mismatch_of_its_columns(ideal_with: Any) -
 
 def test_a_verification_reads_what_the_tile_reads() -> None:
     """The loop's reading is the tile's own: mean and noise of integrations of one row, of both polarities in turn."""
-    config = replace(NOMINAL, age_s=20.0, periphery=replace(NOMINAL.periphery, wire_ohm=0.0, ramp_bow_ns=0.0))
+    config = replace(
+        NOMINAL,
+        age_s=20.0,
+        pcm=replace(NOMINAL.pcm, accumulated_noise_scale=0.0),
+        periphery=replace(NOMINAL.periphery, wire_ohm=0.0, ramp_bow_ns=0.0),
+    )
     chip = AnalogChip(config, tiles=[0], rows=16, bias_rows=8, columns=16)
     tile = chip.tile(0)
     g = np.random.default_rng(0).uniform(0, 25, (4, 24, 16))
@@ -102,7 +119,7 @@ def test_a_verification_reads_what_the_tile_reads() -> None:
     charged, discharged, up, down = (c.mean(axis=0) for c in codes)
     read = ((up - charged) - (down - discharged)) / 2 / per_weight
     assert read[inside] == pytest.approx(expected[inside], abs=0.005)
-    device = np.sqrt((config.pcm.read_sigma_us(g[:2, 7], 20.0) ** 2).sum(axis=0)) / 25
+    device = np.sqrt((config.pcm.pulse_sigma_us(g[:2, 7], 255) ** 2).sum(axis=0)) / 25
     sigma = np.sqrt(device**2 + settings.readout_sigma(config) ** 2)
     assert (codes[2].std(axis=0) / per_weight)[inside] == pytest.approx(sigma[inside], rel=0.1)
 
@@ -170,7 +187,8 @@ def test_drift_spreads_the_weights_with_time(small: Any) -> None:
 def test_rows_programmed_later_are_younger(small: Any) -> None:
     """Two halves of the rows, a day apart: read a day later, each has lost what it would have on a chip of its own."""
     day, w = 86_400.0, np.full((24, 12), 0.8)
-    quiet = replace(NOMINAL, pcm=replace(NOMINAL.pcm, nu_sigma_low=0.0, nu_sigma_high=0.0, nu_sigma_offset=0.0))
+    even = replace(NOMINAL.pcm, nu_sigma_low=0.0, nu_sigma_high=0.0, nu_sigma_offset=0.0, accumulated_noise_scale=0.0)
+    quiet = replace(NOMINAL, pcm=even)
     chip = small(quiet)
     program(chip, {0: WeightTargets.balanced(w)})
     program(chip, {0: WeightTargets.balanced(w)}, rows=range(12, 24), written_s=day)
@@ -183,10 +201,10 @@ def test_rows_programmed_later_are_younger(small: Any) -> None:
             expected = quiet.pcm.retention(cells.exponent[0, rows] / (1 << 16), max(age - written, 0.0))
             assert kept[rows] == pytest.approx(expected, rel=1e-3)
     old, young = cells.variance(((True, False),))[:12].mean(), cells.variance(((True, False),))[12:].mean()
-    share = kept[:12].mean() / kept[12:].mean()
-    # Read noise of the older rows: their smaller conductance, g^0.35, and the longer spectrum, ln 2d / ln 1d.
-    expected = share**0.7 * np.log(2 * day / 5e-7) / np.log(day / 5e-7)
-    assert old / young == pytest.approx(expected, rel=0.05)
+    # Noise within a pulse goes with the conductance that is left, and a floor.
+    sigma = quiet.pcm.pulse_sigma_us(cells.read_us()[:2], 100)
+    expected = (sigma[:, :12] ** 2).mean() / (sigma[:, 12:] ** 2).mean()
+    assert old / young == pytest.approx(expected, rel=0.01)
 
 
 def test_watching_sees_every_round_and_changes_nothing(small: Any) -> None:

@@ -74,6 +74,8 @@ class KwsReport:
         What was classified.
     seed : int
         Seed of the chip: programming, mismatch, noise.
+    devices : str
+        Model of its PCM devices.
     words : class names, in the order of the outputs.
     clips : name of each clip.
     labels, predictions, software : (N,) class indices: truth, chip, software reference.
@@ -87,6 +89,7 @@ class KwsReport:
     engine: str
     data: str
     seed: int
+    devices: str
     words: Sequence[str]
     clips: Sequence[str]
     labels: NDArray[np.int64]
@@ -126,6 +129,7 @@ class KwsReport:
             "data": self.data,
             "clips": len(self.clips),
             "seed": self.seed,
+            "devices": self.devices,
             "accuracy": {"software": self.software_accuracy, "chip": self.chip_accuracy},
             "iso_ratio": self.chip_accuracy / self.software_accuracy if self.software_accuracy else None,
             "correlation": {name: correlation(chip, own) for name, (chip, own, _) in self.layers.items()},
@@ -187,6 +191,7 @@ class KwsReport:
             )
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.parts_s.items())
         figures.add_row("frame", f"{self.frame_ns} ns on the chip")
+        figures.add_row("chip", f"seed {self.seed}, devices of model {self.devices}")
         figures.add_row(
             "simulation",
             f"{describe_speed(self.wall_s, frames=len(self.clips), cycles=self.cycles)}"

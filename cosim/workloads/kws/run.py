@@ -49,6 +49,8 @@ class Settings:
         Which chip, and which clips.
     ideal : bool
         Analog part without noise or mismatch.
+    devices : str
+        Model of the PCM devices, of `DEVICE_MODELS`.
     overlapped : bool
         As of `MappingOptions`.
     model : Path, optional
@@ -65,6 +67,7 @@ class Settings:
     clips: int | None = None
     seed: int = 0
     ideal: bool = False
+    devices: str = "pcm"
     overlapped: bool = False
     model: Path | None = None
     waves: Path | None = None
@@ -74,7 +77,7 @@ class Settings:
     @property
     def analog(self) -> AnalogConfig:
         """Constants of the chip's analog part."""
-        return AnalogConfig.ideal() if self.ideal else AnalogConfig()
+        return (AnalogConfig.ideal if self.ideal else AnalogConfig.nominal)(self.devices)
 
     @property
     def mapping(self) -> MappingOptions:

@@ -224,6 +224,7 @@ def classify(
         engine=results.engine,
         data=clips.source,
         seed=seed,
+        devices=chip.analog.config.devices,
         words=model.labels,
         clips=clips.names,
         labels=clips.labels,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from analog_models import DEVICE_MODELS
 from cosim.cli import main
 
 
@@ -80,20 +81,24 @@ def test_truncated_model(invoke, tmp_path):
     assert str(broken) in result.output
 
 
-def test_kws_on_the_twin(invoke, tmp_path):
+@pytest.mark.parametrize("devices", DEVICE_MODELS)
+def test_kws_on_the_twin(invoke, tmp_path, devices):
     """The whole chain from speech to report; the RTL engine's run is in test_kws_chip.py."""
     result = invoke(
-        "kws", "--engine", "twin", "--clips", "24", "--json", tmp_path / "out.json", "--report", tmp_path / "pictures"
+        *("kws", "--engine", "twin", "--clips", "24", "--devices", devices),
+        *("--json", tmp_path / "out.json", "--report", tmp_path / "pictures"),
     )
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "out.json").read_text())
     assert report["engine"] == "twin"
+    assert report["devices"] == devices
+    assert f"devices of model {devices}" in result.output
     assert report["clips"] == len(report["predictions"]) == len(report["labels"]) == 24
     assert report["frame_ns"] == 2400
     hits = np.equal(report["predictions"], report["labels"])
     assert report["accuracy"]["chip"] == pytest.approx(hits.mean())
     assert report["accuracy"]["chip"] > 0.6  # a chip that guesses reaches 1/12
     assert set(report["correlation"]) == {"layer0", "layer1", "layer2"}
-    assert min(report["correlation"].values()) > 0.95
+    assert min(report["correlation"].values()) > 0.93
     for file in ("confusion_matrix", "correlation"):
         assert (tmp_path / "pictures").joinpath(report["files"][file]).is_file()

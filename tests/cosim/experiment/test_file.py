@@ -126,6 +126,15 @@ def test_ideal_is_the_base_of_changes_that_say_so(load) -> None:
     assert experiment.analog.periphery.capacitor_ff == 60
 
 
+def test_devices_of_the_other_model(load) -> None:
+    analog = 'analog = { devices = "hermes", pcm = { g_max_us = 9, programming_noise_us = [0, 0.5] } }\n'
+    experiment = load(analog + HALT).experiment
+    assert experiment.analog.devices == "hermes"
+    assert experiment.analog.pcm.g_max_us == 9
+    assert experiment.analog.pcm.programming_noise_us == (0.0, 0.5)
+    assert experiment.analog.periphery == AnalogConfig.nominal("hermes").periphery
+
+
 def test_seed_of_the_caller_wins(load) -> None:
     assert load("seed = 3\n" + HALT, seed=9).experiment.seed == 9
 
@@ -161,6 +170,8 @@ SMALL_HALT = f'preset = "small"\n{HALT}'
         ("analog.pcm.g_max = 1.0\n" + HALT, "1:20", "unknown key 'g_max' of analog.pcm; did you mean g_max_us"),
         ("analog.pcm = 1\n" + HALT, "1:14", "analog.pcm must be a table"),
         ("analog.age_s = -1\n" + HALT, "1:16", "age_s must not be negative"),
+        ('analog.devices = "flash"\n' + HALT, "1:18", "analog.devices must be one of pcm, hermes, got 'flash'"),
+        ("analog.pcm.pulse_noise = 0.1\n" + HALT, "1:26", "analog.pcm.pulse_noise must be a list of numbers, like"),
         ('analog.age_s = "1 h"\n' + HALT, "1:16", "analog.age_s must be float, like 3600.0"),
         ("tile = 1\n", "1:8", "tile must have tables"),
         ("tile.0 = 1\n", "1:10", "tile.0 must be a table"),

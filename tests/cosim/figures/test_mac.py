@@ -23,7 +23,7 @@ BALANCED = LayerOptions(mode=Mode.BALANCED)
 ROUNDING = 1 / 127.5 / np.sqrt(12)
 
 
-SOME = ("programming, relaxation", "read noise")
+SOME = ("programming, relaxation", "1/f noise, one hour")
 
 
 # ---- mechanisms
@@ -55,14 +55,14 @@ def test_a_mechanism_changes_its_own_constants_only(mechanism) -> None:
 
 
 def test_the_budget_has_each_mechanism_off_and_alone() -> None:
-    chips = variants(quick=False)
+    chips = variants(AnalogConfig.nominal(), quick=False)
     assert len(chips) == 2 + 2 * len(MECHANISMS) + 3
-    assert chips["without read noise"].analog.pcm.read_noise_scale == 0
-    assert chips["only read noise"].analog.pcm == replace(IDEAL.pcm, read_noise_scale=1.0)
+    assert chips["without noise of a read"].analog.pcm.read_noise_scale == 0
+    assert chips["only noise of a read"].analog.pcm == replace(IDEAL.pcm, read_noise_scale=1.0)
     assert not chips["nominal"].analog.transport.active
     assert chips["with transport"].analog.transport.active
     assert not chips[WITHOUT_BALANCE].options.balance
-    assert set(variants(quick=True)) == {"nominal", "ideal"}
+    assert set(variants(AnalogConfig.nominal(), quick=True)) == {"nominal", "ideal"}
 
 
 # ---- arithmetic
@@ -156,7 +156,7 @@ def test_the_budget_is_between_ideal_and_nominal(measured: Measurement) -> None:
     for name, layer in measured.numbers["layers"].items():
         assert layer["correlation"][0] > 0.9
         nominal, ideal = np.mean(budget["nominal"][name]), np.mean(budget["ideal"][name])
-        assert ideal < np.mean(budget["only read noise"][name]) < nominal
+        assert ideal < np.mean(budget["only 1/f noise, one hour"][name]) < nominal
         assert ideal < np.mean(budget["only programming, relaxation"][name]) < 1.2 * nominal
         assert np.mean(layer["code_error_percent"]) < nominal
 
@@ -188,7 +188,7 @@ def test_pictures(measured: Measurement, figure) -> None:
 
 def test_quick_measurements_are_drawn_as_well(measured: Measurement) -> None:
     budget = measured.numbers["budget_percent"]
-    few = {name: budget[name] for name in variants(quick=True)}
+    few = {name: budget[name] for name in variants(AnalogConfig.nominal(), quick=True)}
     quick = Measurement({**measured.numbers, "budget_percent": few}, measured.arrays)
     for draw in (mac_pictures.draw_budget, mac_pictures.draw_modes):
         draw(quick).canvas.draw()

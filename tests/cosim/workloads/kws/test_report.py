@@ -21,6 +21,7 @@ def report() -> KwsReport:
         engine="rtl",
         data="test data",
         seed=3,
+        devices="hermes",
         words=("yes", "no", "up"),
         clips=("a", "b", "c", "d"),
         labels=np.array([0, 1, 2, 0]),
