@@ -21,7 +21,7 @@ from analog_models.tile import Arrived, Tile, connect
 
 __all__ = ["AnalogChip", "AnalogFileError"]
 
-_FORMAT = 2
+_FORMAT = 3
 #: Order of service.
 _CYCLE_KIND = attrgetter("cycle", "kind")
 _CYCLE_KIND_TILE = attrgetter("cycle", "kind", "tile")

@@ -16,7 +16,7 @@ __all__ = ["CalibratedChip", "LayerCalibration"]
 
 Array = NDArray[np.float64]
 
-_FORMAT, _VERSION = "duramesh calibration", 2
+_FORMAT, _VERSION = "duramesh calibration", 3
 #: Arrays of a LayerCalibration.
 _MEASURED = ("slopes", "offsets", "residual_slopes", "residual_offsets")
 

@@ -30,7 +30,7 @@ from rtl.isa import WORD_BITS
 
 __all__ = ["Experiment", "ExperimentError", "Recorder"]
 
-_FORMAT, _VERSION = "duramesh experiment", 1
+_FORMAT, _VERSION = "duramesh experiment", 2
 #: Of a column, docs/physics.md.
 _CAPACITORS = 8
 

@@ -1,6 +1,8 @@
-"""The evidence table of the README, made from the results of a full campaign that are kept in `docs/results.json`.
+"""The evidence table of the README, made from the results of full campaigns that are kept in `docs/`.
 
-``python -m cosim.figures.evidence [RESULTS]`` writes it anew; RESULTS, if given, first replaces the kept ones.
+There is one campaign for each device model: `results.json` has the first's, `results-MODEL.json` another's.
+
+``python -m cosim.figures.evidence [RESULTS...]`` writes the table anew; RESULTS, if given, first replace the kept ones.
 """
 
 import json
@@ -9,12 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from analog_models.config import DEVICE_MODELS
 from cosim.figures.report import FORMAT, headlines
 from cosim.files.archive import write_text
 
-__all__ = ["EvidenceError", "keep", "read_results", "renew", "table"]
+__all__ = ["EvidenceError", "keep", "kept_results", "read_results", "renew", "table"]
 
-_BEGIN, _END = "<!-- evidence: made by `make docs` from docs/results.json -->", "<!-- end of evidence -->"
+_BEGIN, _END = "<!-- evidence: made by `make docs` from docs/results*.json -->", "<!-- end of evidence -->"
 
 
 class EvidenceError(ValueError):
@@ -40,15 +43,36 @@ def read_results(path: Path) -> dict[str, Any]:
     return results
 
 
-def table(results: Mapping[str, Any]) -> str:
-    """Every headline finding as a row of Markdown."""
-    lines = ["| what | here | engine, data, seeds | the paper |", "| --- | --- | --- | --- |"]
+def kept_results(docs: Path) -> list[dict[str, Any]]:
+    """The results that are kept in a folder, one for each device model that has any; the first model's come first.
+
+    Raises
+    ------
+    EvidenceError
+        As of `read_results`.
+    """
+    first, *others = (_place(docs, devices) for devices in DEVICE_MODELS)
+    return [read_results(path) for path in (first, *(path for path in others if path.exists()))]
+
+
+def _place(docs: Path, devices: str) -> Path:
+    return docs / ("results.json" if devices == next(iter(DEVICE_MODELS)) else f"results-{devices}.json")
+
+
+def table(results: Mapping[str, Any], *others: Mapping[str, Any]) -> str:
+    """Every headline finding as a row of Markdown; beside it what other device models give in the same campaign."""
+    columns = ["what", *(f"devices `{one['settings']['devices']}`" for one in (results, *others))]
+    columns += ["engine, data, seeds", "the paper"]
+    lines = [" | ".join(("", *columns, "")).strip(), "|" + " --- |" * len(columns)]
+    beside = [{one.what: one.text for one in headlines(other)} for other in others]
     for one in headlines(results):
-        lines.append(f"| {one.what} | **{one.text}** | {one.engine}; {one.data}; {one.seeds} | {one.paper} |")
+        cells = [one.what, f"**{one.text}**", *(texts.get(one.what, "") for texts in beside)]
+        cells += [f"{one.engine}; {one.data}; {one.seeds}", one.paper]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def renew(readme: str, results: Mapping[str, Any]) -> str:
+def renew(readme: str, *results: Mapping[str, Any]) -> str:
     """The README's text with the table of these results.
 
     Raises
@@ -60,11 +84,11 @@ def renew(readme: str, results: Mapping[str, Any]) -> str:
     _, end, after = rest.partition(_END)
     if not begin or not end:
         raise EvidenceError(f"the README lacks {_BEGIN if not begin else _END!r}, where the evidence table stands")
-    return f"{before}{_BEGIN}\n\n{table(results)}\n{_END}{after}"
+    return f"{before}{_BEGIN}\n\n{table(*results)}\n{_END}{after}"
 
 
-def keep(results: Mapping[str, Any], path: Path) -> None:
-    """Write results to be kept.
+def keep(results: Mapping[str, Any], docs: Path) -> None:
+    """Write results to where those of their device model are kept.
 
     Raises
     ------
@@ -73,15 +97,15 @@ def keep(results: Mapping[str, Any], path: Path) -> None:
     """
     if results["settings"]["quick"]:
         raise EvidenceError("these are results of a quick campaign; evidence takes a full one: `make figures`")
-    write_text(path, json.dumps(results, indent=1) + "\n")
+    write_text(_place(docs, results["settings"]["devices"]), json.dumps(results, indent=1) + "\n")
 
 
 def main(arguments: list[str]) -> None:
     """Renew the README of the working directory."""
-    kept, readme = Path("docs/results.json"), Path("README.md")
-    if arguments:
-        keep(read_results(Path(arguments[0])), kept)
-    write_text(readme, renew(readme.read_text(encoding="utf-8"), read_results(kept)))
+    docs, readme = Path("docs"), Path("README.md")
+    for argument in arguments:
+        keep(read_results(Path(argument)), docs)
+    write_text(readme, renew(readme.read_text(encoding="utf-8"), *kept_results(docs)))
 
 
 if __name__ == "__main__":

@@ -134,6 +134,7 @@ def _page(content: Mapping[str, Any], sections: Sequence[str]) -> str:
         "campaign": how,
         "data": _data(settings),
         "chips": f"{settings['chips']} from seed {settings['seed']} on, where a study takes many",
+        "devices": f"model {settings['devices']}",
         "machine": f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}",
         "made": content["made"],
     }

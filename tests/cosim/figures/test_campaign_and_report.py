@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from analog_models import DEVICE_MODELS
 from cosim.cli import main
 from cosim.figures import Campaign, Figure, Finding, Measurement, Study, Unavailable
-from cosim.figures.evidence import EvidenceError, keep, read_results, renew, table
+from cosim.figures.evidence import EvidenceError, keep, kept_results, read_results, renew, table
 from cosim.figures.registry import STUDIES, UnknownStudyError, load_study, select
 from cosim.figures.report import make_report
 from cosim.files.plotting import new_figure
@@ -153,10 +154,11 @@ def test_a_report_shows_what_an_earlier_one_measured(tmp_path: Path) -> None:
 def test_evidence_stands_between_its_marks(tmp_path: Path) -> None:
     results = make_report(Campaign(tmp_path), [Counter().study], [Counter().study], lambda _: None)
     readme = (
-        "# Title\n<!-- evidence: made by `make docs` from docs/results.json -->\nold\n<!-- end of evidence -->\nend\n"
+        "# Title\n<!-- evidence: made by `make docs` from docs/results*.json -->\nold\n<!-- end of evidence -->\nend\n"
     )
     renewed = renew(readme, results)
     assert "| a length | **21.00 ns** | twin; clips; chip 0 |  |" in renewed
+    assert "| what | devices `pcm` | engine, data, seeds | the paper |\n| --- | --- | --- | --- |\n" in renewed
     assert "old" not in renewed
     assert renewed.startswith("# Title\n")
     assert renewed.endswith("\nend\n")
@@ -165,22 +167,35 @@ def test_evidence_stands_between_its_marks(tmp_path: Path) -> None:
         renew("# Title\n", results)
 
 
+def test_every_device_model_has_its_column(tmp_path: Path) -> None:
+    for devices in DEVICE_MODELS:
+        campaign = Campaign(tmp_path / devices, devices=devices)
+        keep(make_report(campaign, [Counter().study], [Counter().study], lambda _: None), tmp_path)
+    assert {path.name for path in tmp_path.glob("*.json")} == {"results.json", "results-hermes.json"}
+    pcm, hermes = kept_results(tmp_path)
+    assert table(pcm, hermes).splitlines()[0] == (
+        "| what | devices `pcm` | devices `hermes` | engine, data, seeds | the paper |"
+    )
+    assert "| a length | **21.00 ns** | 21.00 ns | twin; clips; chip 0 |  |" in table(pcm, hermes)
+    hermes["studies"] = {}
+    assert "| a length | **21.00 ns** |  | twin; clips; chip 0 |  |" in table(pcm, hermes)
+
+
 def test_a_quick_campaign_is_no_evidence(tmp_path: Path) -> None:
     results = make_report(Campaign(tmp_path, quick=True), [], [], lambda _: None)
     with pytest.raises(EvidenceError, match="quick"):
-        keep(results, tmp_path / "kept.json")
-    assert not (tmp_path / "kept.json").exists()
+        keep(results, tmp_path)
     (tmp_path / "broken.json").write_text('{"format": "x"')
     with pytest.raises(EvidenceError, match=r"broken\.json"):
         read_results(tmp_path / "broken.json")
 
 
 def test_the_readme_shows_the_kept_results() -> None:
-    results = read_results(ROOT / "docs" / "results.json")
+    results = kept_results(ROOT / "docs")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert renew(readme, results) == readme
-    assert results["settings"]["quick"] is False
-    assert table(results).count("\n") > 10
+    assert renew(readme, *results) == readme
+    assert not any(one["settings"]["quick"] for one in results)
+    assert table(*results).count("\n") > 10
 
 
 def test_every_study_has_figures_and_its_own_name() -> None:
