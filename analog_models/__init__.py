@@ -24,7 +24,8 @@ from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.hermes import Hermes
 from analog_models.pcm_like import PcmLike
 from analog_models.periphery import Periphery
-from analog_models.programming import Programming, ProgrammingReport, WeightTargets, program
+from analog_models.programming import Programming, WeightTargets, program
+from analog_models.programming_report import ProgrammingReport
 from analog_models.reception import TransportConfig
 from analog_models.tile import Tile
 

@@ -177,8 +177,8 @@ class CellArray:
         """Conductance of a row's devices as programmed, uS: (columns,)."""
         return self.programmed[device, row] * (self._config.pcm.g_max_us / G_UNITS)
 
-    def drift_exponents(self, row: int, device: int) -> Array:
-        """Drift exponents of a row's devices: (columns,)."""
+    def drift_exponents(self, row: int | slice = slice(None), device: int | slice = slice(None)) -> Array:
+        """Drift exponents of a row's devices, (columns,), or by default of all, (4, rows, columns)."""
         return self.exponent[device, row] / _NU_UNITS
 
     def set_config(self, config: AnalogConfig) -> None:

@@ -61,6 +61,11 @@ class Pcm(ABC):
     set_noise: float = constant(0.15, "1", f"{ASSUMPTION}: pulse-to-pulse, relative to the step")
     crystallise_v: float = constant(1.0, "V", f"{ASSUMPTION}: return-line voltage below which a pulse does nothing")
     melt_v: float = constant(2.4, "V", f"{ASSUMPTION}: from here a pulse melts; the supply is 3.0 V in programming")
+    stuck_reset: float = constant(0.0, "1", f"{ASSUMPTION}: share of devices that no pulse raises; swept, not known")
+    stuck_set: float = constant(0.0, "1", f"{ASSUMPTION}: share of devices that stay at g_set; swept, not known")
+    reach_spread: float = constant(
+        0.0, "1", f"{ASSUMPTION}: SET pulses end at g_set exp(-|spread z|), z of the device; swept, not known"
+    )
     exact_write: bool = constant(False, "1", f"{ASSUMPTION}: programming hits its target, for the ideal preset")
 
     def __post_init__(self) -> None:
@@ -69,6 +74,10 @@ class Pcm(ABC):
                 raise ValueError(f"Pcm.{name} must be positive, got {getattr(self, name)}")
         if not self.g_max_us <= self.g_set_us <= 2 * self.g_max_us:
             raise ValueError(f"Pcm.g_set_us must be g_max to 2 g_max ({self.g_max_us} uS), got {self.g_set_us}")
+        if not (min(self.stuck_reset, self.stuck_set) >= 0 and self.stuck_reset + self.stuck_set <= 1):
+            raise ValueError(
+                f"Pcm.stuck_reset and Pcm.stuck_set are shares of all devices, got {self.stuck_reset}, {self.stuck_set}"
+            )
 
     @classmethod
     def ideal(cls) -> Self:
@@ -170,13 +179,25 @@ class Pcm(ABC):
         """SET time constant of each device in ns: log-normal around `set_time_ns`, fixed for life."""
         return self.set_time_ns * np.exp(self.set_time_spread * gaussians)
 
-    def after_set(self, g_us: Array, width_ns: Array, set_time_ns: Array, gaussians: Array) -> Array:
+    def stuck(self, uniforms: Array) -> NDArray[np.int64]:
+        """Devices that no pulse changes: -1 where they stay RESET, 1 where they stay SET, else 0."""
+        return np.where(uniforms < self.stuck_reset, -1, np.where(uniforms > 1 - self.stuck_set, 1, 0))
+
+    def reach_us(self, gaussians: Array) -> Array:
+        """Where SET pulses of each device end: `g_set_us`, or less with `reach_spread`."""
+        return self.g_set_us * np.exp(-np.abs(self.reach_spread * gaussians))
+
+    def after_set(
+        self, g_us: Array, width_ns: Array, set_time_ns: Array, gaussians: Array, reach_us: Array | float | None = None
+    ) -> Array:
         """Conductance after a partial SET pulse of `width_ns`.
 
-        ``g + (g_set - g)(1 - exp(-width / set_time)) (1 + set_noise z)``, never downwards and not above g_set.
+        ``g + (reach - g)(1 - exp(-width / set_time)) (1 + set_noise z)``, never downwards and not above the reach, by
+        default g_set.
         """
-        step = (self.g_set_us - g_us) * -np.expm1(-width_ns / set_time_ns)
-        return np.minimum(g_us + step * np.maximum(1 + self.set_noise * gaussians, 0.0), self.g_set_us)
+        top = np.maximum(self.g_set_us if reach_us is None else reach_us, g_us)
+        step = (top - g_us) * -np.expm1(-width_ns / set_time_ns)
+        return np.minimum(g_us + step * np.maximum(1 + self.set_noise * gaussians, 0.0), top)
 
     def planned_width_ns(self, g_us: Array, goal_us: Array) -> Array:
         """Width that brings a device of the nominal SET time from `g_us` to `goal_us`."""

@@ -57,6 +57,8 @@ class Draw(IntEnum):
     PAD_SKEW = 25
     PAD_RATE = 26
     ACCUMULATED = 27
+    STUCK = 28
+    REACH = 29
 
 
 @cache

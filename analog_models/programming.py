@@ -13,9 +13,10 @@ from analog_models.config import AnalogConfig
 from analog_models.constants import ASSUMPTION, constant
 from analog_models.device import Pcm
 from analog_models.noise import Draw
+from analog_models.programming_report import ProgrammingReport
 from analog_models.tile import Tile
 
-__all__ = ["Programming", "ProgrammingReport", "WeightTargets", "program"]
+__all__ = ["Programming", "WeightTargets", "program"]
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -82,67 +83,6 @@ class Programming:
         reset_v = periphery.reset_noise_mv(self.verify_capacitors * periphery.capacitor_ff) * 1e-3
         lsb_v = config.volts_per_cycle(self.verify_slope)
         return sqrt(periphery.comparator_noise_v**2 + reset_v**2 + lsb_v**2 / 12) / volts
-
-
-@dataclass(frozen=True)
-class ProgrammingReport:
-    """How well the weights came out, `Pcm.drift_t0_s` after programming and read through their own columns.
-
-    Parameters
-    ----------
-    errors : dict of (tile, pair) to float32 array
-        Weight minus target of every programmed weight, in units of the largest weight; pair 1 or 2.
-    targets : dict of (tile, pair) to float32 array
-        The targets, in the same order.
-    iterations : dict of (tile, pair) to int
-        Pulses of the device that took most.
-    unfinished : int
-        Weights that did not come within tolerance.
-    """
-
-    errors: dict[tuple[int, int], NDArray[np.float32]]
-    targets: dict[tuple[int, int], NDArray[np.float32]]
-    iterations: dict[tuple[int, int], int]
-    unfinished: int
-
-    def _all(self, arrays: Mapping[tuple[int, int], NDArray[np.float32]]) -> Array:
-        return np.concatenate([a.ravel() for a in arrays.values()]).astype(np.float64)
-
-    @property
-    def weights(self) -> int:
-        """Number of weights programmed."""
-        return sum(a.size for a in self.errors.values())
-
-    @property
-    def mean_error(self) -> float:
-        """Mean absolute error, share of the largest weight (paper: below 3 %)."""
-        return float(np.abs(self._all(self.errors)).mean())
-
-    @property
-    def yield_within_20_percent(self) -> float:
-        """Share of weights within 20 % of the largest weight (paper: around 99 %)."""
-        return float((np.abs(self._all(self.errors)) < 0.2).mean())
-
-    @property
-    def spread_1_to_99(self) -> float:
-        """Distance between the 1 % and the 99 % point of the errors' distribution."""
-        low, high = np.percentile(self._all(self.errors), (1, 99))
-        return float(high - low)
-
-    @property
-    def r_squared(self) -> float:
-        """Squared correlation of targets and weights (ALBERT paper: above 0.98)."""
-        targets = self._all(self.targets)
-        if np.ptp(targets) == 0:
-            return float("nan")
-        return float(np.corrcoef(targets, targets + self._all(self.errors))[0, 1] ** 2)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.weights:,} weights: mean error {self.mean_error:.2%} of max, "
-            f"{self.yield_within_20_percent:.2%} within 20 %, R^2 {self.r_squared:.4f}, "
-            f"at most {max(self.iterations.values(), default=0)} pulses, {self.unfinished:,} not within tolerance"
-        )
 
 
 def program(
@@ -282,33 +222,38 @@ def _tune(
     devices = slice(job.first, job.first + 2)
     negative = target < 0
     draws = tile.next_draws()  # programming again draws anew
+    stuck = np.stack([tile.stuck(device, rows) for device in (job.first, job.first + 1)])
     if pcm.exact_write:
         g_us = np.stack([np.where(negative, 0, target), np.where(negative, -target, 0)]) * pcm.g_max_us
+        g_us[stuck < 0], g_us[stuck > 0] = pcm.g_reset_us, pcm.g_set_us
         nu = pcm.drift_exponent(g_us, draws(Draw.DRIFT, g_us.size).reshape(g_us.shape))
         tile.cells.write(rows, devices, g_us, nu, written_s=written_s)
         return _weights(tile, g_us) - target, 0, 0
     g_us = pcm.after_reset(draws(Draw.RESET, target.size * 2)).reshape(2, *target.shape)
-    g_us, pulses, unfinished = _loop(job, g_us, draws, settings, seen)
+    g_us[stuck > 0] = pcm.g_set_us
+    g_us, pulses, missed = _loop(job, g_us, stuck != 0, draws, settings, seen)
     # What was SET relaxes until t0; what was only RESET has its spread already.
     side = negative.astype(np.intp)[np.newaxis]
     active = np.take_along_axis(g_us, side, axis=0)[0]
-    tuned = np.where(pulses > 0, _weights(tile, g_us) - target, 0.0)
-    tuned_us = pcm.g_max_us * sqrt((tuned**2).sum() / max(np.count_nonzero(pulses), 1))
+    tuned = (_weights(tile, g_us) - target)[(pulses > 0) & ~missed]
+    tuned_us = pcm.g_max_us * sqrt(np.mean(tuned**2)) if tuned.size else 0.0
     relaxed = pcm.relaxed(active, draws(Draw.RELAXATION, target.size).reshape(target.shape), tuned_us)
-    np.put_along_axis(g_us, side, np.where(pulses > 0, relaxed, active)[np.newaxis], axis=0)
+    moved = (pulses > 0) & (np.take_along_axis(stuck, side, axis=0)[0] == 0)
+    np.put_along_axis(g_us, side, np.where(moved, relaxed, active)[np.newaxis], axis=0)
     nu = pcm.drift_exponent(g_us, draws(Draw.DRIFT, g_us.size).reshape(g_us.shape))
     tile.cells.write(rows, devices, g_us, nu, written_s=written_s)
-    return _weights(tile, g_us) - target, int(pulses.max(initial=0)), unfinished
+    return _weights(tile, g_us) - target, int(pulses.max(initial=0)), int(missed.sum())
 
 
 def _loop(
     job: _Job,
     g_us: Array,
+    stuck: NDArray[np.bool_],
     draws: Callable[[int, int], Array],
     settings: Programming,
     seen: Callable[[int, Array], None] | None,
-) -> tuple[Array, NDArray[np.int64], int]:
-    """Verify and pulse until every weight reads right.
+) -> tuple[Array, NDArray[np.int64], NDArray[np.bool_]]:
+    """Verify and pulse until every weight reads right: conductances, pulses, and which weights were given up.
 
     Only one device of a pair ever gets SET pulses, so the passes over the first and over the second device touch
     disjoint cells and are computed together.
@@ -321,7 +266,11 @@ def _loop(
     magnitude = np.abs(target).ravel()
     g = np.take_along_axis(g_us, (target < 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
     other = np.take_along_axis(g_us, (target >= 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
-    set_time = np.where(target < 0, tile.set_time_ns(first + 1, job.rows), tile.set_time_ns(first, job.rows)).ravel()
+    set_time, reach = (
+        np.where(target < 0, of(first + 1, job.rows), of(first, job.rows)).ravel()
+        for of in (tile.set_time_ns, tile.reach_us)
+    )
+    still = np.take_along_axis(stuck, (target < 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
     pulses = np.zeros(g.size, np.int64)
     caution = np.full(g.size, settings.caution)
     todo = np.arange(g.size)
@@ -357,12 +306,15 @@ def _loop(
         width = np.clip(np.rint(pcm.planned_width_ns(active, goal)), 1, settings.max_width_ns)
         z = draws(Draw.PULSE, todo.size)
         too_high = missing < 0
-        g[todo] = np.where(too_high, pcm.after_reset(z), pcm.after_set(active, width, set_time[todo], z))
+        after = np.where(too_high, pcm.after_reset(z), pcm.after_set(active, width, set_time[todo], z, reach[todo]))
+        g[todo] = np.where(still[todo], active, after)
         caution[todo[too_high]] *= settings.caution
         pulses[todo] += 1
         if seen is not None:
             seen(iteration + 1, _weights(tile, placed()) - target)
-    return placed(), pulses.reshape(target.shape), int(todo.size)
+    missed = np.zeros(g.size, bool)
+    missed[todo] = True
+    return placed(), pulses.reshape(target.shape), missed.reshape(target.shape)
 
 
 def _verify_sigma_us(pcm: Pcm, settings: Programming, active: Array, rest: Array) -> Array:

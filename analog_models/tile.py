@@ -114,8 +114,26 @@ class Tile:
 
     def set_time_ns(self, device: int, rows: ArrayLike) -> Array:
         """SET time constant of one device of each cell in `rows`: (rows, columns), drawn from the seed."""
-        wires = device * self.shape[0] + np.atleast_1d(np.asarray(rows))
-        return self.config.pcm.set_time(self.noise.gaussians(wires, 0, Draw.SET_TIME, self.shape[1]))
+        draws = self.noise.gaussians(self._wires(device, rows), 0, Draw.SET_TIME, self.shape[1])
+        return self.config.pcm.set_time(draws)
+
+    def stuck(self, device: int, rows: ArrayLike) -> NDArray[np.integer]:
+        """Which of one device of each cell in `rows` no pulse changes, see `Pcm.stuck`: (rows, columns)."""
+        pcm = self.config.pcm
+        if not (pcm.stuck_reset or pcm.stuck_set):
+            return np.zeros((np.size(rows), self.shape[1]), np.int64)
+        return pcm.stuck(self.noise.uniforms(self._wires(device, rows), 0, Draw.STUCK, self.shape[1]))
+
+    def reach_us(self, device: int, rows: ArrayLike) -> Array:
+        """Where SET pulses of one device of each cell in `rows` end: (rows, columns)."""
+        pcm = self.config.pcm
+        if not pcm.reach_spread:
+            return np.full((np.size(rows), self.shape[1]), pcm.g_set_us)
+        return pcm.reach_us(self.noise.gaussians(self._wires(device, rows), 0, Draw.REACH, self.shape[1]))
+
+    def _wires(self, device: int, rows: ArrayLike) -> NDArray[np.integer]:
+        """Numbers that name the devices of cells in rows, in random draws."""
+        return device * self.shape[0] + np.atleast_1d(np.asarray(rows))
 
     def set_conductances(self, g_us: ArrayLike, nu: ArrayLike = 0.0) -> None:
         """Put conductances in place without programming them.
@@ -375,7 +393,7 @@ class Tile:
         melts = volts >= pcm.melt_v
         if volts < pcm.crystallise_v or (reset and not melts):
             return
-        hit = np.flatnonzero(times[0])
+        hit = np.flatnonzero((times[0] > 0) & (self.stuck(device, row)[0] == 0))
         z = self.noise.gaussians(frames, cycle, Draw.WRITE, columns)[0, hit]
         cells = self.cells
         g_us = cells.programmed_us(row, device)
@@ -383,7 +401,8 @@ class Tile:
             after = pcm.after_reset(z)
         else:
             width = times[0, hit].astype(np.float64)
-            after = pcm.after_set(g_us[hit], width, self.set_time_ns(device, row)[0, hit], z)
+            set_time, reach = self.set_time_ns(device, row)[0, hit], self.reach_us(device, row)[0, hit]
+            after = pcm.after_set(g_us[hit], width, set_time, z, reach)
         nu = cells.drift_exponents(row, device)
         g_us[hit] = after
         nu[hit] = pcm.drift_exponent(after, self.noise.gaussians(frames, cycle, Draw.WRITE_DRIFT, columns)[0, hit])

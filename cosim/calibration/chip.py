@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.chip import AnalogChip
-from analog_models.programming import ProgrammingReport
+from analog_models.programming_report import ProgrammingReport
 from cosim.compiler import MappingOptions
 from cosim.files.archive import ArchiveError, read_archive, replacing, write_archive
 from cosim.program import Program

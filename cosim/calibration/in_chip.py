@@ -25,8 +25,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
-from analog_models.programming import ProgrammingReport, WeightTargets
+from analog_models.programming import WeightTargets
 from analog_models.programming import program as program_weights
+from analog_models.programming_report import ProgrammingReport
 from cosim.calibration.chip import CalibratedChip, LayerCalibration
 from cosim.calibration.lines import column_lines
 from cosim.compiler import LayerOptions, MappingOptions, compile_network

@@ -23,6 +23,7 @@ __all__ = [
     "chip_targets",
     "measure_chip",
     "measure_range",
+    "measure_two_pairs",
     "same_devices",
     "squared_correlation",
     "weight_pool",
@@ -178,6 +179,25 @@ def measure_chip(
         if advance is not None:
             advance(len(found["within"]), config.tile_count)
     return {name: np.array(values) for name, values in found.items()} | {"unfinished": np.array(unfinished)}
+
+
+def measure_two_pairs(weights: Array, config: ChipConfig, seed: int, analog: AnalogConfig) -> dict[str, float]:
+    """Program one tile with `weights` (rows, columns) on both pairs, W and -W: figures of each, and of their means.
+
+    Beside them the range of its devices' drift exponents, from the 1 % to the 99 % point.
+    """
+    chip = AnalogChip(analog, tiles=[0], rows=len(weights), bias_rows=0, columns=config.lanes, seed=seed)
+    report = program(chip, {0: WeightTargets.balanced(weights)})
+    low, high = np.percentile(chip.tile(0).cells.drift_exponents(), (1, 99))
+    found = {"nu low": float(low), "nu high": float(high)}
+    for pairs, errors in (("one pair", report.pairs), ("two pairs", report.weights)):
+        found |= {
+            f"good, {pairs}": errors.within_20_percent,
+            f"mean, {pairs}": errors.mean,
+            f"r_squared, {pairs}": errors.r_squared,
+            f"rms, {pairs}": float(np.sqrt(np.mean(errors.errors**2))),
+        }
+    return found
 
 
 def same_devices(pcm: Pcm, factor: float) -> Pcm:

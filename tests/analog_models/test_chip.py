@@ -191,7 +191,7 @@ def test_a_file_of_another_format_is_refused(saved: tuple[AnalogChip, Path]) -> 
     _, path = saved
     arrays = dict(np.load(path))
     np.savez(path, **(arrays | {"format": np.array(99)}))
-    with pytest.raises(AnalogFileError, match="has format 99, this version reads 2"):
+    with pytest.raises(AnalogFileError, match="has format 99, this version reads 3"):
         AnalogChip.load(path)
     damaged = arrays["g3"].copy()
     damaged[0, 0, 0] = -1

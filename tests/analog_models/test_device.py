@@ -123,7 +123,25 @@ def test_the_ideal_device_has_no_noise_and_no_drift() -> None:
     assert not ideal.after_reset(z).any()
 
 
+def test_stuck_devices_are_as_many_as_asked_for() -> None:
+    uniforms = (np.arange(10_000) + 0.5) / 10_000
+    stuck = replace(PCM, stuck_reset=0.02, stuck_set=0.01).stuck(uniforms)
+    assert ((stuck == -1).sum(), (stuck == 1).sum()) == (200, 100)
+    assert not PCM.stuck(uniforms).any()
+
+
+def test_devices_may_reach_less_than_others() -> None:
+    z = np.random.default_rng(0).standard_normal(10_000)
+    reach = replace(PCM, reach_spread=0.2).reach_us(z)
+    assert reach.max() <= 30
+    assert np.median(reach) == pytest.approx(30 * np.exp(-0.2 * 0.6745), rel=0.02)
+    assert (PCM.after_set(one(10.0), one(1e6), one(400.0), one(0.0), one(20.0)) == 20).all()
+    assert (PCM.after_set(one(25.0), one(1e6), one(400.0), one(0.0), one(20.0)) == 25).all()  # never downwards
+
+
 def test_impossible_constants_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"stuck_reset and Pcm\.stuck_set are shares of all devices, got 0\.6, 0\.5"):
+        replace(PCM, stuck_reset=0.6, stuck_set=0.5)
     with pytest.raises(ValueError, match=r"Pcm\.g_max_us must be positive, got 0"):
         replace(PCM, g_max_us=0.0)
     with pytest.raises(ValueError, match=r"Pcm\.g_set_us must be g_max to 2 g_max"):

@@ -38,10 +38,10 @@ def test_a_file_that_lacks_something_is_named(saved, tmp_path):
     chip, _ = saved
     chip.save(tmp_path)
     path = tmp_path / "calibration.npz"
-    meta, arrays = read_archive(path, "duramesh calibration", 2)
+    meta, arrays = read_archive(path, "duramesh calibration", 3)
     del arrays["slopes 1"]
     kept = {name: meta[name] for name in ("iterations", "unfinished", "enable_offsets", "options")}
-    write_archive(path, "duramesh calibration", 2, kept, arrays)
+    write_archive(path, "duramesh calibration", 3, kept, arrays)
     with pytest.raises(ArchiveError, match=r"calibration\.npz is damaged: KeyError: 'slopes 1'"):
         CalibratedChip.load(tmp_path)
     chip.save(tmp_path)

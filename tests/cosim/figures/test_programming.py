@@ -21,7 +21,7 @@ from cosim.figures.programming_measurement import (
     measure_range,
     same_devices,
 )
-from cosim.figures.programming_pictures import draw_convergence, draw_errors, draw_range
+from cosim.figures.programming_pictures import draw_convergence, draw_defects, draw_errors, draw_range
 from cosim.graph.feed_forward import FeedForwardNetwork
 from rtl.config import preset
 
@@ -74,9 +74,9 @@ def test_a_chip_tile_by_tile_is_the_chip_at_once(network) -> None:
     )
     report = program(chip, targets, rows=rows)
     assert found["unfinished"] == report.unfinished
-    assert found["moments"][..., 0].sum() == report.weights
-    assert found["within"].sum() / report.weights == pytest.approx(report.yield_within_20_percent)
-    assert found["mean"].mean() == pytest.approx(report.mean_error, rel=1e-6)
+    assert found["moments"][..., 0].sum() == len(report.pairs)
+    assert found["within"].sum() / len(report.pairs) == pytest.approx(report.pairs.within_20_percent)
+    assert found["mean"].mean() == pytest.approx(report.pairs.mean, rel=1e-6)
     for (tile, pair), errors in report.errors.items():
         low, high = np.percentile(errors, (1, 99))
         assert found["low"][tile, pair - 1] == pytest.approx(low, abs=1e-6)
@@ -136,21 +136,38 @@ def test_the_nominal_range_is_the_nominal_programming() -> None:
     ranged = measure_range(weights, 1.0, CONFIG, 1, AnalogConfig())
     chip = AnalogChip(AnalogConfig(), tiles=[0], rows=128, bias_rows=0, columns=128, seed=1)
     report = program(chip, {0: WeightTargets(*weights)})
-    assert ranged.mean == pytest.approx(report.mean_error, rel=0.03)
-    assert ranged.r_squared == pytest.approx(report.r_squared, abs=0.001)
-    assert ranged.spread == pytest.approx(report.spread_1_to_99, rel=0.05)
+    assert ranged.mean == pytest.approx(report.pairs.mean, rel=0.03)
+    assert ranged.r_squared == pytest.approx(report.pairs.r_squared, abs=0.001)
+    assert ranged.spread == pytest.approx(report.pairs.spread_1_to_99, rel=0.05)
 
 
 def test_findings_are_the_numbers(measurement: Measurement) -> None:
     found = {finding.what: finding for finding in measurement.findings}
     numbers = measurement.numbers
-    assert found["weights within 20 % of the largest"].value == numbers["yield_percent"][0]
-    assert found["weights within 20 % of the largest"].seeds == "chip 3"
+    assert found["weights on one pair within 20 % of the largest"].value == numbers["yield_percent"][0]
+    assert found["weights on one pair within 20 % of the largest"].seeds == "chip 3"
     assert numbers["yield_percent"][0] + numbers["beyond_per_million"][0] / 1e4 == pytest.approx(100)
-    assert 0.95 < found["R² of achieved and target weights"].value < 1
+    one, two = (found[f"R² of achieved and target weights on {pairs}"].value for pairs in ("one pair", "two pairs"))
+    assert 0.95 < one < two < 1
+    assert 0 < found["drift exponent, 1 % point over devices"].value < 0.05
+    assert 0.05 < found["drift exponent, 99 % point over devices"].value < 0.2
     spreads = np.array([numbers["per_tile"]["spread_1_to_99_percent"][wp] for wp in ("WP1", "WP2")])
     assert found["1-99 % spread of a tile's errors, WP2"].high == pytest.approx(spreads[1].max())
-    assert sum(finding.headline for finding in measurement.findings) == 3
+    assert sum(finding.headline for finding in measurement.findings) == 4
+
+
+def test_defects_lower_the_yield_and_show_in_the_picture(measurement: Measurement) -> None:
+    defects = measurement.numbers["defects"]
+    assert defects["shares"][0] == 0
+    figure = draw_defects(measurement)
+    yields = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
+    for kind in ("stuck_reset", "stuck_set"):
+        found = np.mean(defects[kind]["one pair"]["yield_percent"], axis=1)
+        assert found[-1] < found[0]
+        assert yields[f"stuck {kind.removeprefix('stuck_').upper()}, one pair"] == pytest.approx(found)
+    shares = [f.value for f in measurement.findings if f.what.startswith("devices stuck set with which 99 %")]
+    assert all(0 < share < 100 * defects["shares"][-1] for share in shares)
+    assert shares
 
 
 def test_pictures_show_the_numbers(measurement: Measurement) -> None:

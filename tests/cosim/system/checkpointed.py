@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
-from analog_models.programming import ProgrammingReport
+from analog_models.programming_report import ProgrammingReport
 from cosim.calibration import CalibratedChip, LayerCalibration
 from cosim.compiler import compile_network
 from cosim.engines.results import Results
@@ -41,7 +41,7 @@ def make() -> CalibratedChip:
     g = np.stack([np.maximum(both, 0), np.maximum(-both, 0)], axis=1).reshape(4, *both.shape[1:])
     chip.tile(tile).set_conductances(g * chip.config.pcm.g_max_us)
     pair = (tile, 1)
-    report = ProgrammingReport({pair: np.ones(3, np.float32)}, {pair: np.zeros(3, np.float32)}, {pair: 9}, 0)
+    report = ProgrammingReport({pair: np.ones((3, 1), np.float32)}, {pair: np.zeros((3, 1), np.float32)}, {pair: 9}, 0)
     layer = LayerCalibration(np.ones(8), np.zeros(8), np.ones(8), np.full(8, 0.5), 4)
     return CalibratedChip(program, chip, report, (layer,))
 

@@ -20,8 +20,8 @@ CHIP = preset()
 def programming_s(chip: AnalogChip, targets: dict[int, WeightTargets]) -> float:
     began = time.process_time()
     report = write_weights(chip, targets)
-    assert report.yield_within_20_percent > 0.99
-    assert report.weights == 2 * len(targets) * CHIP.total_rows * CHIP.lanes
+    assert report.pairs.within_20_percent > 0.99
+    assert sum(errors.size for errors in report.errors.values()) == 2 * len(targets) * CHIP.total_rows * CHIP.lanes
     return time.process_time() - began
 
 
