@@ -14,7 +14,7 @@ AUDIO  := --audio "$(SPEECH_COMMANDS)"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv kws sim bench figures test long verify formal mutate verilog synth docs lint clean
+.PHONY: help venv kws sim bench figures test long verify formal mutate spice verilog synth docs lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ verilog: $(VENV)/.runtime ## write the chip's Verilog to build/verilog
 synth: $(VENV)/.dev ## what every unit becomes in gates; also docs/synthesis.md, with the small chip on an FPGA
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fpga]'
 	@$(BIN)/python -m rtl.synthesis_page --out docs/synthesis.md
+
+spice: $(VENV)/.runtime ## compare the analog models with ngspice, where it is installed; also docs/spice.md
+	@$(BIN)/python -m cosim.verification.spice_page --out docs/spice.md
 
 docs: $(VENV)/.runtime ## regenerate the pages that come from the code
 	@$(BIN)/python -m rtl.docs

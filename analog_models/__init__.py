@@ -19,6 +19,7 @@ array([[149, 117]], dtype=uint16)
 
 from analog_models.chip import AnalogChip, AnalogFileError
 from analog_models.config import DEVICE_MODELS, AnalogConfig
+from analog_models.consumption import Consumption
 from analog_models.device import Pcm
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.hermes import Hermes
@@ -34,6 +35,7 @@ __all__ = [
     "AnalogChip",
     "AnalogConfig",
     "AnalogFileError",
+    "Consumption",
     "EventKind",
     "Hermes",
     "Pcm",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from analog_models.capacitors import Frames
 from analog_models.config import AnalogConfig
+from analog_models.consumption import Consumption
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.noise import KeyedNoise
 from analog_models.npz import DAMAGE
@@ -132,6 +133,21 @@ class AnalogChip:
         """
         with self._turns.lock:
             yield
+
+    @contextmanager
+    def counting(self) -> Iterator[dict[int, Consumption]]:
+        """Count what each tile does in the meantime: tile to sums that grow as events are served.
+
+        Tiles that are made meanwhile do not count: name them at the begin.
+        """
+        found = {index: Consumption() for index in self._tiles}
+        for index, tile in self._tiles.items():
+            tile.consumption = found.get(index)
+        try:
+            yield found
+        finally:
+            for tile in self._tiles.values():
+                tile.consumption = None
 
     def set_age(self, age_s: float) -> None:
         """Let the devices drift until `age_s` after their programming; earlier ages are allowed.

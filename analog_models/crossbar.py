@@ -124,6 +124,7 @@ class CellArray:
         self._stale = np.zeros(rows, bool)  # rows that have been written since
         self._touched = False  # any of them
         self.version = 0
+        self._row_us: Array | None = None
         self._signals: dict[tuple[Read, ...], Array] = {}
         self._deviations: dict[tuple[tuple[Read, ...], Rows], Array] = {}
         self._variances: dict[Pairs, NDArray[np.float32]] = {}
@@ -191,6 +192,13 @@ class CellArray:
         self._stale[rows] = self._touched = True
         self.version += 1
 
+    def row_us(self) -> Array:
+        """Conductance of all cells of a row together, as read now: (4, rows)."""
+        self._refresh()
+        if self._row_us is None:
+            self._row_us = self._units.sum(axis=2, dtype=np.int64) * (self._config.pcm.g_max_us / G_UNITS)
+        return self._row_us
+
     def read_us(self, rows: Sequence[int] | NDArray | slice = slice(None)) -> Array:
         """Mean conductance in uS that a read sees now: drifted, behind the IR drop. (4, rows, columns)."""
         return self._read_units(rows) * (self._config.pcm.g_max_us / G_UNITS)
@@ -255,6 +263,7 @@ class CellArray:
         rows = slice(None) if everything else np.flatnonzero(self._stale)
         self._units[:, rows] = self._read_units(rows)
         self._deviations.clear()
+        self._row_us = None
         if everything:
             self._signals.clear()
             self._variances.clear()

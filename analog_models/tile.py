@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.capacitors import Frames, Node
 from analog_models.circuits import Circuits
 from analog_models.config import AnalogConfig
+from analog_models.consumption import Consumption
 from analog_models.crossbar import DEVICES, MAX_ROW_TIME, CellArray, Read
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
@@ -66,6 +67,8 @@ class Tile:
         What has been latched and not connected yet: how the rows are read, and what arrives there.
     runs : int
         Programming runs so far; they number the random numbers of the next.
+    consumption : Consumption or None
+        Where what the tile does is counted, while somebody asks for that.
 
     Source
     ------
@@ -87,6 +90,7 @@ class Tile:
         self.controls: TileControls | None = None
         self.moving: Moving | None = None
         self.runs = 0
+        self.consumption: Consumption | None = None
         self._node: Node | None = None
         #: Pulses of the last integrations since the precharge: asymmetry balance sends the same ones twice.
         self._latched: deque[tuple[NDArray[np.integer], Pulses]] = deque(maxlen=_LATCHED)
@@ -226,6 +230,8 @@ class Tile:
         self._idle_mv: Level = 0.0
         self._idle_since = cycle
         self._latched.clear()
+        if self.consumption is not None:
+            self.consumption.precharges += len(frames)
 
     def _checked(self, frames: Frames, cycle: int) -> Node:
         node = self.node
@@ -262,7 +268,11 @@ class Tile:
         self.controls = controls
         self.moving = None  # without a device there is no current, and no switch that injects charge
         if controls.wp1 or controls.wp2:
-            self.moving = Read(controls.wp1, controls.wp2, controls.discharge), pulses
+            read = Read(controls.wp1, controls.wp2, controls.discharge)
+            self.moving = read, pulses
+            if self.consumption is not None:
+                volts = self.config.periphery.read_voltage_v
+                self.consumption.integrated(self.array, volts, read, pulses, len(frames))
 
     def _arrived(self, frames: Frames, cycle: int, row_time: NDArray[np.integer], arrived: Arrived) -> Pulses:
         """The pulses on the mesh rows and on the bias rows, where there are any."""
@@ -339,6 +349,8 @@ class Tile:
         Columns that are not computed read 0.
         """
         seen = self._checked(frames, cycle).observe(cycle)
+        if self.consumption is not None:
+            self.consumption.ramps += len(frames)
         periphery = self.config.periphery
         columns = seen.shape[1]
         codes = np.zeros((len(frames), self.shape[1]), np.uint16)
@@ -394,6 +406,8 @@ class Tile:
         if volts < pcm.crystallise_v or (reset and not melts):
             return
         hit = np.flatnonzero((times[0] > 0) & (self.stuck(device, row)[0] == 0))
+        if self.consumption is not None:
+            self.consumption.writes += len(hit)
         z = self.noise.gaussians(frames, cycle, Draw.WRITE, columns)[0, hit]
         cells = self.cells
         g_us = cells.programmed_us(row, device)

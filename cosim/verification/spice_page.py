@@ -1,0 +1,164 @@
+"""Compares the analog models with ngspice on random MACs, and writes docs/spice.md: `make spice`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from analog_models.chip import AnalogChip
+from analog_models.config import DEVICE_MODELS, AnalogConfig
+from cosim.verification.spice import Case, Phase, SpiceError, Verdict, compare, quiet, spice_version
+from rtl.docs import markdown_table
+
+__all__ = ["MODES", "page", "random_case", "tables"]
+
+#: How the phases of a MAC read the cells: (wp1, wp2, discharge, which pulses), by mode of the devices.
+MODES = {
+    "2-PCM": ((True, False, False, 0), (True, False, True, 1), (False, True, False, 2), (False, True, True, 3)),
+    "4-PCM": ((True, True, False, 0), (True, True, True, 1)),
+    "balanced": ((True, False, False, 0), (True, False, True, 1), (False, True, True, 0), (False, True, False, 1)),
+}
+#: Start and slope of the ramp: signed readout, ReLU, verification, and one of any kind.
+_RAMPS = ((60, 128), (150, 64), (127, 32), None)
+_DAY = 86_400.0
+
+
+def random_case(seed: int, number: int) -> tuple[str, Case]:
+    """A MAC of random weights, inputs, devices, circuits and settings, and its mode; a third is driven to the rails."""
+    rng = np.random.default_rng([seed, number])
+    mode = list(MODES)[number % len(MODES)]
+    tiles = 1 + number // len(MODES) % 2
+    rows = int(rng.integers(4, 25))
+    config = quiet(AnalogConfig.nominal(list(DEVICE_MODELS)[number // 6 % len(DEVICE_MODELS)]))
+    config = replace(config, age_s=float(rng.choice([20.0, 3600.0, 30 * _DAY])))
+    pairs = {0: 1} if tiles == 2 else {}
+    chip = AnalogChip(config, tiles=range(tiles), pairs=pairs, rows=rows, bias_rows=0, columns=3, seed=number)
+    loud = rng.random() < 1 / 3
+    for tile in range(tiles):
+        weights = rng.normal(0.8 if loud else 0.0, 0.3, (rows, 3)).clip(-1, 1)
+        other = -weights if mode == "balanced" else weights if mode == "4-PCM" else rng.permutation(weights)
+        signed = np.stack([weights, -weights, other, -other]).clip(0, None)
+        devices = (signed + rng.normal(0, 0.02, signed.shape)).clip(0, 1) * config.pcm.g_max_us
+        chip.tile(tile).set_conductances(devices, rng.uniform(0.02, 0.1, signed.shape))
+    inputs = [rng.integers(0, 256, (2, tiles, rows)) for _ in range(2)]
+    pulses = [np.where(sign, values[0], 0) if loud else _half(values, sign) for values in inputs for sign in (1, 0)]
+    phases = tuple(
+        Phase(wp1, wp2, discharge, tuple(pulses[which].astype(np.uint16))) for wp1, wp2, discharge, which in MODES[mode]
+    )
+    ramp = _RAMPS[number % len(_RAMPS)] or (int(rng.integers(20, 240)), int(rng.integers(16, 256)))
+    capacitors = int(rng.integers(1, 3)) if loud else int(rng.integers(1, 9))
+    return mode, Case(chip, int(rng.integers(3)), capacitors, phases, *ramp)
+
+
+def _half(values: NDArray[np.int64], sign: int) -> NDArray[np.int64]:
+    """The inputs of one sign: a row has a pulse of one of them."""
+    return np.where((values[1] % 2) == sign, values[0], 0)
+
+
+def tables(found: Sequence[tuple[str, int, Verdict]]) -> str:
+    """What was found, by mode and number of tiles: (mode, tiles, verdict) of every case."""
+    rows = []
+    for mode in (*MODES, "all"):
+        for tiles in (1, 2):
+            chosen = [one for name, count, one in found if count == tiles and mode in (name, "all")]
+            if not chosen:
+                continue
+            rows.append(
+                (
+                    f"{mode}, {'one tile' if tiles == 1 else 'two tiles that share'}",
+                    str(len(chosen)),
+                    str(sum(one.at_rail for one in chosen)),
+                    f"{max(abs(one.model_mv) for one in chosen):.0f}",
+                    f"{max(abs(one.difference_uv) for one in chosen):.2f}",
+                    str(sum(one.model_code != one.spice_code and one.agrees for one in chosen)),
+                    str(sum(not one.agrees for one in chosen)),
+                )
+            )
+    headings = (
+        "mode",
+        "cases",
+        "of them at a rail",
+        "largest voltage (mV)",
+        "worst difference (µV)",
+        "codes that differ",
+    )
+    return markdown_table(headings, rows, numbers_from=1)
+
+
+def page(found: Sequence[tuple[str, int, Verdict]], at_once: Sequence[Verdict], seed: int, version: str) -> str:
+    """docs/spice.md."""
+    wrong = sum(not one.agrees for _, _, one in found)
+    ties = sum(one.model_code != one.spice_code and one.agrees for _, _, one in found)
+    worst = max(abs(one.difference_uv) for _, _, one in found)
+    codes = "no code is wrong" if not wrong else f"{wrong} of the codes are wrong"
+    if ties:
+        codes += (
+            f"; {ties} of the codes {'differs' if ties == 1 else 'differ'} by one where the circuit's ramp crosses "
+            "within 0.01 ns of the limit between two codes, for its capacitor leaks on while the ramp runs"
+        )
+    lines = [
+        "# Checked against ngspice",
+        "",
+        f"`make spice` wrote this page: {len(found)} random MACs, seed {seed}, {version}. The worst voltage is "
+        f"{worst:.2f} µV off, and {codes}.",
+        "",
+        "Each MAC is one column as a circuit (`cosim/verification/spice.py`), written from the parameters of a tile of "
+        "`analog_models`: a switch and a resistor for every",
+        "device, ammeters in the branches, mirrors with the column's gains, 50 fF capacitors, the charge of the "
+        "switches, the leak, rails, and a ramp with its bow",
+        "that passes capacitor and comparator offset. Weights, inputs, rows, capacitors, ages, both device models, "
+        "ramps and the column's mismatch are drawn anew for every case. Noise is off on both sides.",
+        "",
+        tables(found),
+    ]
+    if at_once:
+        lines += [
+            "The models judge the rails at the end of each phase, and so does the circuit above. "
+            f"Where its rails hold the capacitor at once instead, of {len(at_once)} MACs that reach a rail "
+            f"{sum(one.model_code != one.spice_code for one in at_once)} have another code, and the voltage before the "
+            f"ramp is up to {max(abs(one.difference_uv) for one in at_once) / 1e3:.0f} mV off: what a phase takes away "
+            "after it went past a rail counts from the rail.",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--cases", type=click.IntRange(min=1), default=240, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the page there.")
+def main(cases: int, seed: int, out: Path | None) -> None:
+    """Compare the analog models with ngspice."""
+    console = Console()
+    version = spice_version()
+    if version is None:
+        console.print("skipped: ngspice is not on PATH; install it, e.g. `apt install ngspice`")
+        return
+    found: list[tuple[str, int, Verdict]] = []
+    at_once: list[Verdict] = []
+    try:
+        for number in track(range(cases), "columns in ngspice", console=Console(stderr=True)):
+            mode, case = random_case(seed, number)
+            verdict = compare(case)
+            found.append((mode, len(case.tiles), verdict))
+            if verdict.at_rail:
+                at_once.append(compare(replace(case, clamp_at_once=True)))
+    except SpiceError as error:
+        raise click.ClickException(str(error)) from error
+    text = page(found, at_once, seed, version)
+    console.print(text, markup=False, soft_wrap=True)
+    if out:
+        out.write_text(text, encoding="utf-8")
+        console.print(f"wrote {out}")
+    wrong = [number for number, (_, _, one) in enumerate(found) if not one.agrees]
+    if wrong:
+        raise click.ClickException(f"wrong codes in cases {wrong} of seed {seed}")
+
+
+if __name__ == "__main__":
+    main()
