@@ -119,7 +119,7 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """Whether the codes are equal, or the circuit crosses so near to the limit between both that either is right."""
+        """Whether the codes are equal, or the circuit crosses so near the limit between both that either is right."""
         near = abs(self.crossing_ns - (self.model_code + self.spice_code) / 2) < _NEAR_NS
         return self.model_code == self.spice_code or (near and abs(self.model_code - self.spice_code) == 1)
 
