@@ -213,7 +213,7 @@ def draw_defects(measurement: Measurement) -> "Picture":
                 what = f"stuck {kind.removeprefix('stuck_').upper()}, {pairs}"
                 axes.plot(shares, mean, style, color=colour, ms=3.5, lw=1, label=what)
         axes.axhline(value, color=GREEN, lw=1, ls="--")
-        axes.text(shares[0], value, f"paper: {paper}", color=GREEN, fontsize=7, va="bottom")
+        axes.text(shares[-1], value, f"paper: {paper}", color=GREEN, fontsize=7, va="bottom", ha="right")
         axes.set(xlabel="devices that are stuck (%)", ylabel=label)
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False

@@ -85,7 +85,8 @@ def tables(found: Sequence[tuple[str, int, Verdict]]) -> str:
         "of them at a rail",
         "largest voltage (mV)",
         "worst difference (µV)",
-        "codes that differ",
+        "ties",
+        "wrong codes",
     )
     return markdown_table(headings, rows, numbers_from=1)
 

@@ -80,6 +80,7 @@ def test_the_page_is_made_from_what_was_found(monkeypatch: pytest.MonkeyPatch, t
     result = CliRunner().invoke(main, ["--cases", "1", "--seed", "4", "--out", str(out)])
     assert result.exit_code == 0, result.output
     assert "1 random MACs, seed 4" in out.read_text()
+    assert "| worst difference (µV) | ties | wrong codes |" in out.read_text()
     assert "and no code is wrong" in out.read_text()
 
     wrong = replace(compare(random_case(4, 0)[1]), spice_code=0, spice_mv=9e3, model_code=1)
