@@ -137,14 +137,14 @@ class Node:
             for number in range(len(phases)):
                 self._merge(phases.alone(number))
             return
-        squares = _squares(groups)
+        shares = _pulse_shares(groups)
         cells = {group.member: group.cells for group in groups}
         spreads = {
             (member, pairs, rows): cells[member].spread(total, pairs, rows, self.columns)
-            for (member, pairs, rows), (total, _) in squares.items()
+            for (member, pairs, rows), (total, _) in shares.items()
         }
         if len(passing[0]):
-            single = {key: spreads[key] for key, (_, count) in squares.items() if count == 1}
+            single = {key: spreads[key] for key, (_, count) in shares.items() if count == 1}
             self._walk(phases, single, passing)
         for group in groups:
             self._signals[group.member] = self._sum(self._signals[group.member], group.sums)
@@ -342,14 +342,14 @@ def _count(counts: list[int], *phases: tuple[int, ...]) -> None:
             counts[member] += 1
 
 
-def _squares(groups: Sequence[Group]) -> dict[NoiseKey, tuple[NDArray[np.float32], int]]:
-    """Squared pulses, added up where they go through the same devices of the same tile, and of how many groups."""
+def _pulse_shares(groups: Sequence[Group]) -> dict[NoiseKey, tuple[NDArray[np.float32], int]]:
+    """Pulses' shares of a variance, added up where they go through the same devices, and of how many groups."""
     found: dict[NoiseKey, tuple[NDArray[np.float32], int]] = {}
     for group in groups:
         if group.cells.noisy:
-            key, squares = group.noise_key, group.cells.squared(group.pulses)
+            key, shares = group.noise_key, group.cells.pulse_shares(group.pulses)
             total, count = found.get(key, (None, 0))
-            found[key] = squares if total is None else total + squares, count + 1
+            found[key] = shares if total is None else total + shares, count + 1
     return found
 
 

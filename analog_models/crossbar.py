@@ -103,7 +103,7 @@ class CellArray:
         self._noise = noise
         # Share of a variance of every pulse, in whole units.
         every = np.arange(MAX_ROW_TIME + 1)
-        self._pulse_variances = np.rint(config.pcm.pulse_variance(every) * _PULSE_UNITS).astype(np.float32)
+        self._pulse_shares = np.rint(config.pcm.pulse_variance(every) * _PULSE_UNITS).astype(np.float32)
         self.shape = (4, rows, len(columns.path))
         pcm, factor = config.pcm, config.significance
         reach = _LARGEST * pcm.g_set_us / pcm.g_max_us
@@ -357,12 +357,12 @@ class CellArray:
         """
         return times @ self.signal(reads)[slice(*rows), :columns]
 
-    def spread(self, squares: NDArray[np.float32], pairs: Pairs, rows: Rows, columns: int) -> Array:
+    def spread(self, shares: NDArray[np.float32], pairs: Pairs, rows: Rows, columns: int) -> Array:
         """Exact variances of column sums by the devices' read noise.
 
         Parameters
         ----------
-        squares : (B, rows) float32, from `squared`; several phases that read the same pairs may be added up.
+        shares : (B, rows) float32, from `pulse_shares`; several phases that read the same pairs may be added up.
         pairs : tuple of (wp1, wp2)
             Reads that the pulses go through.
         rows, columns
@@ -373,12 +373,12 @@ class CellArray:
         (B, columns) float64, whole units of `SIGMA_UNITS` squared.
         """
         variance = self.variance(pairs)[slice(*rows), :columns]
-        rounded = squares @ variance
+        rounded = shares @ variance
         total = rounded.astype(np.float64)
         # Terms are never negative: a sum that stayed below 2**24 was exact all the way. The others are rare.
         if rounded.max(initial=0) >= _EXACT:
             far = np.flatnonzero(rounded.max(axis=1) >= _EXACT)
-            total[far] = squares[far].astype(np.float64) @ variance.astype(np.float64)
+            total[far] = shares[far].astype(np.float64) @ variance.astype(np.float64)
         return total
 
     def charge_of(self, times: NDArray[np.integer], read: Read, rows: Rows, columns: NDArray[np.intp]) -> Array:
@@ -386,13 +386,13 @@ class CellArray:
         return np.einsum("nr,rn->n", times.astype(np.float64), self.signal((read,))[slice(*rows), columns])
 
     def spread_of(self, times: NDArray[np.integer], read: Read, rows: Rows, columns: NDArray[np.intp]) -> Array:
-        """`spread` of single columns, each with pulses of its own, not yet squared."""
+        """`spread` of single columns, each with pulses of its own: times (n, rows), columns (n,), result (n,)."""
         variance = self.variance(((read.wp1, read.wp2),))[slice(*rows), columns].astype(np.float64)
-        return np.einsum("nr,rn->n", self.squared(times).astype(np.float64), variance)
+        return np.einsum("nr,rn->n", self.pulse_shares(times).astype(np.float64), variance)
 
-    def squared(self, times: NDArray[np.integer]) -> NDArray[np.float32]:
+    def pulse_shares(self, times: NDArray[np.integer]) -> NDArray[np.float32]:
         """Pulses' shares of a variance, in whole units, as `spread` takes them; below 7 ns none that could be seen."""
-        return self._pulse_variances.take(times, mode="clip")
+        return self._pulse_shares.take(times, mode="clip")
 
 
 # Devices of one age have fewer conductances and exponents than a tile has devices, and a power or an exponential takes

@@ -64,7 +64,7 @@ class Group:
 
     @property
     def noise_key(self) -> NoiseKey:
-        """Groups with the same key have their squared pulses added up before they are multiplied."""
+        """Groups with the same key have their pulses' shares of a variance added up before they are multiplied."""
         return self.member, _pairs(self.reads), self.rows
 
     def deviations(self) -> Array:

@@ -32,7 +32,7 @@ def charge(cells: CellArray, times: np.ndarray, *reads: Read) -> np.ndarray:
 
 
 def variance(cells: CellArray, times: np.ndarray, *pairs: tuple[bool, bool]) -> np.ndarray:
-    return cells.spread(cells.squared(times), pairs, all_rows(cells), cells.shape[2])
+    return cells.spread(cells.pulse_shares(times), pairs, all_rows(cells), cells.shape[2])
 
 
 def rounded(product: int) -> int:
@@ -84,7 +84,7 @@ def test_mesh_rows_and_bias_rows_add_up() -> None:
     parts = [((0, 512), time[:, :512]), ((512, 520), time[:, 512:])]
     apart = sum(cells.charge(part.astype(float), (WP1,), rows, 64) for rows, part in parts)
     assert np.array_equal(charge(cells, time, WP1), apart)
-    apart = sum(cells.spread(cells.squared(part), ((True, False),), rows, 64) for rows, part in parts)
+    apart = sum(cells.spread(cells.pulse_shares(part), ((True, False),), rows, 64) for rows, part in parts)
     assert np.array_equal(variance(cells, time, (True, False)), apart)
 
 
@@ -123,7 +123,7 @@ def test_variances_beyond_float32_are_exact_too() -> None:
     cells = filled(NOMINAL, 520, 16)
     time = np.random.default_rng(3).integers(0, 512, (4, 520)).astype(np.uint16)
     time[2:] //= 16
-    squares = cells.squared(time).astype(np.int64)
+    squares = cells.pulse_shares(time).astype(np.int64)
     exact = squares @ cells.variance(((True, True),)).astype(np.int64)
     assert exact.max() > 2**24
     assert exact.min() < 2**24
