@@ -166,7 +166,7 @@ class CellArray:
         shapes = programmed.shape, exponent.shape, written_s.shape
         if shapes != (self.shape, self.shape, self.shape[:2]):
             raise ValueError(f"arrays of shapes {shapes} for cells of shape {self.shape}")
-        largest = self._config.pcm.g_set_us / self._config.pcm.g_max_us * G_UNITS
+        largest = round(self._config.pcm.g_set_us / self._config.pcm.g_max_us * G_UNITS)  # as `write` rounds
         if programmed.size and not 0 <= programmed.min() <= programmed.max() <= largest:
             raise ValueError(
                 f"conductances span {programmed.min()} to {programmed.max()} units, expected 0 to {largest}"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from analog_models import (
+    DEVICE_MODELS,
     AnalogChip,
     AnalogConfig,
     AnalogFileError,
@@ -198,6 +199,18 @@ def test_a_file_of_another_format_is_refused(saved: tuple[AnalogChip, Path]) -> 
     np.savez(path, **(arrays | {"g3": damaged}))
     with pytest.raises(AnalogFileError, match="conductances span -1"):
         AnalogChip.load(path)
+
+
+@pytest.mark.parametrize("devices", DEVICE_MODELS)
+def test_devices_at_the_end_of_their_reach_come_back(tmp_path: Path, devices: str) -> None:
+    """1.2 g_max is no whole number of units."""
+    config = AnalogConfig.nominal(devices)
+    chip = AnalogChip(config, tiles=[0], rows=2, bias_rows=0, columns=2)
+    chip.tile(0).set_conductances(np.full((4, 2, 2), config.pcm.g_set_us))
+    chip.save(tmp_path / "chip.npz")
+    loaded = AnalogChip.load(tmp_path / "chip.npz")
+    assert np.array_equal(loaded.tile(0).cells.programmed, chip.tile(0).cells.programmed)
+    assert np.array_equal(chip.copy().tile(0).cells.programmed, chip.tile(0).cells.programmed)
 
 
 def test_a_flipped_bit_of_a_file_is_no_traceback(tmp_path: Path) -> None:
