@@ -80,6 +80,9 @@ class _Files:
 @click.option("--routes", type=OUTPUT, help="Draw what moves where, step by step, on the floorplan (SVG).")
 @click.option("--waves", type=OUTPUT, help="Write a waveform trace and a viewer's save file (RTL). [env: WAVES=1]")
 @click.option("--seed", type=click.IntRange(min=0), help="Mismatch and noise, in place of the file's.")
+@click.option(
+    "--devices", type=click.Choice(["pcm", "hermes"]), help="Model of the PCM devices, in place of the file's."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option("--save", type=OUTPUT, help="Write the experiment itself as one .npz file, to run it elsewhere.")
 def run(
@@ -88,6 +91,7 @@ def run(
     against: str | None,
     waves: Path | None,
     seed: int | None,
+    devices: str | None,
     as_json: bool,
     **files: Any,
 ) -> None:
@@ -104,7 +108,7 @@ def run(
 
     written = _Files(**files)
     written.check(waves)
-    file = load_experiment(experiment, seed=seed)
+    file = load_experiment(experiment, seed=seed, devices=devices)
     chosen = engine or file.engines[0]
     if waves and chosen != "rtl":
         raise click.UsageError(f"only the RTL has waves, the engine is {chosen}; add --engine rtl")

@@ -55,7 +55,7 @@ class ExperimentFile:
     asked: Mapping[int, Asked] = field(default_factory=dict)
 
 
-def load_experiment(path: Path, *, seed: int | None = None) -> ExperimentFile:
+def load_experiment(path: Path, *, seed: int | None = None, devices: str | None = None) -> ExperimentFile:
     """Read an experiment from a TOML file, or from an npz file that `Experiment.save` wrote.
 
     Parameters
@@ -64,26 +64,34 @@ def load_experiment(path: Path, *, seed: int | None = None) -> ExperimentFile:
         Files that it names are looked for beside it.
     seed : int or None
         In place of the file's.
+    devices : str or None
+        Model of the PCM devices, of `DEVICE_MODELS`, in place of the file's.
 
     Raises
     ------
     ExperimentError, AssemblyError, TomlError
-        With ``file:line:column`` of the mistake.
+        With ``file:line:column`` of the mistake; of a saved experiment that is to have other devices.
     OSError
         If the file itself cannot be read.
     """
     if path.suffix == ".npz":
         file = ExperimentFile(Experiment.load(path))
+        if devices not in (None, file.experiment.analog.devices):
+            raise ExperimentError(
+                f"{path}: the experiment was saved with devices of model {file.experiment.analog.devices}; "
+                "choose others where its TOML file is read"
+            )
     else:
-        file = _Reader(TomlSource.read(path), path.parent).file(path.stem)
+        file = _Reader(TomlSource.read(path), path.parent, devices).file(path.stem)
     return file if seed is None else replace(file, experiment=replace(file.experiment, seed=seed))
 
 
 class _Reader(TomlValues):
     """Turns the values of a file into an experiment, key by key."""
 
-    def __init__(self, source: TomlSource, folder: Path) -> None:
+    def __init__(self, source: TomlSource, folder: Path, devices: str | None = None) -> None:
         super().__init__(source, folder)
+        self.devices = devices
         self.keys: dict[tuple, Key] = {}  # `ExperimentError.part` -> where the file says it
 
     def file(self, name: str) -> ExperimentFile:
@@ -133,9 +141,10 @@ class _Reader(TomlValues):
         presets = {"ideal": AnalogConfig.ideal, "nominal": AnalogConfig.nominal}
         value = self.get(("analog",))
         if not isinstance(value, dict):
-            return presets[self.choice(("analog",), value or "ideal", tuple(presets))]()
+            return presets[self.choice(("analog",), value or "ideal", tuple(presets))](self.devices or "pcm")
         make = presets[self.choice(("analog", "preset"), value.get("preset", "nominal"), tuple(presets))]
-        base = make(self.choice(("analog", "devices"), value.get("devices", "pcm"), tuple(DEVICE_MODELS)))
+        devices = self.choice(("analog", "devices"), value.get("devices", "pcm"), tuple(DEVICE_MODELS))
+        base = make(self.devices or devices)
         return self.changed(base, {name: part for name, part in value.items() if name not in _BASE}, ("analog",))
 
     def changed(self, model: Any, values: dict[str, Any], key: Key) -> Any:

@@ -135,6 +135,15 @@ def test_devices_of_the_other_model(load) -> None:
     assert experiment.analog.periphery == AnalogConfig.nominal("hermes").periphery
 
 
+def test_devices_of_the_caller_win(load, tmp_path) -> None:
+    for analog in ("", 'analog = "nominal"\n', 'analog = { devices = "pcm", age_s = 60 }\n'):
+        assert load(analog + HALT, devices="hermes").experiment.analog.devices == "hermes"
+    load(HALT).experiment.save(tmp_path / "saved.npz")
+    assert load_experiment(tmp_path / "saved.npz", devices="pcm").experiment.analog == AnalogConfig.ideal()
+    with pytest.raises(ExperimentError, match=r"saved\.npz: the experiment was saved with devices of model pcm"):
+        load_experiment(tmp_path / "saved.npz", devices="hermes")
+
+
 def test_seed_of_the_caller_wins(load) -> None:
     assert load("seed = 3\n" + HALT, seed=9).experiment.seed == 9
 
