@@ -254,10 +254,11 @@ class Node:
         node.frames = self.frames[part]
         node._waiting = self._waiting.of(part)
         node._counts = list(self._counts)
-        for name in ("_signals", "_variances"):
-            setattr(node, name, [_part(level, part) for level in getattr(self, name)])
-        for name in ("_start_mv", "_lost_mv", "_forgotten_mv2"):
-            setattr(node, name, _part(getattr(self, name), part))
+        node._signals = [_part(signal, part) for signal in self._signals]
+        node._variances = [_part(variance, part) for variance in self._variances]
+        node._start_mv = _part(self._start_mv, part)
+        node._lost_mv = _part(self._lost_mv, part)
+        node._forgotten_mv2 = _part(self._forgotten_mv2, part)
         return node
 
     # Saturation -----------------------------------------------------------------------------------------------------

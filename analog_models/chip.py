@@ -141,8 +141,8 @@ class AnalogChip:
         Tiles that are made meanwhile do not count: name them at the begin.
         """
         found = {index: Consumption() for index in self._tiles}
-        for index, tile in self._tiles.items():
-            tile.consumption = found.get(index)
+        for index, consumption in found.items():
+            self._tiles[index].consumption = consumption
         try:
             yield found
         finally:

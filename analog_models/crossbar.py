@@ -32,6 +32,7 @@ __all__ = [
     "Read",
     "Rows",
     "keep",
+    "wires_of",
 ]
 
 Array = NDArray[np.float64]
@@ -207,7 +208,7 @@ class CellArray:
         pcm = self._config.pcm
         loss = self._config.periphery.attenuation(self.shape[1])[rows, np.newaxis]
         ages = self._age_s(rows)
-        wires = np.arange(4 * self.shape[1]).reshape(4, -1)[:, rows]
+        wires = wires_of(np.arange(4)[:, np.newaxis], np.arange(self.shape[1])[rows], self.shape[1])
         units = np.empty(self.programmed[:, rows].shape)
         # Device by device, so that what is in work stays near the processor.
         for device, left in enumerate(units):
@@ -238,7 +239,7 @@ class CellArray:
             return factors
         pcm, age = self._config.pcm, float(found[0])
         steps = programmed >> _NOISE_STEP
-        if steps.size > _NU_UNITS:
+        if _tabulated(steps, ages):
             sigma = np.take(_accumulated_noises(pcm, age), steps, mode="clip")
         else:
             sigma = _accumulated_noise_of(pcm, steps, age)
@@ -419,6 +420,11 @@ def _accumulated_noises(pcm: Pcm, age_s: float) -> Array:
     """Relative 1/f noise at an age of every conductance that a device is programmed to, in its steps."""
     largest = round(pcm.g_set_us / pcm.g_max_us * G_UNITS) >> _NOISE_STEP
     return _accumulated_noise_of(pcm, np.arange(largest + 1), age_s)
+
+
+def wires_of(device: ArrayLike, rows: ArrayLike, count: int) -> NDArray[np.integer]:
+    """Numbers that name, in random draws, one device of each cell in `rows`, of an array with `count` of them."""
+    return np.multiply(device, count) + np.atleast_1d(np.asarray(rows))
 
 
 def keep(cache: dict, key: tuple, value: object) -> None:

@@ -1,6 +1,6 @@
 """Closed-loop tuning: put target weights into the PCM devices of a chip, row by row, one device at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
@@ -233,13 +233,12 @@ def _tune(
     g_us[stuck > 0] = pcm.g_set_us
     g_us, pulses, missed = _loop(job, g_us, stuck != 0, draws, settings, seen)
     # What was SET relaxes until t0; what was only RESET has its spread already.
-    side = negative.astype(np.intp)[np.newaxis]
-    active = np.take_along_axis(g_us, side, axis=0)[0]
+    active = _chosen(g_us, negative)
     tuned = (_weights(tile, g_us) - target)[(pulses > 0) & ~missed]
     tuned_us = pcm.g_max_us * sqrt(np.mean(tuned**2)) if tuned.size else 0.0
     relaxed = pcm.relaxed(active, draws(Draw.RELAXATION, target.size).reshape(target.shape), tuned_us)
-    moved = (pulses > 0) & (np.take_along_axis(stuck, side, axis=0)[0] == 0)
-    np.put_along_axis(g_us, side, np.where(moved, relaxed, active)[np.newaxis], axis=0)
+    moved = (pulses > 0) & (_chosen(stuck, negative) == 0)
+    g_us = _replaced(g_us, negative, np.where(moved, relaxed, active))
     nu = pcm.drift_exponent(g_us, draws(Draw.DRIFT, g_us.size).reshape(g_us.shape))
     tile.cells.write(rows, devices, g_us, nu, written_s=written_s)
     return _weights(tile, g_us) - target, int(pulses.max(initial=0)), int(missed.sum())
@@ -262,25 +261,22 @@ def _loop(
     config, pcm = tile.config, tile.config.pcm
     readout_variance = settings.readout_sigma(config) ** 2
     columns = target.shape[1]
-    sign = np.where(target < 0, -1.0, 1.0).ravel()
+    negative = target < 0
+    sign = np.where(negative, -1.0, 1.0).ravel()
     magnitude = np.abs(target).ravel()
-    g = np.take_along_axis(g_us, (target < 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
-    other = np.take_along_axis(g_us, (target >= 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
+    g, other = _chosen(g_us, negative).ravel(), _chosen(g_us, ~negative).ravel()
     set_time, reach = (
-        np.where(target < 0, of(first + 1, job.rows), of(first, job.rows)).ravel()
+        _chosen((of(first, job.rows), of(first + 1, job.rows)), negative).ravel()
         for of in (tile.set_time_ns, tile.reach_us)
     )
-    still = np.take_along_axis(stuck, (target < 0).astype(np.intp)[np.newaxis], axis=0)[0].ravel()
+    still = _chosen(stuck, negative).ravel()
     pulses = np.zeros(g.size, np.int64)
     caution = np.full(g.size, settings.caution)
     todo = np.arange(g.size)
 
     def placed() -> Array:
         """Both devices of each weight, (2, rows, columns)."""
-        result = g_us.copy()
-        side = (target < 0).astype(np.intp)[np.newaxis]
-        np.put_along_axis(result, side, g.reshape(1, *target.shape), axis=0)
-        return result
+        return _replaced(g_us, negative, g.reshape(target.shape))
 
     if seen is not None:
         seen(0, _weights(tile, placed()) - target)
@@ -315,6 +311,16 @@ def _loop(
     missed = np.zeros(g.size, bool)
     missed[todo] = True
     return placed(), pulses.reshape(target.shape), missed.reshape(target.shape)
+
+
+def _chosen(devices: Sequence[NDArray] | NDArray, second: NDArray[np.bool_]) -> NDArray:
+    """Of the two devices of each pair (2, rows, columns) the first or the second one: (rows, columns)."""
+    return np.where(second, devices[1], devices[0])
+
+
+def _replaced(devices: Array, second: NDArray[np.bool_], values: Array) -> Array:
+    """The devices, with `values` (rows, columns) for those that `_chosen` takes."""
+    return np.stack([np.where(second, devices[0], values), np.where(second, values, devices[1])])
 
 
 def _verify_sigma_us(pcm: Pcm, settings: Programming, active: Array, rest: Array) -> Array:

@@ -11,7 +11,7 @@ from analog_models.capacitors import Frames, Node
 from analog_models.circuits import Circuits
 from analog_models.config import AnalogConfig
 from analog_models.consumption import Consumption
-from analog_models.crossbar import DEVICES, MAX_ROW_TIME, CellArray, Read
+from analog_models.crossbar import DEVICES, MAX_ROW_TIME, CellArray, Read, wires_of
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
 from analog_models.phases import Pulses
@@ -118,7 +118,7 @@ class Tile:
 
     def set_time_ns(self, device: int, rows: ArrayLike) -> Array:
         """SET time constant of one device of each cell in `rows`: (rows, columns), drawn from the seed."""
-        draws = self.noise.gaussians(self._wires(device, rows), 0, Draw.SET_TIME, self.shape[1])
+        draws = self.noise.gaussians(wires_of(device, rows, self.shape[0]), 0, Draw.SET_TIME, self.shape[1])
         return self.config.pcm.set_time(draws)
 
     def stuck(self, device: int, rows: ArrayLike) -> NDArray[np.integer]:
@@ -126,18 +126,14 @@ class Tile:
         pcm = self.config.pcm
         if not (pcm.stuck_reset or pcm.stuck_set):
             return np.zeros((np.size(rows), self.shape[1]), np.int64)
-        return pcm.stuck(self.noise.uniforms(self._wires(device, rows), 0, Draw.STUCK, self.shape[1]))
+        return pcm.stuck(self.noise.uniforms(wires_of(device, rows, self.shape[0]), 0, Draw.STUCK, self.shape[1]))
 
     def reach_us(self, device: int, rows: ArrayLike) -> Array:
         """Where SET pulses of one device of each cell in `rows` end: (rows, columns)."""
         pcm = self.config.pcm
         if not pcm.reach_spread:
             return np.full((np.size(rows), self.shape[1]), pcm.g_set_us)
-        return pcm.reach_us(self.noise.gaussians(self._wires(device, rows), 0, Draw.REACH, self.shape[1]))
-
-    def _wires(self, device: int, rows: ArrayLike) -> NDArray[np.integer]:
-        """Numbers that name the devices of cells in rows, in random draws."""
-        return device * self.shape[0] + np.atleast_1d(np.asarray(rows))
+        return pcm.reach_us(self.noise.gaussians(wires_of(device, rows, self.shape[0]), 0, Draw.REACH, self.shape[1]))
 
     def set_conductances(self, g_us: ArrayLike, nu: ArrayLike = 0.0) -> None:
         """Put conductances in place without programming them.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from cosim.cli.shared import FILE, OUTPUT, OUTPUT_FILE, new_console
+from cosim.cli.shared import DEVICES, FILE, OUTPUT, OUTPUT_FILE, new_console
 
 if TYPE_CHECKING:
     from cosim.experiment import Experiment, Record
@@ -80,9 +80,7 @@ class _Files:
 @click.option("--routes", type=OUTPUT, help="Draw what moves where, step by step, on the floorplan (SVG).")
 @click.option("--waves", type=OUTPUT, help="Write a waveform trace and a viewer's save file (RTL). [env: WAVES=1]")
 @click.option("--seed", type=click.IntRange(min=0), help="Mismatch and noise, in place of the file's.")
-@click.option(
-    "--devices", type=click.Choice(["pcm", "hermes"]), help="Model of the PCM devices, in place of the file's."
-)
+@click.option("--devices", type=DEVICES, help="Model of the PCM devices, in place of the file's.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
 @click.option("--save", type=OUTPUT, help="Write the experiment itself as one .npz file, to run it elsewhere.")
 def run(

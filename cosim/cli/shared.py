@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 __all__ = [
+    "DEVICES",
     "DEVICES_OPTION",
     "FILE",
     "FOLDER",
@@ -45,10 +46,11 @@ OUTPUT = _Output(path_type=Path)
 OUTPUT_FILE = _Output(dir_okay=False, writable=True, path_type=Path)
 OUTPUT_FOLDER = _Output(file_okay=False, writable=True, path_type=Path)
 
-#: Which constants the devices have.
+#: Names of the models of PCM devices, as in `DEVICE_MODELS`, which would load numpy for --help; a test compares.
+DEVICES = click.Choice(["pcm", "hermes"])
 DEVICES_OPTION = click.option(
     "--devices",
-    type=click.Choice(["pcm", "hermes"]),
+    type=DEVICES,
     default="pcm",
     show_default=True,
     help="Model of the PCM devices: aihwkit's fit to an earlier generation, or to a 14-nm chip.",

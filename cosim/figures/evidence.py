@@ -63,13 +63,12 @@ def table(results: Mapping[str, Any], *others: Mapping[str, Any]) -> str:
     """Every headline finding as a row of Markdown; beside it what other device models give in the same campaign."""
     columns = ["what", *(f"devices `{one['settings']['devices']}`" for one in (results, *others))]
     columns += ["engine, data, seeds", "the paper"]
-    lines = [" | ".join(("", *columns, "")).strip(), "|" + " --- |" * len(columns)]
+    rows = [columns, ["---"] * len(columns)]
     beside = [{one.what: one.text for one in headlines(other)} for other in others]
     for one in headlines(results):
         cells = [one.what, f"**{one.text}**", *(texts.get(one.what, "") for texts in beside)]
-        cells += [f"{one.engine}; {one.data}; {one.seeds}", one.paper]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append([*cells, f"{one.engine}; {one.data}; {one.seeds}", one.paper])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def renew(readme: str, *results: Mapping[str, Any]) -> str:

@@ -69,9 +69,10 @@ def measure(campaign: Campaign) -> Measurement:
         campaign.say(f"programming weights on both pairs, {100 * share:g} % of the devices {kind.replace('_', ' ')}")
         changes: dict[str, Any] = {kind: share}
         analog = replace(campaign.nominal, pcm=replace(campaign.nominal.pcm, **changes))
+        which = f"{kind} {share:g}" if share else "no defects"  # of neither kind, and measured once
         both[kind, share] = [
             campaign.part(
-                f"two pairs, {kind} {share:g}, chip {seed}",
+                f"two pairs, {which}, chip {seed}",
                 partial(measure_two_pairs, weights[0], config, seed, analog),
             )
             for seed in seeds
@@ -257,40 +258,51 @@ def _findings(numbers: Mapping[str, Any], spreads: Array) -> Iterator[Finding]:
 
 
 def _on_two_pairs(numbers: Mapping[str, Any], common: Mapping[str, Any]) -> Iterator[Finding]:
-    """The papers' weights are four devices each, W and -W or W twice."""
+    """The papers' weights are four devices each, W and -W or W twice; and what one tile of them shows besides."""
     both = numbers["two_pairs"]
     tile = {**common, "data": "one tile, W and -W on the two pairs of each cell"}
-    yield Finding.over(
+
+    def over(what: str, values: Any, unit: str, **rest: Any) -> Finding:
+        return Finding.over(what, np.array(values), unit, **tile, **rest)
+
+    yield over(
         "weights on two pairs within 20 % of the largest",
-        np.array(both["yield_percent"]),
+        both["yield_percent"],
         "%",
-        **tile,
         digits=4,
         paper="around 99 %, four devices a weight",
         source=_NATURE,
     )
-    yield Finding.over(
+    yield over(
         "R² of achieved and target weights on two pairs",
-        np.array(both["r_squared"]),
+        both["r_squared"],
         "1",
-        **tile,
         digits=4,
         paper="> 0.98, four devices a weight",
         source="Nat. Commun. 16, 8661 (2025), ALBERT",
         headline=True,
     )
-    yield Finding.over(
-        "mean error on two pairs, share of the largest weight", np.array(both["mean_error_percent"]), "%", **tile
-    )
-    yield Finding.over(
-        "rms error on two pairs, share of the largest weight", np.array(both["rms_error_percent"]), "%", **tile
-    )
-    defects = numbers["defects"]
+    yield over("mean error on two pairs, share of the largest weight", both["mean_error_percent"], "%")
+    yield over("rms error on two pairs, share of the largest weight", both["rms_error_percent"], "%")
+    yield from _defects_at_the_papers_yield(numbers["defects"], tile)
+    for point, values in zip(("1", "99"), np.transpose(numbers["drift_exponents"]), strict=True):
+        yield over(
+            f"drift exponent, {point} % point over devices",
+            values,
+            "1",
+            digits=3,
+            paper="0.01 to 0.10",
+            source="Nat. Commun. 16, 8661 (2025)",
+        )
+
+
+def _defects_at_the_papers_yield(defects: Mapping[str, Any], tile: Mapping[str, Any]) -> Iterator[Finding]:
+    """Shares of stuck devices with which the yield is the paper's, where the sweep meets it."""
     for kind in _DEFECTS:
         for pairs in ("one pair", "two pairs"):
             yields = np.mean(defects[kind][pairs]["yield_percent"], axis=1)
             if yields.min() <= _PAPER_YIELD <= yields.max():
-                # Yields fall with the share; the share at which they are the paper's.
+                # Yields fall with the share.
                 share = 100 * float(np.interp(-_PAPER_YIELD, -yields, defects["shares"]))
                 yield Finding(
                     f"devices {kind.replace('_', ' ')} with which 99 % of weights on {pairs} are within 20 %",
@@ -300,16 +312,6 @@ def _on_two_pairs(numbers: Mapping[str, Any], common: Mapping[str, Any]) -> Iter
                     paper="nothing is said of what the missing 1 % are",
                     source=_NATURE,
                 )
-    for point, values in zip(("1", "99"), np.transpose(numbers["drift_exponents"]), strict=True):
-        yield Finding.over(
-            f"drift exponent, {point} % point over devices",
-            values,
-            "1",
-            **tile,
-            digits=3,
-            paper="0.01 to 0.10",
-            source="Nat. Commun. 16, 8661 (2025)",
-        )
 
 
 STUDY = Study(

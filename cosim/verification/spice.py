@@ -32,7 +32,7 @@ _PHASE = 300
 _TO_RAMP = 10
 #: Edges of pulses, ns.
 _EDGE = 1e-3
-#: For how long the rails hold the capacitor after a phase, ns, and how hard, S.
+#: For how long the rails hold the capacitor at the end of a phase, ns, and how hard, S.
 _CLAMP_NS, _CLAMP_S = 1.0, 1e-1
 _TIMEOUT_S = 120
 #: A capacitor leaks on while the ramp passes it, by 20 uV at most, which the models leave out: so much of a ramp, ns.
@@ -119,9 +119,14 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """Whether the codes are equal, or the circuit crosses so near the limit between both that either is right."""
+        """Whether the codes are equal, or a tie."""
+        return self.model_code == self.spice_code or self.tie
+
+    @property
+    def tie(self) -> bool:
+        """Whether the codes differ by one, and the circuit crosses so near their limit that either is right."""
         near = abs(self.crossing_ns - (self.model_code + self.spice_code) / 2) < _NEAR_NS
-        return self.model_code == self.spice_code or (near and abs(self.model_code - self.spice_code) == 1)
+        return near and abs(self.model_code - self.spice_code) == 1
 
     @property
     def difference_uv(self) -> float:

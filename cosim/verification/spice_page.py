@@ -12,6 +12,7 @@ from rich.progress import track
 
 from analog_models.chip import AnalogChip
 from analog_models.config import DEVICE_MODELS, AnalogConfig
+from cosim.files.archive import write_text
 from cosim.verification.spice import Case, Phase, SpiceError, Verdict, compare, quiet, spice_version
 from rtl.docs import markdown_table
 
@@ -75,7 +76,7 @@ def tables(found: Sequence[tuple[str, int, Verdict]]) -> str:
                     str(sum(one.at_rail for one in chosen)),
                     f"{max(abs(one.model_mv) for one in chosen):.0f}",
                     f"{max(abs(one.difference_uv) for one in chosen):.2f}",
-                    str(sum(one.model_code != one.spice_code and one.agrees for one in chosen)),
+                    str(sum(one.tie for one in chosen)),
                     str(sum(not one.agrees for one in chosen)),
                 )
             )
@@ -94,7 +95,7 @@ def tables(found: Sequence[tuple[str, int, Verdict]]) -> str:
 def page(found: Sequence[tuple[str, int, Verdict]], at_once: Sequence[Verdict], seed: int, version: str) -> str:
     """docs/spice.md."""
     wrong = sum(not one.agrees for _, _, one in found)
-    ties = sum(one.model_code != one.spice_code and one.agrees for _, _, one in found)
+    ties = sum(one.tie for _, _, one in found)
     worst = max(abs(one.difference_uv) for _, _, one in found)
     codes = "no code is wrong" if not wrong else f"{wrong} of the codes are wrong"
     if ties:
@@ -154,7 +155,7 @@ def main(cases: int, seed: int, out: Path | None) -> None:
     text = page(found, at_once, seed, version)
     console.print(text, markup=False, soft_wrap=True)
     if out:
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)
         console.print(f"wrote {out}")
     wrong = [number for number, (_, _, one) in enumerate(found) if not one.agrees]
     if wrong:

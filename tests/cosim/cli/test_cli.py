@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from analog_models import DEVICE_MODELS
 from cosim.cli import main
+from cosim.cli.shared import DEVICES
 
 
 @pytest.fixture
@@ -79,6 +80,10 @@ def test_truncated_model(invoke, tmp_path):
     result = invoke("kws", "--model", broken)
     assert result.exit_code == 1
     assert str(broken) in result.output
+
+
+def test_every_device_model_can_be_asked_for():
+    assert tuple(DEVICES.choices) == tuple(DEVICE_MODELS)
 
 
 @pytest.mark.parametrize("devices", DEVICE_MODELS)
