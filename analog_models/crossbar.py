@@ -156,7 +156,8 @@ class CellArray:
                 "(Pcm.g_set_us); check the targets for NaN"
             )
         rows = np.asarray(rows)
-        self.programmed[device, rows] = np.rint(g_us * (G_UNITS / pcm.g_max_us))
+        # g_set is no whole number of units: what is rounded up beyond it could not be written again as it was read.
+        self.programmed[device, rows] = np.minimum(np.rint(g_us * (G_UNITS / pcm.g_max_us)), _reach(pcm))
         self.exponent[device, rows] = np.rint(np.clip(nu * _NU_UNITS, 0, _NU_UNITS - 1))
         if written_s is not None:
             self.written_s[device, rows] = written_s
@@ -167,7 +168,7 @@ class CellArray:
         shapes = programmed.shape, exponent.shape, written_s.shape
         if shapes != (self.shape, self.shape, self.shape[:2]):
             raise ValueError(f"arrays of shapes {shapes} for cells of shape {self.shape}")
-        largest = round(self._config.pcm.g_set_us / self._config.pcm.g_max_us * G_UNITS)  # as `write` rounds
+        largest = _reach(self._config.pcm)
         if programmed.size and not 0 <= programmed.min() <= programmed.max() <= largest:
             raise ValueError(
                 f"conductances span {programmed.min()} to {programmed.max()} units, expected 0 to {largest}"
@@ -418,8 +419,12 @@ def _accumulated_noise_of(pcm: Pcm, steps: NDArray[np.integer], age_s: float) ->
 @lru_cache(maxsize=4)
 def _accumulated_noises(pcm: Pcm, age_s: float) -> Array:
     """Relative 1/f noise at an age of every conductance that a device is programmed to, in its steps."""
-    largest = round(pcm.g_set_us / pcm.g_max_us * G_UNITS) >> _NOISE_STEP
-    return _accumulated_noise_of(pcm, np.arange(largest + 1), age_s)
+    return _accumulated_noise_of(pcm, np.arange((_reach(pcm) >> _NOISE_STEP) + 1), age_s)
+
+
+def _reach(pcm: Pcm) -> int:
+    """Largest conductance that a device is programmed to, in its units: not beyond g_set."""
+    return int(pcm.g_set_us / pcm.g_max_us * G_UNITS)
 
 
 def wires_of(device: ArrayLike, rows: ArrayLike, count: int) -> NDArray[np.integer]:

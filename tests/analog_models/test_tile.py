@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analog_models import AnalogChip, AnalogConfig, EventKind, Periphery, TileControls, TileEvent
+from analog_models import DEVICE_MODELS, AnalogChip, AnalogConfig, EventKind, Periphery, TileControls, TileEvent
 from analog_models.crossbar import G_UNITS
 from analog_models.tile import Tile
 
@@ -448,6 +448,23 @@ def write_event(volts: float, *, reset: bool, width: int = 200, device: int = 0,
         reset=reset,
         return_line=round(volts / 0.012),
     )
+
+
+@pytest.mark.parametrize("devices", DEVICE_MODELS)
+def test_a_row_with_a_device_at_the_end_of_its_reach_can_be_written(small: Any, devices: str) -> None:
+    """What is read back of it, beside the devices that the pulses hit, is within its reach."""
+    config = AnalogConfig.nominal(devices)
+    chip = small(config)
+    tile = chip.tile(0)
+    tile.set_conductances(np.full((4, *tile.shape), config.pcm.g_set_us))
+    before = tile.cells.programmed_us(3, 0)
+    assert before == pytest.approx(config.pcm.g_set_us, abs=config.pcm.g_max_us / G_UNITS)
+    times = np.zeros((1, 12), np.uint16)
+    times[0, 5] = 200
+    tile.write(np.array([0]), 50, 3, 0, reset=True, return_line=250, column_time=times)
+    after = tile.cells.programmed_us(3, 0)
+    assert after[5] < 0.1 * config.pcm.g_set_us
+    assert np.array_equal(np.delete(after, 5), np.delete(before, 5))
 
 
 def test_write_events_set_and_reset_one_device_of_a_row(small: Any) -> None:
