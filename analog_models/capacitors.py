@@ -1,37 +1,60 @@
 """The capacitors of a tile, or of two tiles that share them, from one observation to the next.
 
-Between two observations (a ramp, a change of the connected capacitors or of sharing) charge only adds up. A `Node`
-keeps it as exact integers, so that it makes no difference in how many products it was summed: phases that read the same
-pulses are merged into one matrix product, and voltages are formed when somebody looks.
-
-Saturation breaks the sum: it is judged at the end of each phase. Merged phases show where a column *may* have come near
-a rail on the way, and those few columns are walked through phase by phase.
+Phases wait until somebody looks (a ramp, a change of the connected capacitors or of sharing): a batch is then evaluated
+in blocks that stay near the processor, from the first phase to the ramp. Each phase moves charge, and its end is where
+saturation is judged. Noise is drawn once per look, from the variance that all phases have left: phases that read the
+same devices are one product of it.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from copy import copy
-from operator import mul
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.circuits import Circuits
-from analog_models.crossbar import MAX_PHASES, keep
+from analog_models.crossbar import Pairs, Read
 from analog_models.noise import Draw
-from analog_models.phases import Group, Move, NoiseKey, Phases
-from analog_models.saturation import Course, Level, Spots, blocks, near_rails, of_frames
+from analog_models.pulses import Pulses, RowPulses, Rows
 
-__all__ = ["Frames", "Node"]
+__all__ = ["Frames", "Level", "Move", "Node", "blocks"]
 
 Array = NDArray[np.float64]
 Frames = NDArray[np.int64]
+#: (B, columns), or a number that holds for all.
+Level = Array | float
+#: What a tile does in a phase: which tile of the node, how it reads its rows, and what arrives there.
+Move = tuple[int, Read, Pulses]
+
+#: What pulses go through, for a variance: which tile of the node, pairs of its devices, and rows.
+_Through = tuple[int, Pairs, Rows]
 
 #: Phases that wait for evaluation at most: their pulses take memory.
 _WAITING = 16
-#: Frames that are evaluated at once: what lies between their products stays near the processor, in memory used before.
+#: Frames that are evaluated at once: what lies between their products stays near the processor.
 _TOGETHER = 256
-#: Share of the capacitors near a rail from which on merging is not worth while.
-_FEW = 0.01
+#: Frames worked on at once between products: 128 x 512 float64 stay in the cache.
+_BLOCK = 128
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """An integration of a node: the cycle of its end, and what its tiles do."""
+
+    cycle: int
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True)
+class _Hit:
+    """Capacitors that were at a rail at the end of a phase: indices of frames and columns, and charge moved by then."""
+
+    phase: int
+    frames: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    moved_mv: Level
 
 
 class Node:
@@ -47,7 +70,7 @@ class Node:
     capacitors : tuple of int
         Connected ones, for each tile; empty if nobody knows yet.
     start_mv : (B, columns) float64 or 0
-        Voltage in `cycle`, relative to the precharge level.
+        Level in `cycle`, see `Periphery.level_mv`.
     columns : int, optional
         Only so many columns, from the first on, will be looked at; by default all.
 
@@ -78,28 +101,28 @@ class Node:
 
     def _connect(self, capacitors: tuple[int, ...]) -> None:
         self.capacitors = capacitors
-        constants = [tile.constants(sum(capacitors), self.columns) for tile in self.circuits]
-        # mV for one signal unit, for one phase's injected charge, and mV^2 for one unit of variance, for each tile.
-        self._scales_mv, self._offsets_mv, self._units_mv2 = zip(*constants, strict=True)
+        north, *partners = self.circuits
+        self._scales = north.scales(tuple(partners), capacitors or (0,) * len(self.circuits), self.columns)
+        self._nominal_ff = sum(capacitors) * self._periphery.capacitor_ff
 
     def latch(self, capacitors: tuple[int, ...]) -> None:
         """It was precharged, and these capacitors are connected: the first look adds the precharge's kT/C noise."""
         self._connect(capacitors)
         self._key = (self.cycle, Draw.PRECHARGE)
-        self._undrawn_mv2 = self._periphery.reset_noise_mv(sum(capacitors) * self._periphery.capacitor_ff) ** 2
+        self._undrawn_mv2 = self._periphery.reset_noise_mv(self._nominal_ff) ** 2
 
     def _begin(self, cycle: int, start_mv: Level) -> None:
         """Nothing has happened since `cycle`."""
-        self.cycle, self._start_mv = cycle, start_mv
+        self.cycle = self._until = cycle
+        #: Without noise, in cycle `_until`.
+        self._level_mv = start_mv
         self._key = None
         self._undrawn_mv2 = 0.0
-        self._waiting = Phases()
-        # Of each tile: signal and variance in whole units, and phases, in each of which its switches inject charge.
-        self._signals: list[Level] = [0.0] * len(self.circuits)
+        self._waiting: list[_Phase] = []
+        # Variance of each tile's reads in whole units, and the charge that all branches have moved.
         self._variances: list[Level] = [0.0] * len(self.circuits)
-        self._counts = [0] * len(self.circuits)
-        # What the rails have taken, and the noise that was forgotten there.
-        self._lost_mv: Level = 0.0
+        self._moved_mv: Level = 0.0
+        # The noise that was forgotten at a rail.
         self._forgotten_mv2: Level = 0.0
 
     @property
@@ -113,260 +136,309 @@ class Node:
         """A phase ends in `cycle`, in one tile or in both. Its pulses are read later: do not change them."""
         if self._key is None:
             self._key = cycle, Draw.READ
-        self._waiting.add(cycle, moves, [tile.array for tile in self.circuits])
+        self._waiting.append(_Phase(cycle, tuple(moves)))
         if not any(self.capacitors):
             self._pull_to_rail()
         elif len(self._waiting) >= _WAITING:
             self.settle()
-            if max(self._counts) > MAX_PHASES - _WAITING:
-                self.observe(cycle)  # or sums could leave the exact integers
 
     def settle(self) -> None:
-        """Turn waiting phases into charge; when and how often this happens makes no difference."""
-        if len(self._waiting):
-            phases, self._waiting = self._waiting, Phases()
-            self._merge(phases)
-
-    def _merge(self, phases: Phases) -> None:
-        groups = phases.groups
-        for group in groups:
-            group.compute(self.columns)
-        course = self._course(phases)
-        passing, ending = near_rails(course, groups, self._periphery.rails_mv, len(self.frames), self._before)
-        if len(passing[0]) > _FEW * len(self.frames) * self.columns:
-            for number in range(len(phases)):
-                self._merge(phases.alone(number))
+        """Evaluate waiting phases."""
+        if not self._waiting:
             return
-        shares = _pulse_shares(groups)
-        cells = {group.member: group.cells for group in groups}
-        spreads = {
-            (member, pairs, rows): cells[member].spread(total, pairs, rows, self.columns)
-            for (member, pairs, rows), (total, _) in shares.items()
-        }
-        if len(passing[0]):
-            single = {key: spreads[key] for key, (_, count) in shares.items() if count == 1}
-            self._walk(phases, single, passing)
-        for group in groups:
-            self._signals[group.member] = self._sum(self._signals[group.member], group.sums)
-        for (member, _, _), spread in spreads.items():
-            self._variances[member] = self._sum(self._variances[member], spread)
-        _count(self._counts, *phases.members)
-        if len(passing[0]):
-            ending = np.union1d(ending, passing[1])
-        if len(ending):
-            shift = self._shift_mv(phases.cycles[-1], self._counts)
-            for part in blocks(len(self.frames)):
-                at = part if 2 * len(ending) > self.columns else (part, ending)
-                self._judge(at, self._free_mv(shift, at), self._variance_mv2(at))
+        if len(self.frames) > _TOGETHER:
+            parts: list[slice | NDArray[np.intp]] = list(blocks(len(self.frames), _TOGETHER))
+        else:
+            first, patterns = self._alike()
+            if not patterns:
+                self._evaluate(first)
+                return
+            _, which = np.unique(np.stack(patterns), axis=1, return_inverse=True)
+            parts = [np.flatnonzero(which == number) for number in range(which.max() + 1)]
+        names = "_level_mv", "_moved_mv", "_forgotten_mv2"
+        wholes = {name: self._full(0.0) for name in names}
+        variances: list[Level] = [self._full(0.0) for _ in self.circuits]
+        for part in parts:
+            node = self._of(part)
+            node.settle()
+            for name, whole in wholes.items():
+                whole[part] = getattr(node, name)
+            for member, variance in enumerate(node._variances):
+                variances[member][part] = variance  # type: ignore[index]
+        self._waiting, self._until, self._variances = [], node._until, variances
+        for name, whole in wholes.items():
+            setattr(self, name, whole)
 
-    def _sum(self, level: Level, more: Array) -> Array:
-        """`level` and more of it, which may be the same for all frames; takes possession of both."""
-        if isinstance(level, np.ndarray):
-            level += more
-            return level
-        return more if len(more) == len(self.frames) else np.repeat(more, len(self.frames), axis=0)
+    def _alike(self) -> tuple[dict[int, int], list[NDArray[np.bool_]]]:
+        """Which vectors of pulses are equal, by identity: the first one that each is equal to in all frames.
+
+        Whether two phases of a frame count as one sum must not depend on the frames beside it: then come, for each two
+        vectors that are equal in some frames only, the frames in which they are.
+        """
+        first: dict[int, int] = {}
+        patterns = []
+        known: dict[tuple[int, Rows], dict[int, NDArray[np.integer]]] = defaultdict(dict)
+        for member, _, banks in (move for phase in self._waiting for move in phase.moves):
+            for rows, times in banks:
+                others, name = known[member, rows], id(times)
+                if name in others:
+                    continue
+                first[name] = name
+                for other, pulses in others.items():
+                    equal = (times == pulses).all(axis=1)
+                    if equal.all():
+                        first[name] = first[other]
+                    elif equal.any():
+                        patterns.append(equal)
+                others[name] = times
+        return first, patterns
+
+    def _full(self, level: Level) -> Array:
+        """A level of its own for every capacitor, to be changed."""
+        full = np.empty((len(self.frames), self.columns))
+        full[...] = level
+        return full
+
+    def _evaluate(self, first: Mapping[int, int]) -> None:
+        """Evaluate the waiting phases of frames that have equal pulses in the same ones: `first` names them."""
+        phases, self._waiting = self._waiting, []
+        low, high = self._periphery.rails_level_mv
+        bending = self._periphery.output_per_v / 2e3
+        level, moved_mv = self._full(self._level_mv), self._full(self._moved_mv)
+        pulses = _Trains(self.circuits, first)
+        shares = self._shares_mv(pulses.groups(phases), len(phases))
+        hits = []
+        for number, (phase, (charge, moved)) in enumerate(zip(phases, shares, strict=True)):
+            shift = self._droop_mv(phase.cycle)
+            if self._periphery.leak_ends_inside:
+                level = self._periphery.drooped_mv(level, shift)
+                shift = np.zeros_like(shift)
+            for member, _, _ in phase.moves:
+                shift = shift + self._scales.offset_mv[member]
+            moved_mv += moved
+            if bending:
+                # Currents fall as the level rises; trapezoidal rule over the phase.
+                half = np.multiply(moved, bending)
+                level *= 1.0 - half
+                level += charge
+                level += shift
+                half += 1.0
+                level /= half
+            else:
+                level += charge
+                level += shift
+            self._until = phase.cycle
+            if np.minimum.reduce(level, axis=None) < low or np.maximum.reduce(level, axis=None) > high:
+                frames, columns = np.nonzero((level < low) | (level > high))
+                hits.append(_Hit(number, frames, columns, moved_mv[frames, columns]))
+                np.clip(level, low, high, out=level)
+        self._level_mv = level
+        self._moved_mv = moved_mv
+        self._add_variances(phases, pulses, hits)
+
+    def _shares_mv(self, groups: "Sequence[_Group]", phases: int) -> list[tuple[Level, Level]]:
+        """What each phase adds to the level, and what both of its branches move: an even share of its groups'."""
+        charges: list[Level] = [0.0] * phases
+        moves: list[Level] = [0.0] * phases
+        follows = bool(self._periphery.output_per_v or self._periphery.shot_noise)
+        for group in groups:
+            reads = tuple(group.reads)
+            cells, scale = self.circuits[group.member].cells, self._scales.signal_mv[group.member]
+            charge = cells.charge(group.pulses, reads, self.columns)
+            charge *= scale
+            moved = cells.drawn(group.pulses, reads, self.columns) * scale if follows else 0.0
+            for number in group.phases:
+                charges[number] = _plus(charges[number], charge)
+                moves[number] = _plus(moves[number], moved)
+        return list(zip(charges, moves, strict=True))
 
     def _pull_to_rail(self) -> None:
         """Without any capacitor the node goes where the charge of the one phase that waits points to."""
-        phase, self._waiting = self._waiting, Phases()
-        (cycle,), (members,) = phase.cycles, phase.members
+        (phase,), self._waiting = self._waiting, []
+        pulses = _Trains(self.circuits, {})
         moved: Level = 0.0
-        for group in phase.groups:
-            group.compute(self.columns)
-            tile = self.circuits[group.member]
-            moved = moved + group.sums * (tile.columns.gain[: self.columns] * tile.signal_fc)
-        for member in members:
-            moved = moved + self.circuits[member].columns.offset_fc[: self.columns]
-        low, high = self._periphery.rails_mv
-        start = self.voltage_mv(cycle)
-        self._begin(cycle, np.where(moved == 0, start, np.where(np.greater(moved, 0), high, low)))
+        for member, read, banks in phase.moves:
+            tile = self.circuits[member]
+            for rows, times in banks if tile.array is not None else ():
+                units = tile.cells.charge(pulses.of(member, rows, times), (read,), self.columns)
+                moved = moved + units * (tile.columns.gain[: self.columns] * tile.unit_fc)
+            moved = moved + tile.columns.offset_fc[: self.columns]
+        low, high = self._periphery.rails_level_mv
+        start = self._seen_mv(phase.cycle)
+        self._begin(phase.cycle, np.where(moved == 0, start, np.where(np.greater(moved, 0), high, low)))
 
-    # Voltage --------------------------------------------------------------------------------------------------------
+    # Noise ----------------------------------------------------------------------------------------------------------
 
-    def _shift_mv(self, cycle: int, counts: Sequence[int]) -> Array:
-        """What droop and `counts` injected charges add between `self.cycle` and `cycle`: (columns,)."""
-        droop = self._periphery.droop_mv(cycle - self.cycle)
-        injected = list(map(mul, counts, self._offsets_mv))
-        return sum(injected[1:], injected[0]) + droop
+    def _add_variances(self, phases: Sequence[_Phase], pulses: "_Trains", hits: Sequence[_Hit]) -> None:
+        """What the reads of these phases add to the variance, and what capacitors at a rail have forgotten of it."""
+        before = list(self._variances)
+        for (member, pairs, rows), shares in self._pulse_shares(phases, pulses).items():
+            spread = self.circuits[member].cells.spread(shares, pairs, rows, self.columns)
+            known = self._variances[member]
+            if isinstance(known, np.ndarray):
+                self._variances[member] = known + spread
+            else:
+                self._variances[member] = spread if len(spread) == len(self.frames) else self._full(spread)
+        if not hits:
+            return
+        forgotten = self._full(self._forgotten_mv2)
+        for hit in hits:
+            spots = hit.frames, hit.columns
+            if hit.phase == len(phases) - 1:
+                variances = [_part(variance, spots) for variance in self._variances]
+            else:
+                variances = [_part(variance, spots) for variance in before]
+                for member, read, banks in (move for phase in phases[: hit.phase + 1] for move in phase.moves):
+                    for rows, times in banks if self.circuits[member].noisy else ():
+                        found = pulses.of(member, rows, times).of_frames(hit.frames)
+                        spread = self.circuits[member].cells.spread_of(found, read, rows, hit.columns)
+                        variances[member] = variances[member] + spread
+            forgotten[spots] = self._variance_mv2(variances, hit.moved_mv, hit.columns)
+        self._forgotten_mv2 = forgotten
 
-    def _free_mv(self, shift: Array, at: "slice | tuple", signals: Sequence[Level] | None = None) -> Array:
-        """Voltage if nothing had been lost at a rail: of a block of frames (b, columns), or of single capacitors (n,).
+    def _pulse_shares(self, phases: Sequence[_Phase], pulses: "_Trains") -> dict[_Through, NDArray[np.float32]]:
+        """Pulses' shares of a variance, added up where they go through the same devices."""
+        reads: dict[tuple[int, RowPulses], list[tuple[bool, bool]]] = defaultdict(list)
+        for member, read, banks in (move for phase in phases for move in phase.moves):
+            for rows, times in banks if self.circuits[member].noisy else ():
+                reads[member, pulses.of(member, rows, times)].append((read.wp1, read.wp2))
+        found: dict[_Through, NDArray[np.float32]] = {}
+        for (member, train), pairs in reads.items():
+            shares, through = (
+                self.circuits[member].cells.pulse_shares(train.times),
+                (member, tuple(sorted(pairs)), train.rows),
+            )
+            found[through] = found[through] + shares if through in found else shares
+        return found
 
-        `signals` are those of `at`, where they are not the node's own.
-        """
-        columns = _columns(at)
-        if signals is None:
-            signals = [_part(signal, at) for signal in self._signals]
-        level: Level = _part(self._start_mv, at)
-        for units, scale in zip(signals, self._scales_mv, strict=True):
-            if isinstance(units, np.ndarray):
-                moved = units * scale[columns]
-                level = level + moved if isinstance(level, np.ndarray) else moved
-        return level + shift[columns]
-
-    def _variance_mv2(self, at: "slice | tuple", variances: Sequence[Level] | None = None) -> Level:
-        """Variance of the noise that the next look draws, were nothing forgotten; arguments as above."""
-        columns = _columns(at)
-        if variances is None:
-            variances = [_part(variance, at) for variance in self._variances]
-        total: Level = self._undrawn_mv2
-        for units, scale in zip(variances, self._units_mv2, strict=True):
+    def _variance_mv2(
+        self, variances: Sequence[Level], moved_mv: Level, columns: NDArray[np.intp] | slice = slice(None)
+    ) -> Level:
+        """Variance of the noise that the next look draws, were nothing forgotten."""
+        total = self._undrawn_mv2 + moved_mv * self._periphery.shot_noise_mv2_per_mv(self._nominal_ff)
+        for units, scale in zip(variances, self._scales.variance_mv2, strict=True):
             if isinstance(units, np.ndarray):
                 total = total + units * scale[columns]
         return total
 
-    def voltage_mv(self, cycle: int) -> Array:
-        """What a look in `cycle` would see: (B, columns). It changes nothing; `observe` does."""
-        self.settle()
-        seen = np.empty((len(self.frames), self.columns))
-        shift, droop = self._shift_mv(cycle, self._counts), self._periphery.droop_mv(cycle - self.cycle)
+    # Voltage --------------------------------------------------------------------------------------------------------
+
+    def _droop_mv(self, cycle: int) -> Array:
+        """How far the leak moves the level from the last event to `cycle`: (columns,)."""
+        return self._scales.leak * self._periphery.droop_mv(cycle - self._until)
+
+    def _seen_mv(self, cycle: int) -> Array:
+        """Level in `cycle`, with the noise that a look draws: (B, columns)."""
+        if self._waiting:
+            node = copy(self)  # what is equal must not depend on who has looked
+            node._variances = list(self._variances)
+            node.settle()
+            return node._seen_mv(cycle)
+        seen = self._full(self._periphery.drooped_mv(self._level_mv, self._droop_mv(cycle)))
+        variance = self._variance_mv2(self._variances, self._moved_mv)
+        if self._key is None or not (isinstance(variance, np.ndarray) or variance):
+            return seen
+        if isinstance(self._forgotten_mv2, np.ndarray):
+            variance = np.maximum(variance - self._forgotten_mv2, 0.0)
+        north = self.circuits[0]
         for part in blocks(len(self.frames)):
-            v_mv = self._free_mv(shift, part)
-            if isinstance(self._lost_mv, np.ndarray):
-                v_mv = v_mv - self._lost_mv[part]
-            v_mv = np.asarray(self._periphery.stopped_mv(v_mv, droop))
-            variance = self._variance_mv2(part)
-            if isinstance(self._forgotten_mv2, np.ndarray):
-                variance = variance - self._forgotten_mv2[part]
-            if self._key and (isinstance(variance, np.ndarray) or variance):
-                north = self.circuits[0]
-                z = north.noise.gaussians(self.frames[part], *self._key, north.count, self.columns)
-                z *= np.sqrt(variance)
-                np.add(v_mv, z, out=seen[part])
-            else:
-                seen[part] = v_mv
+            z = north.noise.gaussians(self.frames[part], *self._key, north.count, self.columns)
+            z *= np.sqrt(_part(variance, part))
+            seen[part] += z
         return seen
 
+    def voltage_mv(self, cycle: int) -> Array:
+        """What a look in `cycle` would see: (B, columns). It changes nothing; `observe` does."""
+        return self._periphery.voltage_mv(self._seen_mv(cycle))
+
     def observe(self, cycle: int) -> Array:
-        """Look at the node in `cycle`: (B, columns). From here on charge and noise begin anew."""
+        """Look at the node in `cycle`: levels, (B, columns). From here on charge and noise begin anew."""
         if len(self.frames) <= _TOGETHER:
-            seen = self.voltage_mv(cycle)
+            seen = self._seen_mv(cycle)
         else:
-            parts = blocks(len(self.frames), _TOGETHER)
-            seen = np.concatenate([self._of(part).voltage_mv(cycle) for part in parts])
+            seen = np.concatenate([self._of(part)._seen_mv(cycle) for part in blocks(len(self.frames), _TOGETHER)])
         self.now = cycle
         self._begin(cycle, seen)
         return seen
 
-    def _of(self, part: slice) -> "Node":
+    def _of(self, part: slice | NDArray[np.intp]) -> "Node":
         """The node of some of the frames, to be used instead of this one."""
         node = copy(self)
         node.frames = self.frames[part]
-        node._waiting = self._waiting.of(part)
-        node._counts = list(self._counts)
-        node._signals = [_part(signal, part) for signal in self._signals]
+        cut: dict[int, NDArray[np.integer]] = {}  # the same pulses stay the same
+        node._waiting = [
+            _Phase(
+                phase.cycle,
+                tuple(
+                    (member, read, [(rows, cut.setdefault(id(times), times[part])) for rows, times in banks])
+                    for member, read, banks in phase.moves
+                ),
+            )
+            for phase in self._waiting
+        ]
         node._variances = [_part(variance, part) for variance in self._variances]
-        node._start_mv = _part(self._start_mv, part)
-        node._lost_mv = _part(self._lost_mv, part)
+        node._level_mv = _part(self._level_mv, part)
+        node._moved_mv = _part(self._moved_mv, part)
         node._forgotten_mv2 = _part(self._forgotten_mv2, part)
         return node
 
-    # Saturation -----------------------------------------------------------------------------------------------------
 
-    def _judge(self, at: "slice | tuple", free_mv: Array, variance: Level) -> None:
-        """At the end of a phase: the rails take what is beyond them, and noise that led there is forgotten."""
-        v_mv = free_mv - _part(self._lost_mv, at)
-        inside = v_mv.clip(*self._periphery.rails_mv)
-        outside = np.nonzero(inside != v_mv)
-        if not len(outside[0]):
-            return
-        if not isinstance(self._lost_mv, np.ndarray):
-            self._lost_mv, self._forgotten_mv2 = (np.zeros((len(self.frames), self.columns)) for _ in range(2))
-        spots = _spots(at, outside)
-        self._lost_mv[spots] = free_mv[outside] - inside[outside]
-        self._forgotten_mv2[spots] = _part(variance, outside)  # type: ignore[index]
+@dataclass
+class _Group:
+    """Phases in which a tile reads the same pulses through weights that are alike: one sum, the same for each of them.
 
-    def _walk(self, phases: Phases, spreads: Mapping[NoiseKey, Array], spots: Spots) -> None:
-        """Judge single capacitors at the end of each of these phases but the last; what is summed up are the groups.
+    The halves of asymmetry balance differ by errors of programming, and how far a phase has come matters to rails and
+    to the mirrors' output resistance only.
+    """
 
-        `spreads` are variances of groups that were not summed up with others.
-        """
-        frames, columns = spots
-        signals = [_part(signal, spots) for signal in self._signals]
-        variances = [_part(variance, spots) for variance in self._variances]
-        counts = list(self._counts)
-        for number, (cycle, integrating) in enumerate(zip(phases.cycles[:-1], phases.members, strict=False)):
-            for group in phases.groups:
-                if number not in group.phases:
-                    continue
-                member, rows, cells = group.member, group.rows, group.cells
-                read = group.reads[group.phases.index(number)]
-                alone = len(group.phases) == 1
-                charge = (
-                    of_frames(group.sums, spots) if alone else cells.charge_of(group.times[frames], read, rows, columns)
-                )
-                signals[member] = signals[member] + charge
-                if not cells.noisy:
-                    continue
-                if alone and group.noise_key in spreads:
-                    spread = of_frames(spreads[group.noise_key], spots)
-                else:
-                    spread = cells.spread_of(group.times[frames], read, rows, columns)
-                variances[member] = variances[member] + spread
-            _count(counts, integrating)
-            free = self._free_mv(self._shift_mv(cycle, counts), spots, signals)
-            self._judge(spots, free, self._variance_mv2(spots, variances))
-
-    def _course(self, phases: Phases) -> Course:
-        """The course of these phases; the north tile keeps those of a few programs."""
-        kept = self.circuits[0].courses
-        key = (
-            (self.capacitors, self.columns, *self._counts),
-            tuple([cycle - self.cycle for cycle in phases.cycles]),
-            tuple(phases.members),
-            tuple([(g.member, g.rows, *g.phases, g.reads, g.cells.version) for g in phases.groups]),
-        )
-        course = kept.get(key)
-        if course is None:
-            counts, shifts = list(self._counts), []
-            for cycle, members in zip(phases.cycles, phases.members, strict=True):
-                _count(counts, members)
-                shifts.append(np.broadcast_to(self._shift_mv(cycle, counts), self.columns))
-            scales = [self._scales_mv[group.member] for group in phases.groups]
-            course = Course.of(np.stack(shifts), phases.groups, scales)
-            keep(kept, key, course)
-        return course
-
-    def _before(self, at: "slice | tuple") -> Level:
-        """Voltage before the phases that are being merged, shifts apart: (B, columns of `at`), or a number."""
-        level: Level = 0.0 + _part(self._start_mv, at)
-        for member, signal in enumerate(self._signals):
-            if isinstance(signal, np.ndarray):
-                level = level + _part(signal, at) * self._scales_mv[member][_columns(at)]
-        return level - _part(self._lost_mv, at)
+    member: int
+    pulses: RowPulses
+    reads: list[Read]
+    phases: list[int]
 
 
-def _count(counts: list[int], *phases: tuple[int, ...]) -> None:
-    """Add the phases' integrations to those of each tile."""
-    for members in phases:
-        for member in members:
-            counts[member] += 1
+class _Trains:
+    """Pulses of phases that are evaluated together: equal ones, by the names of their arrays, are one."""
+
+    def __init__(self, circuits: Sequence[Circuits], first: Mapping[int, int]) -> None:
+        self._circuits, self._first = circuits, first
+        self._known: dict[tuple[int, Rows, int], RowPulses] = {}
+
+    def of(self, member: int, rows: Rows, times: NDArray[np.integer]) -> RowPulses:
+        """Those on `rows` of one of the tiles, which has cells."""
+        key = member, rows, self._first.get(id(times), id(times))
+        if key not in self._known:
+            self._known[key] = self._circuits[member].cells.pulses(rows, times)
+        return self._known[key]
+
+    def groups(self, phases: Sequence[_Phase]) -> list[_Group]:
+        """What the phases move, in groups."""
+        found: list[_Group] = []
+        for number, phase in enumerate(phases):
+            for member, read, banks in phase.moves:
+                for rows, times in banks if self._circuits[member].array is not None else ():
+                    pulses, cells = self.of(member, rows, times), self._circuits[member].cells
+                    for group in found:
+                        if group.pulses is pulses and group.member == member and cells.alike(group.reads[0], read):
+                            group.reads.append(read)
+                            group.phases.append(number)
+                            break
+                    else:
+                        found.append(_Group(member, pulses, [read], [number]))
+        return found
 
 
-def _pulse_shares(groups: Sequence[Group]) -> dict[NoiseKey, tuple[NDArray[np.float32], int]]:
-    """Pulses' shares of a variance, added up where they go through the same devices, and of how many groups."""
-    found: dict[NoiseKey, tuple[NDArray[np.float32], int]] = {}
-    for group in groups:
-        if group.cells.noisy:
-            key, shares = group.noise_key, group.cells.pulse_shares(group.pulses)
-            total, count = found.get(key, (None, 0))
-            found[key] = shares if total is None else total + shares, count + 1
-    return found
+def _plus(level: Level, more: Level) -> Level:
+    """The sum, where neither may be changed."""
+    return more if isinstance(level, float) and not level else level + more
 
 
-def _part(level: Level, at: "slice | tuple") -> Level:
+def _part(level: Level, at: "slice | tuple | NDArray[np.intp]") -> Level:
     return level[at] if isinstance(level, np.ndarray) else level
 
 
-def _spots(at: "slice | tuple", within: tuple[NDArray[np.intp], ...]) -> Spots:
-    """Frames and columns of those capacitors of `at` that the indices `within` name."""
-    if isinstance(at, slice):
-        return at.start + within[0], within[1]
-    frames, columns = at
-    if isinstance(frames, slice):
-        return frames.start + within[0], columns[within[1]]
-    return frames[within], columns[within]
-
-
-def _columns(at: "slice | tuple") -> NDArray[np.intp] | slice:
-    return slice(None) if isinstance(at, slice) else at[1]
+def blocks(frames: int, size: int = _BLOCK) -> list[slice]:
+    """Frames 0 to `frames` - 1 in blocks, by default such that fit into the cache."""
+    if frames <= size:
+        return [slice(0, frames)]
+    return [slice(start, min(start + size, frames)) for start in range(0, frames, size)]

@@ -34,12 +34,19 @@ class AnalogConfig:
     transport: TransportConfig = field(default_factory=TransportConfig.ideal, metadata={"model": TransportConfig})
     age_s: float = constant(3600.0, "s", f"{ASSUMPTION}: time from programming to the reads, one hour")
     significance: int = constant(1, "1", "Nature 620, 768 (2023), Methods: F = 1 adopted")
+    resolution_bits: int = constant(
+        10,
+        "1",
+        f"{ASSUMPTION}: what a device adds to a column is rounded to g_max / 2^10, 7 nS rms, a hundredth of its error",
+    )
 
     def __post_init__(self) -> None:
         if not self.age_s >= 0:
             raise ValueError(f"AnalogConfig.age_s must not be negative, got {self.age_s}")
         if self.significance < 1:
             raise ValueError(f"AnalogConfig.significance must be a whole number of 1 or more, got {self.significance}")
+        if not 1 <= self.resolution_bits <= 20:
+            raise ValueError(f"AnalogConfig.resolution_bits must be 1 to 20, got {self.resolution_bits}")
 
     @classmethod
     def nominal(cls, devices: str = "pcm") -> "AnalogConfig":
@@ -49,7 +56,9 @@ class AnalogConfig:
     @classmethod
     def ideal(cls, devices: str = "pcm") -> "AnalogConfig":
         """No noise, mismatch, drift, droop or saturation: a MAC is the dot product, quantised once by the ramp."""
-        ideal = cls(pcm=PcmLike.ideal(), periphery=Periphery.ideal(), transport=TransportConfig.ideal())
+        ideal = cls(
+            pcm=PcmLike.ideal(), periphery=Periphery.ideal(), transport=TransportConfig.ideal(), resolution_bits=20
+        )
         return ideal._with(_device_model(devices).ideal())
 
     def _with(self, pcm: Pcm) -> "AnalogConfig":

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.crossbar import CellArray, Read
-from analog_models.phases import Pulses
+from analog_models.pulses import Pulses
 
 __all__ = ["Consumption"]
 
@@ -25,7 +25,7 @@ class Consumption:
     writes : programming pulses on devices
     charge_fc : (2, 2) float64
         Charge that the array has drawn from the read bias, at `Periphery.read_voltage_v`: of charging and of
-        discharging phases, through the G+ and through the G- branches. IR drop is in it, noise of a read is not.
+        discharging phases, through the G+ and through the G- branches, without IR drop and noise of a read.
     """
 
     precharges: int = 0

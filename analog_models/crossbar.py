@@ -1,43 +1,33 @@
 """The crossbar of one tile: four PCM devices a cell, and the exact sums along its columns.
 
-Conductances are whole multiples of g_max / 2**18, what a device adds to a column's signal one of g_max / 2**20, and
-variances of read noise products of multiples of ns**2 / 2**5 (of the pulse) and of g_max**2 / 2**9 (of the device).
-Sums of durations times such numbers are exact integers in floating point: they depend neither on the batch size, nor on
-how the BLAS blocks a product, nor on which phases are added up first, and equal seeds give equal codes everywhere.
+Conductances are whole multiples of g_max / 2**18, what a device adds to a column's signal one of g_max / 2**10 (2**20
+in the ideal preset), pulses of half a ns (IR drop takes fractions off them), and variances of read noise products of
+multiples of ns**2 / 2**5 (of the pulse) and of g_max**2 / 2**9 (of the device). Sums of durations times such numbers
+are exact integers in floating point: they depend neither on the batch size nor on how the BLAS blocks a product, and
+equal seeds give equal codes everywhere. float32 holds most of them, which is twice as fast; the others are summed up in
+float64.
 
 Matrices are kept as (rows, columns), as the BLAS likes them for small batches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.device import Pcm
+from analog_models.loading import Factors, Loading
 from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import Columns
+from analog_models.products import EXACT, Whole, product
+from analog_models.pulses import MAX_ROW_TIME, PULSE_UNITS, RowPulses, Rows
 
-__all__ = [
-    "DEVICES",
-    "G_UNITS",
-    "MAX_PHASES",
-    "MAX_ROW_TIME",
-    "SIGMA_UNITS",
-    "SIGNAL_UNITS",
-    "CellArray",
-    "Pairs",
-    "Read",
-    "Rows",
-    "keep",
-    "wires_of",
-]
+__all__ = ["DEVICES", "G_UNITS", "VARIANCE_UNITS", "CellArray", "Pairs", "Read", "wires_of"]
 
 Array = NDArray[np.float64]
-#: Word lines: the first one, and the one after the last.
-Rows = tuple[int, int]
 #: Pairs of devices, (wp1, wp2), that each of several reads goes through.
 Pairs = tuple[tuple[bool, bool], ...]
 
@@ -45,25 +35,19 @@ Pairs = tuple[tuple[bool, bool], ...]
 DEVICES = ("G+", "G-", "g+", "g-")
 #: Conductance units in g_max.
 G_UNITS = 1 << 18
-#: Units of a column's signal in g_max x ns.
-SIGNAL_UNITS = 1 << 20
-#: Longest high time of a row in one integration, ns (nine bits).
-MAX_ROW_TIME = 511
-#: Phases whose sums may be added up without leaving the exact integers.
-MAX_PHASES = 1 << 10
 _NU_UNITS = 1 << 16
 #: 1/f noise is looked up by conductances in steps of 2**4 units: such a table stays near the processor.
 _NOISE_STEP = 4
 #: What a device is read as ends at so many times `Pcm.g_set_us`, whatever 1/f noise has done to it.
 _LARGEST = 2.0
 #: Units of a device's share of a variance in g_max**2, and of a pulse's in ns**2.
-_VARIANCE_UNITS, _PULSE_UNITS = 1 << 9, 1 << 5
-#: Standard deviation of one unit of variance, in signal units.
-SIGMA_UNITS = SIGNAL_UNITS * (_VARIANCE_UNITS * _PULSE_UNITS) ** -0.5
-#: float32 holds all integers below this.
-_EXACT = 1 << 24
-#: Matrices of each kind that an array keeps; a program uses a few.
-_KEPT = 12
+_SQUARE_UNITS, _SHARE_UNITS = 1 << 9, 1 << 5
+#: Units of a variance in (g_max ns)**2.
+VARIANCE_UNITS = _SQUARE_UNITS * _SHARE_UNITS
+#: Reads whose matrices differ by less than this, relative to their sum's Euclidean norm, are alike.
+_ALIKE = 0.5
+#: Matrices that an array keeps; a program uses a few.
+_KEPT = 24
 
 
 class Read(NamedTuple):
@@ -72,6 +56,11 @@ class Read(NamedTuple):
     wp1: bool
     wp2: bool
     discharge: bool
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of devices are read."""
+        return self.wp1 + self.wp2
 
 
 class CellArray:
@@ -82,15 +71,15 @@ class CellArray:
     config : AnalogConfig
     columns : Columns
         The tile's periphery; its path and polarity mismatch weigh G+ against G-.
-    rows : int
-        Word lines, bias rows included.
+    rows, bias_rows : int
+        Word lines that the mesh drives, and those of the bias behind them, next to the circuits.
     noise : KeyedNoise
         The tile's random numbers: what 1/f noise has done to each device by its age.
 
     Members
     -------
-    version : int
-        Changes with what is read.
+    loading : Loading
+        How the rows that the mesh drives load one another.
 
     Raises
     ------
@@ -98,23 +87,33 @@ class CellArray:
         If so many rows, or such a significance, could leave the exact integers.
     """
 
-    def __init__(self, config: AnalogConfig, columns: Columns, rows: int, noise: KeyedNoise) -> None:
+    def __init__(self, config: AnalogConfig, columns: Columns, rows: int, bias_rows: int, noise: KeyedNoise) -> None:
         self._config = config
         self._columns = columns
         self._noise = noise
         # Share of a variance of every pulse, in whole units.
         every = np.arange(MAX_ROW_TIME + 1)
-        self._pulse_shares = np.rint(config.pcm.pulse_variance(every) * _PULSE_UNITS).astype(np.float32)
-        self.shape = (4, rows, len(columns.path))
+        self._pulse_shares = np.rint(config.pcm.pulse_variance(every) * _SHARE_UNITS).astype(np.float32)
+        self.shape = (4, rows + bias_rows, len(columns.path))
         pcm, factor = config.pcm, config.significance
         reach = _LARGEST * pcm.g_set_us / pcm.g_max_us
         self._largest = round(reach * G_UNITS)
-        largest = reach * SIGNAL_UNITS * max(map(np.max, columns.branch_gains()), default=1)
-        if MAX_PHASES * MAX_ROW_TIME * rows * (factor + 1) * largest >= 1 << 53:
+        self._signal_units = 1 << config.resolution_bits
+        largest = reach * self._signal_units * max(map(np.max, columns.branch_gains()), default=1)
+        if PULSE_UNITS * MAX_ROW_TIME * self.shape[1] * (factor + 1) * largest >= 1 << 53:
             raise ValueError(
-                f"sums over {rows} rows with significance {factor} exceed 2**53 and would not be exact; "
+                f"sums over {self.shape[1]} rows with significance {factor} exceed 2**53 and would not be exact; "
                 "use fewer rows or a smaller significance"
             )
+        self._bank = 0, rows
+        self.loading = Loading(
+            config.periphery,
+            columns,
+            rows,
+            self.shape[1],
+            unit_us=pcm.g_max_us / G_UNITS,
+            signal_us_ns=pcm.g_max_us / (self._signal_units * PULSE_UNITS),
+        )
         #: Programmed conductance at `Pcm.drift_t0_s`, in units of g_max / G_UNITS.
         self.programmed = np.zeros(self.shape, np.int32)
         #: Drift exponent in units of 2**-16.
@@ -122,13 +121,10 @@ class CellArray:
         #: When each row's devices were programmed, s on the clock that `AnalogConfig.age_s` is read from: (4, rows).
         self.written_s = np.zeros(self.shape[:2])
         self._units = np.zeros(self.shape, np.int32)  # as read now
-        self._stale = np.zeros(rows, bool)  # rows that have been written since
-        self._touched = False  # any of them
-        self.version = 0
+        self._stale = np.ones(self.shape[1], bool)  # rows that have been written since
+        self._touched = True  # any of them
         self._row_us: Array | None = None
-        self._signals: dict[tuple[Read, ...], Array] = {}
-        self._deviations: dict[tuple[tuple[Read, ...], Rows], Array] = {}
-        self._variances: dict[Pairs, NDArray[np.float32]] = {}
+        self._derived: dict[tuple, Any] = {}  # matrices
 
     @property
     def noisy(self) -> bool:
@@ -192,7 +188,6 @@ class CellArray:
     def touch(self, rows: NDArray[np.integer] | slice = slice(None)) -> None:
         """Derive these rows anew before the next read."""
         self._stale[rows] = self._touched = True
-        self.version += 1
 
     def row_us(self) -> Array:
         """Conductance of all cells of a row together, as read now: (4, rows)."""
@@ -202,12 +197,11 @@ class CellArray:
         return self._row_us
 
     def read_us(self, rows: Sequence[int] | NDArray | slice = slice(None)) -> Array:
-        """Mean conductance in uS that a read sees now: drifted, behind the IR drop. (4, rows, columns)."""
+        """Mean conductance in uS that a read sees now: drifted, with 1/f noise. (4, rows, columns)."""
         return self._read_units(rows) * (self._config.pcm.g_max_us / G_UNITS)
 
     def _read_units(self, rows: Sequence[int] | NDArray | slice) -> Array:
         pcm = self._config.pcm
-        loss = self._config.periphery.attenuation(self.shape[1])[rows, np.newaxis]
         ages = self._age_s(rows)
         wires = wires_of(np.arange(4)[:, np.newaxis], np.arange(self.shape[1])[rows], self.shape[1])
         units = np.empty(self.programmed[:, rows].shape)
@@ -222,7 +216,6 @@ class CellArray:
             if pcm.accumulated_noise_scale:
                 left *= self._accumulated(programmed, age[:, 0], wires[device])
                 np.clip(left, 0, self._largest, out=left)
-            left *= loss
             np.rint(left, out=left)
         return units
 
@@ -264,100 +257,121 @@ class CellArray:
         everything = bool(self._stale.all())
         rows = slice(None) if everything else np.flatnonzero(self._stale)
         self._units[:, rows] = self._read_units(rows)
-        self._deviations.clear()
+        self.loading.refresh(self._units[:, slice(*self._bank)])
         self._row_us = None
-        if everything:
-            self._signals.clear()
-            self._variances.clear()
-        for reads, signal in self._signals.items():
-            signal[rows] = sum(self._signal_of(read, rows) for read in reads)
-        for pairs, variance in self._variances.items():
-            variance[rows] = self._variance_of(pairs, rows)
+        self._derived.clear()
         self._stale[:] = False
 
     def _selected(self, wp1: bool, wp2: bool) -> list[tuple[int, int]]:
         """First device and factor of every pair that is read."""
         return [(0, self._config.significance)] * wp1 + [(2, 1)] * wp2
 
-    def _signal_of(self, read: Read, rows: NDArray[np.integer] | slice) -> Array:
-        plus, minus = (gains * (SIGNAL_UNITS / G_UNITS) for gains in self._columns.branch_gains(read.discharge))
-        total: Array | None = None
+    def signal(self, read: Read) -> Array:
+        """What one unit of a pulse adds to a column: (rows, columns) whole signal units."""
+        self._refresh()
+        ratio = self._signal_units / G_UNITS
+        plus, minus = (gains * ratio for gains in self._columns.branch_gains(read.discharge))
+        total = np.zeros(self.shape[1:])
         for device, factor in self._selected(read.wp1, read.wp2):
-            net, negative = self._units[device, rows] * plus, self._units[device + 1, rows] * minus
+            net, negative = self._units[device] * plus, self._units[device + 1] * minus
             np.rint(net, out=net)
             net -= np.rint(negative, out=negative)
-            if factor != 1:
-                net *= factor
-            total = net if total is None else np.add(total, net, out=total)
-        if total is None:
-            return np.zeros(self._units[0, rows].shape)
+            total += np.multiply(net, factor, out=net)
         return np.negative(total, out=total) if read.discharge else total
-
-    def _variance_of(self, pairs: Pairs, rows: NDArray[np.integer] | slice) -> Array:
-        pcm = self._config.pcm
-        floor = pcm.pulse_floor_us / pcm.g_max_us * G_UNITS
-        squares: dict[int, Array] = {}
-        total = np.zeros(self._units[0, rows].shape)
-        for device, factor in [device for pair in pairs for device in self._selected(*pair)]:
-            for one in (device, device + 1):
-                if one not in squares:
-                    squares[one] = np.add(self._units[one, rows], floor, dtype=np.float64)
-                    squares[one] *= squares[one] * (_VARIANCE_UNITS / G_UNITS**2)
-            both = squares[device] + squares[device + 1]
-            both *= factor**2
-            total += np.rint(both, out=both)
-        return total
-
-    def signal(self, reads: tuple[Read, ...]) -> Array:
-        """What 1 ns in each of these phases adds to a column, all together: (rows, columns) whole signal units."""
-        self._refresh()
-        if reads not in self._signals:
-            keep(self._signals, reads, sum(self._signal_of(read, slice(None)) for read in reads))
-        return self._signals[reads]
-
-    def deviations(self, reads: tuple[Read, ...], rows: Rows) -> Array:
-        """How far the first 0, 1, ... of these phases are from their even share of the sum: (phases + 1, columns).
-
-        Euclidean norms over `rows`, in signal units: by Cauchy-Schwarz, a column's sum over the first *k* of *n*
-        phases with pulses *t* differs from *k/n* of all by |t| times entry *k* at most.
-        """
-        self._refresh()
-        if (reads, rows) not in self._deviations:
-            within = slice(*rows)
-            total = self.signal(reads)[within]
-            part, norms = np.zeros(total.shape), np.zeros((len(reads) + 1, self.shape[2]))
-            for count, read in enumerate(reads[:-1], 1):
-                part += self._signal_of(read, within)
-                norms[count] = np.linalg.norm(part - total * (count / len(reads)), axis=0)
-            keep(self._deviations, (reads, rows), norms)
-        return self._deviations[reads, rows]
 
     def variance(self, pairs: Pairs) -> NDArray[np.float32]:
         """Variance of the sum of one read of each of these pairs: (rows, columns) whole variance units."""
+        return self._derive(("variance", pairs), lambda: self._variance(pairs))
+
+    def _variance(self, pairs: Pairs) -> NDArray[np.float32]:
+        pcm = self._config.pcm
+        floor = pcm.pulse_floor_us / pcm.g_max_us * G_UNITS
+        squares: dict[int, Array] = {}
+        total = np.zeros(self.shape[1:])
+        for device, factor in [device for pair in pairs for device in self._selected(*pair)]:
+            for one in (device, device + 1):
+                if one not in squares:
+                    squares[one] = np.add(self._units[one], floor, dtype=np.float64)
+                    squares[one] *= squares[one] * (_SQUARE_UNITS / G_UNITS**2)
+            both = squares[device] + squares[device + 1]
+            both *= factor**2
+            total += np.rint(both, out=both)
+        return total.astype(np.float32)
+
+    def _derive(self, key: tuple, how: Callable[[], Any]) -> Any:
         self._refresh()
-        if pairs not in self._variances:
-            keep(self._variances, pairs, self._variance_of(pairs, slice(None)).astype(np.float32))
-        return self._variances[pairs]
+        if key not in self._derived:
+            if len(self._derived) == _KEPT:
+                del self._derived[next(iter(self._derived))]  # the oldest
+            self._derived[key] = how()
+        return self._derived[key]
+
+    def _factors(self, read: Read) -> Factors:
+        """Weight of each device in a read."""
+        first, second = read.wp1 * self._config.significance, int(read.wp2)
+        return first, first, second, second
+
+    def _terms(self, reads: tuple[Read, ...], rows: Rows) -> Whole:
+        """What multiplies each column of `RowPulses.lengths`, the mean of these reads: (rows or more, columns)."""
+        total = np.sum([self.signal(read)[slice(*rows)] for read in reads], axis=0)
+        if rows == self._bank and self.loading.active:
+            total = np.concatenate([total, -np.sum([self._rest(read) for read in reads], axis=0)])
+        return Whole(np.rint(total / len(reads)), axis=0)
+
+    def _rest(self, read: Read) -> Array:
+        """`Loading.rest` with the sign of the polarity."""
+        rest = self.loading.rest(self._factors(read), self._columns.branch_gains(read.discharge), PULSE_UNITS)
+        return -rest if read.discharge else rest
+
+    def alike(self, one: Read, other: Read) -> bool:
+        """Whether the same pulses move nearly the same charge in both reads, as in the halves of asymmetry balance."""
+        return one == other or self._derive(("alike", one, other), lambda: self._alike(one, other))
+
+    def _alike(self, one: Read, other: Read) -> bool:
+        if one.pairs != other.pairs:
+            return False
+        first, second = self.signal(one), self.signal(other)
+        return bool(np.linalg.norm(first - second) <= _ALIKE * np.linalg.norm(first + second))
+
+    def _drawn(self, reads: tuple[Read, ...], rows: Rows) -> Array:
+        """What both branches draw in 1 ns: of blocks of rows that load one another, or of each row."""
+        factors = np.mean([self._factors(read) for read in reads], axis=0)
+        if rows == self._bank:
+            return self.loading.drawn(factors)
+        units = np.tensordot(factors, self._units[:, slice(*rows)], axes=1)
+        return np.rint(units * (self._signal_units * PULSE_UNITS / G_UNITS))
 
     # Sums -----------------------------------------------------------------------------------------------------------
 
-    def charge(self, times: Array, reads: tuple[Read, ...], rows: Rows, columns: int) -> Array:
-        """Exact column sums of the same pulses in all of these phases.
+    def pulses(self, rows: Rows, times: NDArray[np.integer]) -> RowPulses:
+        """Pulses of (B, rows) ns on these rows, as the sums below take them."""
+        self._refresh()
+        return RowPulses(rows, times, self.loading if rows == self._bank else None)
+
+    def charge(self, pulses: RowPulses, reads: tuple[Read, ...], columns: int) -> Array:
+        """Exact column sums of pulses, behind IR drop and the mirrors' compression: the mean of some reads.
 
         Parameters
         ----------
-        times : (B, rows) float64, whole ns
+        pulses : RowPulses
+            Of B frames, the same in all reads.
         reads : tuple of Read
-        rows : Rows
-            Word lines that the pulses are on.
+            Of equally many pairs.
         columns : int
             How many columns to sum up, from the first on.
 
         Returns
         -------
-        (B, columns) float64, whole units of g_max / `SIGNAL_UNITS` x ns, with the sign of the polarity.
+        (B, columns) float64, units of g_max / 2**resolution_bits x ns / `PULSE_UNITS`, with the sign of the polarity.
         """
-        return times @ self.signal(reads)[slice(*rows), :columns]
+        terms = self._derive(("terms", reads, pulses.rows), lambda: self._terms(reads, pulses.rows))
+        return product(pulses.lengths(reads[0].pairs), terms, columns)
+
+    def drawn(self, pulses: RowPulses, reads: tuple[Read, ...], columns: int) -> Array:
+        """What both branches draw together, without losses and with block means: (B, columns), in the same units."""
+        rows = pulses.rows
+        drawn = self._derive(("drawn", reads, rows), lambda: self._drawn(reads, rows))
+        return pulses.total_ns @ drawn[:, :columns]
 
     def spread(self, shares: NDArray[np.float32], pairs: Pairs, rows: Rows, columns: int) -> Array:
         """Exact variances of column sums by the devices' read noise.
@@ -372,20 +386,16 @@ class CellArray:
 
         Returns
         -------
-        (B, columns) float64, whole units of `SIGMA_UNITS` squared.
+        (B, columns) float64, whole units of (g_max x ns)**2 / `VARIANCE_UNITS`.
         """
         variance = self.variance(pairs)[slice(*rows), :columns]
         rounded = shares @ variance
         total = rounded.astype(np.float64)
         # Terms are never negative: a sum that stayed below 2**24 was exact all the way. The others are rare.
-        if rounded.max(initial=0) >= _EXACT:
-            far = np.flatnonzero(rounded.max(axis=1) >= _EXACT)
+        if rounded.max(initial=0) >= EXACT:
+            far = np.flatnonzero(rounded.max(axis=1) >= EXACT)
             total[far] = shares[far].astype(np.float64) @ variance.astype(np.float64)
         return total
-
-    def charge_of(self, times: NDArray[np.integer], read: Read, rows: Rows, columns: NDArray[np.intp]) -> Array:
-        """`charge` of single columns, each with pulses of its own: times (n, rows), columns (n,), result (n,)."""
-        return np.einsum("nr,rn->n", times.astype(np.float64), self.signal((read,))[slice(*rows), columns])
 
     def spread_of(self, times: NDArray[np.integer], read: Read, rows: Rows, columns: NDArray[np.intp]) -> Array:
         """`spread` of single columns, each with pulses of its own: times (n, rows), columns (n,), result (n,)."""
@@ -430,10 +440,3 @@ def _reach(pcm: Pcm) -> int:
 def wires_of(device: ArrayLike, rows: ArrayLike, count: int) -> NDArray[np.integer]:
     """Numbers that name, in random draws, one device of each cell in `rows`, of an array with `count` of them."""
     return np.multiply(device, count) + np.atleast_1d(np.asarray(rows))
-
-
-def keep(cache: dict, key: tuple, value: object) -> None:
-    """Put a derived value into a cache; the oldest of many goes."""
-    if len(cache) == _KEPT:
-        del cache[next(iter(cache))]
-    cache[key] = value

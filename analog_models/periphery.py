@@ -1,7 +1,9 @@
 """The circuits at the edge of an array: read bias, mirror, capacitors, ramp, comparators. One of each per column.
 
 Voltages of a capacitor are kept in mV *relative to the precharge level*, charges in fC, times in ns, so that the round
-figures of the chip (5 mV, 900 mV, 255 ns) are exact in float64.
+figures of the chip (5 mV, 900 mV, 255 ns) are exact in float64. A capacitor's *level* is its charge over its
+capacitance at the precharge level: what adds up, and what two capacitors share, although their capacitance depends on
+the voltage.
 """
 
 from dataclasses import dataclass
@@ -14,13 +16,15 @@ from numpy.typing import NDArray
 from analog_models.constants import ASSUMPTION, constant
 from analog_models.noise import Draw, KeyedNoise
 
-__all__ = ["PATH_UNITS", "Columns", "Periphery"]
+__all__ = ["BANK", "PATH_UNITS", "Columns", "Periphery"]
 
 Array = NDArray[np.float64]
 
+#: Capacitors of a column.
+BANK = 8
 #: Gains of the read paths are multiples of 1/PATH_UNITS: those of asymmetry balance add up to 2 exactly.
 PATH_UNITS = 1 << 12
-_BOLTZMANN = 1.380649e-23
+_BOLTZMANN, _ELEMENTARY_CHARGE = 1.380649e-23, 1.602176634e-19
 _N = "Nature 620, 768 (2023), Methods"
 
 
@@ -57,8 +61,18 @@ class Periphery:
     droop_v_per_s: float = constant(40.0, "V/s", f"{ASSUMPTION}: 10 pA on 250 fF; the leak grows with the capacitor")
     droop_level_v: float = constant(0.0, "V", f"{ASSUMPTION}: the supply that the leak goes to, where it ends")
 
-    wire_ohm: float = constant(0.05, "ohm", f"{ASSUMPTION}: column wire per cell; 'wide wires' ({_N})")
-    column_load_us: float = constant(1.0, "uS", f"{ASSUMPTION}: mean conductance per cell that loads the wire")
+    wire_ohm: float = constant(0.15, "ohm", "aihwkit IRDropT: ir_drop_rs, a column wire per cell")
+    compression_per_ua: float = constant(
+        1e-4, "1/uA", f"{ASSUMPTION}: a mirror passes on 1 % less of 100 uA; each path's own"
+    )
+    compression_mismatch: float = constant(0.2, "1", f"{ASSUMPTION}: spread of that between the two paths of a column")
+    output_per_v: float = constant(
+        0.02, "1/V", f"{ASSUMPTION}: output resistance of a cascode; a mirror's current falls by so much as V rises"
+    )
+    shot_noise: float = constant(1.0, "1", "2 q I of the mirrors' currents, as a multiple; ideal without")
+    capacitor_per_v: float = constant(0.02, "1/V", f"{ASSUMPTION}: the MOS capacitors grow by so much with V")
+    capacitor_sigma: float = constant(0.005, "1", f"{ASSUMPTION}: matching of 50 fF capacitors, each of them")
+    droop_spread: float = constant(0.3, "1", f"{ASSUMPTION}: spread of the leak over columns, log-normal")
 
     def __post_init__(self) -> None:
         for name in (
@@ -79,7 +93,7 @@ class Periphery:
 
     @classmethod
     def ideal(cls) -> "Periphery":
-        """No mismatch, offset, noise, droop, IR drop or saturation."""
+        """No mismatch, offset, noise, droop, IR drop, nonlinearity or saturation."""
         return cls(
             rail_low_v=-1e6,  # finite, so that a node without capacitors has somewhere to go
             rail_high_v=1e6,
@@ -92,7 +106,14 @@ class Periphery:
             ramp_bow_ns=0.0,
             temperature_k=0.0,
             droop_v_per_s=0.0,
+            droop_spread=0.0,
             wire_ohm=0.0,
+            compression_per_ua=0.0,
+            compression_mismatch=0.0,
+            output_per_v=0.0,
+            shot_noise=0.0,
+            capacitor_per_v=0.0,
+            capacitor_sigma=0.0,
         )
 
     @cached_property
@@ -105,34 +126,70 @@ class Periphery:
         """Lowest and highest capacitor voltage, relative to the precharge level."""
         return (self.rail_low_v - self.precharge_v) * 1e3, (self.rail_high_v - self.precharge_v) * 1e3
 
+    @cached_property
+    def rails_level_mv(self) -> tuple[float, float]:
+        """The rails as levels."""
+        # The ideal preset's are far beyond where the capacitors' law holds.
+        most = 500.0 / self.capacitor_per_v if self.capacitor_per_v else float("inf")
+        low, high = self.rails_mv
+        return self.level_mv(max(low, -most)), self.level_mv(min(high, most))
+
+    def level_mv(self, v_mv: float) -> float:
+        """Charge that brings a capacitor to a voltage, over its capacitance at the precharge level, where both are 0.
+
+        The capacitance is C (1 + a V), a = `capacitor_per_v`, so that the charge is C (V + a V^2 / 2).
+        """
+        return v_mv + self.capacitor_per_v / 2e3 * v_mv * v_mv
+
+    def voltage_mv(self, level_mv: Array) -> Array:
+        """Inverse of `level_mv`."""
+        if not self.capacitor_per_v:
+            return level_mv
+        root = level_mv * (self.capacitor_per_v / 500.0)
+        root += 1.0
+        np.sqrt(root, out=root)
+        root += 1.0
+        return 2.0 * level_mv / root
+
     def reset_noise_mv(self, capacitance_ff: float) -> float:
         """kT/C noise that the precharge leaves: sqrt(kT/C)."""
         if not (self.temperature_k and capacitance_ff):
             return 0.0
         return 1e3 * sqrt(_BOLTZMANN * self.temperature_k / (capacitance_ff * 1e-15))
 
-    def attenuation(self, rows: int) -> Array:
-        """IR drop along the columns: share of the read voltage at each row, (rows,).
+    def shot_noise_mv2_per_mv(self, capacitance_ff: float) -> float:
+        """Variance by the shot noise of currents that have moved charge of 1 mV, all branches' added up: q / C."""
+        return self.shot_noise * _ELEMENTARY_CHARGE * 1e18 / capacitance_ff if capacitance_ff else 0.0
 
-        First order, with the same mean load on every cell: row *r* is ``k = rows - r`` cells away from the periphery
-        and loses ``wire_ohm * load * (k * rows - k^2 / 2)``. It depends on no input, so that sums stay linear.
-        """
-        k = rows - np.arange(rows)
-        return 1.0 - self.wire_ohm * self.column_load_us * 1e-6 * (k * rows - k * k / 2)
+    def shot_noise_us2(self, g_us: Array, length_ns: float) -> Array:
+        """The same, as variance of a conductance that is read for so long."""
+        return g_us * (self.shot_noise * _ELEMENTARY_CHARGE * 1e15 / (self.charge_fc_per_us_ns * length_ns))
 
     def droop_mv(self, elapsed_ns: int) -> float:
-        """How far the leak moves a capacitor in `elapsed_ns`, with its sign: from the precharge towards the level."""
+        """How far a nominal leak moves a capacitor in `elapsed_ns`, with its sign: from the precharge to its supply."""
         towards = 1 if self.droop_level_v > self.precharge_v else -1
         return towards * self.droop_v_per_s * elapsed_ns * 1e-6  # V/s * ns is 1e-9 V
 
-    def stopped_mv(self, v_mv: Array | float, droop_mv: float) -> Array | float:
-        """Voltages that include a droop, put right where it would have gone past its level: there the leak ends."""
-        level = (self.droop_level_v - self.precharge_v) * 1e3
-        if droop_mv < 0 and np.asarray(v_mv).min(initial=level) < level:
-            return np.maximum(v_mv, np.minimum(v_mv - droop_mv, level))
-        if droop_mv > 0 and np.asarray(v_mv).max(initial=level) > level:
-            return np.minimum(v_mv, np.maximum(v_mv - droop_mv, level))
-        return v_mv
+    def drooped_mv(self, level_mv: Array | float, droop_mv: Array) -> Array:
+        """Levels after a droop of (columns,), which ends where the supply of the leak is."""
+        end = self._leak_end_mv
+        after = level_mv + droop_mv
+        if self.droop_level_v <= self.precharge_v:
+            if np.min(after, initial=end) < end:
+                return np.maximum(after, np.minimum(level_mv, end))
+        elif np.max(after, initial=end) > end:
+            return np.minimum(after, np.maximum(level_mv, end))
+        return after
+
+    @cached_property
+    def _leak_end_mv(self) -> float:
+        return self.level_mv((self.droop_level_v - self.precharge_v) * 1e3)
+
+    @cached_property
+    def leak_ends_inside(self) -> bool:
+        """Whether a droop can end before it reaches a rail."""
+        low, high = self.rails_level_mv
+        return low < self._leak_end_mv < high
 
     def crossing_cycles(self, v_mv: Array, ramp_start: int, ramp_slope: int) -> NDArray[np.uint16]:
         """Whole cycles a comparator stays high, 0 to 511, for inputs of `v_mv` relative to the precharge level.
@@ -178,6 +235,12 @@ class Columns:
         Charge added in every integration phase, whatever the polarity.
     comparator_mv : (columns,) float64
         Comparator offset.
+    compression : (2, columns) float64
+        Compression of the G+ and of the G- path, over the nominal one.
+    leak : (columns,) float64
+        Droop over the nominal one.
+    capacitors : (8, columns) float64
+        Capacitances over the nominal one, in the order in which they are connected.
     """
 
     gain: Array
@@ -185,11 +248,16 @@ class Columns:
     polarity: NDArray[np.int64]
     offset_fc: Array
     comparator_mv: Array
+    compression: Array
+    leak: Array
+    capacitors: Array
 
     @classmethod
     def drawn(cls, periphery: Periphery, noise: KeyedNoise, columns: int) -> "Columns":
         """The columns of a tile, drawn from its seed."""
-        gain, path, polarity, offset, comparator = noise.gaussians(range(5), 0, Draw.MISMATCH, columns)
+        z = noise.gaussians(range(7 + BANK), 0, Draw.MISMATCH, columns)
+        gain, path, polarity, offset, comparator, compression, leak = z[:7]
+        apart = periphery.compression_mismatch / 2 * compression
         half = PATH_UNITS / 2
         return cls(
             gain=1 + periphery.column_gain_sigma * gain,
@@ -197,7 +265,14 @@ class Columns:
             polarity=np.rint(periphery.polarity_mismatch_sigma * half * polarity).astype(np.int64),
             offset_fc=periphery.phase_offset_sigma_fc * offset,
             comparator_mv=periphery.comparator_offset_sigma_v * 1e3 * comparator,
+            compression=np.stack([1 + apart, 1 - apart]),
+            leak=np.exp(periphery.droop_spread * leak),
+            capacitors=1 + periphery.capacitor_sigma * z[7:],
         )
+
+    def gain_through(self, capacitors: int) -> Array:
+        """Gain of mirror and of so many capacitors together: (columns,)."""
+        return self.gain / self.capacitors[:capacitors].mean(axis=0)
 
     def branch_gains(self, discharge: bool = False) -> tuple[Array, Array]:
         """Gains of the G+ and of the G- branch of each column in a phase of this polarity: (columns,) twice."""

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.constants import ASSUMPTION, constant
-from analog_models.device import Pcm
 from analog_models.noise import Draw
 from analog_models.programming_report import ProgrammingReport
 from analog_models.tile import Tile
@@ -284,11 +283,9 @@ def _loop(
         column = todo % columns
         positive = sign[todo] > 0
         active, rest = g[todo], other[todo]
-        weight = (
-            sign[todo]
-            * tile.weights_of(np.stack([np.where(positive, active, rest), np.where(positive, rest, active)]), column)[0]
-        )
-        sigma_us = _verify_sigma_us(pcm, settings, active, rest)
+        pair_us = np.stack([np.where(positive, active, rest), np.where(positive, rest, active)])
+        weight = sign[todo] * tile.weights_of(pair_us, column, capacitors=settings.verify_capacitors)[0]
+        sigma_us = _verify_sigma_us(tile.config, settings, active, rest)
         sigma = np.sqrt((sigma_us / pcm.g_max_us) ** 2 + readout_variance / settings.reads)
         missing = magnitude[todo] - (weight + sigma * draws(Draw.VERIFY, todo.size))
         # A weight that RESET left too high, being smaller than what RESET leaves behind, cannot come closer.
@@ -323,12 +320,13 @@ def _replaced(devices: Array, second: NDArray[np.bool_], values: Array) -> Array
     return np.stack([np.where(second, devices[0], values), np.where(second, values, devices[1])])
 
 
-def _verify_sigma_us(pcm: Pcm, settings: Programming, active: Array, rest: Array) -> Array:
+def _verify_sigma_us(config: AnalogConfig, settings: Programming, active: Array, rest: Array) -> Array:
     """Spread of a verification by the two devices of each weight: what all of its reads share, and what they do not."""
-    variance = np.zeros(active.shape)
+    pcm, width, variance = config.pcm, settings.max_width_ns, np.zeros(active.shape)
     for g_us in (active, rest):
         shared = g_us * pcm.accumulated_noise(g_us, settings.verify_s)
-        variance += shared**2 + pcm.pulse_sigma_us(g_us, settings.max_width_ns) ** 2 / settings.reads
+        each = pcm.pulse_sigma_us(g_us, width) ** 2 + config.periphery.shot_noise_us2(g_us, width)
+        variance += shared**2 + each / settings.reads
     return np.sqrt(variance)
 
 

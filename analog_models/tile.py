@@ -7,16 +7,16 @@ from itertools import count
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analog_models.capacitors import Frames, Node
+from analog_models.capacitors import Frames, Level, Node, blocks
 from analog_models.circuits import Circuits
 from analog_models.config import AnalogConfig
 from analog_models.consumption import Consumption
-from analog_models.crossbar import DEVICES, MAX_ROW_TIME, CellArray, Read, wires_of
+from analog_models.crossbar import DEVICES, CellArray, Read, wires_of
 from analog_models.events import TileControls
 from analog_models.noise import Draw, KeyedNoise
-from analog_models.phases import Pulses
+from analog_models.periphery import BANK
+from analog_models.pulses import MAX_ROW_TIME, Pulses
 from analog_models.reception import Receiver
-from analog_models.saturation import Level, blocks
 
 __all__ = ["Arrived", "Tile", "connect"]
 
@@ -30,8 +30,6 @@ Arrived = dict[int, Pulses]
 
 #: Vectors of pulses that a tile keeps as it has latched them.
 _LATCHED = 4
-#: Capacitors of a column's bank.
-_BANK = 8
 #: LSB of the return line in the WRITE bank, docs/fabric.md.
 _RETURN_LINE_LSB_V = 0.012
 
@@ -82,6 +80,7 @@ class Tile:
         self.index = index
         self.noise = noise
         self.shape = (rows + bias_rows, columns)
+        self._wires = rows, bias_rows
         self._banks = [(start, stop) for start, stop in ((0, rows), (rows, rows + bias_rows)) if stop > start]
         self.circuits = Circuits.drawn(config, noise, columns)
         self.columns = self.circuits.columns
@@ -113,7 +112,7 @@ class Tile:
         if self._node is not None:
             self._node.settle()  # what has been integrated saw the array as it was
         if self.circuits.array is None:
-            self.circuits.array = CellArray(self.config, self.columns, self.shape[0], self.noise)
+            self.circuits.array = CellArray(self.config, self.columns, *self._wires, self.noise)
         return self.circuits.array
 
     def set_time_ns(self, device: int, rows: ArrayLike) -> Array:
@@ -168,22 +167,25 @@ class Tile:
     def weights(self) -> Array:
         """Effective weights (2, rows, columns) of WP1 and WP2 as the columns read them now, the pulses' noise apart.
 
-        In units of g_max, with the gains of mirror and read paths, drift, accumulated 1/f noise and IR drop, as the
-        mean of a charging and a discharging phase.
+        In units of g_max, with the gains of mirror and read paths, drift and accumulated 1/f noise, as the mean of a
+        charging and a discharging phase; without what other rows' currents take off, see `loading`.
         """
         if not self.programmed:
             return np.zeros((2, *self.shape))
         return self.weights_of(self.cells.read_us())
 
-    def weights_of(self, g_us: Array, columns: NDArray[np.intp] | slice = slice(None)) -> Array:
+    def weights_of(
+        self, g_us: Array, columns: NDArray[np.intp] | slice = slice(None), *, capacitors: int | None = None
+    ) -> Array:
         """Weights that columns of this tile read from the devices of one or two pairs.
 
         ``g_us`` is (2 or 4, ..., columns), or holds the cells of the listed `columns`; the result has half as many
-        entries in the first dimension.
+        entries in the first dimension. Read through so many `capacitors`, a column has their mismatch, too.
         """
         charging, discharging = (self.columns.branch_gains(discharge) for discharge in (False, True))
         plus, minus = ((a + b)[columns] / 2 for a, b in zip(charging, discharging, strict=True))
-        return (g_us[0::2] * plus - g_us[1::2] * minus) * (self.columns.gain[columns] / self.config.pcm.g_max_us)
+        gain = self.columns.gain if capacitors is None else self.columns.gain_through(capacitors)
+        return (g_us[0::2] * plus - g_us[1::2] * minus) * (gain[columns] / self.config.pcm.g_max_us)
 
     def next_draws(self) -> Callable[[int, int], Array]:
         """Random numbers of one programming run: ``draws(kind, count)`` gives new ones at every call.
@@ -303,20 +305,22 @@ class Tile:
             arrived[id(row_time)] = pulses
         return pulses
 
-    def _reconnect(self, v_mv: Array, before: int, cycle: int) -> Level:
-        """Voltage after the number of connected capacitors has changed from `before`; charge is conserved."""
-        after = self.capacitors
+    def _reconnect(self, level: Array, before: int, cycle: int) -> Array:
+        """Level after the number of connected capacitors has changed from `before`; charge is conserved."""
+        after, columns = self.capacitors, level.shape[1]
         if after == before:
-            return v_mv
-        droop_mv = self.config.periphery.droop_mv(cycle - self._idle_since)
-        idle_mv = self.config.periphery.stopped_mv(self._idle_mv + droop_mv, droop_mv)
+            return level
+        droop_mv = self.columns.leak[:columns] * self.config.periphery.droop_mv(cycle - self._idle_since)
+        idle = self.config.periphery.drooped_mv(_first(self._idle_mv, columns), droop_mv)
+        moved = self.circuits.bank_ff(min(before, after), max(before, after))[:columns]
         if after > before:
-            v_mv = (before * v_mv + (after - before) * idle_mv) / after
+            stays = self.circuits.bank_ff(0, before)[:columns]
+            level = (stays * level + moved * idle) / (stays + moved)
         else:
-            removed, idle = before - after, _BANK - before
-            idle_mv = (idle * idle_mv + removed * v_mv) / (idle + removed)
-        self._idle_mv, self._idle_since = idle_mv, cycle
-        return v_mv
+            stays = self.circuits.bank_ff(before, BANK)[:columns]
+            idle = (stays * idle + moved * level) / (stays + moved)
+        self._idle_mv, self._idle_since = idle, cycle
+        return level
 
     @property
     def capacitors(self) -> int:
@@ -344,14 +348,14 @@ class Tile:
 
         Columns that are not computed read 0.
         """
-        seen = self._checked(frames, cycle).observe(cycle)
+        level = self._checked(frames, cycle).observe(cycle)
         if self.consumption is not None:
             self.consumption.ramps += len(frames)
         periphery = self.config.periphery
-        columns = seen.shape[1]
+        columns = level.shape[1]
         codes = np.zeros((len(frames), self.shape[1]), np.uint16)
         for part in blocks(len(frames)):
-            v_mv = seen[part] + self.columns.comparator_mv[:columns]
+            v_mv = periphery.voltage_mv(level[part]) + self.columns.comparator_mv[:columns]
             if periphery.comparator_noise_v:
                 z = self.noise.gaussians(frames[part], cycle, Draw.COMPARATOR, self.shape[1], columns)
                 z *= periphery.comparator_noise_v * 1e3
@@ -454,13 +458,19 @@ def _joined(tiles: tuple[Tile, ...], nodes: Sequence[Node], frames: Frames, cycl
         node.latch(capacitors)
         return node
     charge: Level = 0.0
+    whole: Level = 0.0
     for tile in tiles:
         node = tile.node
         if node.untouched:
             node.latch((tile.capacitors,))
         before = node.capacitors[node.circuits.index(tile.circuits)]
-        v_mv = tile._reconnect(node.observe(cycle)[:, :columns], before, cycle)
-        charge = charge + tile.capacitors * v_mv
+        level = tile._reconnect(node.observe(cycle)[:, :columns], before, cycle)
+        bank = tile.circuits.bank_ff(0, tile.capacitors)[:columns]
+        charge, whole = charge + bank * level, whole + bank
     # Without any capacitor the wires keep the first one's voltage.
-    start_mv = charge / sum(capacitors) if any(capacitors) else tiles[0].node.observe(cycle)[:, :columns]
+    start_mv = charge / whole if any(capacitors) else tiles[0].node.observe(cycle)[:, :columns]
     return Node(circuits, frames, cycle, capacitors, start_mv, columns=columns)
+
+
+def _first(level: Level, columns: int) -> Level:
+    return level[..., :columns] if isinstance(level, np.ndarray) else level

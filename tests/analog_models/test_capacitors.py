@@ -1,4 +1,4 @@
-"""Capacitors between looks: merged phases equal phases one by one, bit for bit, and both equal the circuit."""
+"""Capacitors between looks: neither batch nor looks change a bit, and voltages are those of the circuit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,14 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analog_models import AnalogChip, AnalogConfig, EventKind, TileControls, TileEvent
-from analog_models.capacitors import Node
-from analog_models.crossbar import MAX_PHASES
+from analog_models.crossbar import CellArray
 
 NOMINAL = AnalogConfig()
+#: Without noise, and with rows that do not load one another: for them there is tests/analog_models/test_loading.py.
 QUIET = replace(
     NOMINAL,
     pcm=replace(NOMINAL.pcm, read_noise_scale=0.0),
-    periphery=replace(NOMINAL.periphery, temperature_k=0.0, comparator_noise_v=0.0),
+    periphery=replace(
+        NOMINAL.periphery,
+        temperature_k=0.0,
+        comparator_noise_v=0.0,
+        shot_noise=0.0,
+        wire_ohm=0.0,
+        compression_per_ua=0.0,
+    ),
+    resolution_bits=20,
 )
 TILES, ROWS, BIAS, COLUMNS, FRAMES = (0, 1), 20, 4, 11, 7
 
@@ -76,6 +84,8 @@ def pulses(seed: int, loud: int) -> np.ndarray:
     times = rng.integers(0, loud + 1, (3, FRAMES, ROWS + BIAS)).astype(np.uint16)
     times[:, :, ROWS:] = times[:, :1, ROWS:] // 4
     times[0, :, ROWS:] = 0
+    times[1, 2] = times[0, 2]  # a frame with equal pulses in phases that are not the same in others
+    times[2, 4:6, :ROWS] = times[0, 4:6, :ROWS]
     return times
 
 
@@ -105,19 +115,19 @@ def run(chip: AnalogChip, frames: np.ndarray, served: Sequence[Sequence[TileEven
 
 @settings(max_examples=80)
 @given(steps=programs(), seed=st.integers(0, 10**6), loud=st.sampled_from([10, 60, 255, 511]))
-def test_phases_may_be_merged_and_batches_split_in_any_way(steps: list[Step], seed: int, loud: int) -> None:
+def test_neither_batch_nor_looks_change_a_bit(steps: list[Step], seed: int, loud: int) -> None:
     times, frames = pulses(seed, loud), np.array([3, 4, 5, 6, 90, 91, 2])
-    merged = run(make_chip(NOMINAL, seed), frames, events(steps, times))
-    one_by_one = run(make_chip(NOMINAL, seed), frames, events(steps, times), look=True)
+    at_once = run(make_chip(NOMINAL, seed), frames, events(steps, times))
+    looked_at = run(make_chip(NOMINAL, seed), frames, events(steps, times), look=True)
     backwards = run(make_chip(NOMINAL, seed), frames[::-1], events(steps, times[:, ::-1]))
-    single = [run(make_chip(NOMINAL, seed), frames[i : i + 1], events(steps, times[:, i : i + 1])) for i in range(3)]
+    single = [run(make_chip(NOMINAL, seed), frames[i : i + 1], events(steps, times[:, i : i + 1])) for i in range(5)]
     with patch("analog_models.capacitors._TOGETHER", 3):
         in_parts = run(make_chip(NOMINAL, seed), frames, events(steps, times))
-    for number, codes in enumerate(merged):
-        np.testing.assert_array_equal(one_by_one[number], codes)
+    for number, codes in enumerate(at_once):
+        np.testing.assert_array_equal(looked_at[number], codes)
         np.testing.assert_array_equal(in_parts[number], codes)
         np.testing.assert_array_equal(backwards[number][::-1], codes)
-        np.testing.assert_array_equal(np.concatenate([part[number] for part in single]), codes[:3])
+        np.testing.assert_array_equal(np.concatenate([part[number] for part in single]), codes[:5])
 
 
 @settings(max_examples=60)
@@ -131,27 +141,44 @@ def test_voltages_are_those_of_the_circuit(steps: list[Step], seed: int, loud: i
         circuit.integrate(5 + 300 * number, step, times)
     end = 5 + 300 * len(steps)
     served = events(steps, times)
-    run(chip, np.arange(FRAMES), [group for group in served if group[0].cycle <= end + 3])
+    # Every phase on its own; that alike ones have even shares is tested below.
+    with patch("analog_models.crossbar._ALIKE", -1.0):
+        run(chip, np.arange(FRAMES), [group for group in served if group[0].cycle <= end + 3])
+        seen = [chip.tile(tile).voltage_mv(end) for tile in TILES]
     for tile in TILES:
-        np.testing.assert_allclose(chip.tile(tile).voltage_mv(end), circuit.v_mv[tile], atol=0.01)
+        np.testing.assert_allclose(seen[tile], circuit.v_mv(tile), atol=0.01)
 
 
 class Circuit:
-    """Two tiles' capacitors as a circuit: one voltage each, changed by every phase."""
+    """Two tiles' capacitors as a circuit: one level each, changed by every phase."""
 
     def __init__(self, chip: AnalogChip) -> None:
-        self.chip, self.cycle = chip, 5
-        self.v_mv = [np.zeros((FRAMES, COLUMNS)) for _ in TILES]
+        self.chip, self.cycle, self.periphery = chip, 5, chip.config.periphery
+        self.level = [np.zeros((FRAMES, COLUMNS)) for _ in TILES]
         self.idle = [np.zeros((FRAMES, COLUMNS)) for _ in TILES]
         self.connected: list[int | None] = [None, None]
         self.shares = [False, False]
 
+    def v_mv(self, tile: int) -> np.ndarray:
+        """A capacitance of 1 + a V: the voltage that solves V + a V^2 / 2 = level."""
+        a = self.periphery.capacitor_per_v * 1e-3
+        return (np.sqrt(1 + 2 * a * self.level[tile]) - 1) / a
+
+    def bank(self, tile: int, first: int, last: int) -> np.ndarray:
+        return 50 * self.chip.tile(tile).columns.capacitors[first:last].sum(axis=0)
+
     def integrate(self, cycle: int, step: Step, times: np.ndarray) -> None:
         droop = 40e-6 * (cycle - self.cycle)
         self.cycle = cycle
+        joint = all(self.shares) and None not in self.connected
+        banks = [self.bank(tile, 0, self.connected[tile] or 0) for tile in TILES]
+        leaks = [self.chip.tile(tile).columns.leak for tile in TILES]
         for tile in TILES:
-            self.v_mv[tile] = self.v_mv[tile] - droop
-            self.idle[tile] = self.idle[tile] - droop
+            leak = leaks[tile]
+            if joint:
+                leak = leaks[0] if not sum(banks).any() else sum(map(np.multiply, banks, leaks)) / sum(banks)
+            self.level[tile] = self.level[tile] - droop * leak
+            self.idle[tile] = self.idle[tile] - droop * leaks[tile]
         charge = {}
         for tile, bank, which in step.tiles:
             self.connect(tile, bank.capacitors)
@@ -166,42 +193,53 @@ class Circuit:
 
     def connect(self, tile: int, capacitors: int | None) -> None:
         before = self.connected[tile]
-        if before is not None and capacitors != before:
-            v, idle = self.v_mv[tile], self.idle[tile]
-            if capacitors > before:
-                self.v_mv[tile] = (before * v + (capacitors - before) * idle) / capacitors
-            else:
-                self.idle[tile] = ((8 - before) * idle + (before - capacitors) * v) / (8 - capacitors)
+        if before is not None and capacitors is not None and capacitors != before:
+            level, idle = self.level[tile], self.idle[tile]
+            moved = self.bank(tile, min(before, capacitors), max(before, capacitors))
+            stays = self.bank(tile, 0, before) if capacitors > before else self.bank(tile, before, 8)
+            mixed = (stays * (level if capacitors > before else idle)) + moved * (
+                idle if capacitors > before else level
+            )
+            (self.level if capacitors > before else self.idle)[tile] = mixed / (stays + moved)
         self.connected[tile] = capacitors
 
-    def charge_fc(self, tile: int, bank: TileControls, times: np.ndarray) -> np.ndarray | None:
+    def charge_fc(self, tile: int, bank: TileControls, times: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """What a phase moves, and what both branches together do."""
         if not (bank.wp1 or bank.wp2):
             return None
         columns, g = self.chip.tile(tile).columns, self.chip.tile(tile).cells.read_us()
         path = columns.path / 4096
         steered = columns.polarity / 4096 * (-1 if bank.discharge else 1)
-        net = sum(
-            g[i] * (1 + path + steered) - g[i + 1] * (1 - path - steered) for i in (0,) * bank.wp1 + (2,) * bank.wp2
-        )
-        sign = -1 if bank.discharge else 1
-        return sign * (times.astype(float) @ net) * 0.3 / 320 * columns.gain + columns.offset_fc
+        devices = (0,) * bank.wp1 + (2,) * bank.wp2
+        net = sum(g[i] * (1 + path + steered) - g[i + 1] * (1 - path - steered) for i in devices)
+        both = sum(g[i] + g[i + 1] for i in devices)
+        # What both branches draw is taken from the means of eight blocks of rows.
+        block = np.append(np.arange(ROWS) * 8 // ROWS, 8 + np.arange(BIAS))
+        means = np.stack([both[block == number].mean(axis=0) for number in block])
+        sign, ratio = -1 if bank.discharge else 1, 0.3 / 320 * columns.gain
+        return sign * (times.astype(float) @ net) * ratio + columns.offset_fc, times.astype(float) @ means * ratio
 
     def settle(self, tiles: tuple[int, ...], charges: dict) -> None:
         moved = [charges[tile] for tile in tiles if charges.get(tile) is not None]
-        total = sum(self.connected[tile] or 0 for tile in tiles)
-        if total:
-            v = sum((self.connected[tile] or 0) * self.v_mv[tile] for tile in tiles) / total
+        banks = [self.bank(tile, 0, self.connected[tile] or 0) for tile in tiles]
+        total = sum(banks)
+        low, high = (self.periphery.level_mv(rail) for rail in (-550.0, 550.0))
+        if any(self.connected[tile] for tile in tiles):
+            level = sum(bank * self.level[tile] for bank, tile in zip(banks, tiles, strict=True)) / total
             if moved:
-                v = np.clip(v + sum(moved) / (total * 50) * 1e3, -550, 550)
+                # dV/dt = I - lambda (I+ + I-) V, by the trapezoidal rule.
+                half = self.periphery.output_per_v / 2 * sum(both for _, both in moved) / total
+                level = (level * (1 - half) + sum(net for net, _ in moved) / total * 1e3) / (1 + half)
+                level = np.clip(level, low, high)
         else:
-            v = self.v_mv[tiles[0]]
+            level = self.level[tiles[0]]
             if moved:
-                v = np.where(sum(moved) > 0, 550.0, -550.0)
+                level = np.where(sum(net for net, _ in moved) > 0, high, low)
         for tile in tiles:
-            self.v_mv[tile] = v
+            self.level[tile] = level
 
 
-# What is cheap is not walked through -----------------------------------------------------------------------------
+# Phases that are alike --------------------------------------------------------------------------------------------
 
 
 def balanced(seed: int, loud: int, capacitors: int = 5) -> tuple[AnalogChip, list[list[TileEvent]]]:
@@ -213,30 +251,36 @@ def balanced(seed: int, loud: int, capacitors: int = 5) -> tuple[AnalogChip, lis
 
 
 def test_an_ordinary_mac_takes_one_product_for_each_of_its_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    merges, walks = [], []
-    merge, walk = Node._merge, Node._walk
-    monkeypatch.setattr(Node, "_merge", lambda node, phases: merges.append(len(phases)) or merge(node, phases))
-    monkeypatch.setattr(Node, "_walk", lambda node, *args: walks.append(len(args[-1][0])) or walk(node, *args))
+    groups = []
+    charge = CellArray.charge
+    monkeypatch.setattr(CellArray, "charge", lambda cells, *args: groups.append(args[:2]) or charge(cells, *args))
     chip, served = balanced(1, 20)
-    run(chip, np.arange(FRAMES), served)
-    assert (merges, walks) == ([4], [])
-    # A few capacitors near the rails are walked through; if they are many, each phase gets its product.
-    chip, served = balanced(1, 511, capacitors=2)
-    run(chip, np.arange(FRAMES), served)
-    assert merges[1:] == [4, 1, 1, 1, 1]
+    single = [
+        [replace(event, row_time=None if event.row_time is None else event.row_time[:1]) for event in group]
+        for group in served
+    ]
+    run(chip, np.arange(1), single)
+    mesh = [reads for pulses, reads in groups if pulses.rows == (0, ROWS)]
+    assert len(mesh) == 2
+    assert {(read.wp1, read.discharge) for reads in mesh for read in reads} == {
+        (True, True), (False, False), (True, False), (False, True),
+    }  # fmt: skip
 
 
-def test_single_capacitors_near_a_rail_are_walked_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    walks = []
-    walk = Node._walk
-    monkeypatch.setattr(Node, "_walk", lambda node, *args: walks.append(len(args[-1][0])) or walk(node, *args))
-    monkeypatch.setattr("analog_models.capacitors._FEW", 1.0)
-    chip, served = balanced(1, 511, capacitors=2)
-    merged = run(chip, np.arange(FRAMES), served)
-    assert 0 < walks[0] < FRAMES * COLUMNS
-    chip, _ = balanced(1, 511, capacitors=2)
-    for codes, expected in zip(merged, run(chip, np.arange(FRAMES), served, look=True), strict=True):
-        np.testing.assert_array_equal(codes, expected)
+def test_even_shares_of_phases_that_are_alike_are_close_to_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only rails and output resistance can tell; the pulses here bring a few columns to a rail."""
+    seen = []
+    for alike in (0.5, -1.0):
+        monkeypatch.setattr("analog_models.crossbar._ALIKE", alike)
+        chip = make_chip(QUIET, 1)
+        _, served = balanced(1, 511, capacitors=1)
+        run(chip, np.arange(FRAMES), served[:-1])
+        seen.append(chip.tile(0).voltage_mv(served[-1][0].cycle))
+    rails = np.abs(seen[0]) > 549
+    assert 0 < rails.sum() < rails.size / 2
+    off = np.abs(seen[0] - seen[1])
+    assert np.median(off) < 0.3
+    assert off.max() < 50
 
 
 def test_columns_that_nobody_reads_change_nothing_in_the_others() -> None:
@@ -262,8 +306,8 @@ def test_a_second_ramp_sees_the_same_voltage() -> None:
     assert np.array_equal(tile.v_mv, seen)
     # The next charge comes on top, with noise of its own.
     tile.integrate(frames, 1000, TileControls(), np.zeros((FRAMES, ROWS + BIAS), np.uint16))
-    offset = tile.columns.offset_fc / 250 * 1e3
-    assert tile.v_mv == pytest.approx(seen + offset)
+    offset = tile.columns.offset_fc / tile.circuits.bank_ff(0, 5) * 1e3
+    assert tile.v_mv == pytest.approx(seen + offset, abs=0.02)  # on capacitors that depend on the voltage
 
 
 def test_what_is_written_does_not_reach_back() -> None:
@@ -304,18 +348,16 @@ def test_noise_that_led_to_a_rail_is_forgotten_there() -> None:
     assert (tile.v_mv[:, inside].std(axis=0) > 0.1).all()
 
 
-def test_many_phases_without_a_look_stay_exact() -> None:
+def test_many_phases_without_a_look_wait_in_parts() -> None:
     chip = make_chip(QUIET, 1)
     tile, frames = chip.tile(0), np.arange(1)
     tile.precharge(frames, 0)
     x = np.full((1, ROWS + BIAS), 1, np.uint16)
-    for number in range(MAX_PHASES + 40):
+    for number in range(100):
         tile.integrate(frames, 10 * number + 10, TileControls(discharge=bool(number % 2), capacitors=8), x)
-    assert max(tile.node._counts) < MAX_PHASES
-    per_pair = 2 * tile.columns.offset_fc / 400 * 1e3
-    drift = (MAX_PHASES + 40) / 2 * per_pair - tile.node.now * 40e-6
-    polarity = tile.v_mv[0] - np.clip(drift, -550, 550)
-    assert np.abs(polarity).max() < 60  # what charging and discharging differ by
+        assert len(tile.node._waiting) < 16
+    drift = 100 * tile.columns.offset_fc / tile.circuits.bank_ff(0, 8) * 1e3 - tile.node.now * 40e-6 * tile.columns.leak
+    assert np.abs(tile.v_mv[0] - np.clip(drift, -550, 550)).max() < 6  # what charging and discharging differ by
 
 
 def test_a_precharge_of_one_tile_leaves_its_partner_what_both_had(monkeypatch: pytest.MonkeyPatch) -> None:

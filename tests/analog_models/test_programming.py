@@ -26,9 +26,9 @@ def test_a_full_tile_reaches_the_papers_figures() -> None:
     assert report.pairs.r_squared > 0.98
     assert report.weights.mean == pytest.approx(report.pairs.mean / np.sqrt(2), rel=0.05)
     assert report.unfinished < 0.001 * len(report.pairs)
-    # The report tells the truth about the array, up to drift, IR drop and the fixed-point unit.
+    # The report tells the truth about the array, up to drift and the fixed-point unit.
     chip.set_age(0.0)
-    found = chip.tile(0).weights()[0] / NOMINAL.periphery.attenuation(520)[:, np.newaxis]
+    found = chip.tile(0).weights()[0]
     assert found == pytest.approx(w + report.errors[0, 1], abs=1e-4)
 
 
@@ -115,12 +115,13 @@ def test_a_verification_reads_what_the_tile_reads() -> None:
             codes.append(tile.ramp(frames, 310, controls).astype(float))
             frames = frames + len(frames)
     per_weight = config.volts_per_weight_ns(1, drifted=False) * 255 / config.volts_per_cycle(settings.verify_slope)
-    expected = tile.weights_of(g[:2, 7])[0]
+    expected = tile.weights_of(g[:2, 7], capacitors=settings.verify_capacitors)[0]
     inside = np.abs(expected) < 0.7
     charged, discharged, up, down = (c.mean(axis=0) for c in codes)
     read = ((up - charged) - (down - discharged)) / 2 / per_weight
     assert read[inside] == pytest.approx(expected[inside], abs=0.005)
-    device = np.sqrt((config.pcm.pulse_sigma_us(g[:2, 7], 255) ** 2).sum(axis=0)) / 25
+    variance = config.pcm.pulse_sigma_us(g[:2, 7], 255) ** 2 + config.periphery.shot_noise_us2(g[:2, 7], 255)
+    device = np.sqrt(variance.sum(axis=0)) / 25
     sigma = np.sqrt(device**2 + settings.readout_sigma(config) ** 2)
     assert (codes[2].std(axis=0) / per_weight)[inside] == pytest.approx(sigma[inside], rel=0.1)
 
@@ -194,7 +195,7 @@ def test_rows_programmed_later_are_younger(small: Any) -> None:
     program(chip, {0: WeightTargets.balanced(w)})
     program(chip, {0: WeightTargets.balanced(w)}, rows=range(12, 24), written_s=day)
     cells = chip.tile(0).cells
-    fresh = cells.programmed * 25 / (1 << 18) * quiet.periphery.attenuation(24)[:, np.newaxis]
+    fresh = cells.programmed * 25 / (1 << 18)
     for age in (day / 2, day, 2 * day):
         chip.set_age(age)
         kept = (cells.read_us() / fresh)[0]
