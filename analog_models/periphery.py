@@ -270,10 +270,6 @@ class Columns:
             capacitors=1 + periphery.capacitor_sigma * z[7:],
         )
 
-    def gain_through(self, capacitors: int) -> Array:
-        """Gain of mirror and of so many capacitors together: (columns,)."""
-        return self.gain / self.capacitors[:capacitors].mean(axis=0)
-
     def branch_gains(self, discharge: bool = False) -> tuple[Array, Array]:
         """Gains of the G+ and of the G- branch of each column in a phase of this polarity: (columns,) twice."""
         steered = -self.polarity if discharge else self.polarity

@@ -1,6 +1,6 @@
 """Closed-loop tuning: put target weights into the PCM devices of a chip, row by row, one device at a time."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
@@ -72,14 +72,15 @@ class Programming:
             if not getattr(self, name) > 0:
                 raise ValueError(f"Programming.{name} must be positive, got {getattr(self, name)}")
 
-    def readout_sigma(self, config: AnalogConfig) -> float:
+    def readout_sigma(self, config: AnalogConfig, banks: int = 1) -> float:
         """Noise of the periphery in one read of one weight with a full pulse, in weights.
 
-        kT/C, comparator noise and the ramp's quantisation; the fixed offset is gone with a read without pulse.
+        kT/C, comparator noise and the ramp's quantisation; the fixed offset is gone with a read without pulse. `banks`
+        is 2 where two tiles share their capacitors.
         """
-        periphery = config.periphery
-        volts = config.volts_per_weight_ns(self.verify_capacitors, drifted=False) * periphery.ramp_full_ns
-        reset_v = periphery.reset_noise_mv(self.verify_capacitors * periphery.capacitor_ff) * 1e-3
+        periphery, capacitors = config.periphery, self.verify_capacitors * banks
+        volts = config.volts_per_weight_ns(capacitors, drifted=False) * periphery.ramp_full_ns
+        reset_v = periphery.reset_noise_mv(capacitors * periphery.capacitor_ff) * 1e-3
         lsb_v = config.volts_per_cycle(self.verify_slope)
         return sqrt(periphery.comparator_noise_v**2 + reset_v**2 + lsb_v**2 / 12) / volts
 
@@ -89,6 +90,7 @@ def program(
     targets: Mapping[int, WeightTargets],
     *,
     rows: ArrayLike | None = None,
+    joined: Collection[tuple[int, int]] = (),
     settings: Programming | None = None,
     written_s: float = 0.0,
     progress: Progress | None = None,
@@ -99,8 +101,8 @@ def program(
     A pair of devices holds its weight on one side: a positive weight on the first device, a negative one on the second.
     Each device of the row is RESET, then gets partial SET pulses, whose widths come over the columns, until the weight
     reads right; what overshoots is RESET and starts again. Each weight is read through its own mirror and read path, so
-    that their errors are tuned away with the device's. Afterwards the devices relax and begin to drift; reads see them
-    at the age of the chip's configuration.
+    that their errors are tuned away with the device's; of its capacitors, those of the verification. Afterwards the
+    devices relax and begin to drift; reads see them at the age of the chip's configuration.
 
     Parameters
     ----------
@@ -108,6 +110,8 @@ def program(
     targets : mapping of tile to WeightTargets
     rows : sequence of int, optional
         Program these word lines only, for example the bias rows, ``range(512, 520)``. Targets keep their full shape.
+    joined : collection of (north, south)
+        Tiles that share their capacitors in the MACs to come: their weights are read in this combined configuration.
     settings : Programming, optional
     written_s : float
         When this happens, s on the clock that the chip's age is read from; the devices' age counts from here. 0 for
@@ -139,6 +143,7 @@ def program(
     if not written_s >= 0:
         raise ValueError(f"written_s must be 0 s or later, got {written_s}")
     chosen = _rows(chip, rows)
+    partners = {north: (north, south) for north, south in joined} | {south: (south, north) for north, south in joined}
     jobs: list[tuple[int, int, Array]] = []
     for index, weights in targets.items():
         if index not in chip.used:
@@ -155,7 +160,8 @@ def program(
             progress(done, len(jobs))
         wanted = target[chosen]
         seen = None if watch is None else partial(watch, index, pair)
-        errors, pulses, missed = _tune(_Job(chip.tile(index), pair, chosen, wanted), settings, written_s, seen)
+        job = _Job(tuple(chip.tile(one) for one in partners.get(index, (index,))), pair, chosen, wanted)
+        errors, pulses, missed = _tune(job, settings, written_s, seen)
         report.errors[index, pair] = errors.astype(np.float32)
         report.targets[index, pair] = wanted.astype(np.float32)
         report.iterations[index, pair] = pulses
@@ -199,17 +205,29 @@ def _checked(chip: AnalogChip, index: int, pair: int, target: ArrayLike) -> Arra
 
 @dataclass(frozen=True)
 class _Job:
-    """What is tuned: one pair of devices (1 or 2) in `rows` of a tile, to `target` (rows, columns)."""
+    """What is tuned: one pair of devices (1 or 2) in `rows` of the first tile, to `target` (rows, columns).
 
-    tile: Tile
+    A second tile shares its capacitors.
+    """
+
+    tiles: tuple[Tile, ...]
     pair: int
     rows: NDArray[np.int64]
     target: Array
 
     @property
+    def tile(self) -> Tile:
+        """Whose weights they are."""
+        return self.tiles[0]
+
+    @property
     def first(self) -> int:
         """The pair's first device; the second follows."""
         return 2 * (self.pair - 1)
+
+    def capacitance(self, capacitors: int) -> Array:
+        """Of so many capacitors of each tile over the nominal one: (columns,)."""
+        return np.mean([tile.columns.capacitors[:capacitors].mean(axis=0) for tile in self.tiles], axis=0)
 
 
 def _tune(
@@ -258,7 +276,8 @@ def _loop(
     """
     tile, target, first = job.tile, job.target, job.first
     config, pcm = tile.config, tile.config.pcm
-    readout_variance = settings.readout_sigma(config) ** 2
+    readout_variance = settings.readout_sigma(config, len(job.tiles)) ** 2
+    capacitance = job.capacitance(settings.verify_capacitors)
     columns = target.shape[1]
     negative = target < 0
     sign = np.where(negative, -1.0, 1.0).ravel()
@@ -284,7 +303,7 @@ def _loop(
         positive = sign[todo] > 0
         active, rest = g[todo], other[todo]
         pair_us = np.stack([np.where(positive, active, rest), np.where(positive, rest, active)])
-        weight = sign[todo] * tile.weights_of(pair_us, column, capacitors=settings.verify_capacitors)[0]
+        weight = sign[todo] * tile.weights_of(pair_us, column, capacitance=capacitance)[0]
         sigma_us = _verify_sigma_us(tile.config, settings, active, rest)
         sigma = np.sqrt((sigma_us / pcm.g_max_us) ** 2 + readout_variance / settings.reads)
         missing = magnitude[todo] - (weight + sigma * draws(Draw.VERIFY, todo.size))

@@ -175,16 +175,17 @@ class Tile:
         return self.weights_of(self.cells.read_us())
 
     def weights_of(
-        self, g_us: Array, columns: NDArray[np.intp] | slice = slice(None), *, capacitors: int | None = None
+        self, g_us: Array, columns: NDArray[np.intp] | slice = slice(None), *, capacitance: Array | float = 1.0
     ) -> Array:
         """Weights that columns of this tile read from the devices of one or two pairs.
 
         ``g_us`` is (2 or 4, ..., columns), or holds the cells of the listed `columns`; the result has half as many
-        entries in the first dimension. Read through so many `capacitors`, a column has their mismatch, too.
+        entries in the first dimension. `capacitance` is that of the capacitors that are read through, over the nominal
+        one, of all columns.
         """
         charging, discharging = (self.columns.branch_gains(discharge) for discharge in (False, True))
         plus, minus = ((a + b)[columns] / 2 for a, b in zip(charging, discharging, strict=True))
-        gain = self.columns.gain if capacitors is None else self.columns.gain_through(capacitors)
+        gain = self.columns.gain / capacitance
         return (g_us[0::2] * plus - g_us[1::2] * minus) * (gain[columns] / self.config.pcm.g_max_us)
 
     def next_draws(self) -> Callable[[int, int], Array]:

@@ -205,7 +205,7 @@ def mvm_work(config: ChipConfig) -> tuple[Program, AnalogChip]:
 def _on_chip(network: FeedForwardNetwork, config: ChipConfig) -> tuple[Program, AnalogChip]:
     program = compile_network(network, config)
     chip = make_chip(program)
-    program_weights(chip, program.targets)
+    program_weights(chip, program.targets, joined=program.pairs)
     return program, chip
 
 
@@ -232,7 +232,7 @@ def full_frame_work(lanes: int) -> tuple[Program, AnalogChip]:
     """A program whose frames fill the chip, and the programmed chip: one of each for all cases of a process."""
     program = full_frame(replace(preset(), lanes=lanes))
     chip = make_chip(program)
-    program_weights(chip, program.targets)
+    program_weights(chip, program.targets, joined=program.pairs)
     return program, chip
 
 

@@ -111,7 +111,7 @@ def calibrate(
     chip = make_chip(program, analog, seed=seed)
     session = _Session(network, program, chip, pinned, written_s=0.0, say=say)
     say("programming the weights")
-    report = program_weights(chip, program.targets, progress=advance)
+    report = program_weights(chip, program.targets, joined=program.pairs, progress=advance)
     return session.run(np.asarray(inputs, np.float64), steps, report)
 
 
@@ -351,8 +351,10 @@ class _Session:
         self._program(index, rows)
 
     def _program(self, index: int, rows: NDArray[np.int64]) -> None:
-        targets = {tile: self.targets[tile] for tile in self.plans[index].tiles}
-        program_weights(self.chip, targets, rows=rows, written_s=self.written_s)
+        tiles = self.plans[index].tiles
+        joined = [(tiles[0], tiles[1])] if len(tiles) == 2 else []
+        targets = {tile: self.targets[tile] for tile in tiles}
+        program_weights(self.chip, targets, rows=rows, joined=joined, written_s=self.written_s)
 
     def _tune_window(self, index: int, inputs: Array) -> None:
         """The opening of the output-enable window with the smallest error after the activation."""

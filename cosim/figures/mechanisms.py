@@ -1,11 +1,12 @@
 """What makes a MAC inexact, mechanism by mechanism: which constants of the analog models each one consists of."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from analog_models.config import AnalogConfig
 from analog_models.reception import TransportConfig
 
-__all__ = ["MECHANISMS", "TRANSPORT", "Mechanism"]
+__all__ = ["LINEARITY", "MECHANISMS", "TRANSPORT", "Mechanism"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Mechanism:
     ----------
     name : str
     constants : tuple of str
-        "model.constant" of `AnalogConfig`; the ideal preset's values switch them off.
+        "model.constant", or "constant", of `AnalogConfig`; the ideal preset's values switch them off.
     needs : tuple of str
         What must be real as well for it to act, and does not disturb without it.
     """
@@ -34,14 +35,41 @@ class Mechanism:
         real = replace(AnalogConfig.nominal(analog.devices), transport=TransportConfig())
         return _take(analog, self.constants + self.needs, real)
 
+    def scaled(self, analog: AnalogConfig, factor: float) -> AnalogConfig:
+        """The chip with its constants so many times the nominal ones."""
+        for path in self.constants:
+            value = factor * _constant(AnalogConfig.nominal(analog.devices), path)
+            analog = _with(analog, path, value)
+        return analog
+
+
+def _constant(analog: AnalogConfig, path: str) -> Any:
+    for name in path.split("."):
+        analog = getattr(analog, name)
+    return analog
+
+
+def _with(analog: AnalogConfig, path: str, value: Any) -> AnalogConfig:
+    *model, name = path.split(".")
+    if not model:
+        return replace(analog, **{name: value})
+    return replace(analog, **{model[0]: replace(getattr(analog, model[0]), **{name: value})})
+
 
 def _take(analog: AnalogConfig, constants: tuple[str, ...], source: AnalogConfig) -> AnalogConfig:
     for path in constants:
-        model, name = path.split(".")
-        part = replace(getattr(analog, model), **{name: getattr(getattr(source, model), name)})
-        analog = replace(analog, **{model: part})
+        analog = _with(analog, path, _constant(source, path))
     return analog
 
+
+#: What makes a MAC depend on more than each row's own pulse, in proportion.
+LINEARITY = (
+    Mechanism("IR drop", ("periphery.wire_ohm",)),
+    Mechanism("mirrors' compression", ("periphery.compression_per_ua",), needs=("periphery.compression_mismatch",)),
+    Mechanism("mismatch of compression", ("periphery.compression_mismatch",), needs=("periphery.compression_per_ua",)),
+    Mechanism("mirrors' output resistance", ("periphery.output_per_v",)),
+    Mechanism("capacitors' voltage dependence", ("periphery.capacitor_per_v",)),
+)
 
 #: Every constant in which the nominal preset is not ideal belongs to one of them.
 MECHANISMS = (
@@ -60,15 +88,20 @@ MECHANISMS = (
     Mechanism("drift, one hour", ("pcm.drift_scale",)),
     Mechanism("1/f noise, one hour", ("pcm.accumulated_noise_scale",)),
     Mechanism("noise of a read", ("pcm.read_noise_scale",)),
-    Mechanism("column gain, G+/G- paths", ("periphery.column_gain_sigma", "periphery.path_mismatch_sigma")),
+    Mechanism(
+        "column gain, capacitors, G+/G- paths",
+        ("periphery.column_gain_sigma", "periphery.capacitor_sigma", "periphery.path_mismatch_sigma"),
+    ),
     Mechanism("charge/discharge, offsets", ("periphery.polarity_mismatch_sigma", "periphery.phase_offset_sigma_fc")),
     Mechanism("capacitor's rails", ("periphery.rail_low_v", "periphery.rail_high_v")),
     Mechanism(
         "ramp and comparator",
         ("periphery.comparator_offset_sigma_v", "periphery.comparator_noise_v", "periphery.ramp_bow_ns"),
     ),
-    Mechanism("kT/C noise", ("periphery.temperature_k",)),
-    Mechanism("droop, IR drop", ("periphery.droop_v_per_s", "periphery.wire_ohm")),
+    Mechanism("kT/C and shot noise", ("periphery.temperature_k", "periphery.shot_noise")),
+    Mechanism("droop", ("periphery.droop_v_per_s", "periphery.droop_spread")),
+    *LINEARITY,
+    Mechanism("rounding of cells in sums", ("resolution_bits",)),
 )
 
 #: Off in the nominal preset.

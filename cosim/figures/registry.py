@@ -8,7 +8,7 @@ from cosim.figures.study import Study
 __all__ = ["STUDIES", "UnknownStudyError", "load_study", "select"]
 
 #: Modules of this package that have a `STUDY`. They are imported when asked for: some of them need much.
-STUDIES = ("programming", "mac", "accuracy", "training", "drift", "timing", "transport", "verification")
+STUDIES = ("programming", "mac", "linearity", "accuracy", "training", "drift", "timing", "transport", "verification")
 
 
 class UnknownStudyError(ValueError):

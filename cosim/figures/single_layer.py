@@ -47,10 +47,10 @@ def compile_layer(layer: Layer, config: ChipConfig, analog: AnalogConfig, option
     return compile_network(FeedForwardNetwork((layer,)), config, mapping)
 
 
-def program_chip(program: Program, analog: AnalogConfig, seed: int) -> AnalogChip:
-    """A chip with the program's weights, tuned in closed loop."""
+def program_chip(program: Program, analog: AnalogConfig, seed: int, *, combined: bool = True) -> AnalogChip:
+    """A chip with the program's weights, tuned in closed loop: those of two tiles in the combined configuration."""
     chip = make_chip(program, analog, seed=seed)
-    program_weights(chip, program.targets)
+    program_weights(chip, program.targets, joined=program.pairs if combined else ())
     return chip
 
 

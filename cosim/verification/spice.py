@@ -1,9 +1,9 @@
 """The analog models against ngspice: one column at a time as a circuit, made from a tile's own parameters.
 
-The circuit has a switch and a resistor for every device, an ammeter for the branch of every device of a cell, mirrors
-that carry their currents to the capacitor, a leak, and a ramp that passes the capacitor. What an array does to its
-conductances (drift, 1/f noise, IR drop) is in the resistors; noise of a read, of the precharge and of comparators is
-off, for a circuit has none in a transient analysis.
+The circuit has a switch and a resistor for every device, a wire with a resistor for every cell along each branch, an
+ammeter at its end, mirrors that carry the branches' currents to the capacitor, a leak, and a ramp that passes the
+capacitor. What an array does to its conductances (drift, 1/f noise) is in the resistors; noise of a read, of the
+precharge, of currents and of comparators is off, for a circuit has none in a transient analysis.
 """
 
 import re
@@ -22,7 +22,7 @@ from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.periphery import Periphery
 
-__all__ = ["Case", "Phase", "SpiceError", "Verdict", "compare", "netlist", "quiet", "spice_version"]
+__all__ = ["Case", "Phase", "SpiceError", "Verdict", "compare", "linear", "netlist", "quiet", "spice_version"]
 
 Array = NDArray[np.float64]
 
@@ -135,9 +135,16 @@ class Verdict:
 
 
 def quiet(config: AnalogConfig) -> AnalogConfig:
-    """The same without noise that a transient analysis does not have."""
+    """The same without noise that a transient analysis does not have, and without rounding."""
     pcm = replace(config.pcm, read_noise_scale=0.0)
-    return replace(config, pcm=pcm, periphery=replace(config.periphery, temperature_k=0.0, comparator_noise_v=0.0))
+    periphery = replace(config.periphery, temperature_k=0.0, comparator_noise_v=0.0, shot_noise=0.0)
+    return replace(config, pcm=pcm, periphery=periphery, resolution_bits=20)
+
+
+def linear(config: AnalogConfig) -> AnalogConfig:
+    """The same without what makes a column's charge depend on more than each row's own pulse, but for the rails."""
+    periphery = replace(config.periphery, wire_ohm=0.0, compression_per_ua=0.0, output_per_v=0.0, capacitor_per_v=0.0)
+    return replace(config, periphery=periphery)
 
 
 def spice_version() -> str | None:
@@ -213,54 +220,53 @@ def _ramp(periphery: Periphery, start: int, slope: int, begin_ns: float) -> str:
 def netlist(case: Case) -> str:
     """The circuit and its analysis, for ngspice.
 
-    Nodes: `bias`, 0.3 V; `rowN_T`, the word lines of tile T; `cap`, the capacitors; `cmp`, the comparator's input.
+    Nodes: `bias`, 0.3 V; `row<N>_<pair>_<tile>`, word lines as a pair of devices hears them; `wire<N>_<branch>_<tile>`,
+    along a branch; `level`, a constant capacitance that has the capacitors' charge; `cap`, their voltage; `cmp`, the
+    comparator's input.
     """
     chip, periphery = case.chip, case.chip.config.periphery
-    banks = len(case.tiles)
-    farad = case.capacitors * banks * periphery.capacitor_ff * 1e-15
     lines = [
-        f"* column {case.column} of {banks} tile(s), {len(case.phases)} phases",
+        f"* column {case.column} of {len(case.tiles)} tile(s), {len(case.phases)} phases",
         f"Vbias bias 0 {periphery.read_voltage_v}",
         ".model row SW(RON=1m ROFF=1e15 VT=0.5 VH=0)",
-        f"Ccap cap 0 {farad:.12g} IC={periphery.precharge_v}",
     ]
-    mirrored = []
+    mirrored, drawn, farads, leaks = [], [], [], []
     for tile in case.tiles:
-        cells, columns = chip.tile(tile).cells, chip.tile(tile).columns
-        g_us = cells.read_us()[:, :, case.column]
-        for row in range(g_us.shape[1]):
-            lengths = [int(phase.pulses[tile][row]) for phase in case.phases]
-            lines.append(f"Vrow{row}_{tile} row{row}_{tile} 0 {_pulses(lengths)}")
-        for device, conductances in enumerate(g_us):
-            name = f"{device}_{tile}"
-            lines.append(f"Vsense{name} sense{name} 0 0")
-            for row, g in enumerate(conductances):
-                if g > 0:
-                    middle = f"cell{row}_{name}"
-                    lines.append(f"S{row}_{name} bias {middle} row{row}_{tile} 0 row")
-                    lines.append(f"R{row}_{name} {middle} sense{name} {1e6 / g:.12g}")
+        circuits, columns = chip.tile(tile).circuits, chip.tile(tile).columns
+        lines += _cells(case, tile)
+        ratio = periphery.mirror_ratio * float(columns.gain[case.column])
+        for branch in range(2):
+            name = f"{branch}_{tile}"
             gains = []
             for phase in case.phases:
-                plus, minus = (float(gain[case.column]) for gain in columns.branch_gains(phase.discharge))
-                signed = (plus if device % 2 == 0 else -minus) * (-1 if phase.discharge else 1)
-                gains.append(signed if (phase.wp1, phase.wp2)[device // 2] else 0.0)
+                gain = float(columns.branch_gains(phase.discharge)[branch][case.column])
+                gains.append(gain * (-1 if phase.discharge != bool(branch) else 1))
             lines.append(f"Vgain{name} gain{name} 0 {_steps(gains)}")
-            ratio = periphery.mirror_ratio * float(columns.gain[case.column])
-            mirrored.append(f"{ratio:.12g}*V(gain{name})*I(Vsense{name})")
+            kappa = 1e6 * periphery.compression_per_ua * float(columns.compression[branch, case.column])
+            current = f"I(Vsense{name})"
+            mirrored.append(f"{ratio:.12g}*V(gain{name})*({current}-{kappa:.12g}*{current}*{current})")
+            drawn.append(f"{ratio:.12g}*{current}")
         # Charge that the switches inject before the end of every phase, within 1 ns.
         points, ampere = [(0.0, 0.0)], float(columns.offset_fc[case.column]) * 1e-6
         for number in range(1, len(case.phases) + 1):
             begin = number * _PHASE - 3.0
             points += [(begin, 0.0), (begin + _EDGE, ampere), (begin + 1, ampere), (begin + 1 + _EDGE, 0.0)]
-        lines.append(f"Ioffset{tile} 0 cap {_pwl(points)}")
-    lines.append(f"Bmirror 0 cap I = {' + '.join(mirrored)}")
-    leak = periphery.droop_mv(_PHASE) / _PHASE * 1e6 * farad  # mV/ns are 1e6 V/s
-    lines.append(f"Ileak 0 cap {leak:.12g}")
+        lines.append(f"Ioffset{tile} 0 level {_pwl(points)}")
+        farads.append(float(circuits.bank_ff(0, case.capacitors)[case.column]) * 1e-15)
+        leaks.append(farads[-1] * float(columns.leak[case.column]))
+    above = f"(V(cap)-{periphery.precharge_v})"
+    lines += [
+        f"Clevel level 0 {sum(farads):.12g} IC=0",
+        f"Bcap cap 0 V = {periphery.precharge_v}+{_voltage(periphery.capacitor_per_v)}",
+        f"Bmirror 0 level I = {' + '.join(mirrored)}",
+        f"Boutput level 0 I = {periphery.output_per_v:.12g}*{above}*({' + '.join(drawn)})",
+        f"Ileak 0 level {periphery.droop_mv(_PHASE) / _PHASE * 1e6 * sum(leaks):.12g}",  # mV/ns are 1e6 V/s
+    ]
     low, high = (rail + periphery.precharge_v * 1e3 for rail in periphery.rails_mv)
     clamp = "1" if case.clamp_at_once else "V(hold)"
     lines += [
         f"Vhold hold 0 {_pwl(_holding(len(case.phases)))}",
-        f"Brails cap 0 I = {clamp}*{_CLAMP_S}*(V(cap) > {high * 1e-3} ? V(cap)-{high * 1e-3} : "
+        f"Brails level 0 I = {clamp}*{_CLAMP_S}*(V(cap) > {high * 1e-3} ? V(cap)-{high * 1e-3} : "
         f"(V(cap) < {low * 1e-3} ? V(cap)-{low * 1e-3} : 0))",
     ]
     offset = float(chip.tile(0).columns.comparator_mv[case.column]) * 1e-3
@@ -278,6 +284,33 @@ def netlist(case: Case) -> str:
         ".end",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _voltage(per_v: float) -> str:
+    """What V solves V + a V^2 / 2 = level: the capacitance is C (1 + a V), above the precharge level."""
+    return f"(sqrt(1+{2 * per_v:.12g}*V(level))-1)/{per_v:.12g}" if per_v else "V(level)"
+
+
+def _cells(case: Case, tile: int) -> list[str]:
+    """Rows, cells, wires and ammeters of one tile's column: devices of both pairs hang on the wire of their branch."""
+    ohm = case.chip.config.periphery.wire_ohm
+    g_us = case.chip.tile(tile).cells.read_us()[:, :, case.column]
+    rows, lines = g_us.shape[1], []
+    for pair in range(2):
+        for row in range(rows):
+            lengths = [int(phase.pulses[tile][row]) * (phase.wp1, phase.wp2)[pair] for phase in case.phases]
+            lines.append(f"Vrow{row}_{pair}_{tile} row{row}_{pair}_{tile} 0 {_pulses(lengths)}")
+    for branch in range(2):
+        name = f"{branch}_{tile}"
+        lines.append(f"Vsense{name} bias wire{rows}_{name} 0")  # row N is one cell nearer to the circuits than N - 1
+        if ohm:
+            lines += [f"Rwire{row}_{name} wire{row}_{name} wire{row + 1}_{name} {ohm:.12g}" for row in range(rows)]
+        for device in (branch, branch + 2):
+            for row in np.flatnonzero(g_us[device] > 0).tolist():
+                cell, node = f"{row}_{device}_{tile}", f"wire{row if ohm else rows}_{name}"
+                lines.append(f"S{cell} {node} cell{cell} row{row}_{device // 2}_{tile} 0 row")
+                lines.append(f"R{cell} cell{cell} 0 {1e6 / float(g_us[device, row]):.12g}")
+    return lines
 
 
 def _holding(phases: int) -> list[tuple[float, float]]:

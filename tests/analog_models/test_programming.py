@@ -115,7 +115,7 @@ def test_a_verification_reads_what_the_tile_reads() -> None:
             codes.append(tile.ramp(frames, 310, controls).astype(float))
             frames = frames + len(frames)
     per_weight = config.volts_per_weight_ns(1, drifted=False) * 255 / config.volts_per_cycle(settings.verify_slope)
-    expected = tile.weights_of(g[:2, 7], capacitors=settings.verify_capacitors)[0]
+    expected = tile.weights_of(g[:2, 7], capacitance=tile.columns.capacitors[0])[0]
     inside = np.abs(expected) < 0.7
     charged, discharged, up, down = (c.mean(axis=0) for c in codes)
     read = ((up - charged) - (down - discharged)) / 2 / per_weight
@@ -207,6 +207,21 @@ def test_rows_programmed_later_are_younger(small: Any) -> None:
     sigma = quiet.pcm.pulse_sigma_us(cells.read_us()[:2], 100)
     expected = (sigma[:, :12] ** 2).mean() / (sigma[:, 12:] ** 2).mean()
     assert old / young == pytest.approx(expected, rel=0.01)
+
+
+def test_weights_of_joined_tiles_are_read_through_the_capacitors_of_both(small: Any) -> None:
+    """As their MACs are: what one bank's mismatch does to a weight read alone, tuning does not see."""
+    periphery = replace(NOMINAL.periphery, capacitor_sigma=0.2)
+    config = replace(NOMINAL, periphery=periphery, pcm=replace(NOMINAL.pcm, accumulated_noise_scale=0.0), age_s=20.0)
+    w, found = {tile: WeightTargets.balanced(np.full((24, 12), 0.6)) for tile in (0, 1)}, []
+    for joined in ((), ((0, 1),)):
+        chip = small(config, tiles=(0, 1), pairs={0: 1})
+        program(chip, w, joined=joined)
+        found.append(chip.tile(0).weights()[0].mean(axis=0) / 0.6)
+    own, south = (chip.tile(tile).columns.capacitors[0] for tile in (0, 1))
+    assert found[0] == pytest.approx(own, abs=0.04)
+    assert found[1] == pytest.approx((own + south) / 2, abs=0.04)
+    assert np.abs(own - south).max() > 0.2
 
 
 def test_watching_sees_every_round_and_changes_nothing(small: Any) -> None:

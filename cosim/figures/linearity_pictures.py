@@ -1,0 +1,57 @@
+"""Pictures of the study of linearity (`cosim.figures.linearity`): its measurement in, a picture out."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cosim.figures.measurement import Measurement
+from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.program import Mode
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Picture
+
+__all__ = ["draw_alone", "draw_balance"]
+
+_ERROR = "rms error (% of full scale)"
+_MODES = {Mode.DOUBLE: ("4 PCM", GREEN, "^"), Mode.BALANCED: ("4 PCM, balanced (AB)", BLUE, "o")}
+
+
+def draw_alone(measurement: Measurement) -> "Picture":
+    """Left: each mechanism alone, over multiples of its constant. Right: wires."""
+    numbers = measurement.numbers
+    figure, (left, right) = new_figure(9.0, 3.9, columns=2, sharey=True)
+    markers = zip("osD^v", (ORANGE, BLUE, PINK, GREEN, GREY), strict=True)
+    for (name, errors), (marker, colour) in zip(numbers["alone_percent"].items(), markers, strict=True):
+        means = np.mean(errors, axis=0)
+        left.plot(numbers["factors"], means, marker=marker, color=colour, label=name, markersize=4)
+    left.set(xlabel="multiple of the nominal constant", ylabel=_ERROR, xscale="log")
+    left.set_xticks(numbers["factors"], [f"{factor:g}" for factor in numbers["factors"]])
+    left.minorticks_off()
+    left.legend(fontsize=8, frameon=False)
+    right.plot(numbers["wires_ohm"], np.mean(numbers["wires_percent"], axis=0), "o-", color=ORANGE, markersize=4)
+    right.set(xlabel="column wire (ohm per cell)")
+    for axes in (left, right):
+        axes.axhline(np.mean(numbers["none_percent"]), linestyle="--", color="black", linewidth=1, label="none of them")
+        axes.set_ylim(bottom=0)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"Twin, {numbers['seeds']}; {numbers['data']}; ideal otherwise", fontsize=9)
+    return figure
+
+
+def draw_balance(measurement: Measurement) -> "Picture":
+    """Two and four paths that differ in gain, and in compression: with asymmetry balance and without."""
+    numbers = measurement.numbers
+    figure, panels = new_figure(9.0, 3.8, columns=2, sharey=True)
+    for axes, (name, values) in zip(panels, numbers["mismatches"].items(), strict=True):
+        for mode, (label, colour, marker) in _MODES.items():
+            errors = np.array(numbers["paths_percent"][name][mode])
+            percent = 100 * np.array(values)
+            axes.plot(percent, errors.mean(axis=0), marker=marker, color=colour, label=label, markersize=4)
+            axes.fill_between(percent, errors.min(axis=0), errors.max(axis=0), color=colour, alpha=0.2, linewidth=0)
+        axes.set(xlabel=f"difference of the paths' {name} (%, sigma over columns)", ylim=(0, None))
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel(_ERROR)
+    panels[0].legend(fontsize=8, frameon=False)
+    figure.suptitle(f"Weights tuned through these paths; twin, {numbers['seeds']}; {numbers['data']}", fontsize=9)
+    return figure
