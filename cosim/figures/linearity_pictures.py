@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cosim.figures.measurement import Measurement
-from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.files.plotting import BLUE, GREEN, ORANGE, PINK, new_figure
 from cosim.program import Mode
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def draw_alone(measurement: Measurement) -> "Picture":
     """Left: each mechanism alone, over multiples of its constant. Right: wires."""
     numbers = measurement.numbers
     figure, (left, right) = new_figure(9.0, 3.9, columns=2, sharey=True)
-    markers = zip("osD^v", (ORANGE, BLUE, PINK, GREEN, GREY), strict=True)
+    markers = zip("osD^", (ORANGE, BLUE, PINK, GREEN), strict=True)
     for (name, errors), (marker, colour) in zip(numbers["alone_percent"].items(), markers, strict=True):
         means = np.mean(errors, axis=0)
         left.plot(numbers["factors"], means, marker=marker, color=colour, label=name, markersize=4)

@@ -65,8 +65,7 @@ def _take(analog: AnalogConfig, constants: tuple[str, ...], source: AnalogConfig
 #: What makes a MAC depend on more than each row's own pulse, in proportion.
 LINEARITY = (
     Mechanism("IR drop", ("periphery.wire_ohm",)),
-    Mechanism("mirrors' compression", ("periphery.compression_per_ua",), needs=("periphery.compression_mismatch",)),
-    Mechanism("mismatch of compression", ("periphery.compression_mismatch",), needs=("periphery.compression_per_ua",)),
+    Mechanism("mirrors' compression", ("periphery.compression_per_ua", "periphery.compression_mismatch")),
     Mechanism("mirrors' output resistance", ("periphery.output_per_v",)),
     Mechanism("capacitors' voltage dependence", ("periphery.capacitor_per_v",)),
 )

@@ -146,7 +146,7 @@ def test_voltages_are_those_of_the_circuit(steps: list[Step], seed: int, loud: i
         run(chip, np.arange(FRAMES), [group for group in served if group[0].cycle <= end + 3])
         seen = [chip.tile(tile).voltage_mv(end) for tile in TILES]
     for tile in TILES:
-        np.testing.assert_allclose(seen[tile], circuit.v_mv(tile), atol=0.01)
+        np.testing.assert_allclose(seen[tile], circuit.v_mv(tile), atol=0.05)
 
 
 class Circuit:

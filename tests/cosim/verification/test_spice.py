@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from cosim.verification import spice_page
-from cosim.verification.spice import SpiceError, compare, netlist, quiet
+from cosim.verification.spice import SpiceError, compare, linear, netlist, quiet
 from cosim.verification.spice_page import MODES, main, page, random_case
 
 needs_ngspice = pytest.mark.skipif(
@@ -21,7 +21,7 @@ needs_ngspice = pytest.mark.skipif(
 @pytest.mark.parametrize("number", range(6))
 def test_a_circuit_gives_the_models_voltage_and_code(number: int) -> None:
     """Every mode, on one tile and on two that share; rails included."""
-    _, case = random_case(1, number)
+    _, case = random_case(1, number, nonlinear=False)
     verdict = compare(case)
     assert abs(verdict.difference_uv) < 2
     assert verdict.agrees
@@ -29,9 +29,19 @@ def test_a_circuit_gives_the_models_voltage_and_code(number: int) -> None:
 
 
 @needs_ngspice
+@pytest.mark.parametrize("number", range(6))
+def test_nonlinearities_come_within_a_code_of_the_circuits(number: int) -> None:
+    """They are approximated, and worth many codes."""
+    _, case = random_case(1, number)
+    verdict = compare(case)
+    assert abs(verdict.difference_uv) < 5000
+    assert abs(verdict.model_code - verdict.spice_code) <= 1
+
+
+@needs_ngspice
 def test_a_wrong_model_is_noticed() -> None:
     """The referee reads the tile's parameters, not its results: a model that forgets the path mismatch is off."""
-    _, case = random_case(1, 0)
+    _, case = random_case(1, 0, nonlinear=False)
     tile = case.chip.tile(0)
     right = compare(case)
     text = netlist(case)
@@ -41,18 +51,25 @@ def test_a_wrong_model_is_noticed() -> None:
     assert abs(compare(case).difference_uv) > 20 > 2 > abs(right.difference_uv)
 
 
-def test_every_device_of_the_column_is_a_resistor_behind_its_row() -> None:
-    _, case = random_case(3, 5)
+@pytest.mark.parametrize("nonlinear", [False, True])
+def test_every_device_of_the_column_hangs_on_the_wire_of_its_branch(nonlinear: bool) -> None:
+    _, case = random_case(3, 5, nonlinear=nonlinear)
     text = netlist(case)
+    farad = 0.0
     for tile in case.tiles:
         g_us = case.chip.tile(tile).cells.read_us()[:, :, case.column]
+        rows = g_us.shape[1]
         for device, row in np.argwhere(g_us > 0).tolist():
-            name = f"{row}_{device}_{tile}"
-            (ohm,) = re.findall(rf"^R{name} cell{name} sense{device}_{tile} (\S+)$", text, re.MULTILINE)
+            name, branch = f"{row}_{device}_{tile}", f"{device % 2}_{tile}"
+            (ohm,) = re.findall(rf"^R{name} cell{name} 0 (\S+)$", text, re.MULTILINE)
             assert float(ohm) == pytest.approx(1e6 / g_us[device, row])
-            assert f"S{name} bias cell{name} row{row}_{tile} 0 row\n" in text
-    farad = case.capacitors * len(case.tiles) * 50e-15
-    assert f"Ccap cap 0 {farad:.12g} IC=0.75\n" in text
+            node = f"wire{row if nonlinear else rows}_{branch}"
+            assert f"S{name} {node} cell{name} row{row}_{device // 2}_{tile} 0 row\n" in text
+        wires = re.findall(rf"^Rwire(\d+)_0_{tile} wire(\d+)_0_{tile} wire(\d+)_0_{tile} ", text, re.MULTILINE)
+        assert wires == [(str(row), str(row), str(row + 1)) for row in range(rows)] * nonlinear
+        assert f"Vsense0_{tile} bias wire{rows}_0_{tile} 0\n" in text
+        farad += case.chip.tile(tile).circuits.bank_ff(0, case.capacitors)[case.column] * 1e-15
+    assert f"Clevel level 0 {farad:.12g} IC=0\n" in text
 
 
 def test_cases_differ_and_cover_every_mode() -> None:
@@ -61,6 +78,8 @@ def test_cases_differ_and_cover_every_mode() -> None:
     assert {len(case.tiles) for _, case in cases} == {1, 2}
     assert {case.chip.config.devices for _, case in cases} == {"pcm", "hermes"}
     assert all(case.chip.config == quiet(case.chip.config) for _, case in cases)
+    plain = [case.chip.config for _, case in (random_case(0, number, nonlinear=False) for number in range(12))]
+    assert all(config == linear(quiet(config)) for config in plain)
     assert len({netlist(case) for _, case in cases}) == 12
 
 
@@ -79,15 +98,17 @@ def test_the_page_is_made_from_what_was_found(monkeypatch: pytest.MonkeyPatch, t
     out = tmp_path / "spice.md"
     result = CliRunner().invoke(main, ["--cases", "1", "--seed", "4", "--out", str(out)])
     assert result.exit_code == 0, result.output
-    assert "1 random MACs, seed 4" in out.read_text()
-    assert "| worst difference (µV) | ties | wrong codes |" in out.read_text()
+    assert "1 random MACs without nonlinearities and 1 with them, seed 4" in out.read_text()
+    assert "| worst difference (µV) | ties | codes off by one | by more |" in out.read_text()
     assert "and no code is wrong" in out.read_text()
 
-    wrong = replace(compare(random_case(4, 0)[1]), spice_code=0, spice_mv=9e3, model_code=1)
+    wrong = replace(compare(random_case(4, 0, nonlinear=False)[1]), spice_code=0, spice_mv=9e3, model_code=1)
     tie = replace(wrong, spice_code=123, model_code=124, crossing_ns=123.4998)
-    assert "no code is wrong; 1 of the codes differs by one where" in page([("2-PCM", 1, tie)], [], 4, "ngspice-1")
+    assert "no code is wrong; 1 of the codes differs by one where" in page(
+        [("2-PCM", 1, tie)], [("2-PCM", 1, tie)], [], 4, "ngspice-1"
+    )
     assert not replace(tie, crossing_ns=123.3).agrees
-    assert "1 of the codes are wrong" in page([("2-PCM", 1, wrong)], [], 4, "ngspice-1")
+    assert "1 of 1 codes are wrong" in page([("2-PCM", 1, wrong)], [("2-PCM", 1, tie)], [], 4, "ngspice-1")
     monkeypatch.setattr(spice_page, "compare", lambda _: wrong)
     result = CliRunner().invoke(main, ["--cases", "2"])
     assert result.exit_code == 1
