@@ -31,7 +31,7 @@ from analog_models.programming_report import ProgrammingReport
 from cosim.calibration.chip import CalibratedChip, LayerCalibration
 from cosim.calibration.lines import column_lines
 from cosim.compiler import LayerOptions, MappingOptions, compile_network
-from cosim.compiler.scales import LAST_ZERO
+from cosim.compiler.scales import LAST_ZERO, longest_duration
 from cosim.engines.twin.engine import TwinEngine, make_chip
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork
 from cosim.program import LayerPlan, Mode, Program
@@ -268,9 +268,10 @@ class _Session:
         program = compile_network(network, self.config, options)
         results = TwinEngine().run(program, self.chip, inputs, first_frame=_FIRST_FRAME)
         if index:  # durations, as the next tile's rows take them
-            previous = results.codes[f"layer{index - 1}"] / self.config.max_code
+            before = program.layers[index - 1]
+            previous = before.durations(results.codes[before.name]) / program.duration
         else:
-            previous = program.input_codes(inputs) / self.config.max_code
+            previous = program.input_codes(inputs) / program.duration
         return previous, results.codes[f"layer{index}"], program.layers[index]
 
     def _measure(self, index: int, inputs: Array) -> tuple[Array, Array]:
@@ -289,7 +290,7 @@ class _Session:
         for tile in self.plans[index].tiles:
             wp1, wp2 = (_copy(array) for array in (self.targets[tile].wp1, self.targets[tile].wp2))
             for array in (wp1, wp2):
-                array[mesh_rows] = np.clip(array[mesh_rows] * gain, -1, 1)
+                array[mesh_rows] = self.plans[index].on_grid(array[mesh_rows] * gain)
             self.targets[tile] = WeightTargets(wp1, wp2)
         self._program(index, mesh_rows)
 
@@ -363,9 +364,9 @@ class _Session:
         errors = {}
         for offset in (nominal + step for step in _WINDOW if 0 <= nominal + step <= LAST_ZERO):
             self._set(index, enable_offset=offset)
-            x, codes, _ = self._observe(index, inputs, signed=False)
-            durations = codes / self.config.max_code
-            errors[offset] = float(np.mean((durations - self.network.layers[index].forward(x)) ** 2))
+            x, codes, plan = self._observe(index, inputs, signed=False)
+            found = plan.durations(codes) / longest_duration(self.config, self.options)
+            errors[offset] = float(np.mean((found - self.network.layers[index].forward(x)) ** 2))
         self._set(index, enable_offset=min(errors, key=lambda offset: errors[offset]))
 
 

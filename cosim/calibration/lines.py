@@ -15,7 +15,8 @@ _FIT_RANGE = 0.95
 
 def column_lines(expected: Array, codes: NDArray[np.uint8], plan: LayerPlan, max_code: int) -> tuple[Array, Array]:
     """Slope and offset of every column: a line through measured over expected outputs, where neither saturates."""
-    use = (np.abs(expected) < _FIT_RANGE) & (codes > 1) & (codes < max_code - 1)
+    durations = plan.durations(codes)
+    use = (np.abs(expected) < _FIT_RANGE) & (durations > 1.5) & (durations < max_code - 1.5)
     return _lines(expected, plan.value(codes), use)
 
 

@@ -31,7 +31,7 @@ from cosim.compiler.emit import STEP_CYCLES, PadUse, write_programs
 from cosim.compiler.frame import Frame, plan_frame
 from cosim.compiler.options import MappingError, MappingOptions
 from cosim.compiler.placement import Placement, place
-from cosim.compiler.scales import Site, layer_targets, plan_layer
+from cosim.compiler.scales import Site, layer_targets, longest_duration, plan_layer
 from cosim.fabric.checker import check
 from cosim.graph.feed_forward import FeedForwardNetwork
 from cosim.program import InputSlot, OutputSlot, Program
@@ -53,7 +53,8 @@ def compile_network(network: FeedForwardNetwork, config: ChipConfig, options: Ma
     frame = plan_frame(network, config, options)
     placement = place(frame, config, options)
     plans = []
-    unit_ns = float(config.max_code)
+    duration = longest_duration(config, options)
+    unit_ns = float(duration)
     for index, layer in enumerate(network.layers):
         site = Site(index, frame.modes[index], placement.tiles[index], placement.readers[index], unit_ns)
         plan = plan_layer(layer, site, config, options)
@@ -62,7 +63,7 @@ def compile_network(network: FeedForwardNetwork, config: ChipConfig, options: Ma
     inputs = _inputs(network, frame, placement, config)
     outputs = _outputs(network, placement)
     frames = _frames_per_run(inputs, outputs, config, options)
-    written = write_programs(frame, placement, plans, PadUse(inputs, outputs, frames), config)
+    written = write_programs(frame, placement, plans, PadUse(inputs, outputs, frames), duration, config)
     targets: dict[int, WeightTargets] = {}
     for layer, plan in zip(network.layers, plans, strict=True):
         targets |= layer_targets(layer, plan, config)
@@ -77,6 +78,7 @@ def compile_network(network: FeedForwardNetwork, config: ChipConfig, options: Ma
         targets=targets,
         origins=written.origins,
         masks=written.masks,
+        duration=duration,
     )
     check(program)
     return program

@@ -71,9 +71,9 @@ class PadUse:
 
 
 def write_programs(
-    frame: Frame, placement: Placement, plans: Sequence[LayerPlan], pads: PadUse, config: ChipConfig
+    frame: Frame, placement: Placement, plans: Sequence[LayerPlan], pads: PadUse, duration: int, config: ChipConfig
 ) -> UnitPrograms:
-    """The programs of all units of the chip; those that do nothing only halt.
+    """The programs of all units of the chip; those that do nothing only halt. No pulse is longer than `duration` ns.
 
     Raises
     ------
@@ -83,9 +83,9 @@ def write_programs(
     script = _Script(frame, config)
     script.mesh(placement)
     for index, plan in enumerate(plans):
-        script.layer(index, plan)
+        script.layer(index, plan, duration)
     script.input_pads(placement, pads.inputs)
-    script.output_pads(pads.outputs)
+    script.output_pads(pads.outputs, plans)
     return script.written(pads.frames_per_run)
 
 
@@ -135,7 +135,7 @@ class _Script:
                     self.at(unit, step * STEP_CYCLES + _MESH, "MESH", **now)
                 before = now
 
-    def layer(self, index: int, plan: LayerPlan) -> None:
+    def layer(self, index: int, plan: LayerPlan, duration: int) -> None:
         """ARRAY and BIAS of the layer's tiles, READOUT of the one that reads out."""
         for position, tile in enumerate(plan.tiles):
             unit = Unit(TILE, tile)
@@ -161,7 +161,8 @@ class _Script:
             start = step * STEP_CYCLES
             self.at(unit, start + _RAMP, "READOUT", **ramp)
             self.at(unit, start + _ENABLE + plan.enable_offset, "READOUT", **ramp, output_enable=1)
-            self.at(unit, start + _DISABLE + plan.enable_offset, "READOUT")
+            shorter = self.config.max_code - duration
+            self.at(unit, start + _DISABLE + plan.enable_offset - shorter, "READOUT")
 
     def input_pads(self, placement: Placement, inputs: Sequence[InputSlot]) -> None:
         for position, ilp in enumerate(placement.ilps):
@@ -174,12 +175,13 @@ class _Script:
                 self.at(unit, phase.step * STEP_CYCLES + _FIRE, "PULSE", fire=1, advance=after - slot)
             self.pointers[unit] = Operation("PULSE", {"load_pointer": 1, "pointer": slots[0]})
 
-    def output_pads(self, outputs: Sequence[OutputSlot]) -> None:
+    def output_pads(self, outputs: Sequence[OutputSlot], plans: Sequence[LayerPlan]) -> None:
         for output in outputs:
             unit = Unit(OLP, output.olp)
             start = self.frame.readouts[output.layer][0] * STEP_CYCLES
             self.at(unit, start + _OPEN, "COUNT", open=1)
-            self.at(unit, start + _STORE, "COUNT", store=1)
+            shorter = {"seven_bits": 1} if plans[output.layer].readout_bits == 7 else {}
+            self.at(unit, start + _STORE, "COUNT", store=1, **shorter)
             self.pointers[unit] = Operation("COUNT", {"load_pointer": 1})
 
     def written(self, frames: int) -> UnitPrograms:

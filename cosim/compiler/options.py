@@ -33,6 +33,13 @@ class LayerOptions:
         Cycles from the first cycle of the pulses to the output-enable window, 0 to 23.
     bias_durations : tuple of int
         ns of each bias row.
+    readout_bits : int
+        Of an OLP's codes, 8 or 7: with 7 it drops the lowest bit when it stores ("7-bit quantization at the OLPs", Nat.
+        Commun. 16, 8661, 2025). What goes on to other tiles keeps its length.
+    max_weight : int, optional
+        The largest weight, 1 to 160, in units of 1/160 of what a pair of devices holds: weights are rounded to whole
+        units. The papers' integer weights end at 80 in tiles of a smaller conductance range (Nature 620, 768, 2023,
+        Extended Data Fig. 4), and at 160 otherwise, which is our assumption. By default weights have no grid.
     """
 
     mode: Mode | None = None
@@ -41,6 +48,8 @@ class LayerOptions:
     weight_scale: float | None = None
     enable_offset: int | None = None
     bias_durations: tuple[int, ...] | None = None
+    readout_bits: int = 8
+    max_weight: int | None = None
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "LayerOptions":
@@ -71,6 +80,10 @@ class MappingOptions:
         Frames per start; by default what the pads' SRAMs hold.
     bias_duration : int
         ns of every bias row, unless a layer's options say otherwise.
+    duration : int, optional
+        ns of an input of 1, and of a full-scale output that a ReLU lets through; by default the largest code, 255.
+        Half of it takes half the integration time and half the charge (15.4 instead of 12.4 TOPS/W, Nature 620, 768,
+        2023, Fig. 6).
     layers : mapping of layer number to LayerOptions
     placement : mapping of layer number to squares
         Tiles of a layer, north first; layers left out are placed by the compiler.
@@ -84,6 +97,7 @@ class MappingOptions:
     observe: bool = True
     frames_per_run: int | None = None
     bias_duration: int = 128
+    duration: int | None = None
     layers: Mapping[int, LayerOptions] = field(default_factory=dict)
     placement: Mapping[int, Sequence[Square]] = field(default_factory=dict)
     analog: AnalogConfig = field(default_factory=AnalogConfig)

@@ -1,9 +1,9 @@
 """From a layer's numbers to volts and nanoseconds: capacitors, ramp, weight scale, and the targets of its tiles.
 
 A MAC of the layer's full scale shall move the capacitors by the *swing*, nominally 0.45 V, and the ramp shall pass the
-swing in 255 cycles of a ReLU's readout (it starts near the precharge voltage) or in 127.5 of a signed one (it starts a
-swing below). The weights then fill as much of the devices' range as the steps of 50 fF allow: strong weights stand out
-from the devices' noise.
+swing in the longest duration, 255 cycles, of a ReLU's readout (it starts near the precharge voltage) or in half of it
+of a signed one (it starts a swing below). The weights then fill as much of the devices' range as the steps of 50 fF
+allow: strong weights stand out from the devices' noise.
 
 Source: operating point of Nature 620, 768 (2023), Methods; the ReLU's ramp start is our assumption.
 """
@@ -17,10 +17,10 @@ from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
 from cosim.compiler.options import LayerOptions, MappingError, MappingOptions
 from cosim.graph.feed_forward import Activation, Layer
-from cosim.program import LayerPlan, Mode
+from cosim.program import WEIGHT_UNITS, LayerPlan, Mode
 from rtl.config import ChipConfig
 
-__all__ = ["LAST_ZERO", "Site", "layer_targets", "plan_layer"]
+__all__ = ["LAST_ZERO", "Site", "layer_targets", "longest_duration", "plan_layer"]
 
 _SWING_V = 0.45
 #: Where a ReLU's zero may lie, in cycles after the first of the pulses: early enough to leave 255 cycles, late enough
@@ -54,6 +54,20 @@ class Site:
     unit_ns: float
 
 
+def longest_duration(config: ChipConfig, mapping: MappingOptions) -> int:
+    """Code of an input of 1, and of a full-scale output.
+
+    Raises
+    ------
+    MappingError
+        If the option is out of range.
+    """
+    longest = config.max_code if mapping.duration is None else mapping.duration
+    if not 1 <= longest <= config.max_code:
+        raise MappingError(f"duration must be 1 to {config.max_code} ns, got {longest}")
+    return longest
+
+
 def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOptions) -> LayerPlan:
     """Scales of one layer.
 
@@ -64,7 +78,8 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
     """
     index, tiles, analog, options = site.index, site.tiles, mapping.analog, mapping.layer(site.index)
     relu = layer.activation is Activation.RELU
-    cycles = 255.0 if relu else 127.5
+    longest = longest_duration(config, mapping)
+    cycles = longest if relu else longest / 2
     largest = float(np.abs(layer.weights).max()) or 1.0
     mac_ns = layer.full_scale * site.unit_ns * site.mode.gain
 
@@ -78,7 +93,12 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
         value = getattr(options, name)
         if value is not None and not value > 0:
             raise MappingError(f"layer {index}: {name} must be positive, got {value}")
-    swing = _SWING_V if options.swing_v is None else options.swing_v
+    _check_grid(index, options)
+    # A ramp of full slope reaches less than that in a short readout.
+    reach = 255 * analog.volts_per_cycle(1) * cycles
+    swing = min(_SWING_V, reach) if options.swing_v is None else options.swing_v
+    if options.max_weight is not None and options.weight_scale is None:
+        largest *= WEIGHT_UNITS / options.max_weight  # a pair of devices may not hold more than that
     fitting = [count for count in range(1, 9) if swing / volts(count) * largest <= 1]
     capacitors = options.capacitors or max(fitting, default=1)
     if options.swing_v is None and options.weight_scale is None:
@@ -120,10 +140,19 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
         enable_offset=offset,
         bias_durations=_bias(index, config, options, mapping.bias_duration),
         weight_scale=float(min(scale, 1 / largest)),
+        readout_bits=options.readout_bits,
+        max_weight=options.max_weight,
         code_per_weight_ns=analog.volts_per_weight_ns(capacitors * len(tiles)) / step_v,
         code_scale=float(volts(capacitors) * scale / step_v),
         code_zero=float(crossing - offset),
     )
+
+
+def _check_grid(index: int, options: LayerOptions) -> None:
+    if options.readout_bits not in (7, 8):
+        raise MappingError(f"layer {index}: readout_bits must be 7 or 8, got {options.readout_bits}")
+    if options.max_weight is not None and not 1 <= options.max_weight <= WEIGHT_UNITS:
+        raise MappingError(f"layer {index}: max_weight must be 1 to {WEIGHT_UNITS}, got {options.max_weight}")
 
 
 def _code_below(volts: float, analog: AnalogConfig) -> int:
@@ -162,7 +191,7 @@ def _bias(index: int, config: ChipConfig, options: LayerOptions, default: int) -
 def layer_targets(layer: Layer, plan: LayerPlan, config: ChipConfig) -> dict[int, WeightTargets]:
     """What to program into each tile of a layer; the bias rows are zero until calibration sets them."""
     lanes, count = config.lanes, len(plan.tiles)
-    scaled = np.clip(layer.weights * plan.weight_scale, -1, 1)
+    scaled = plan.on_grid(layer.weights * plan.weight_scale)
 
     def rows(number: int) -> NDArray[np.float64]:
         """Weights of input slice `number`, filled up with zeros to the size of a tile."""

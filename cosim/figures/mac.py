@@ -46,8 +46,8 @@ def effective_bits(span: float, rms: float) -> float:
 
 def code_error_percent(software: NDArray[np.float64], plan: LayerPlan) -> float:
     """What rounding to whole codes would make of exact outputs, in % of the full scale, rms."""
-    codes = plan.code_zero + plan.code_scale * software
-    return rms_error_percent(plan.value(np.floor(codes + 0.5)), software)
+    durations = plan.code_zero + plan.code_scale * software
+    return rms_error_percent(plan.value(plan.codes(durations)), software)
 
 
 @dataclass(frozen=True)

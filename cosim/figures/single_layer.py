@@ -91,7 +91,7 @@ def mac_error(program: Program, chip: AnalogChip, layer: Layer, inputs: Array) -
     """
     plan = program.layers[0]
     codes = TwinEngine().run(program, chip, inputs).codes[plan.name]
-    expected = program.input_codes(inputs) / program.config.max_code @ layer.weights / layer.full_scale
+    expected = program.input_codes(inputs) / program.duration @ layer.weights / layer.full_scale
     slopes, offsets = column_lines(expected, codes, plan, program.config.max_code)
     error = (plan.value(codes) - offsets) / slopes - expected
     inside = np.abs(expected) <= 1

@@ -89,8 +89,8 @@ def unpack_mask(beats: ArrayLike, config: ChipConfig) -> NDArray[np.bool_]:
     return bits.astype(np.bool_).reshape(*array.shape[:-1], config.lanes)
 
 
-def quantise(x: ArrayLike, config: ChipConfig) -> NDArray[np.int16]:
-    """Numbers in [-1, 1] as signed duration codes: sign, and magnitude ``round(|x| * 255)``.
+def quantise(x: ArrayLike, longest: int) -> NDArray[np.int16]:
+    """Numbers in [-1, 1] as signed duration codes: sign, and magnitude ``round(|x| * longest)``.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def quantise(x: ArrayLike, config: ChipConfig) -> NDArray[np.int16]:
     if bad.size:
         where = tuple(int(i) for i in bad[0])
         raise VectorError(f"input {where} is {array[where]}; expected numbers in [-1, 1]")
-    return np.rint(array * config.max_code).astype(np.int16)
+    return np.rint(array * longest).astype(np.int16)
 
 
 def split_signs(codes: NDArray[np.int16]) -> tuple[Codes, Codes]:

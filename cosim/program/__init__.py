@@ -5,8 +5,18 @@ to choose from at each start.
 """
 
 from cosim.program.image import ChipImage
-from cosim.program.plan import LayerPlan, Mode
+from cosim.program.plan import WEIGHT_UNITS, LayerPlan, Mode
 from cosim.program.program import Program
 from cosim.program.slots import InputSlot, OutputSlot, ProgramError, Unit
 
-__all__ = ["ChipImage", "InputSlot", "LayerPlan", "Mode", "OutputSlot", "Program", "ProgramError", "Unit"]
+__all__ = [
+    "WEIGHT_UNITS",
+    "ChipImage",
+    "InputSlot",
+    "LayerPlan",
+    "Mode",
+    "OutputSlot",
+    "Program",
+    "ProgramError",
+    "Unit",
+]

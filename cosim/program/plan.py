@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from cosim.graph import Activation
 
-__all__ = ["LayerPlan", "Mode"]
+__all__ = ["WEIGHT_UNITS", "LayerPlan", "Mode"]
+
+#: Units of an integer weight in what a pair of devices holds.
+WEIGHT_UNITS = 160
 
 
 class Mode(StrEnum):
@@ -53,7 +56,12 @@ class LayerPlan:
     code_per_weight_ns : float
         Nominal change of the OLP code for a weight of 1, on one pair of devices, read for 1 ns.
     code_scale, code_zero : float
-        Ideal OLP code of an output y (in units of the full scale): ``code_zero + code_scale * y``.
+        Ideal duration of an output y (in units of the full scale), ns: ``code_zero + code_scale * y``; the OLP code of
+        eight bits.
+    readout_bits : int
+        Of the OLP's codes, 8 or 7.
+    max_weight : int, optional
+        The largest programmed weight in units of 1/`WEIGHT_UNITS`, which all weights are whole multiples of.
     """
 
     name: str
@@ -72,10 +80,29 @@ class LayerPlan:
     code_per_weight_ns: float
     code_scale: float
     code_zero: float
+    readout_bits: int = 8
+    max_weight: int | None = None
 
-    def value(self, codes: NDArray[np.integer]) -> NDArray[np.float64]:
+    def value(self, codes: NDArray[Any]) -> NDArray[np.float64]:
         """Outputs in units of the layer's full scale, from OLP codes."""
-        return (codes.astype(np.float64) - self.code_zero) / self.code_scale
+        return (self.durations(codes) - self.code_zero) / self.code_scale
+
+    def codes(self, durations: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Codes, not limited, that an OLP would give pulses of any length."""
+        return np.floor(np.floor(durations + 0.5) / (1 << (8 - self.readout_bits)))
+
+    def durations(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+        """Lengths in ns of the pulses that an OLP gave these codes; of two that have the same code, the mean."""
+        merged = 1 << (8 - self.readout_bits)
+        return codes * float(merged) + (merged - 1) / 2
+
+    def on_grid(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights as they are programmed: within what a pair of devices holds, and on the grid if there is one."""
+        if self.max_weight is None:
+            return np.clip(weights, -1, 1)
+        largest = self.max_weight
+        units: NDArray[np.float64] = np.clip(np.rint(weights * WEIGHT_UNITS), -largest, largest)
+        return units / WEIGHT_UNITS
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "LayerPlan":

@@ -50,6 +50,8 @@ class Program:
         What to program: arrays (rows + bias rows, columns), 1 is the largest weight of a pair of devices.
     masks : mapping of (tile index, edge) to bool (lanes,)
         Custom masks.
+    duration : int
+        Code of an input of 1; by default the chip's largest.
     """
 
     config: ChipConfig
@@ -62,8 +64,13 @@ class Program:
     targets: Mapping[int, WeightTargets] = field(default_factory=dict)
     origins: Mapping[Unit, int] = field(default_factory=dict)
     masks: Mapping[tuple[int, Edge], NDArray[np.bool_]] = field(default_factory=dict)
+    duration: int = 0
 
     def __post_init__(self) -> None:
+        if not self.duration:
+            object.__setattr__(self, "duration", self.config.max_code)
+        if not 1 <= self.duration <= self.config.max_code:
+            raise ProgramError(f"an input of 1 is a code of 1 to {self.config.max_code}, got {self.duration}")
         if self.frame_cycles < 1 or self.frames_per_run < 1:
             raise ProgramError(
                 f"a run has {self.frames_per_run} frames of {self.frame_cycles} cycles; expected at least 1"
@@ -120,7 +127,7 @@ class Program:
         Raises
         ------
         ProgramError
-            If the shape is not (frames, `input_width`), or an integer is outside -255 to 255.
+            If the shape is not (frames, `input_width`), or an integer is beyond `duration` on either side.
         VectorError
             If a float is outside [-1, 1].
         """
@@ -128,8 +135,8 @@ class Program:
         if array.ndim != 2 or array.shape[1] != self.input_width:
             raise ProgramError(f"expected inputs of shape (frames, {self.input_width}), got {array.shape}")
         if array.dtype.kind not in "iu":
-            return vectors.quantise(array, self.config)
-        top = self.config.max_code
+            return vectors.quantise(array, self.duration)
+        top = self.duration
         if array.size and not -top <= array.min() <= array.max() <= top:
             raise ProgramError(f"input codes must be -{top} to {top}, got {array.min()} to {array.max()}")
         return array.astype(np.int16)
@@ -183,6 +190,7 @@ class Program:
             "inputs": [asdict(slot) for slot in self.inputs],
             "outputs": [asdict(slot) for slot in self.outputs],
             "layers": [asdict(layer) for layer in self.layers],
+            "duration": self.duration,
             "origins": {str(unit): cycles for unit, cycles in self.origins.items()},
         }
         return meta, arrays
@@ -239,4 +247,5 @@ class Program:
             targets=targets,
             origins={Unit.parse(unit): cycles for unit, cycles in meta["origins"].items()},
             masks=masks,
+            duration=meta.get("duration", 0),
         )

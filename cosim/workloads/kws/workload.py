@@ -218,7 +218,7 @@ def classify(
     for plan, layer in zip(chip.program.layers, model.network.layers, strict=True):
         end = layer.forward(end)
         layers[plan.name] = (results.values(plan.name), layer.forward(own), end)
-        own = results.codes[plan.name] / chip.program.config.max_code  # the durations that the next tile takes
+        own = plan.durations(results.codes[plan.name]) / chip.program.duration  # the durations that the next tile takes
     statistics = results.statistics
     return KwsReport(
         engine=results.engine,

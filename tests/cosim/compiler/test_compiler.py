@@ -16,7 +16,7 @@ from cosim.fabric.events import Count, Integrate, Ramp
 from cosim.fabric.timeline import run
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 from cosim.isa.words import TILE, decode
-from cosim.program import Mode, Program
+from cosim.program import WEIGHT_UNITS, Mode, Program, ProgramError
 from rtl.config import Edge, PadSite, preset
 
 SMALL, CHIP = preset("small"), preset()
@@ -166,6 +166,43 @@ def test_layer_options_reach_the_words(random_network: Networks) -> None:
     assert other.bias_time == (9,) * 8
 
 
+def test_integer_weights_end_where_they_should(random_network: Networks) -> None:
+    network = random_network(16, 4)
+    for largest in (160, 80, 7):
+        program = compile_network(network, SMALL, MappingOptions(layers={0: LayerOptions(max_weight=largest)}))
+        (plan,) = program.layers
+        units = program.targets[plan.tiles[0]].wp1 * WEIGHT_UNITS
+        np.testing.assert_allclose(units, np.rint(units), atol=1e-9)
+        assert np.abs(units).max() <= largest
+        np.testing.assert_allclose(units[:16, :4], network.layers[0].weights * plan.weight_scale * 160, atol=0.5 + 1e-9)
+        # The full scale is still the readout's.
+        mac = network.layers[0].full_scale * 255 * plan.weight_scale * plan.mode.gain
+        assert mac * plan.code_per_weight_ns == pytest.approx(plan.code_scale, rel=0.01)
+
+
+def test_half_length_durations_pass_the_same_swing_in_half_the_time(random_network: Networks) -> None:
+    network = random_network(16, 8, 4)
+    whole, half = (compile_network(network, SMALL, MappingOptions(duration=longest)) for longest in (None, 127))
+    assert (whole.duration, half.duration) == (255, 127)
+    for plan, shorter in zip(whole.layers, half.layers, strict=True):
+        assert shorter.code_scale == pytest.approx(plan.code_scale * 127 / 255, rel=0.02)
+        assert shorter.ramp_slope <= 2 * plan.ramp_slope + 1
+    inputs = half.input_codes(np.linspace(-1, 1, 16)[None])
+    assert (inputs.min(), inputs.max()) == (-127, 127)
+    with pytest.raises(ProgramError, match="must be -127 to 127, got 0 to 128"):
+        half.input_codes(np.array([[128] + 15 * [0]]))
+
+
+def test_seven_bits_are_the_pads_own(random_network: Networks) -> None:
+    options = MappingOptions(layers={1: LayerOptions(readout_bits=7)})
+    program = compile_network(random_network(16, 8, 4), SMALL, options)
+    stored = {event.olp: event.seven_bits for event in derive(program).events if isinstance(event, Count)}
+    assert stored == {slot.olp: slot.layer == 1 for slot in program.outputs}
+    plan = program.layers[1]
+    np.testing.assert_array_equal(plan.durations(np.array([0, 63, 127])), [0.5, 126.5, 254.5])
+    np.testing.assert_array_equal(plan.codes(np.array([0.4, 126.6, 254.0])), [0, 63, 127])
+
+
 def test_placement_and_modes_on_request(random_network: Networks) -> None:
     wanted = {0: ((2, 4), (3, 4)), 1: ((4, 4),), 2: ((4, 3),)}
     options = MappingOptions(placement=wanted, layers={1: LayerOptions(mode=Mode.DOUBLE)}, observe=False)
@@ -204,6 +241,9 @@ def linear_hidden() -> FeedForwardNetwork:
         ((16, 4), {"layers": {1: LayerOptions()}}, "options.layers names layer 1, the network has layers 0 to 0"),
         ((16, 4), {"layers": {0: LayerOptions(mode=Mode.STACKED)}}, "cannot be stacked: that takes 17 to 64 rows"),
         ((16, 4), {"layers": {0: LayerOptions(capacitors=9)}}, "capacitors must be 1 to 8, got 9"),
+        ((16, 4), {"layers": {0: LayerOptions(readout_bits=6)}}, "readout_bits must be 7 or 8, got 6"),
+        ((16, 4), {"layers": {0: LayerOptions(max_weight=161)}}, "max_weight must be 1 to 160, got 161"),
+        ((16, 4), {"duration": 256}, "duration must be 1 to 255 ns, got 256"),
         ((16, 4), {"layers": {0: LayerOptions(weight_scale=0.0)}}, "weight_scale must be positive, got 0.0"),
         ((16, 4), {"layers": {0: LayerOptions(enable_offset=24)}}, "enable offset 24 must be"),
         ((16, 4), {"layers": {0: LayerOptions(bias_durations=(1,))}}, "bias durations must be 8 numbers"),

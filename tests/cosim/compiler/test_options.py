@@ -11,7 +11,11 @@ FULL = MappingOptions(
     overlapped=True,
     balance=False,
     frames_per_run=4,
-    layers={0: LayerOptions(mode=Mode.DOUBLE, swing_v=0.3, bias_durations=(1, 2)), 2: LayerOptions(capacitors=3)},
+    layers={
+        0: LayerOptions(mode=Mode.DOUBLE, swing_v=0.3, bias_durations=(1, 2)),
+        2: LayerOptions(capacitors=3, readout_bits=7, max_weight=80),
+    },
+    duration=127,
     placement={0: ((0, 0), (1, 0)), 1: ((0, 1),)},
     analog=AnalogConfig.ideal(),
 )

@@ -17,7 +17,7 @@ from analog_models.programming import program as write_weights
 from analog_models.reception import PadReceiver, TransportConfig
 from cosim.benchmark.timing import Worker
 from cosim.benchmark.work import mvm_work
-from cosim.compiler import MappingOptions, compile_network
+from cosim.compiler import LayerOptions, MappingOptions, compile_network
 from cosim.engines.results import Results
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine, make_chip
@@ -217,6 +217,41 @@ def test_the_rtl_gives_the_same_codes(
     ours = engine.run(inputs, first_frame=7)
     theirs = RtlEngine(SMALL, tool=tool).run(engine.program, engine.chip, inputs, first_frame=7)
     assert set(theirs.codes) == set(ours.codes)
+    for name, codes in ours.codes.items():
+        np.testing.assert_array_equal(theirs.codes[name], codes)
+
+
+#: The papers' other settings: half-length durations, seven bits from the pads, integer weights up to 80.
+OTHER = {
+    "duration": 127,
+    "layers": {index: LayerOptions(readout_bits=7, max_weight=80) for index in range(2)},
+}
+
+
+def test_other_settings_of_the_papers_are_exact_on_the_ideal_chip(
+    random_network: Networks, random_inputs: Inputs
+) -> None:
+    network = random_network(16, 16, 4)
+    engine = twin(network, **OTHER)
+    inputs = random_inputs(200, 16)
+    results = engine.run(inputs)
+    layer, plan = network.layers[0], results.layers[0]
+    assert plan.readout_bits == 7
+    weights = plan.on_grid(layer.weights * plan.weight_scale) / plan.weight_scale
+    exact = replace(layer, weights=weights).forward(engine.program.input_codes(inputs) / 127)
+    # Rounded to whole ns, and the lowest bit dropped: a pulse is at most a ns from the middle of its code.
+    off = plan.durations(results.codes[plan.name]) - (exact * plan.code_scale + plan.code_zero)
+    assert np.abs(off).max() < 1 + 0.06
+    assert results.codes[plan.name].max() == 63
+    assert len(np.unique(results.output)) > 20
+
+
+@pytest.mark.cosimulation
+def test_the_rtl_gives_the_same_codes_with_other_settings(random_network: Networks, random_inputs: Inputs) -> None:
+    engine = twin(random_network(16, 16, 4), analog=AnalogConfig(), seed=4, **OTHER)
+    inputs = random_inputs(3, 16)
+    ours = engine.run(inputs)
+    theirs = RtlEngine(SMALL).run(engine.program, engine.chip, inputs)
     for name, codes in ours.codes.items():
         np.testing.assert_array_equal(theirs.codes[name], codes)
 
