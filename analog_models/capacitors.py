@@ -354,6 +354,7 @@ class Node:
     def observe(self, cycle: int) -> Array:
         """Look at the node in `cycle`: levels, (B, columns). From here on charge and noise begin anew."""
         if len(self.frames) <= _TOGETHER:
+            self.settle()
             seen = self._seen_mv(cycle)
         else:
             seen = np.concatenate([self._of(part)._seen_mv(cycle) for part in blocks(len(self.frames), _TOGETHER)])

@@ -193,7 +193,7 @@ class Benchmark:
 
     @property
     def over_own_matmuls(self) -> float:
-        """Time of signed MVMs of the twin over that of their unmerged products, same types, largest batch."""
+        """Time of signed MVMs of the twin over that of their products phase by phase in float32, largest batch."""
         return self.series("twin mvm").over(self.series("products"))
 
     @property

@@ -36,8 +36,6 @@ __all__ = [
     "take",
 ]
 
-#: Types in which the twin computes the means and the variances of its sums.
-MEAN, VARIANCE = np.float64, np.float32
 #: Spread of random weights, in units of the largest, and of random inputs of the network: those of keyword spotting.
 _WEIGHT_SIGMA, _INPUT_SIGMA = 0.2, 0.4
 _STEP_CYCLES = 300
@@ -51,8 +49,8 @@ class Case:
     ----------
     work : str
         ``twin mvm``: signed MVMs with asymmetry balance, events in, 8-bit codes out, all noise drawn.
-        ``products``: the eight matrix products of such an MVM without merging, in the twin's types; ``products64``: the
-        same in float64 throughout. ``numpy mvm``: one bare float32 product. ``twin frames``: keyword-spotting frames
+        ``products``: the eight matrix products of such an MVM, phase by phase, in float32; ``products64``: the same in
+        float64. ``numpy mvm``: one bare float32 product. ``twin frames``: keyword-spotting frames
         in one call of the twin engine, uncalibrated. ``twin full frames``: the same with frames that fill the chip
         (`full_frame`). ``numpy frames``: the same network in float32, products and
         activations. ``aihwkit mvm``: a PCM tile of aihwkit with read noise drawn for every MVM.
@@ -129,13 +127,14 @@ def _twin_mvm(case: Case) -> Callable[[], object]:
     return work
 
 
-def _products(case: Case, mean: DTypeLike = MEAN, variance: DTypeLike = VARIANCE) -> Callable[[], object]:
+def _products(case: Case, dtype: DTypeLike = np.float32) -> Callable[[], object]:
     """Two pairs of devices, two signs of the inputs, means and variances: eight products."""
     inputs = _inputs(case)
     times = [np.maximum(sign * inputs, 0).astype(np.float64) for sign in (1, -1)]
     pairs = [_weights(case, seed) for seed in (1, 2)]
-    products = [(time.astype(mean), pair.astype(mean)) for time in times for pair in pairs]
-    products += [((time**2).astype(variance), (pair**2).astype(variance)) for time in times for pair in pairs]
+    factors = [(time, pair) for time in times for pair in pairs]
+    factors += [(time**2, pair**2) for time, pair in factors]
+    products = [(time.astype(dtype), pair.astype(dtype)) for time, pair in factors]
     return lambda: [left @ right for left, right in products]
 
 
@@ -276,7 +275,7 @@ def frames_peak_mib(frames: int, lanes: int) -> float:
 _WORKS: dict[str, Callable[[Case], Callable[[], object]]] = {
     "twin mvm": _twin_mvm,
     "products": _products,
-    "products64": lambda case: _products(case, np.float64, np.float64),
+    "products64": lambda case: _products(case, np.float64),
     "numpy mvm": _numpy_mvm,
     "twin frames": _twin_frames,
     "twin full frames": _twin_full_frames,

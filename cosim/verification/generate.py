@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.config import AnalogConfig
+from analog_models.config import DEVICE_MODELS, AnalogConfig
 from analog_models.programming import WeightTargets
 from analog_models.reception import TransportConfig
 from cosim.engines.golden.wires import SWITCHES
@@ -129,7 +129,7 @@ class _Draw:
                 domain: self.some_vectors() * (domain not in self.silent) for domain in range(config.domain_count)
             },
             weights={tile: self.some_weights() for tile in programmed},
-            analog=self.one_of([AnalogConfig.ideal(), AnalogConfig()]),
+            analog=self.one_of([AnalogConfig.ideal(), *map(AnalogConfig.nominal, DEVICE_MODELS)]),
             seed=self.number(0, 1 << 30),
             frame=self.number(0, 1 << 20),
             cycles=cycles,

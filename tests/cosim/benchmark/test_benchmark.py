@@ -111,11 +111,10 @@ def test_mvm_is_a_signed_mvm():
 def test_products_are_those_of_the_mvm():
     products = _prepared(Case("products", 5, 16), 0)[0]()
     assert len(products) == 8
-    assert {product.dtype.name for product in products[:4]} == {"float64"}
-    assert {product.dtype.name for product in products[4:]} == {"float32"}
+    assert {product.dtype.name for product in products} == {"float32"}
     inputs = np.random.default_rng(0).integers(-255, 256, (5, 16))
     weights = np.clip(np.random.default_rng(1).normal(0, 0.2, (16, 16)), -1, 1)
-    np.testing.assert_allclose(products[0] - products[2], inputs @ weights, atol=1e-9)
+    np.testing.assert_allclose(products[0] - products[2], inputs @ weights, atol=1e-3)
 
 
 def test_frames_are_the_networks():
