@@ -28,6 +28,8 @@ Level = Array | float
 #: What a tile does in a phase: which tile of the node, how it reads its rows, and what arrives there.
 Move = tuple[int, Read, Pulses]
 
+#: Pulses: which tile of the node, on which rows, and the identity of their array.
+_Name = tuple[int, Rows, int]
 #: What pulses go through, for a variance: which tile of the node, pairs of its devices, and rows.
 _Through = tuple[int, Pairs, Rows]
 
@@ -169,18 +171,18 @@ class Node:
         for name, whole in wholes.items():
             setattr(self, name, whole)
 
-    def _alike(self) -> tuple[dict[int, int], list[NDArray[np.bool_]]]:
-        """Which vectors of pulses are equal, by identity: the first one that each is equal to in all frames.
+    def _alike(self) -> tuple[dict[_Name, _Name], list[NDArray[np.bool_]]]:
+        """Which vectors of pulses are equal: the first one that each is equal to in all frames.
 
         Whether two phases of a frame count as one sum must not depend on the frames beside it: then come, for each two
         vectors that are equal in some frames only, the frames in which they are.
         """
-        first: dict[int, int] = {}
+        first: dict[_Name, _Name] = {}
         patterns = []
-        known: dict[tuple[int, Rows], dict[int, NDArray[np.integer]]] = defaultdict(dict)
+        known: dict[tuple[int, Rows], dict[_Name, NDArray[np.integer]]] = defaultdict(dict)
         for member, _, banks in (move for phase in self._waiting for move in phase.moves):
             for rows, times in banks:
-                others, name = known[member, rows], id(times)
+                others, name = known[member, rows], (member, rows, id(times))
                 if name in others:
                     continue
                 first[name] = name
@@ -199,7 +201,7 @@ class Node:
         full[...] = level
         return full
 
-    def _evaluate(self, first: Mapping[int, int]) -> None:
+    def _evaluate(self, first: Mapping[_Name, _Name]) -> None:
         """Evaluate the waiting phases of frames that have equal pulses in the same ones: `first` names them."""
         phases, self._waiting = self._waiting, []
         low, high = self._periphery.rails_level_mv
@@ -399,18 +401,19 @@ class _Group:
 
 
 class _Trains:
-    """Pulses of phases that are evaluated together: equal ones, by the names of their arrays, are one."""
+    """Pulses of phases that are evaluated together: equal ones are one."""
 
-    def __init__(self, circuits: Sequence[Circuits], first: Mapping[int, int]) -> None:
+    def __init__(self, circuits: Sequence[Circuits], first: Mapping[_Name, _Name]) -> None:
         self._circuits, self._first = circuits, first
-        self._known: dict[tuple[int, Rows, int], RowPulses] = {}
+        self._known: dict[_Name, RowPulses] = {}
 
     def of(self, member: int, rows: Rows, times: NDArray[np.integer]) -> RowPulses:
         """Those on `rows` of one of the tiles, which has cells."""
-        key = member, rows, self._first.get(id(times), id(times))
-        if key not in self._known:
-            self._known[key] = self._circuits[member].cells.pulses(rows, times)
-        return self._known[key]
+        name = member, rows, id(times)
+        name = self._first.get(name, name)
+        if name not in self._known:
+            self._known[name] = self._circuits[member].cells.pulses(rows, times)
+        return self._known[name]
 
     def groups(self, phases: Sequence[_Phase]) -> list[_Group]:
         """What the phases move, in groups."""

@@ -89,7 +89,7 @@ def pulses(seed: int, loud: int) -> np.ndarray:
     return times
 
 
-def events(steps: Sequence[Step], times: np.ndarray) -> list[list[TileEvent]]:
+def events(steps: Sequence[Step], times: Sequence[np.ndarray] | np.ndarray) -> list[list[TileEvent]]:
     """Events of each cycle."""
     served = [[TileEvent(tile, EventKind.PRECHARGE, 5) for tile in TILES]]
     for number, step in enumerate(steps, 1):
@@ -118,12 +118,14 @@ def run(chip: AnalogChip, frames: np.ndarray, served: Sequence[Sequence[TileEven
 def test_neither_batch_nor_looks_change_a_bit(steps: list[Step], seed: int, loud: int) -> None:
     times, frames = pulses(seed, loud), np.array([3, 4, 5, 6, 90, 91, 2])
     at_once = run(make_chip(NOMINAL, seed), frames, events(steps, times))
+    same_arrays = run(make_chip(NOMINAL, seed), frames, events(steps, list(times)))
     looked_at = run(make_chip(NOMINAL, seed), frames, events(steps, times), look=True)
     backwards = run(make_chip(NOMINAL, seed), frames[::-1], events(steps, times[:, ::-1]))
     single = [run(make_chip(NOMINAL, seed), frames[i : i + 1], events(steps, times[:, i : i + 1])) for i in range(5)]
     with patch("analog_models.capacitors._TOGETHER", 3):
         in_parts = run(make_chip(NOMINAL, seed), frames, events(steps, times))
     for number, codes in enumerate(at_once):
+        np.testing.assert_array_equal(same_arrays[number], codes)
         np.testing.assert_array_equal(looked_at[number], codes)
         np.testing.assert_array_equal(in_parts[number], codes)
         np.testing.assert_array_equal(backwards[number][::-1], codes)
