@@ -145,7 +145,7 @@ class Node:
             self.settle()
 
     def settle(self) -> None:
-        """Evaluate waiting phases."""
+        """Evaluate waiting phases; those that come later are no sum with them."""
         if not self._waiting:
             return
         if len(self.frames) > _TOGETHER:
@@ -317,7 +317,9 @@ class Node:
         self, variances: Sequence[Level], moved_mv: Level, columns: NDArray[np.intp] | slice = slice(None)
     ) -> Level:
         """Variance of the noise that the next look draws, were nothing forgotten."""
-        total = self._undrawn_mv2 + moved_mv * self._periphery.shot_noise_mv2_per_mv(self._nominal_ff)
+        total: Level = self._undrawn_mv2
+        if self._periphery.shot_noise:
+            total = total + moved_mv * self._periphery.shot_noise_mv2_per_mv(self._nominal_ff)
         for units, scale in zip(variances, self._scales.variance_mv2, strict=True):
             if isinstance(units, np.ndarray):
                 total = total + units * scale[columns]

@@ -260,7 +260,7 @@ class AnalogChip:
             chip.tile(index).runs = tile.runs
             if tile.programmed:
                 cells = tile.cells
-                chip.tile(index).cells.restore(cells.programmed, cells.exponent, cells.written_s)
+                chip.tile(index).writable.restore(cells.programmed, cells.exponent, cells.written_s)
         return chip
 
     # Files ----------------------------------------------------------------------------------------------------------
@@ -310,7 +310,7 @@ class AnalogChip:
         )
         for index, runs in zip(arrays["programmed"].tolist(), arrays["runs"].tolist(), strict=True):
             chip.tile(index).runs = runs
-            chip.tile(index).cells.restore(*(arrays[f"{name}{index}"] for name in ("g", "nu", "written")))
+            chip.tile(index).writable.restore(*(arrays[f"{name}{index}"] for name in ("g", "nu", "written")))
         return chip
 
     def save(self, path: Path | str) -> None:

@@ -244,7 +244,7 @@ def _tune(
         g_us = np.stack([np.where(negative, 0, target), np.where(negative, -target, 0)]) * pcm.g_max_us
         g_us[stuck < 0], g_us[stuck > 0] = pcm.g_reset_us, pcm.g_set_us
         nu = pcm.drift_exponent(g_us, draws(Draw.DRIFT, g_us.size).reshape(g_us.shape))
-        tile.cells.write(rows, devices, g_us, nu, written_s=written_s)
+        tile.writable.write(rows, devices, g_us, nu, written_s=written_s)
         return _weights(tile, g_us) - target, 0, 0
     g_us = pcm.after_reset(draws(Draw.RESET, target.size * 2)).reshape(2, *target.shape)
     g_us[stuck > 0] = pcm.g_set_us
@@ -257,7 +257,7 @@ def _tune(
     moved = (pulses > 0) & (_chosen(stuck, negative) == 0)
     g_us = _replaced(g_us, negative, np.where(moved, relaxed, active))
     nu = pcm.drift_exponent(g_us, draws(Draw.DRIFT, g_us.size).reshape(g_us.shape))
-    tile.cells.write(rows, devices, g_us, nu, written_s=written_s)
+    tile.writable.write(rows, devices, g_us, nu, written_s=written_s)
     return _weights(tile, g_us) - target, int(pulses.max(initial=0)), int(missed.sum())
 
 

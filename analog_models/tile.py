@@ -108,12 +108,17 @@ class Tile:
 
     @property
     def cells(self) -> CellArray:
-        """The array, to read or to change; it is allocated at the first use."""
-        if self._node is not None:
-            self._node.settle()  # what has been integrated saw the array as it was
+        """The array, to look at; it is allocated at the first use."""
         if self.circuits.array is None:
             self.circuits.array = CellArray(self.config, self.columns, *self._wires, self.noise)
         return self.circuits.array
+
+    @property
+    def writable(self) -> CellArray:
+        """The array, to be changed: what has been integrated saw it as it was."""
+        if self._node is not None:
+            self._node.settle()
+        return self.cells
 
     def set_time_ns(self, device: int, rows: ArrayLike) -> Array:
         """SET time constant of one device of each cell in `rows`: (rows, columns), drawn from the seed."""
@@ -156,13 +161,13 @@ class Tile:
                 f"{(len(DEVICES), *self.shape)}, bias rows included"
             )
         exponents = np.broadcast_to(np.asarray(nu, np.float64), g.shape)
-        self.cells.write(np.arange(self.shape[0]), slice(None), g, exponents)
+        self.writable.write(np.arange(self.shape[0]), slice(None), g, exponents)
 
     def set_config(self, config: AnalogConfig) -> None:
         """Change the age of the tile's devices."""
         self.config = config
         if self.array is not None:
-            self.cells.set_config(config)
+            self.writable.set_config(config)
 
     def weights(self) -> Array:
         """Effective weights (2, rows, columns) of WP1 and WP2 as the columns read them now, the pulses' noise apart.
@@ -410,7 +415,7 @@ class Tile:
         if self.consumption is not None:
             self.consumption.writes += len(hit)
         z = self.noise.gaussians(frames, cycle, Draw.WRITE, columns)[0, hit]
-        cells = self.cells
+        cells = self.writable
         g_us = cells.programmed_us(row, device)
         if melts:
             after = pcm.after_reset(z)

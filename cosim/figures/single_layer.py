@@ -59,7 +59,7 @@ def moved(chip: AnalogChip, program: Program, analog: AnalogConfig) -> AnalogChi
     other = make_chip(program, analog, seed=chip.seed)
     for tile in program.tiles:
         cells = chip.tile(tile).cells
-        other.tile(tile).cells.restore(cells.programmed, cells.exponent, cells.written_s)
+        other.tile(tile).writable.restore(cells.programmed, cells.exponent, cells.written_s)
     return other
 
 
