@@ -31,6 +31,13 @@ _WIRES_OHM = (0.05, 0.15, 0.35)
 #: Spread between the two paths of a column: of their gains, and of their compression.
 _GAINS, _COMPRESSIONS = (0.0, 0.02, 0.04, 0.08), (0.0, 0.2, 0.4, 0.8)
 _MODES = (Mode.DOUBLE, Mode.BALANCED)
+#: What is swept: every nonlinearity, and what else of the capacitors and mirrors has a constant of our own.
+_SWEPT = (
+    *LINEARITY,
+    Mechanism("capacitors' mismatch", ("periphery.capacitor_sigma",)),
+    Mechanism("droop by column", ("periphery.droop_v_per_s", "periphery.droop_spread")),
+    Mechanism("shot noise", ("periphery.shot_noise",)),
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ class _Session:
             "data": f"a random layer, {self.rows} x {self.columns}, {self.frames} random input vectors",
             "factors": list(self.factors),
             "wires_ohm": list(_WIRES_OHM),
-            "alone_percent": {mechanism.name: over_chips("alone", mechanism.name) for mechanism in LINEARITY},
+            "alone_percent": {mechanism.name: over_chips("alone", mechanism.name) for mechanism in _SWEPT},
             "wires_percent": over_chips("alone", "wires"),
             "all_percent": over_chips("alone", "all"),
             "none_percent": over_chips("alone", "none"),
@@ -126,7 +133,7 @@ class _Session:
             everything, linear = mechanism.added_to(everything), mechanism.without(linear)
         wires = [replace(ideal, periphery=replace(ideal.periphery, wire_ohm=ohm)) for ohm in _WIRES_OHM]
         found: dict[str, Any] = {
-            mechanism.name: [error(more(mechanism, factor)) for factor in self.factors] for mechanism in LINEARITY
+            mechanism.name: [error(more(mechanism, factor)) for factor in self.factors] for mechanism in _SWEPT
         }
         found |= {"wires": [error(analog) for analog in wires], "all": error(everything), "none": error(ideal)}
         tuned = compile_layer(self.layer, self.campaign.config, real, LayerOptions(mode=Mode.BALANCED))
@@ -181,7 +188,7 @@ def _findings(numbers: Mapping[str, Any]) -> Iterator[Finding]:
         yield over(text, np.array(errors)[:, nominal], unit)
     for index, ohm in enumerate(numbers["wires_ohm"]):
         yield over(f"rms error of a balanced MAC, a wire of {ohm} ohm a cell alone", _column(numbers, index), unit)
-    circuits = [name for name in numbers["alone_percent"] if name != "IR drop"]
+    circuits = [mechanism.name for mechanism in LINEARITY if mechanism.name != "IR drop"]
     of_circuits = np.sqrt(sum(np.array(numbers["alone_percent"][name])[:, nominal] ** 2 for name in circuits))
     drop = np.array(numbers["alone_percent"]["IR drop"])[:, nominal]
     yield over(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cosim.figures.measurement import Measurement
-from cosim.files.plotting import BLUE, GREEN, ORANGE, PINK, new_figure
+from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from cosim.program import Mode
 
 if TYPE_CHECKING:
@@ -21,20 +21,20 @@ def draw_alone(measurement: Measurement) -> "Picture":
     """Left: each mechanism alone, over multiples of its constant. Right: wires."""
     numbers = measurement.numbers
     figure, (left, right) = new_figure(9.0, 3.9, columns=2, sharey=True)
-    markers = zip("osD^", (ORANGE, BLUE, PINK, GREEN), strict=True)
+    markers = zip("osD^vPX", (ORANGE, BLUE, PINK, GREEN, GREY, "#6a4c93", "black"), strict=True)
     for (name, errors), (marker, colour) in zip(numbers["alone_percent"].items(), markers, strict=True):
         means = np.mean(errors, axis=0)
         left.plot(numbers["factors"], means, marker=marker, color=colour, label=name, markersize=4)
     left.set(xlabel="multiple of the nominal constant", ylabel=_ERROR, xscale="log")
     left.set_xticks(numbers["factors"], [f"{factor:g}" for factor in numbers["factors"]])
     left.minorticks_off()
-    left.legend(fontsize=8, frameon=False)
     right.plot(numbers["wires_ohm"], np.mean(numbers["wires_percent"], axis=0), "o-", color=ORANGE, markersize=4)
     right.set(xlabel="column wire (ohm per cell)")
     for axes in (left, right):
         axes.axhline(np.mean(numbers["none_percent"]), linestyle="--", color="black", linewidth=1, label="none of them")
-        axes.set_ylim(bottom=0)
         axes.spines[["top", "right"]].set_visible(False)
+    left.set_ylim(bottom=0)
+    left.legend(fontsize=8, frameon=False)
     figure.suptitle(f"Twin, {numbers['seeds']}; {numbers['data']}; ideal otherwise", fontsize=9)
     return figure
 
@@ -49,8 +49,9 @@ def draw_balance(measurement: Measurement) -> "Picture":
             percent = 100 * np.array(values)
             axes.plot(percent, errors.mean(axis=0), marker=marker, color=colour, label=label, markersize=4)
             axes.fill_between(percent, errors.min(axis=0), errors.max(axis=0), color=colour, alpha=0.2, linewidth=0)
-        axes.set(xlabel=f"difference of the paths' {name} (%, sigma over columns)", ylim=(0, None))
+        axes.set_xlabel(f"difference of the paths' {name}\n(%, sigma over columns)")
         axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel(_ERROR)
     panels[0].legend(fontsize=8, frameon=False)
     figure.suptitle(f"Weights tuned through these paths; twin, {numbers['seeds']}; {numbers['data']}", fontsize=9)

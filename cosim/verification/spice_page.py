@@ -130,10 +130,11 @@ def _closeness(found: Sequence[tuple[str, int, Verdict]]) -> str:
     """How close approximate models come."""
     apart = [_codes_apart(one) for _, _, one in found]
     volts = [abs(one.difference_uv) for _, _, one in found]
+    further = sum(codes > 1 for codes in apart)
     return (
-        f"The median voltage is {np.median(volts):.0f} µV off, the worst {max(volts) / 1e3:.1f} mV; of {len(apart)} codes "
-        f"{apart.count(0)} are the circuit's, {apart.count(1)} the next one, and {sum(codes > 1 for codes in apart)} are "
-        f"off by more, {max(apart)} at most."
+        f"The median voltage is {np.median(volts):.0f} µV off, the worst {max(volts) / 1e3:.1f} mV; of {len(apart)} "
+        f"codes {apart.count(0)} are the circuit's, {apart.count(1)} the next one, and {further} are off by more, "
+        f"{max(apart)} at most."
     )
 
 

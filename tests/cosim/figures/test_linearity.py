@@ -19,7 +19,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
 def test_each_mechanism_grows_with_its_constant(measured: Measurement) -> None:
     """On 16 rows they are small, and codes are whole."""
     alone = measured.numbers["alone_percent"]
-    assert set(alone) == {mechanism.name for mechanism in LINEARITY}
+    assert {mechanism.name for mechanism in LINEARITY} < set(alone)
     for errors in alone.values():
         assert errors[0][-1] > 0.9 * errors[0][0]
     assert np.mean(measured.numbers["nominal_percent"]) > np.mean(measured.numbers["none_percent"])
