@@ -187,7 +187,10 @@ class Node:
                     continue
                 first[name] = name
                 for other, pulses in others.items():
-                    equal = (times == pulses).all(axis=1)
+                    if len(times) == 1:
+                        equal = np.array([np.array_equal(times, pulses)])
+                    else:
+                        equal = (times == pulses).all(axis=1)
                     if equal.all():
                         first[name] = first[other]
                     elif equal.any():
@@ -211,12 +214,11 @@ class Node:
         shares = self._shares_mv(pulses.groups(phases), len(phases))
         hits = []
         for number, (phase, (charge, moved)) in enumerate(zip(phases, shares, strict=True)):
-            shift = self._droop_mv(phase.cycle)
             if self._periphery.leak_ends_inside:
-                level = self._periphery.drooped_mv(level, shift)
-                shift = np.zeros_like(shift)
-            for member, _, _ in phase.moves:
-                shift = shift + self._scales.offset_mv[member]
+                level = self._periphery.drooped_mv(level, self._droop_mv(phase.cycle))
+                self._until = phase.cycle
+            droop = self._periphery.droop_mv(phase.cycle - self._until)
+            shift = self._scales.shift_mv(droop, tuple([member for member, _, _ in phase.moves]))
             moved_mv += moved
             if bending:
                 # Currents fall as the level rises; trapezoidal rule over the phase.
@@ -230,7 +232,8 @@ class Node:
                 level += charge
                 level += shift
             self._until = phase.cycle
-            if np.minimum.reduce(level, axis=None) < low or np.maximum.reduce(level, axis=None) > high:
+            every = level.reshape(-1)
+            if np.minimum.reduce(every) < low or np.maximum.reduce(every) > high:
                 frames, columns = np.nonzero((level < low) | (level > high))
                 hits.append(_Hit(number, frames, columns, moved_mv[frames, columns]))
                 np.clip(level, low, high, out=level)
@@ -243,6 +246,11 @@ class Node:
         charges: list[Level] = [0.0] * phases
         moves: list[Level] = [0.0] * phases
         follows = bool(self._periphery.output_per_v or self._periphery.shot_noise)
+        together: dict[tuple[int, Rows, int], list[RowPulses]] = defaultdict(list)
+        for group in groups:
+            together[group.member, group.pulses.rows, group.reads[0].pairs].append(group.pulses)
+        for (_, _, pairs), trains in together.items():
+            RowPulses.load(list(dict.fromkeys(trains)), pairs)
         for group in groups:
             reads = tuple(group.reads)
             cells, scale = self.circuits[group.member].cells, self._scales.signal_mv[group.member]

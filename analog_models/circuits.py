@@ -14,6 +14,8 @@ from analog_models.pulses import PULSE_UNITS
 __all__ = ["Circuits", "Scales"]
 
 Array = NDArray[np.float64]
+#: Shifts that are kept.
+_SHIFTS = 64
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,16 @@ class Scales:
     offset_mv: tuple[Array, ...]
     variance_mv2: tuple[Array, ...]
     leak: Array
+    _shifts: dict[tuple, Array] = field(default_factory=dict, repr=False, compare=False)
+
+    def shift_mv(self, droop_mv: float, members: tuple[int, ...]) -> Array:
+        """What a nominal droop and the charge injected in these tiles add: (columns,). Programs repeat the same few."""
+        key = droop_mv, members
+        if key not in self._shifts:
+            if len(self._shifts) == _SHIFTS:
+                self._shifts.clear()
+            self._shifts[key] = sum((self.offset_mv[member] for member in members), self.leak * droop_mv)
+        return self._shifts[key]
 
 
 @dataclass(eq=False)
