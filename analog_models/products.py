@@ -15,8 +15,6 @@ __all__ = ["EXACT", "Whole", "product"]
 EXACT = 1 << 24
 #: Norms are off by their own rounding.
 _SAFE = 0.999 * EXACT
-#: Rows up to which bounds take longer than they save.
-_FEW = 2
 #: Parts that a sum is taken in: the first of these that serves; and the finest ones.
 _PARTS, _FINEST = (1, 2, 4, 8), 8
 
@@ -66,7 +64,7 @@ class Whole:
 
 def product(left: Whole, right: Whole, columns: int) -> NDArray[np.float64]:
     """``left @ right``, of so many columns of `right`."""
-    if left.values.dtype == right.values.dtype == np.float32 and len(left.values) > _FEW:
+    if left.values.dtype == right.values.dtype == np.float32:
         for count in _PARTS:
             if left.norm(count) * right.norm(count) < _SAFE:
                 first, *others = left.parts(count)
