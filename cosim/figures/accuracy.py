@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.config import AnalogConfig
 from cosim.calibration import STEPS, Step
 from cosim.engines.checked import CheckedEngine
 from cosim.engines.engine import Engine
@@ -15,6 +16,7 @@ from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.measurement import Finding, Measurement
+from cosim.figures.mechanisms import MECHANISMS, Mechanism
 from cosim.figures.study import Figure, Study
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from cosim.workloads.kws.report import (
@@ -39,6 +41,8 @@ _FIG_3 = "Nature 620, 768 (2023), Fig. 3g"
 _CORRELATION = "a scatter plot, no figure in the text"
 #: Chips on which calibration is done step by step.
 _STEP_CHIPS, _QUICK_STEP_CHIPS = 3, 1
+#: Chips that are programmed anew without one group of mechanisms.
+_WITHOUT_CHIPS = 5
 
 
 def chips_disagreeing(predictions: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -81,6 +85,7 @@ def measure(campaign: Campaign) -> Measurement:
     }
     numbers["calibration_steps"] = _steps(campaign)
     if not campaign.quick:
+        numbers["without"] = _without(campaign)
         numbers["rtl"] = _rtl(campaign)
     arrays: dict[str, NDArray] = {
         "labels": clips.labels,
@@ -91,6 +96,30 @@ def measure(campaign: Campaign) -> Measurement:
     return Measurement(numbers, arrays, tuple(_findings(numbers)))
 
 
+def _groups() -> dict[str, tuple[Mechanism, ...]]:
+    """What a chip loses accuracy by: each mechanism of the devices, and all of the circuits together."""
+    devices = [mechanism for mechanism in MECHANISMS if mechanism.constants[0].startswith("pcm.")]
+    circuits = tuple(mechanism for mechanism in MECHANISMS if mechanism not in devices)
+    return {mechanism.name: (mechanism,) for mechanism in devices} | {"everything but the devices": circuits}
+
+
+def _without(campaign: Campaign) -> dict[str, Any]:
+    """Some of the chips, programmed and calibrated without one group of mechanisms."""
+    seeds = campaign.seeds[:_WITHOUT_CHIPS]
+    accuracy: dict[str, list[float]] = {}
+    for name, mechanisms in _groups().items():
+        analog = campaign.nominal
+        for mechanism in mechanisms:
+            analog = mechanism.without(analog)
+        accuracy[name] = []
+        for seed in seeds:
+            key = f"chip {seed}, without {name}"
+            campaign.say(key)
+            part = campaign.part(key, partial(_classified, campaign, seed, TwinEngine(), analog=analog))
+            accuracy[name].append(100 * float(np.mean(part["predictions"] == campaign.clips.labels)))
+    return {"seeds": describe_seeds(seeds), "accuracy_percent": accuracy}
+
+
 def _chip(campaign: Campaign, seed: int, steps: Sequence[Step] = STEPS) -> Part:
     """What one chip makes of all clips, calibrated with these steps."""
     name = f"chip {seed}" if steps == STEPS else f"chip {seed}, calibration {', '.join(steps) or 'none'}"
@@ -98,9 +127,11 @@ def _chip(campaign: Campaign, seed: int, steps: Sequence[Step] = STEPS) -> Part:
     return campaign.part(name, partial(_classified, campaign, seed, TwinEngine(), steps))
 
 
-def _classified(campaign: Campaign, seed: int, engine: Engine, steps: Sequence[Step] = STEPS) -> dict[str, Any]:
-    """The same, measured now and on an engine of one's choice."""
-    chip = campaign.calibrated(seed, steps=steps)
+def _classified(
+    campaign: Campaign, seed: int, engine: Engine, steps: Sequence[Step] = STEPS, *, analog: AnalogConfig | None = None
+) -> dict[str, Any]:
+    """The same, measured now and on an engine of one's choice; and with other constants than nominal ones."""
+    chip = campaign.calibrated(seed, steps=steps, analog=analog)
     report = classify(campaign.model, campaign.clips, chip, engine, seed=seed)
     pairs = [(ours, own) for ours, own, _ in report.layers.values()]
     return {
@@ -221,6 +252,12 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
     for step, values in zip(steps["steps"], np.transpose(steps["accuracy_percent"]), strict=True):
         what = f"keyword spotting, calibration: {step}"
         found.append(Finding.over(what, values, "%", engine="twin", data=numbers["data"], seeds=steps["seeds"]))
+    if without := numbers.get("without"):
+        same = chips[: len(next(iter(without["accuracy_percent"].values())))]
+        for name, values in {"": same, **without["accuracy_percent"]}.items():
+            what = f"chip over software, the same chips without {name}" if name else "chip over software, some chips"
+            ratio = 100 * np.array(values) / reference
+            found.append(Finding.over(what, ratio, "%", engine="twin", data=numbers["data"], seeds=without["seeds"]))
     if rtl:
         found += [
             on_rtl(
@@ -352,7 +389,8 @@ STUDY = Study(
     study. Software is the same network in float64 on the same 8-bit inputs. The paper's accuracies are of its own
     network and of the whole test set; what can be compared is the share of software's accuracy that a chip reaches.
     The steps of the calibration are done on chips that begin anew: none, slopes of the columns, bias rows, window
-    of the ReLU.""",
+    of the ReLU. What a chip loses is taken apart on chips of the same seeds, programmed and calibrated anew without one
+    of the devices' mechanisms, and without all those of the circuits.""",
     measure=measure,
     figures=(
         Figure("accuracy-chips", "Accuracy of every chip; the band is one standard deviation.", draw_chips),
