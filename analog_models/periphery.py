@@ -85,6 +85,18 @@ class Periphery:
         ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"Periphery.{name} must be positive, got {getattr(self, name)}")
+        for name in (
+            "wire_ohm",
+            "compression_per_ua",
+            "compression_mismatch",
+            "output_per_v",
+            "shot_noise",
+            "capacitor_per_v",
+            "capacitor_sigma",
+            "droop_spread",
+        ):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"Periphery.{name} must be 0 or more, got {getattr(self, name)}")
         if not self.rail_low_v < self.precharge_v < self.rail_high_v:
             raise ValueError(
                 f"Periphery: rail_low_v < precharge_v < rail_high_v must hold, "

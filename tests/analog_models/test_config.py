@@ -78,6 +78,9 @@ def test_the_nominal_conversion_is_the_charge_of_one_device_over_the_bank() -> N
         lambda: AnalogConfig(significance=0),
         lambda: replace(Periphery(), rail_low_v=0.8),
         lambda: replace(Periphery(), mirror_ratio=0.0),
+        lambda: replace(Periphery(), wire_ohm=-0.1),
+        lambda: replace(Periphery(), output_per_v=float("nan")),
+        lambda: replace(AnalogConfig(), resolution_bits=0),
         lambda: Programming(tolerance=0.0),
     ],
 )

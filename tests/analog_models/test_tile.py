@@ -261,6 +261,49 @@ def test_a_tile_that_still_shares_lends_its_capacitors_to_its_partner(small: Any
     assert chip.tile(1).v_mv == pytest.approx(np.full((1, 12), expected))
 
 
+def test_shot_noise_is_that_of_the_charge_that_was_mirrored(small: Any, place: Any, ideal_with: Any) -> None:
+    """Charge of n electrons varies by the root of n, and what is taken away again varies on its own."""
+    chip, x = small(ideal_with(shot_noise=1.0)), np.full((4000, 24), 100, np.uint16)
+    place(chip, 0, np.full((24, 12), 0.5), np.full((24, 12), -0.5))
+    tile, frames = chip.tile(0), np.arange(4000)
+    tile.precharge(frames, 0)
+    tile.integrate(frames, 300, WP1, x)
+    farad, coulomb = WP1.capacitors * 50e-15, 1.602e-19
+    moved_v = 24 * 100 * 0.5 * IDEAL.volts_per_weight_ns(WP1.capacitors)
+    assert tile.v_mv.mean() == pytest.approx(1e3 * moved_v, rel=1e-3)
+    assert tile.v_mv.std() == pytest.approx(1e3 * np.sqrt(coulomb * moved_v / farad), rel=0.02)
+    tile.integrate(frames, 600, replace(WP1, wp1=False, wp2=True), x)
+    assert tile.v_mv.mean() == pytest.approx(0, abs=0.02)
+    assert tile.v_mv.std() == pytest.approx(1e3 * np.sqrt(2 * coulomb * moved_v / farad), rel=0.02)
+
+
+def test_a_mos_capacitor_is_larger_above_the_precharge_level(small: Any, place: Any, ideal_with: Any) -> None:
+    x = np.full((1, 24), 100, np.uint16)
+    found = []
+    for sign in (1, -1):
+        chip = small(ideal_with(capacitor_per_v=0.1))
+        place(chip, 0, np.full((24, 12), 0.5 * sign))
+        found.append(float(voltages(chip, [(WP1, x)])[0, 0]))
+    level = 1e3 * 24 * 100 * 0.5 * IDEAL.volts_per_weight_ns(WP1.capacitors)
+    assert 0 < found[0] < level
+    assert found[1] < -level
+    for v_mv, charge in zip(found, (level, -level), strict=True):
+        assert v_mv + 0.1 * v_mv**2 / 2e3 == pytest.approx(charge, rel=1e-6)
+
+
+def test_a_mirrors_output_resistance_pulls_towards_the_precharge_level(small: Any, place: Any, ideal_with: Any) -> None:
+    """V falls by exp(-lambda P) while two equal branches conduct: the trapezoidal rule has it to second order."""
+    chip, x = small(ideal_with(output_per_v=0.1)), np.full((1, 24), 100, np.uint16)
+    place(chip, 0, np.full((24, 12), 0.5), np.zeros((24, 12)))
+    cells = np.zeros((4, 24, 12))
+    cells[0] = cells[2] = cells[3] = 12.5  # WP1 charges, WP2 is balanced
+    chip.tile(0).set_conductances(cells)
+    charged = voltages(chip, [(WP1, x)])[0]
+    after = voltages(chip, [(WP1, x), (replace(WP1, wp1=False, wp2=True), x)])[0]
+    moved_v = 2 * 24 * 100 * 0.5 * IDEAL.volts_per_weight_ns(WP1.capacitors)
+    assert after == pytest.approx(charged * np.exp(-0.1 * moved_v), rel=1e-5)
+
+
 def test_saturation_is_judged_after_each_phase(small: Any, place: Any) -> None:
     config = replace(IDEAL, periphery=replace(IDEAL.periphery, rail_low_v=0.2, rail_high_v=1.3))
     chip = small(config)
