@@ -257,7 +257,11 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
         for name, values in {"": same, **without["accuracy_percent"]}.items():
             what = f"chip over software, the same chips without {name}" if name else "chip over software, some chips"
             ratio = 100 * np.array(values) / reference
-            found.append(Finding.over(what, ratio, "%", engine="twin", data=numbers["data"], seeds=without["seeds"]))
+            found.append(
+                Finding.over(
+                    what, ratio, "%", engine="twin", data=numbers["data"], seeds=without["seeds"], headline=True
+                )
+            )
     if rtl:
         found += [
             on_rtl(

@@ -203,7 +203,14 @@ def _findings(numbers: Mapping[str, Any]) -> Iterator[Finding]:
     for name, values in numbers["mismatches"].items():
         without, balanced = (np.array(numbers["paths_percent"][name][mode])[:, -1] for mode in _MODES)
         text = f"rms error, 4 PCM without balance over balanced, paths whose {name} differs by {100 * values[-1]:.0f} %"
-        yield over(f"{text}, weights tuned through them", without / balanced, "1")
+        yield over(
+            f"{text}, weights tuned through them",
+            without / balanced,
+            "1",
+            paper="asymmetry balance cancels fixed asymmetries of the periphery; no figure",
+            source="Nature 620, 768 (2023), Methods",
+            headline=name == "compression",
+        )
     median, largest = np.array(numbers["currents_ua"]["MAC"]).T
     yield over("current of a branch when a MAC begins, median", median, "uA")
     yield over("current of a branch when a MAC begins, largest", largest, "uA")
