@@ -44,7 +44,7 @@ _LARGEST = 2.0
 _SQUARE_UNITS, _SHARE_UNITS = 1 << 9, 1 << 5
 #: Units of a variance in (g_max ns)**2.
 VARIANCE_UNITS = _SQUARE_UNITS * _SHARE_UNITS
-#: Reads whose matrices differ by less than this, relative to their sum's Euclidean norm, are alike.
+#: Reads whose weights differ by less than this, relative to their sum's Euclidean norm, are alike.
 _ALIKE = 0.5
 #: Matrices that an array keeps; a program uses a few.
 _KEPT = 24
@@ -325,13 +325,17 @@ class CellArray:
 
     def alike(self, one: Read, other: Read) -> bool:
         """Whether the same pulses move nearly the same charge in both reads, as in the halves of asymmetry balance."""
-        return one == other or self._derive(("alike", one, other), lambda: self._alike(one, other))
+        if one == other or one.pairs != other.pairs:
+            return one == other
+        products = self._derive(("products of pairs",), self._products)
+        first, second = (np.array(self._factors(read)[::2]) * (-1 if read.discharge else 1) for read in (one, other))
+        apart, whole = first - second, first + second
+        return bool(apart @ products @ apart <= _ALIKE**2 * (whole @ products @ whole))
 
-    def _alike(self, one: Read, other: Read) -> bool:
-        if one.pairs != other.pairs:
-            return False
-        first, second = self.signal(one), self.signal(other)
-        return bool(np.linalg.norm(first - second) <= _ALIKE * np.linalg.norm(first + second))
+    def _products(self) -> Array:
+        """Scalar products of the weights of WP1 and of WP2 with themselves and each other, gains apart: (2, 2)."""
+        weights = [(self._units[device] - self._units[device + 1]).ravel().astype(np.float64) for device in (0, 2)]
+        return np.array([[left @ right for right in weights] for left in weights])
 
     def _drawn(self, reads: tuple[Read, ...], rows: Rows) -> Array:
         """What both branches draw in 1 ns: of blocks of rows that load one another, or of each row."""
