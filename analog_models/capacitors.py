@@ -151,7 +151,7 @@ class Node:
         if len(self.frames) > _TOGETHER:
             parts: list[slice | NDArray[np.intp]] = list(blocks(len(self.frames), _TOGETHER))
         else:
-            first, patterns = self._alike()
+            first, patterns = self._equal()
             if not patterns:
                 self._evaluate(first)
                 return
@@ -171,7 +171,7 @@ class Node:
         for name, whole in wholes.items():
             setattr(self, name, whole)
 
-    def _alike(self) -> tuple[dict[_Name, _Name], list[NDArray[np.bool_]]]:
+    def _equal(self) -> tuple[dict[_Name, _Name], list[NDArray[np.bool_]]]:
         """Which vectors of pulses are equal: the first one that each is equal to in all frames.
 
         Whether two phases of a frame count as one sum must not depend on the frames beside it: then come, for each two
@@ -187,10 +187,7 @@ class Node:
                     continue
                 first[name] = name
                 for other, pulses in others.items():
-                    if len(times) == 1:
-                        equal = np.array([np.array_equal(times, pulses)])
-                    else:
-                        equal = (times == pulses).all(axis=1)
+                    equal = (times == pulses).all(axis=1)
                     if equal.all():
                         first[name] = first[other]
                     elif equal.any():
@@ -220,17 +217,14 @@ class Node:
             droop = self._periphery.droop_mv(phase.cycle - self._until)
             shift = self._scales.shift_mv(droop, tuple([member for member, _, _ in phase.moves]))
             moved_mv += moved
-            if bending:
-                # Currents fall as the level rises; trapezoidal rule over the phase.
-                half = np.multiply(moved, bending)
+            # Currents fall as the level rises; trapezoidal rule over the phase.
+            half = np.multiply(moved, bending) if bending else None
+            if half is not None:
                 level *= 1.0 - half
-                level += charge
-                level += shift
-                half += 1.0
-                level /= half
-            else:
-                level += charge
-                level += shift
+            level += charge
+            level += shift
+            if half is not None:
+                level /= 1.0 + half
             self._until = phase.cycle
             every = level.reshape(-1)
             if np.minimum.reduce(every) < low or np.maximum.reduce(every) > high:
@@ -246,11 +240,6 @@ class Node:
         charges: list[Level] = [0.0] * phases
         moves: list[Level] = [0.0] * phases
         follows = bool(self._periphery.output_per_v or self._periphery.shot_noise)
-        together: dict[tuple[int, Rows, int], list[RowPulses]] = defaultdict(list)
-        for group in groups:
-            together[group.member, group.pulses.rows, group.reads[0].pairs].append(group.pulses)
-        for (_, _, pairs), trains in together.items():
-            RowPulses.load(list(dict.fromkeys(trains)), pairs)
         for group in groups:
             reads = tuple(group.reads)
             cells, scale = self.circuits[group.member].cells, self._scales.signal_mv[group.member]
@@ -314,10 +303,8 @@ class Node:
                 reads[member, pulses.of(member, rows, times)].append((read.wp1, read.wp2))
         found: dict[_Through, NDArray[np.float32]] = {}
         for (member, train), pairs in reads.items():
-            shares, through = (
-                self.circuits[member].cells.pulse_shares(train.times),
-                (member, tuple(sorted(pairs)), train.rows),
-            )
+            shares = self.circuits[member].cells.pulse_shares(train.times)
+            through = member, tuple(sorted(pairs)), train.rows
             found[through] = found[through] + shares if through in found else shares
         return found
 

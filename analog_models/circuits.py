@@ -84,7 +84,7 @@ class Circuits:
         periphery = config.periphery
         columns = Columns.drawn(periphery, noise, count)
         full_fc = config.pcm.g_max_us * periphery.charge_fc_per_us_ns
-        return cls(periphery, noise, count, columns, full_fc, 1 << config.resolution_bits)
+        return cls(periphery, noise, count, columns, full_fc, config.signal_units)
 
     @property
     def cells(self) -> CellArray:
@@ -120,13 +120,14 @@ class Circuits:
             banks = [tile.bank_ff(0, count)[:columns] for tile, count in zip(tiles, capacitors, strict=False)]
             whole = np.sum(banks, axis=0)
             mv_per_fc = np.divide(1e3, whole, out=np.zeros(columns), where=whole > 0)
-            full_mv = [tile.full_fc * tile.columns.gain[:columns] * mv_per_fc for tile in tiles]
+            unit_mv = [tile.unit_fc * tile.columns.gain[:columns] * mv_per_fc for tile in tiles]
+            full_mv = [unit * (self.signal_units * PULSE_UNITS) for unit in unit_mv]
             leak = self.columns.leak[:columns]
             if any(capacitors):
                 leaks = [bank * tile.columns.leak[:columns] for bank, tile in zip(banks, tiles, strict=True)]
                 leak = np.sum(leaks, axis=0) / whole
             self._scales[key] = Scales(
-                tuple(tile.unit_fc * tile.columns.gain[:columns] * mv_per_fc for tile in tiles),
+                tuple(unit_mv),
                 tuple(tile.columns.offset_fc[:columns] * mv_per_fc for tile in tiles),
                 tuple(full**2 / VARIANCE_UNITS for full in full_mv),
                 leak,

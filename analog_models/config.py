@@ -67,6 +67,11 @@ class AnalogConfig:
         return replace(self, pcm=pcm, periphery=replace(self.periphery, mirror_ratio=ratio))
 
     @property
+    def signal_units(self) -> int:
+        """Units of a column's signal in g_max."""
+        return 1 << self.resolution_bits
+
+    @property
     def devices(self) -> str:
         """Name of the device model."""
         return next(name for name, model in DEVICE_MODELS.items() if type(self.pcm) is model)

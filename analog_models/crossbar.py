@@ -98,7 +98,7 @@ class CellArray:
         pcm, factor = config.pcm, config.significance
         reach = _LARGEST * pcm.g_set_us / pcm.g_max_us
         self._largest = round(reach * G_UNITS)
-        self._signal_units = 1 << config.resolution_bits
+        self._signal_units = config.signal_units
         largest = reach * self._signal_units * max(map(np.max, columns.branch_gains()), default=1)
         if PULSE_UNITS * MAX_ROW_TIME * self.shape[1] * (factor + 1) * largest >= 1 << 53:
             raise ValueError(
@@ -308,7 +308,8 @@ class CellArray:
 
     def _factors(self, read: Read) -> Factors:
         """Weight of each device in a read."""
-        first, second = read.wp1 * self._config.significance, int(read.wp2)
+        of_pair = dict(self._selected(read.wp1, read.wp2))
+        first, second = of_pair.get(0, 0), of_pair.get(2, 0)
         return first, first, second, second
 
     def _terms(self, reads: tuple[Read, ...], rows: Rows) -> Whole:
@@ -320,7 +321,7 @@ class CellArray:
 
     def _rest(self, read: Read) -> Array:
         """`Loading.rest` with the sign of the polarity."""
-        rest = self.loading.rest(self._factors(read), self._columns.branch_gains(read.discharge), PULSE_UNITS)
+        rest = self.loading.rest(self._factors(read), self._columns.branch_gains(read.discharge))
         return -rest if read.discharge else rest
 
     def alike(self, one: Read, other: Read) -> bool:

@@ -121,11 +121,10 @@ class Loading:
         self._kernel[self._first, self._second] = self._kernel[self._second, self._first] = kernel / self._couples[:, 0]
         self._kernel = np.rint(self._kernel * self._load[:, np.newaxis] / _SHARE) * _SHARE
 
-    def rest(self, factors: Factors, gains: tuple[Array, Array], units: int) -> Array:
+    def rest(self, factors: Factors, gains: tuple[Array, Array]) -> Array:
         """What is left of the loss for one unit of each mean time: (pairs of blocks, columns), signal, not rounded.
 
         `gains` are those of the G+ and of the G- branch, (columns,) each; the difference is what the column loses.
-        `units` are those of a pulse in ns.
         """
         first, second = self._first, self._second
         load = sum(factor > 0 for factor in factors) / 2 * self._load[:, np.newaxis]

@@ -304,7 +304,7 @@ def _loop(
         active, rest = g[todo], other[todo]
         pair_us = np.stack([np.where(positive, active, rest), np.where(positive, rest, active)])
         weight = sign[todo] * tile.weights_of(pair_us, column, capacitance=capacitance)[0]
-        sigma_us = _verify_sigma_us(tile.config, settings, active, rest)
+        sigma_us = _verify_sigma_us(config, settings, active, rest)
         sigma = np.sqrt((sigma_us / pcm.g_max_us) ** 2 + readout_variance / settings.reads)
         missing = magnitude[todo] - (weight + sigma * draws(Draw.VERIFY, todo.size))
         # A weight that RESET left too high, being smaller than what RESET leaves behind, cannot come closer.

@@ -22,8 +22,6 @@ Pulses = Sequence[tuple[Rows, NDArray[np.integer]]]
 MAX_ROW_TIME = 511
 #: Units of a pulse in ns.
 PULSE_UNITS = 2
-#: Frames up to which calls take longer than what they compute.
-_FEW = 16
 
 
 class RowPulses:
@@ -67,17 +65,6 @@ class RowPulses:
                 lengths = self._exact * np.float32(PULSE_UNITS)
             self._lengths[pairs] = Whole(lengths, axis=1)
         return self._lengths[pairs]
-
-    @staticmethod
-    def load(trains: "Sequence[RowPulses]", pairs: int) -> None:
-        """Compute `lengths` of several in one go, which saves time where each has a few frames; it changes nothing."""
-        loading = trains[0]._loading
-        if loading is None or not loading.active or sum(len(train.times) for train in trains) > _FEW:
-            return
-        lengths = loading.worth(np.concatenate([train._exact for train in trains]), pairs, PULSE_UNITS)
-        ends = np.cumsum([len(train.times) for train in trains])
-        for train, part in zip(trains, np.split(lengths, ends[:-1]), strict=True):
-            train._lengths[pairs] = Whole(part, axis=1)
 
     def of_frames(self, frames: NDArray[np.intp]) -> NDArray[np.integer]:
         """Pulses of some of the frames: (n, rows)."""

@@ -87,13 +87,7 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
         """Capacitor voltage of the full-scale MAC, weights unscaled."""
         return analog.volts_per_weight_ns(capacitors * len(tiles)) * mac_ns
 
-    if options.capacitors is not None and not 1 <= options.capacitors <= 8:
-        raise MappingError(f"layer {index}: capacitors must be 1 to 8, got {options.capacitors}")
-    for name in ("swing_v", "weight_scale"):
-        value = getattr(options, name)
-        if value is not None and not value > 0:
-            raise MappingError(f"layer {index}: {name} must be positive, got {value}")
-    _check_grid(index, options)
+    _check_options(index, options)
     # A ramp of full slope reaches less than that in a short readout.
     reach = 255 * analog.volts_per_cycle(1) * cycles
     swing = min(_SWING_V, reach) if options.swing_v is None else options.swing_v
@@ -148,7 +142,14 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
     )
 
 
-def _check_grid(index: int, options: LayerOptions) -> None:
+def _check_options(index: int, options: LayerOptions) -> None:
+    """Refuse what is out of its range whatever the layer is."""
+    if options.capacitors is not None and not 1 <= options.capacitors <= 8:
+        raise MappingError(f"layer {index}: capacitors must be 1 to 8, got {options.capacitors}")
+    for name in ("swing_v", "weight_scale"):
+        value = getattr(options, name)
+        if value is not None and not value > 0:
+            raise MappingError(f"layer {index}: {name} must be positive, got {value}")
     if options.readout_bits not in (7, 8):
         raise MappingError(f"layer {index}: readout_bits must be 7 or 8, got {options.readout_bits}")
     if options.max_weight is not None and not 1 <= options.max_weight <= WEIGHT_UNITS:

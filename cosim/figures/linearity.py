@@ -128,7 +128,7 @@ class _Session:
         def more(mechanism: Mechanism, factor: float) -> AnalogConfig:
             return mechanism.scaled(mechanism.added_to(ideal), factor)
 
-        everything, real, linear = ideal, nominal, nominal
+        everything, linear = ideal, nominal
         for mechanism in LINEARITY:
             everything, linear = mechanism.added_to(everything), mechanism.without(linear)
         wires = [replace(ideal, periphery=replace(ideal.periphery, wire_ohm=ohm)) for ohm in _WIRES_OHM]
@@ -136,8 +136,8 @@ class _Session:
             mechanism.name: [error(more(mechanism, factor)) for factor in self.factors] for mechanism in _SWEPT
         }
         found |= {"wires": [error(analog) for analog in wires], "all": error(everything), "none": error(ideal)}
-        tuned = compile_layer(self.layer, self.campaign.config, real, LayerOptions(mode=Mode.BALANCED))
-        devices = program_chip(tuned, real, seed)
+        tuned = compile_layer(self.layer, self.campaign.config, nominal, LayerOptions(mode=Mode.BALANCED))
+        devices = program_chip(tuned, nominal, seed)
         found["nominal"] = self._error(tuned, devices)
         found["nominal without"] = self._error(tuned, moved(devices, tuned, linear))
         return found
@@ -186,8 +186,8 @@ def _findings(numbers: Mapping[str, Any]) -> Iterator[Finding]:
     for name, errors in numbers["alone_percent"].items():
         text = f"rms error of a balanced MAC, {name} alone; without any mechanism {np.mean(none):.2f} %"
         yield over(text, np.array(errors)[:, nominal], unit)
-    for index, ohm in enumerate(numbers["wires_ohm"]):
-        yield over(f"rms error of a balanced MAC, a wire of {ohm} ohm a cell alone", _column(numbers, index), unit)
+    for ohm, errors in zip(numbers["wires_ohm"], np.transpose(numbers["wires_percent"]), strict=True):
+        yield over(f"rms error of a balanced MAC, a wire of {ohm} ohm a cell alone", errors, unit)
     circuits = [mechanism.name for mechanism in LINEARITY if mechanism.name != "IR drop"]
     of_circuits = np.sqrt(sum(np.array(numbers["alone_percent"][name])[:, nominal] ** 2 for name in circuits))
     drop = np.array(numbers["alone_percent"]["IR drop"])[:, nominal]
@@ -217,10 +217,6 @@ def _findings(numbers: Mapping[str, Any]) -> Iterator[Finding]:
     yield over("current of a verification, largest", np.array(numbers["currents_ua"]["verification"])[:, 1], "uA")
     for name, errors in numbers["wide_percent"].items():
         yield over(f"rms error of a balanced MAC on two tiles, verified {name}", np.array(errors), unit)
-
-
-def _column(numbers: Mapping[str, Any], index: int) -> NDArray[np.float64]:
-    return np.array(numbers["wires_percent"])[:, index]
 
 
 STUDY = Study(
