@@ -28,7 +28,7 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     """Machine, main figures with their spread, ratios, scaling."""
     machine, plan = result.machine, result.plan
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
-    console.print(f"[bold]machine[/]  {machine['cpu']}, {machine['cores']} cores, load {machine['load']:.1f}")
+    console.print(f"machine  {machine['cpu']}, {machine['cores']} cores, load {machine['load']:.1f}", style="bold")
     console.print(f"         {machine['system']}, Python {machine['python']}, {versions}", soft_wrap=True)
     console.print(f"         {machine['compiler']}; {machine['blas']}; aihwkit {machine['aihwkit']}\n", soft_wrap=True)
 
@@ -83,7 +83,7 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     console.print(ratios)
     console.print()
     if result.busy:
-        console.print(f"[bold]{result.busy}[/]", soft_wrap=True)
+        console.print(result.busy, style="bold", soft_wrap=True)
     for key, axis, unit in _PANELS:
         for name, values in result.scaling()[key].items():
             line = "   ".join(f"{x:,}: {_short(y)}" for x, y in sorted(values.items()))
@@ -100,15 +100,13 @@ def _short(value: float) -> str:
 
 def write_json(result: Benchmark, path: Path) -> None:
     """Write the documented keys (docs/benchmarks.md), whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(result.to_json(), indent=1) + "\n")
 
 
 def plot(result: Benchmark, path: Path) -> Path:
     """Draw how speed scales, a panel for each kind."""
-    from cosim.files.plotting import new_figure
+    from cosim.files.plotting import new_figure, write_picture
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     scaling = result.scaling()
     figure, panels = new_figure(12, 7, 2, 3)
     for axes, (key, axis, unit) in zip(panels.ravel(), _PANELS, strict=True):
@@ -117,7 +115,7 @@ def plot(result: Benchmark, path: Path) -> Path:
         axes.set_ylabel(unit)
     machine = result.machine
     figure.suptitle(f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']:.1f}", fontsize=10)
-    figure.savefig(path, format=path.suffix[1:] or "png")
+    write_picture(figure, path)
     return path
 
 

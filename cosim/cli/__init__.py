@@ -1,5 +1,11 @@
 """The command `duramesh`."""
 
+import os
+import sys
+import traceback
+from contextlib import suppress
+from typing import IO, Any, NoReturn
+
 import click
 
 from cosim.cli.measurements import bench, figures, transport, verify
@@ -7,75 +13,93 @@ from cosim.cli.programs import asm, disasm, run, view
 from cosim.cli.verilog import verilog
 from cosim.cli.workloads import kws
 
-__all__ = ["main"]
+__all__ = ["INTERNAL_ERROR", "main"]
+
+#: Exit status after a bug of ours: EX_SOFTWARE of sysexits.h.
+INTERNAL_ERROR = 70
 
 
 class _Group(click.Group):
-    """Turns the project's own errors into one clear line and exit status 1; anything else is a bug and shows itself."""
+    """Ends every command with a true result, or with one clear line and a status that is not 0.
+
+    ==============  ======================================================================
+    exit status     after
+    ==============  ======================================================================
+    0               success
+    1               an error of the run: its message says what, where, and how to mend it
+    2               an error in the command line
+    70              a bug of ours: a traceback, and a request to report it
+    130             Ctrl-C
+    ==============  ======================================================================
+    """
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            raise  # click ends quietly: whoever read the output has seen enough
         except Exception as error:
-            if isinstance(error, _own_errors()):
-                raise click.ClickException(str(error)) from error
-            raise
+            if ctx.params["debug"]:
+                traceback.print_exc()
+            if (message := _for_the_user(error)) is None:
+                _report_bug(error, shown=ctx.params["debug"])
+            raise click.ClickException(message) from error
 
 
-def _own_errors() -> tuple[type[Exception], ...]:
-    """Errors of the project, whose messages are for the user. They are imported when one may be at hand, not before."""
+def _for_the_user(error: Exception) -> str | None:
+    """What to say of an error that is none of ours; None if it is a bug."""
     from analog_models.chip import AnalogFileError
-    from cosim.compiler import MappingError
-    from cosim.engines.checked import EngineDifference
-    from cosim.engines.rtl.agents.errors import ChipError
-    from cosim.engines.rtl.build import BuildError
-    from cosim.engines.rtl.simulator import SimulationError
-    from cosim.experiment import ExperimentError, RecordError
-    from cosim.experiment.toml_source import TomlError
-    from cosim.fabric.events import ScheduleError
-    from cosim.figures.evidence import EvidenceError
-    from cosim.figures.registry import UnknownStudyError
-    from cosim.graph.feed_forward import NetworkError
-    from cosim.isa.assembler import AssemblyError
-    from cosim.isa.vectors import VectorError
-    from cosim.program import ProgramError
-    from cosim.system.checkpoint import CheckpointError
-    from cosim.verification.command import StateError
-    from cosim.workloads.kws.dataset import DatasetError
-    from cosim.workloads.kws.features import AudioError
-    from cosim.workloads.kws.synthesiser import SynthesiserError
+    from cosim.files.errors import UserError
 
-    return (
-        AnalogFileError,
-        AssemblyError,
-        AudioError,
-        BuildError,
-        CheckpointError,
-        ChipError,
-        DatasetError,
-        EngineDifference,
-        EvidenceError,
-        ExperimentError,
-        MappingError,
-        NetworkError,
-        ProgramError,
-        RecordError,
-        ScheduleError,
-        SimulationError,
-        StateError,
-        SynthesiserError,
-        TomlError,
-        UnknownStudyError,
-        VectorError,
+    if isinstance(error, (UserError, AnalogFileError)):
+        return str(error)
+    if isinstance(error, OSError):
+        if error.filename is not None:
+            return f"{os.fsdecode(error.filename)}: {error.strerror or error}"
+        _abandon(sys.stdout)  # what could not be written is still in its buffer
+        return f"writing or reading failed: {error.strerror or error}; is the disk full?"
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error}); give less at once"
+    return None
+
+
+def _report_bug(error: Exception, *, shown: bool) -> NoReturn:
+    if not shown:
+        traceback.print_exc()
+    click.echo(
+        f"\nThis is a bug of duramesh, not a mistake of yours: {type(error).__name__}. "
+        "Please report it with the lines above and the command.",
+        err=True,
     )
+    raise click.exceptions.Exit(INTERNAL_ERROR)
+
+
+def _abandon(stream: IO[str] | None) -> None:
+    """Let what is left in the buffer of a stream go, so that the interpreter does not fail on it at its end."""
+    if stream is not None:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _print_any_text() -> None:
+    """Names of files that are no text, and characters that the terminal lacks, are printed with backslashes."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
 
 
 @click.group(cls=_Group)
 @click.version_option(package_name="duramesh")
-def main() -> None:
+@click.option("--debug", is_flag=True, envvar="DURAMESH_DEBUG", help="Show where in the code an error arose.")
+def main(debug: bool) -> None:
     """An analog-AI inference chip: 34 PCM tiles, a mesh of durations, controller programs, RTL."""
+    _print_any_text()
 
 
 for _command in (kws, run, view, asm, disasm, verilog, verify, transport, bench, figures):

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 __all__ = [
     "DEVICES",
@@ -26,22 +27,49 @@ __all__ = [
     "print_files",
 ]
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-INPUT = click.Path(exists=True, path_type=Path)
+#: Where the context of a command keeps which option names which file: {real path: (option, is it an output)}.
+_NAMED = "cosim.cli.named"
 
 
-class _Output(click.Path):
-    """A path that will be written, checked before the work and not after it: there is a place for it."""
+class _Path(click.Path):
+    """A path, checked before the work: no output is an input, or another output."""
+
+    is_output = False
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        place = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-        if place != path and not (place.is_dir() and os.access(place, os.W_OK)):
-            self.fail(f"{path}: {place} is no folder that can be written to", param, ctx)
+        try:
+            path = Path(os.fsdecode(super().convert(value, param, ctx)))
+            self._check(path)
+            place = os.path.realpath(path)
+        except (OSError, ValueError) as error:  # a name that is too long, has a null character
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            self.fail(f"{Path(os.fsdecode(value))}: {reason}", param, ctx)
+        if ctx is not None and param is not None:
+            named = ctx.meta.setdefault(_NAMED, {})
+            other, written = named.get(place, ("", False))
+            if written or (other and self.is_output):
+                self.fail(f"{path} is also what {other} names; give another name", param, ctx)
+            named[place] = param.get_error_hint(ctx), self.is_output
         return path
 
+    def _check(self, path: Path) -> None:
+        """Raise an OSError if the file cannot be."""
 
+
+class _Output(_Path):
+    """A path that will be written: there is a place for it."""
+
+    is_output = True
+
+    def _check(self, path: Path) -> None:
+        place = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        if place != path and not (place.is_dir() and os.access(place, os.W_OK)):
+            raise OSError(0, f"{place} is no folder that can be written to")
+
+
+FOLDER = _Path(exists=True, file_okay=False, path_type=Path)
+FILE = _Path(exists=True, dir_okay=False, path_type=Path)
+INPUT = _Path(exists=True, path_type=Path)
 OUTPUT = _Output(path_type=Path)
 OUTPUT_FILE = _Output(dir_okay=False, writable=True, path_type=Path)
 OUTPUT_FOLDER = _Output(file_okay=False, writable=True, path_type=Path)
@@ -87,21 +115,25 @@ class Task:
 def print_files(console: Console, files: Mapping[str, str]) -> None:
     """Say where each file is, {what: path}."""
     for what, path in files.items():
-        console.print(f"[bold]{what.replace('_', ' ')}[/]: {path}", soft_wrap=True)
+        console.print(Text.assemble((what.replace("_", " "), "bold"), f": {path}"), soft_wrap=True)
 
 
 def new_console() -> Console:
-    """Results on stdout; wide enough for the table where there is no terminal to fit."""
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    """Results on stdout; wide enough for the table where there is no terminal to fit.
+
+    Nothing in a text is markup, for a user's names may be part of it: styles are given as arguments.
+    """
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    return Console(width=None if terminal else 140, highlight=False, markup=False)
 
 
 def new_progress() -> Progress:
     """Progress on stderr, so that stdout holds results only."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    return Progress(*columns, console=Console(stderr=True, markup=False), transient=True)

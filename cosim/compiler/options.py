@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from analog_models.config import AnalogConfig
+from cosim.files.errors import UserError
 from cosim.program import Mode
 from rtl.config import Square
 
 __all__ = ["LayerOptions", "MappingError", "MappingOptions"]
 
 
-class MappingError(ValueError):
+class MappingError(UserError, ValueError):
     """The network does not fit the chip, or the frame; the message says what does not fit where."""
 
 

@@ -14,13 +14,14 @@ from itertools import islice, permutations
 import numpy as np
 
 from cosim.fabric.mesh_graph import PATTERNS, Arc, Lanes, Mesh, Place, describe_lanes, pattern_lanes
+from cosim.files.errors import UserError
 from rtl.config import ChipConfig, Edge
 from rtl.mesh import MASK_EDGE
 
 __all__ = ["Connection", "Route", "RouteError", "Router", "switches"]
 
 
-class RouteError(ValueError):
+class RouteError(UserError, ValueError):
     """No way from a source to a destination; the message says what stands in between."""
 
 

@@ -8,12 +8,13 @@ from numpy.typing import ArrayLike
 from analog_models.chip import AnalogChip
 from cosim.engines.engine import Engine, RunInterrupted
 from cosim.engines.results import Results
+from cosim.files.errors import UserError
 from cosim.program import Program
 
 __all__ = ["CheckedEngine", "EngineDifference"]
 
 
-class EngineDifference(Exception):
+class EngineDifference(UserError):
     """Two engines gave different codes for the same frames; the message names the first one."""
 
 

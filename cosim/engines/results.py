@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.files.errors import UserError
 from cosim.program import LayerPlan, Program
 
 __all__ = ["Results", "ResultsError", "describe_speed"]
@@ -18,7 +19,7 @@ _FORMAT, _VERSION = "duramesh results", 1
 _RATE = "_per_s"
 
 
-class ResultsError(ValueError):
+class ResultsError(UserError, ValueError):
     """A file holds no results, or only part of them, or results do not belong together; the message says which."""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.chip import AnalogChip
+from cosim.files.errors import UserError
 from cosim.program import ChipImage, ProgramError
 
 __all__ = ["ChipSession", "Codes", "SessionClosedError", "check_chip", "frame_numbers"]
@@ -16,7 +17,7 @@ __all__ = ["ChipSession", "Codes", "SessionClosedError", "check_chip", "frame_nu
 Codes = dict[str, NDArray[np.uint8]]
 
 
-class SessionClosedError(RuntimeError):
+class SessionClosedError(UserError, RuntimeError):
     """A session was asked to run after it had been closed, by its owner or by an error."""
 
 

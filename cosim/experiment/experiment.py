@@ -22,6 +22,7 @@ from analog_models.programming import program as program_weights
 from analog_models.reception import PadReceiver
 from cosim.files.archive import ArchiveError, read_archive, write_archive
 from cosim.files.chip_config import config_from_json, config_to_json
+from cosim.files.errors import UserError
 from cosim.isa.assembler import program_depth
 from cosim.isa.words import TILE, WordError, beats_to_words, decode, words_to_beats
 from cosim.program import Program, Unit
@@ -35,7 +36,7 @@ _FORMAT, _VERSION = "duramesh experiment", 2
 _CAPACITORS = 8
 
 
-class ExperimentError(ValueError):
+class ExperimentError(UserError, ValueError):
     """An experiment cannot be run, or the file that should describe one is wrong; the message says what and where.
 
     Members

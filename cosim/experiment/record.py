@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analog_models.events import EventKind, TileControls, TileEvent
 from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.files.errors import UserError
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
 from rtl.config import ChipConfig
@@ -24,7 +25,7 @@ STATUS_FIELDS = ("running", "illegal", "fault", "contention", "pointer")
 _FORMAT, _VERSION = "duramesh record", 1
 
 
-class RecordError(ValueError):
+class RecordError(UserError, ValueError):
     """A file holds no record, or only part of one; the message says which."""
 
 

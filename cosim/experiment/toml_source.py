@@ -11,6 +11,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from cosim.files.errors import UserError
+
 __all__ = ["TomlError", "TomlSource"]
 
 #: Names of tables and keys, and numbers of array elements, from the top of the file.
@@ -29,7 +31,7 @@ _ESCAPE = re.compile(r"\\(?:[ \t]*\n[ \t\n]*|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)"
 _SYNTAX = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-class TomlError(ValueError):
+class TomlError(UserError, ValueError):
     """A file is no TOML; the message begins with ``file:line:column``."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cosim.fabric.mesh_graph import Lanes
+from cosim.files.errors import UserError
 from rtl.isa import RAMP_LATENCY
 
 __all__ = [
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 
-class ScheduleError(ValueError):
+class ScheduleError(UserError, ValueError):
     """A program whose events do not make sense; the message names unit and cycle."""
 
 

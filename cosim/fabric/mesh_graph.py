@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.files.errors import UserError
 from cosim.isa.words import TILE, fields_of
 from rtl.config import ChipConfig, Edge
 from rtl.mesh import MASK_EDGE
@@ -33,7 +34,7 @@ Lanes = NDArray[np.bool_]
 PATTERNS = dict(fields_of(TILE, "MESH")["west_to_rows"].choices)
 
 
-class IllegalRouteError(ValueError):
+class IllegalRouteError(UserError, ValueError):
     """Two drivers on one wire, or a ring of borderguards; the message names tile, edge and wires."""
 
 

@@ -6,6 +6,7 @@ Source: docs/fabric.md, "Sequencers". Programs steer without looking at data, so
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cosim.files.errors import UserError
 from cosim.isa.assembler import program_depth
 from cosim.isa.words import WordError, decode
 from rtl.config import ChipConfig
@@ -14,7 +15,7 @@ from rtl.isa import CONTROL_LATENCY, UnitKind
 __all__ = ["Interval", "Issue", "Timeline", "TimelineError", "intervals", "run"]
 
 
-class TimelineError(ValueError):
+class TimelineError(UserError, ValueError):
     """A program that the unit would not run to its HALT.
 
     Members

@@ -14,13 +14,14 @@ from typing import Any
 from analog_models.config import DEVICE_MODELS
 from cosim.figures.report import FORMAT, headlines
 from cosim.files.archive import write_text
+from cosim.files.errors import UserError
 
 __all__ = ["EvidenceError", "keep", "kept_results", "read_results", "renew", "table"]
 
 _BEGIN, _END = "<!-- evidence: made by `make docs` from docs/results*.json -->", "<!-- end of evidence -->"
 
 
-class EvidenceError(ValueError):
+class EvidenceError(UserError, ValueError):
     """Results or README are not what the evidence table can be made from or put into; the message says why."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from cosim.figures.study import Study
+from cosim.files.errors import UserError
 
 __all__ = ["STUDIES", "UnknownStudyError", "load_study", "select"]
 
@@ -11,7 +12,7 @@ __all__ = ["STUDIES", "UnknownStudyError", "load_study", "select"]
 STUDIES = ("programming", "mac", "linearity", "accuracy", "training", "drift", "timing", "transport", "verification")
 
 
-class UnknownStudyError(ValueError):
+class UnknownStudyError(UserError, ValueError):
     """No study has this name; the message lists those there are."""
 
 

@@ -91,11 +91,12 @@ def _write(campaign: Campaign, results: Mapping[str, Any], sections: Sequence[st
 
 def _draw(study: Study, measurement: Measurement, folder: Path) -> dict[str, str]:
     """Write every figure as SVG and PNG: {name: caption}."""
-    folder.mkdir(parents=True, exist_ok=True)
+    from cosim.files.plotting import write_picture
+
     for figure in study.figures:
         picture = figure.draw(measurement)
-        picture.savefig(folder / f"{figure.name}.svg", metadata={"Date": None})
-        picture.savefig(folder / f"{figure.name}.png")
+        write_picture(picture, folder / f"{figure.name}.svg", metadata={"Date": None})
+        write_picture(picture, folder / f"{figure.name}.png")
     return {figure.name: figure.caption for figure in study.figures}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from analog_models.config import AnalogConfig
 from analog_models.reception import TransportConfig
@@ -24,6 +25,7 @@ from cosim.engines.results import describe_speed
 from cosim.engines.twin.engine import make_chip
 from cosim.fabric.checker import check
 from cosim.fabric.mesh_graph import Lanes, Place
+from cosim.files.archive import write_text
 from cosim.isa.assembler import assemble
 from cosim.isa.words import ILP, OLP, TILE, Operation, encode
 from cosim.program import InputSlot, OutputSlot, Program, Unit
@@ -202,8 +204,7 @@ class TransportReport:
         return cls(**{name: keys[name] for name in plain}, model=TransportConfig(**keys["model"]), counts=counts)
 
     def write_json(self, path: Path, files: Mapping[str, str]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_json(files), indent=2) + "\n")
+        write_text(path, json.dumps(self.to_json(files), indent=2) + "\n")
 
     def print(self, console: Console) -> None:
         """A line for each range and mode."""
@@ -218,7 +219,7 @@ class TransportReport:
             for mode in modes:
                 largest = self.max_error_ns(longest, mode)
                 bound = PAPER_BOUND_NS[longest]
-                cells = [f"[red]{error}[/]" if error > bound else str(error) for error in largest.values()]
+                cells = [Text(str(error), style="red" if error > bound else "") for error in largest.values()]
                 exact = f"{self.shares(longest, mode).get(0, 0.0):.2%}"
                 table.add_row(f"0-{longest}", mode, *cells, exact, str(bound))
         console.print(table)
@@ -250,9 +251,10 @@ class TransportReport:
 
     def write(self, folder: Path) -> dict[str, str]:
         """Write the picture into `folder`: {what: file}."""
-        folder.mkdir(parents=True, exist_ok=True)
+        from cosim.files.plotting import write_picture
+
         path = folder / "transport.png"
-        self.draw().savefig(path)
+        write_picture(self.draw(), path)
         return {"transport_errors": str(path)}
 
 

@@ -5,8 +5,9 @@ A file appears complete and under its final name, or not at all: what stood ther
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.npz import DAMAGE
+from cosim.files.digest import digest
+from cosim.files.errors import OutputError, UserError
 
 __all__ = [
     "ArchiveError",
@@ -30,25 +33,38 @@ _HEADER = "meta"
 _ZIP = b"PK\x03\x04"
 
 
-class ArchiveError(ValueError):
+class ArchiveError(UserError, ValueError):
     """A file is not what it should be, or only part of it; the message says which file."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`: renamed to it when the block ends, removed if the block raises."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # two processes may write the same file
+    """A temporary path beside `path`: renamed to it when the block ends, removed if the block raises.
+
+    A folder that is missing is made.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    # Two processes, or threads, may write the same file; a name may be as long as the file system takes.
+    part = path.with_name(f".{digest([path.name])}.{os.getpid()}.{threading.get_ident():x}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         os.replace(part, path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a text file in UTF-8, whole or not at all; names of files that are no UTF-8 keep their bytes."""
     with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def write_archive(

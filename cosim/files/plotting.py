@@ -1,11 +1,14 @@
 """Pictures without a display: what every plot of the project begins with."""
 
+from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "PINK", "new_figure"]
+from cosim.files.archive import replacing
+
+__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "PINK", "new_figure", "write_picture"]
 
 #: Colours that colour-blind readers tell apart (Okabe and Ito), and one for what is only there to compare with.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
@@ -32,3 +35,22 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **o
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, **options)
+
+
+def write_picture(figure: Figure, path: Path, **options: Any) -> None:
+    """Write a picture whole or not at all, in the format that the name ends in.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path
+        It ends in .png, .svg, .pdf or whatever matplotlib knows.
+    options :
+        What `matplotlib.figure.Figure.savefig` takes.
+
+    Raises
+    ------
+    OutputError
+    """
+    with replacing(path) as part:
+        figure.savefig(part, format=path.suffix[1:], **options)

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.files.archive import ArchiveError, read_arrays
+from cosim.files.errors import UserError
 
 __all__ = ["Activation", "FeedForwardNetwork", "Layer", "NetworkError"]
 
 Array = NDArray[np.float64]
 
 
-class NetworkError(ValueError):
+class NetworkError(UserError, ValueError):
     """A network, or the file that should hold one, cannot be used; the message says what and where."""
 
 

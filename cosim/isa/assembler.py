@@ -23,6 +23,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cosim.files.errors import UserError
 from cosim.isa.words import Field, Operation, WordError, decode, encode, fields_of, mnemonics, nearest
 from rtl.config import ChipConfig
 from rtl.isa import MAX_WAIT, WORD_BITS, UnitKind
@@ -37,7 +38,7 @@ _TOKEN = re.compile(
 _FIXED = frozenset({"LOOP", "JUMP", "HALT"})
 
 
-class AssemblyError(ValueError):
+class AssemblyError(UserError, ValueError):
     """A listing cannot be assembled. The message begins with ``name:line:column``.
 
     Members

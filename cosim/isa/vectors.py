@@ -7,6 +7,7 @@ A vector of `lanes` codes travels as bit planes: all lanes' bit 0, lane 0 first,
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cosim.files.errors import UserError
 from rtl.config import ChipConfig
 
 __all__ = ["VectorError", "pack_codes", "pack_mask", "quantise", "split_signs", "unpack_codes", "unpack_mask"]
@@ -17,7 +18,7 @@ Codes = NDArray[np.uint8]
 _BEAT_BITS = 64
 
 
-class VectorError(ValueError):
+class VectorError(UserError, ValueError):
     """Numbers that are no vector of this chip."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from amaranth.lib import data
 from numpy.typing import NDArray
 
+from cosim.files.errors import UserError
 from rtl.isa import (
     MAX_WAIT,
     UNIT_BANKS,
@@ -44,7 +45,7 @@ ILP: Any = UnitKind.ILP
 OLP: Any = UnitKind.OLP
 
 
-class WordError(ValueError):
+class WordError(UserError, ValueError):
     """An instruction that no word expresses, or a word that is no instruction of the unit."""
 
 

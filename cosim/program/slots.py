@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from cosim.files.errors import UserError
 from rtl.isa import UnitKind
 
 __all__ = ["InputSlot", "OutputSlot", "ProgramError", "Unit"]
 
 
-class ProgramError(ValueError):
+class ProgramError(UserError, ValueError):
     """A program, or the file that should hold one, cannot be used; the message says what and where."""
 
 

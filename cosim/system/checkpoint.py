@@ -29,6 +29,7 @@ from cosim.engines.engine import Engine, RunInterrupted
 from cosim.engines.results import Results, ResultsError
 from cosim.files.archive import ArchiveError, write_text
 from cosim.files.digest import digest
+from cosim.files.errors import UserError
 from cosim.program import Program, ProgramError
 
 __all__ = ["CHUNK", "Checkpoint", "CheckpointError", "ResumableEngine", "code_digest"]
@@ -41,7 +42,7 @@ _ROOMS = ("rtl", "analog_models", "cosim")
 _SOURCES = ("*.py", "*.sv", "*.cpp", "*.vlt")
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError, ValueError):
     """A folder holds no checkpoint, that of another run, or is in use; the message says which and what to do."""
 
 

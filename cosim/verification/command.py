@@ -11,6 +11,7 @@ from cosim.engines.rtl.build import build
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.experiment import Experiment
 from cosim.files.archive import write_text
+from cosim.files.errors import UserError
 from cosim.isa.assembler import disassemble
 from cosim.verification.coverage import Coverage, bins
 from cosim.verification.runner import Mismatch, Verification, compare, smallest, verify, verify_packets
@@ -25,7 +26,7 @@ _HOLES = 30
 _SHRUNK = 2
 
 
-class StateError(ValueError):
+class StateError(UserError, ValueError):
     """A file does not hold a verification that could go on."""
 
 

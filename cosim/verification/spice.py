@@ -21,6 +21,7 @@ from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.periphery import Periphery
+from cosim.files.errors import UserError
 
 __all__ = ["Case", "Phase", "SpiceError", "Verdict", "compare", "linear", "netlist", "quiet", "spice_version"]
 
@@ -39,7 +40,7 @@ _TIMEOUT_S = 120
 _NEAR_NS = 0.01
 
 
-class SpiceError(RuntimeError):
+class SpiceError(UserError, RuntimeError):
     """ngspice is missing, or did not simulate; the message says what it printed."""
 
 

@@ -22,6 +22,7 @@ from rich.console import Console
 from cosim.engines.rtl.cache import Effort, cached
 from cosim.engines.rtl.simulator import Simulator
 from cosim.files.digest import digest
+from cosim.files.errors import UserError
 from rtl.config import ChipConfig, preset
 from rtl.isa import RAMP_LATENCY
 
@@ -42,7 +43,7 @@ VERILATOR_FLAGS = (
 LOG_TAIL_LINES = 30
 
 
-class BuildError(RuntimeError):
+class BuildError(UserError, RuntimeError):
     """A simulator could not be built; the message ends with the last lines of the tool's output."""
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.files.errors import UserError
+
 __all__ = ["Channel", "ChannelClosed", "ChannelError", "Message"]
 
 _MAGIC = b"dmsh"
@@ -25,7 +27,7 @@ _LONGEST_HEADER = 1 << 26
 _KINDS = "biufU"
 
 
-class ChannelError(RuntimeError):
+class ChannelError(UserError, RuntimeError):
     """What arrived is no message; the message says what was expected."""
 
 

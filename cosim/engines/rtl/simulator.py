@@ -12,6 +12,7 @@ from cocotb_tools.check_results import get_results
 from find_libpython import find_libpython
 
 from cosim.engines.rtl.cache import Effort
+from cosim.files.errors import UserError
 
 __all__ = ["CLOCK_PERIOD_PS", "SimulationError", "Simulator"]
 
@@ -20,7 +21,7 @@ CLOCK_PERIOD_PS = 1000
 LOG_TAIL_LINES = 40
 
 
-class SimulationError(RuntimeError):
+class SimulationError(UserError, RuntimeError):
     """A simulation ended abnormally, or one of its cocotb tests failed."""
 
 

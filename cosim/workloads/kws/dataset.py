@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cosim.files.archive import ArchiveError, read_arrays
+from cosim.files.errors import UserError
 from cosim.workloads.kws.features import CLIP_SAMPLES, COEFFICIENTS, FRAMES, MFCC_LIMIT, fit, log_mel, mfcc, read_wav
 
 __all__ = [
@@ -45,7 +46,7 @@ OFFICIAL_SEED = 59185  # of the official script; our generator is another, so th
 Split = Literal["train", "validation", "test"]
 
 
-class DatasetError(ValueError):
+class DatasetError(UserError, ValueError):
     """A data folder or feature file cannot be used; the message says what was expected where."""
 
 

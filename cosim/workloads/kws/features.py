@@ -8,6 +8,8 @@ import scipy.fft
 import soundfile
 from numpy.typing import ArrayLike, NDArray
 
+from cosim.files.errors import UserError
+
 __all__ = [
     "CLIP_SAMPLES",
     "COEFFICIENTS",
@@ -42,7 +44,7 @@ MFCC_LIMIT = 30.0
 Floats = NDArray[np.float64]
 
 
-class AudioError(ValueError):
+class AudioError(UserError, ValueError):
     """A recording cannot be used; the message says which file, what is wrong and how to mend it."""
 
 

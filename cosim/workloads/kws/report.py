@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from cosim.engines.results import describe_speed
 from cosim.files.archive import write_text
@@ -164,7 +165,7 @@ class KwsReport:
             table.add_row(
                 self.clips[i],
                 self.words[self.labels[i]],
-                f"[{style}]{chip}[/]" if style else chip,
+                Text(chip, style=style),
                 self.words[self.software[i]],
                 str(self.margins[i]),
             )
@@ -202,19 +203,19 @@ class KwsReport:
 
     def write(self, folder: Path) -> dict[str, str]:
         """Write pictures into `folder`; returns {what: file}."""
-        folder.mkdir(parents=True, exist_ok=True)
         title = f"{self.chip_accuracy:.1%} of {len(self.clips)} clips, {self.engine} engine"
         pictures = {
             "confusion_matrix": draw_confusion(self.confusion, self.words, title),
             "correlation": draw_correlation({name: pair[:2] for name, pair in self.layers.items()}, self.engine),
         }
         files = {what: folder / f"{what.removesuffix('_matrix')}.png" for what in pictures}
+        from cosim.files.plotting import write_picture  # only now, as below
+
         for what, picture in pictures.items():
-            picture.savefig(files[what])
+            write_picture(picture, files[what])
         return {what: str(path) for what, path in files.items()}
 
     def write_json(self, path: Path, files: Mapping[str, str]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(self.to_json(files), indent=2) + "\n")
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
+from cosim.files.errors import UserError
 from cosim.workloads.kws.dataset import LABELS, SILENCE, UNKNOWN
 from cosim.workloads.kws.features import CLIP_SAMPLES, SAMPLE_RATE
 
@@ -44,7 +45,7 @@ VOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-class SynthesiserError(RuntimeError):
+class SynthesiserError(UserError, RuntimeError):
     """espeak-ng cannot be loaded or refuses a request; the message says which."""
 
 

@@ -5,10 +5,12 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge
 
+from cosim.files.errors import UserError
+
 __all__ = ["ChipError", "ErrorMonitor"]
 
 
-class ChipError(RuntimeError):
+class ChipError(UserError, RuntimeError):
     """The chip reports an error, or does not answer; the message says which unit, where, and since when."""
 
 

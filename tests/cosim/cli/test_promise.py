@@ -1,0 +1,170 @@
+"""What the command promises: exit 0 with a true result, or one clear line and another status; never a traceback."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from cosim.cli import INTERNAL_ERROR, main
+from cosim.cli.shared import new_console, print_files
+from cosim.files.archive import replacing, write_archive, write_text
+from cosim.files.errors import OutputError, UserError
+
+TRACEBACK = "Traceback (most recent call last)"
+MAC = Path(__file__).parents[3] / "docs/examples/mac.toml"
+
+
+@pytest.fixture
+def failing() -> Iterator[dict[str, BaseException]]:
+    """A command `duramesh fail` that raises what the test puts here as "error"."""
+    raised: dict[str, BaseException] = {}
+
+    @main.command("fail", hidden=True)
+    def fail() -> None:
+        raise raised["error"]
+
+    yield raised
+    del main.commands["fail"]
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def shell(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run `command`, in which `duramesh` is this code's command."""
+    script = f'set -o pipefail; duramesh() {{ "{sys.executable}" -m cosim.cli "$@"; }}; {command}'
+    environment = {**os.environ, "PYTHONPATH": str(MAC.parents[2])}
+    run = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, env=environment)
+    output, errors = (text.decode(errors="backslashreplace") for text in (run.stdout, run.stderr))
+    return subprocess.CompletedProcess(run.args, run.returncode, output, errors)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (UserError("tile 40 is none of the 34"), 1, "Error: tile 40 is none of the 34\n"),
+        (PermissionError(errno.EACCES, "Permission denied", "x.npz"), 1, "Error: x.npz: Permission denied\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device; is the disk full?"),
+        (MemoryError("9 TiB"), 1, "out of memory (9 TiB)"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_what_is_no_bug_is_one_line(failing, error: BaseException, status: int, words: str) -> None:
+    failing["error"] = error
+    result = invoke("fail")
+    assert result.exit_code == status
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_bug_says_that_it_is_one(failing) -> None:
+    failing["error"] = ZeroDivisionError("division by zero")
+    result = invoke("fail")
+    assert result.exit_code == INTERNAL_ERROR
+    assert TRACEBACK in result.stderr
+    assert "This is a bug of duramesh" in result.stderr
+
+
+def test_debug_shows_where_an_error_arose(failing) -> None:
+    failing["error"] = UserError("tile 40 is none of the 34")
+    result = invoke("--debug", "fail")
+    assert result.exit_code == 1
+    assert TRACEBACK in result.stderr
+    assert result.stderr.endswith("Error: tile 40 is none of the 34\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "words"),
+    [
+        ("duramesh run mac.toml --engine twin > /dev/full", 1, "No space left on device"),
+        ("duramesh run mac.toml --engine twin >&-", 0, ""),
+        ("duramesh run mac.toml --engine twin --json out.json | head -0", None, ""),
+        (r"cp mac.toml $'b\xff.toml'; duramesh run $'b\xff.toml' --engine twin", 0, ""),
+        (r"duramesh run $'c\xff.toml'", 2, "does not exist"),
+        ("duramesh run mac.toml --engine twin --save mac.toml", 2, "is also what"),
+        ("duramesh run mac.toml --engine twin --save ../here/mac.toml", 2, "is also what"),
+        ("duramesh run mac.toml --engine twin --save x.npz --out ./x.npz", 2, "x.npz is also what"),
+        (f"duramesh run mac.toml --engine twin --save {'n' * 256}.npz", 2, "File name too long"),
+        (f"duramesh run mac.toml --engine twin --save {'n' * 251}.npz", 0, ""),
+        ("duramesh run mac.toml --engine twin --save /proc/x.npz", 1, "/proc/x.npz cannot be written"),
+        ("PYTHONIOENCODING=ascii duramesh kws --help", 0, ""),
+    ],
+)
+def test_standard_output_and_names(tmp_path: Path, command: str, status: int | None, words: str) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "mac.toml").write_bytes(MAC.read_bytes())
+    result = shell(command.replace("--json out.json", "--out out.json"), folder)
+    assert status in (None, result.returncode), result
+    assert words in result.stderr
+    assert TRACEBACK not in result.stderr
+    assert (folder / "mac.toml").read_bytes() == MAC.read_bytes()
+    if "out.json" in command:
+        assert (folder / "out.json").stat().st_size  # files first, then print
+
+
+def test_two_outputs_of_one_option_differ(tmp_path: Path) -> None:
+    result = invoke("run", str(MAC), "--engine", "twin", f"--out={tmp_path}/a.json", f"--out={tmp_path}/a.json")
+    assert result.exit_code == 2
+    assert "a.json" in result.stderr
+
+
+def test_names_are_no_markup(capsys) -> None:
+    console = new_console()
+    console.print("[/x] and [train]", style="bold")
+    print_files(console, {"the_json": "[/x]/[red]r.json"})
+    assert capsys.readouterr().out == "[/x] and [train]\nthe json: [/x]/[red]r.json\n"
+
+
+def blocked(folder: Path) -> Path:
+    """A place where nothing can be written: below a file."""
+    (folder / "file").write_text("")
+    return folder / "file" / "x"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: write_text(path, "x"),
+        lambda path: write_archive(path, "duramesh test", 1, {}, {}),
+        lambda path: replacing(path).__enter__(),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_named(tmp_path: Path, write) -> None:
+    path = blocked(tmp_path)
+    with pytest.raises(OutputError, match=r"file.x cannot be written: (Not a directory|File exists)"):
+        write(path)
+
+
+def test_a_missing_folder_is_made_and_any_name_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a" / os.fsdecode(b"b\xff") / ("n" * 250 + ".txt")
+    write_text(path, os.fsdecode(b"c\xff"))
+    assert path.read_bytes() == b"c\xff"
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
+
+
+def test_every_own_error_is_for_the_user() -> None:
+    """Whoever adds a kind of error says by its base whether a user can mend it."""
+    import importlib
+    import pkgutil
+
+    import cosim
+
+    inside = {"SolverTimeout", "Unavailable"}  # caught where they arise
+    named = set()
+    for module in pkgutil.walk_packages(cosim.__path__, "cosim."):
+        if "training" in module.name or module.name.endswith(("__main__", "testbench")):
+            continue  # these need torch, are commands, or run inside a simulator
+        for kind in vars(importlib.import_module(module.name)).values():
+            own = isinstance(kind, type) and issubclass(kind, Exception) and kind.__module__.startswith("cosim")
+            if own and not issubclass(kind, (UserError, click.ClickException)):
+                named.add(kind.__name__)
+    assert named == inside
