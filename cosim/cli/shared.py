@@ -37,6 +37,8 @@ class _Path(click.Path):
     is_output = False
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("expected a name, got none", param, ctx)
         try:
             path = Path(os.fsdecode(super().convert(value, param, ctx)))
             self._check(path)

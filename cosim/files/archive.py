@@ -48,6 +48,8 @@ def replacing(path: Path) -> Iterator[Path]:
     OutputError
         If the file cannot be written.
     """
+    if path.is_dir():
+        raise OutputError(f"{path} cannot be written: it is a folder; give the name of a file")
     # Two processes, or threads, may write the same file; a name may be as long as the file system takes.
     part = path.with_name(f".{digest([path.name])}.{os.getpid()}.{threading.get_ident():x}.part")
     try:
