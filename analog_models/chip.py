@@ -16,9 +16,10 @@ from analog_models.config import AnalogConfig
 from analog_models.consumption import Consumption
 from analog_models.events import EventKind, TileControls, TileEvent
 from analog_models.noise import KeyedNoise
-from analog_models.npz import DAMAGE
+from analog_models.npz import ArraySpec, NpzError, check_arrays, read_npz
 from analog_models.reception import PadReceiver
 from analog_models.tile import Arrived, Tile, connect
+from analog_models.values import whole_number
 
 __all__ = ["AnalogChip", "AnalogFileError"]
 
@@ -26,6 +27,29 @@ _FORMAT = 3
 #: Order of service.
 _CYCLE_KIND = attrgetter("cycle", "kind")
 _CYCLE_KIND_TILE = attrgetter("cycle", "kind", "tile")
+
+
+#: Wires along one side of a tile, and tiles of a chip, at most.
+_MOST_WIRES, _MOST_TILES = 1 << 14, 1 << 16
+
+
+#: Arrays of a file, and those of each programmed tile, whose number follows the name.
+_SCHEMA = {
+    "format": ArraySpec("i"),
+    "config": ArraySpec("U"),
+    "seed": ArraySpec("u8"),
+    "numbers": ArraySpec("i8", (4,), 0),
+    "tiles": ArraySpec("i8", ("tiles",), 0),
+    "pairs": ArraySpec("i8", (None, 2), 0),
+    "programmed": ArraySpec("i8", ("programmed",), 0),
+    "runs": ArraySpec("i8", ("programmed",), 0),
+}
+_CELLS = {
+    "g": ArraySpec("i4", (4, "rows", "columns"), 0),
+    "nu": ArraySpec("u2", (4, "rows", "columns")),
+    "written": ArraySpec("f8", (4, "rows"), 0),
+}
+_ANEW = "write it anew with `save`"
 
 
 class AnalogFileError(ValueError):
@@ -66,7 +90,7 @@ class AnalogChip:
     Raises
     ------
     ValueError
-        If an index is negative, or a tile is in two pairs.
+        If a number is no whole one or out of its range, or a tile is in two pairs.
     """
 
     def __init__(
@@ -81,12 +105,13 @@ class AnalogChip:
         seed: int = 0,
         chip: int = 0,
     ) -> None:
-        if rows < 1 or bias_rows < 0 or columns < 1:
-            raise ValueError(f"a tile cannot have {rows} rows, {bias_rows} bias rows, {columns} columns")
         self.config = config
-        self.pairs = dict(pairs or {})
-        self.rows, self.bias_rows, self.column_count = rows, bias_rows, columns
-        self.seed, self.chip = seed, chip
+        self.pairs = {_tile(north): _tile(south) for north, south in (pairs or {}).items()}
+        self.rows = whole_number(rows, "rows of a tile", 1, _MOST_WIRES)
+        self.bias_rows = whole_number(bias_rows, "bias rows of a tile", 0, _MOST_WIRES)
+        self.column_count = whole_number(columns, "columns of a tile", 1, _MOST_WIRES)
+        self.seed = whole_number(seed, "seed", 0, (1 << 64) - 1)
+        self.chip = whole_number(chip, "chip", 0, (1 << 32) - 1)
         self._north_of = {south: north for north, south in self.pairs.items()}
         if len(self._north_of) != len(self.pairs) or set(self.pairs) & set(self._north_of):
             raise ValueError(f"a tile shares its capacitors in one pair only, got pairs {self.pairs}")
@@ -105,8 +130,7 @@ class AnalogChip:
     def tile(self, index: int) -> Tile:
         """Tile number `index`; it is made at the first call."""
         if index not in self._tiles:
-            if index < 0:
-                raise ValueError(f"tile index must not be negative, got {index}")
+            index = _tile(index)
             noise = KeyedNoise(self.seed, self.chip, index)
             self._tiles[index] = Tile(
                 self.config,
@@ -153,10 +177,16 @@ class AnalogChip:
         """Let the devices drift until `age_s` after their programming; earlier ages are allowed.
 
         Rows that were programmed later (`program`'s `written_s`) are so much younger.
+
+        Raises
+        ------
+        ValueError
+            If it is out of the range of `AnalogConfig.age_s`.
         """
-        self.config = replace(self.config, age_s=age_s)
-        for tile in self._tiles.values():
-            tile.set_config(self.config)
+        with self.at_work():
+            self.config = replace(self.config, age_s=age_s)
+            for tile in self._tiles.values():
+                tile.set_config(self.config)
 
     def serve(
         self, frames: Frames, events: Sequence[TileEvent], columns: Mapping[int, int] | None = None
@@ -164,6 +194,7 @@ class AnalogChip:
         """Serve the events of one strobe, or of several cycles in a row.
 
         Events of a cycle are served in the order precharge, integrate (all tiles), sharing of capacitors, ramp, write.
+        From a tile's precharge to its next, all events come from one thread; see `at_work`.
 
         Parameters
         ----------
@@ -184,8 +215,15 @@ class AnalogChip:
         ------
         ValueError
             If an event lacks what its kind needs, or a tile's ramp starts twice.
+        RuntimeError
+            If another thread has precharged the tile.
         """
-        frames = np.array(frames, copy=None, ndmin=1)
+        with self._turns.lock:
+            return self._serve(np.array(frames, copy=None, ndmin=1), events, columns)
+
+    def _serve(
+        self, frames: Frames, events: Sequence[TileEvent], columns: Mapping[int, int] | None
+    ) -> dict[int, NDArray[np.uint16]]:
         codes: dict[int, NDArray[np.uint16]] = {}
         for (cycle, kind), group in groupby(sorted(events, key=_CYCLE_KIND_TILE), key=_CYCLE_KIND):
             batch = list(group)
@@ -292,11 +330,16 @@ class AnalogChip:
         ------
         AnalogFileError
             If the arrays are of another format.
-        KeyError, TypeError, ValueError
-            If one is missing, or of another shape or type.
+        ValueError
+            If one is missing, or of another shape, type or range.
         """
-        if int(arrays["format"]) != _FORMAT:
-            raise AnalogFileError(f"an analog chip has format {arrays['format']}, this version reads {_FORMAT}")
+        if "format" not in arrays or arrays["format"].shape or arrays["format"] != _FORMAT:
+            found = arrays.get("format", "none")
+            raise AnalogFileError(f"an analog chip has format {found}, this version reads {_FORMAT}")
+        check_arrays({name: array for name, array in arrays.items() if name in _SCHEMA}, _SCHEMA)
+        programmed = arrays["programmed"].tolist()
+        cells = {f"{name}{index}": spec for index in programmed for name, spec in _CELLS.items()}
+        check_arrays(arrays, _SCHEMA | cells)
         number, rows, bias_rows, columns = arrays["numbers"].tolist()
         chip = cls(
             AnalogConfig.from_json(str(arrays["config"])),
@@ -308,9 +351,9 @@ class AnalogChip:
             seed=int(arrays["seed"]),
             chip=number,
         )
-        for index, runs in zip(arrays["programmed"].tolist(), arrays["runs"].tolist(), strict=True):
+        for index, runs in zip(programmed, arrays["runs"].tolist(), strict=True):
             chip.tile(index).runs = runs
-            chip.tile(index).writable.restore(*(arrays[f"{name}{index}"] for name in ("g", "nu", "written")))
+            chip.tile(index).writable.restore(*(arrays[f"{name}{index}"] for name in _CELLS))
         return chip
 
     def save(self, path: Path | str) -> None:
@@ -330,17 +373,16 @@ class AnalogChip:
         FileNotFoundError
         """
         try:
-            # Opened here, because np.load leaves the file open when it is cut short.
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                return cls.from_arrays(arrays)
-        except AnalogFileError as error:
-            raise AnalogFileError(f"{path}: {error}") from None
-        except (*DAMAGE, TypeError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            raise AnalogFileError(
-                f"{path} does not hold an analog chip ({type(error).__name__}: {error}); write it anew with `save`"
-            ) from error
+            return cls.from_arrays(read_npz(path))
+        except (AnalogFileError, NpzError) as error:
+            raise AnalogFileError(f"{path} does not hold an analog chip: {error}; {_ANEW}") from None
+        except (LookupError, TypeError, ValueError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise AnalogFileError(f"{path} does not hold an analog chip ({what}); {_ANEW}") from None
+
+
+def _tile(index: int) -> int:
+    return whole_number(index, "tile index", 0, _MOST_TILES - 1)
 
 
 def _needed(event: TileEvent, value: NDArray | None, name: str) -> NDArray:

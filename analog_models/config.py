@@ -4,12 +4,13 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from analog_models.constants import ASSUMPTION, constant
+from analog_models.constants import ASSUMPTION, check_constants, constant
 from analog_models.device import Pcm
 from analog_models.hermes import Hermes
 from analog_models.pcm_like import PcmLike
 from analog_models.periphery import Periphery
 from analog_models.reception import TransportConfig
+from analog_models.values import shown, whole_number
 
 __all__ = ["DEVICE_MODELS", "AnalogConfig"]
 
@@ -32,21 +33,22 @@ class AnalogConfig:
     periphery: Periphery = field(default_factory=Periphery, metadata={"model": Periphery})
     # Ideal unless asked for, so that a routed code comes back as it was sent; `TransportConfig()` is the modelled one.
     transport: TransportConfig = field(default_factory=TransportConfig.ideal, metadata={"model": TransportConfig})
-    age_s: float = constant(3600.0, "s", f"{ASSUMPTION}: time from programming to the reads, one hour")
-    significance: int = constant(1, "1", "Nature 620, 768 (2023), Methods: F = 1 adopted")
+    age_s: float = constant(3600.0, "s", (0, 1e10), f"{ASSUMPTION}: time from programming to the reads, one hour")
+    significance: int = constant(1, "1", (1, 1 << 14), "Nature 620, 768 (2023), Methods: F = 1 adopted")
     resolution_bits: int = constant(
         10,
         "1",
+        (1, 20),
         f"{ASSUMPTION}: what a device adds to a column is rounded to g_max / 2^10, 7 nS rms, a hundredth of its error",
     )
 
     def __post_init__(self) -> None:
-        if not self.age_s >= 0:
-            raise ValueError(f"AnalogConfig.age_s must not be negative, got {self.age_s}")
-        if self.significance < 1:
-            raise ValueError(f"AnalogConfig.significance must be a whole number of 1 or more, got {self.significance}")
-        if not 1 <= self.resolution_bits <= 20:
-            raise ValueError(f"AnalogConfig.resolution_bits must be 1 to 20, got {self.resolution_bits}")
+        check_constants(self)
+        for item in fields(self):
+            model = item.metadata.get("model")
+            if model is not None and not isinstance(getattr(self, item.name), model):
+                expected = f"AnalogConfig.{item.name} must be a {model.__name__}"
+                raise ValueError(f"{expected}, got {shown(getattr(self, item.name))}")
 
     @classmethod
     def nominal(cls, devices: str = "pcm") -> "AnalogConfig":
@@ -89,8 +91,7 @@ class AnalogConfig:
         drifted : bool
             Include the mean drift at `age_s` (0.775 after an hour), as the reads see it.
         """
-        if not 1 <= capacitors <= 16:
-            raise ValueError(f"capacitors must be 1 to 16 (a pair's banks together), got {capacitors}")
+        capacitors = whole_number(capacitors, "capacitors (a pair's banks together)", 1, 16)
         charge_fc = self.pcm.g_max_us * self.periphery.charge_fc_per_us_ns
         retention = self.pcm.expected_retention(self.age_s) if drifted else 1.0
         return charge_fc * retention / (capacitors * self.periphery.capacitor_ff)
@@ -102,7 +103,7 @@ class AnalogConfig:
 
     def to_json(self) -> str:
         """The constants as JSON."""
-        return json.dumps({"devices": self.devices, **asdict(self)})
+        return json.dumps({"devices": self.devices, **asdict(self)}, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "AnalogConfig":
@@ -111,7 +112,7 @@ class AnalogConfig:
         Raises
         ------
         ValueError
-            If a constant is unknown or missing.
+            If a constant is unknown or missing, or out of its range.
         """
         try:
             values: dict[str, Any] = json.loads(text)
@@ -121,7 +122,7 @@ class AnalogConfig:
                     model = devices if item.metadata["model"] is Pcm else item.metadata["model"]
                     values[item.name] = _complete(model, values[item.name])
             return _complete(cls, values)
-        except (AttributeError, TypeError, KeyError) as error:
+        except (AttributeError, TypeError, KeyError, RecursionError) as error:
             raise ValueError(f"not a configuration of the analog models: {error}") from error
 
 

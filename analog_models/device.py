@@ -13,7 +13,7 @@ import numpy as np
 from numpy.polynomial.polynomial import polyval
 from numpy.typing import ArrayLike, NDArray
 
-from analog_models.constants import ASSUMPTION, constant
+from analog_models.constants import ASSUMPTION, check_constants, constant
 
 __all__ = ["Pcm"]
 
@@ -32,49 +32,67 @@ class Pcm(ABC):
     assumption, a saturating partial SET. The rest: the device model's.
     """
 
-    g_max_us: float = constant(25.0, "uS", f"{ASSUMPTION}: a weight of 1 is this difference")
-    fit_g_max_us: float = constant(25.0, "uS", f"{ASSUMPTION}: conductance that the fits below call 1")
+    g_max_us: float = constant(25.0, "uS", (0.01, 1e3), f"{ASSUMPTION}: a weight of 1 is this difference")
+    fit_g_max_us: float = constant(25.0, "uS", (0.01, 1e3), f"{ASSUMPTION}: conductance that the fits below call 1")
 
-    programming_noise_us: tuple[float, ...] = constant((0.0,), "uS", f"{ASSUMPTION}: in powers of x")
-    programming_noise_scale: float = constant(1.0, "1", "aihwkit: prog_noise_scale")
+    programming_noise_us: tuple[float, ...] = constant((0.0,), "uS", (-1e3, 1e3), f"{ASSUMPTION}: in powers of x")
+    programming_noise_scale: float = constant(1.0, "1", (0, 100), "aihwkit: prog_noise_scale")
 
-    drift_t0_s: float = constant(20.0, "s", f"{ASSUMPTION}: age at which a conductance is as programmed")
-    drift_scale: float = constant(1.0, "1", "aihwkit: drift_scale")
+    drift_t0_s: float = constant(20.0, "s", (1e-6, 1e6), f"{ASSUMPTION}: age at which a conductance is as programmed")
+    drift_scale: float = constant(1.0, "1", (0, 100), "aihwkit: drift_scale")
 
-    read_time_s: float = constant(250e-9, "s", f"{ASSUMPTION}: t_read of the 1/f fit")
+    read_time_s: float = constant(250e-9, "s", (1e-9, 1), f"{ASSUMPTION}: t_read of the 1/f fit")
     pulse_noise: tuple[float, ...] = constant(
         (0.02578764, -0.0146159, 0.00655714, -0.00187352, 0.00021926),
         "1",
+        (-10, 10),
         f"{_PULSE_FIT}: slope, in powers of log10 of the pulse's ns",
     )
     pulse_noise_floor: float = constant(
-        0.178, "1", f"{_PULSE_FIT}: offset over slope, 4.42 to 4.57 uS of 25 uS for 1 to 511 ns; taken as one number"
+        0.178,
+        "1",
+        (0, 10),
+        f"{_PULSE_FIT}: offset over slope, 4.42 to 4.57 uS of 25 uS for 1 to 511 ns; taken as one number",
     )
-    accumulated_noise_scale: float = constant(1.0, "1", "aihwkit: read_noise_scale, of the 1/f noise until a read")
-    read_noise_scale: float = constant(1.0, "1", "aihwkit: xdep_pcm_read_noise_scale, of the noise within a pulse")
+    accumulated_noise_scale: float = constant(
+        1.0, "1", (0, 100), "aihwkit: read_noise_scale, of the 1/f noise until a read"
+    )
+    read_noise_scale: float = constant(
+        1.0, "1", (0, 100), "aihwkit: xdep_pcm_read_noise_scale, of the noise within a pulse"
+    )
 
-    g_reset_us: float = constant(0.1, "uS", f"{ASSUMPTION}: median after RESET, g_max/250")
-    reset_spread: float = constant(0.5, "1", f"{ASSUMPTION}: log-normal spread after RESET")
-    g_set_us: float = constant(30.0, "uS", f"{ASSUMPTION}: where partial SET pulses saturate, 1.2 g_max")
-    set_time_ns: float = constant(400.0, "ns", f"{ASSUMPTION}: SET time constant; g_max takes three pulses or more")
-    set_time_spread: float = constant(0.2, "1", f"{ASSUMPTION}: device-to-device, log-normal")
-    set_noise: float = constant(0.15, "1", f"{ASSUMPTION}: pulse-to-pulse, relative to the step")
-    crystallise_v: float = constant(1.0, "V", f"{ASSUMPTION}: return-line voltage below which a pulse does nothing")
-    melt_v: float = constant(2.4, "V", f"{ASSUMPTION}: from here a pulse melts; the supply is 3.0 V in programming")
-    stuck_reset: float = constant(0.0, "1", f"{ASSUMPTION}: share of devices that no pulse raises; swept, not known")
-    stuck_set: float = constant(0.0, "1", f"{ASSUMPTION}: share of devices that stay at g_set; swept, not known")
-    reach_spread: float = constant(
-        0.0, "1", f"{ASSUMPTION}: SET pulses end at g_set exp(-|spread z|), z of the device; swept, not known"
+    g_reset_us: float = constant(0.1, "uS", (0, 1e3), f"{ASSUMPTION}: median after RESET, g_max/250")
+    reset_spread: float = constant(0.5, "1", (0, 5), f"{ASSUMPTION}: log-normal spread after RESET")
+    g_set_us: float = constant(30.0, "uS", (0.01, 2e3), f"{ASSUMPTION}: where partial SET pulses saturate, 1.2 g_max")
+    set_time_ns: float = constant(
+        400.0, "ns", (0.1, 1e6), f"{ASSUMPTION}: SET time constant; g_max takes three pulses or more"
     )
-    exact_write: bool = constant(False, "1", f"{ASSUMPTION}: programming hits its target, for the ideal preset")
+    set_time_spread: float = constant(0.2, "1", (0, 5), f"{ASSUMPTION}: device-to-device, log-normal")
+    set_noise: float = constant(0.15, "1", (0, 10), f"{ASSUMPTION}: pulse-to-pulse, relative to the step")
+    crystallise_v: float = constant(
+        1.0, "V", (0, 10), f"{ASSUMPTION}: return-line voltage below which a pulse does nothing"
+    )
+    melt_v: float = constant(
+        2.4, "V", (0, 10), f"{ASSUMPTION}: from here a pulse melts; the supply is 3.0 V in programming"
+    )
+    stuck_reset: float = constant(
+        0.0, "1", (0, 1), f"{ASSUMPTION}: share of devices that no pulse raises; swept, not known"
+    )
+    stuck_set: float = constant(
+        0.0, "1", (0, 1), f"{ASSUMPTION}: share of devices that stay at g_set; swept, not known"
+    )
+    reach_spread: float = constant(
+        0.0, "1", (0, 5), f"{ASSUMPTION}: SET pulses end at g_set exp(-|spread z|), z of the device; swept, not known"
+    )
+    exact_write: bool = constant(False, "1", None, f"{ASSUMPTION}: programming hits its target, for the ideal preset")
 
     def __post_init__(self) -> None:
-        for name in ("g_max_us", "fit_g_max_us", "g_set_us", "drift_t0_s", "read_time_s", "set_time_ns"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"Pcm.{name} must be positive, got {getattr(self, name)}")
+        check_constants(self)
         if not self.g_max_us <= self.g_set_us <= 2 * self.g_max_us:
             raise ValueError(f"Pcm.g_set_us must be g_max to 2 g_max ({self.g_max_us} uS), got {self.g_set_us}")
-        if not (min(self.stuck_reset, self.stuck_set) >= 0 and self.stuck_reset + self.stuck_set <= 1):
+        if not self.g_reset_us <= self.g_set_us:
+            raise ValueError(f"Pcm.g_reset_us must be at most g_set ({self.g_set_us} uS), got {self.g_reset_us}")
+        if not self.stuck_reset + self.stuck_set <= 1:
             raise ValueError(
                 f"Pcm.stuck_reset and Pcm.stuck_set are shares of all devices, got {self.stuck_reset}, {self.stuck_set}"
             )
@@ -172,8 +190,8 @@ class Pcm(ABC):
     # Pulses ---------------------------------------------------------------------------------------------------------
 
     def after_reset(self, gaussians: Array) -> Array:
-        """Conductance after a RESET pulse: log-normal around `g_reset_us`."""
-        return self.g_reset_us * np.exp(self.reset_spread * gaussians)
+        """Conductance after a RESET pulse: log-normal around `g_reset_us`, and at most `g_set_us`."""
+        return np.minimum(self.g_reset_us * np.exp(self.reset_spread * gaussians), self.g_set_us)
 
     def set_time(self, gaussians: Array) -> Array:
         """SET time constant of each device in ns: log-normal around `set_time_ns`, fixed for life."""

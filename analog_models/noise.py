@@ -24,6 +24,8 @@ from numpy.random import Philox
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
+from analog_models.values import whole_number
+
 __all__ = ["Draw", "KeyedNoise", "half_gaussians"]
 
 #: 32-bit words in one Philox block (four 64-bit words).
@@ -86,9 +88,8 @@ class KeyedNoise:
     """
 
     def __init__(self, seed: int, chip: int = 0, tile: int = 0) -> None:
-        for name, value, bits in (("seed", seed, 64), ("chip", chip, 32), ("tile", tile, 32)):
-            if not 0 <= value < 1 << bits:
-                raise ValueError(f"{name} must be 0 to 2**{bits} - 1, got {value}")
+        seed = whole_number(seed, "seed", 0, (1 << 64) - 1)
+        chip, tile = (whole_number(value, name, 0, (1 << 32) - 1) for name, value in (("chip", chip), ("tile", tile)))
         self._generator = Philox(key=np.array([seed, chip << 32 | tile], np.uint64))
         self._state = self._generator.state
 

@@ -13,7 +13,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.constants import ASSUMPTION, constant
+from analog_models.constants import ASSUMPTION, check_constants, constant
 from analog_models.noise import Draw, KeyedNoise
 
 __all__ = ["BANK", "PATH_UNITS", "Columns", "Periphery"]
@@ -35,68 +35,67 @@ class Periphery:
     Sigmas are spreads over columns, drawn once per tile; noises are drawn anew at every event.
     """
 
-    read_voltage_v: float = constant(0.3, "V", f"{_N}: Vread")
+    read_voltage_v: float = constant(0.3, "V", (1e-3, 10), f"{_N}: Vread")
     mirror_ratio: float = constant(
         1 / 320,
         "1",
+        (1e-9, 1e3),
         f"{ASSUMPTION}: 1:16 and 1:20; MACs of +-9.4 in units of weight x input, doubled by AB, fill 250 fF",
     )
-    capacitor_ff: float = constant(50.0, "fF", f"{_N}: each of 8 capacitors (250 fF typical)")
-    precharge_v: float = constant(0.75, "V", f"{_N}: precharge supply")
-    rail_low_v: float = constant(0.2, "V", f"{ASSUMPTION}: headroom of the mirror below the 0.3 V ramp start")
-    rail_high_v: float = constant(1.3, "V", f"{ASSUMPTION}: 1.5 V supply less the mirror's headroom")
-    ramp_lsb_v: float = constant(0.005, "V", "docs/fabric.md: LSB of ramp_start")
-    ramp_full_v: float = constant(0.9, "V", f"{ASSUMPTION}: 0.3 V to 1.2 V, symmetric around the precharge level")
-    ramp_full_ns: float = constant(255.0, "ns", f"{_N}: longest duration")
-    ramp_full_slope: int = constant(128, "1", "docs/fabric.md: ramp_slope of full slope")
+    capacitor_ff: float = constant(50.0, "fF", (0.1, 1e6), f"{_N}: each of 8 capacitors (250 fF typical)")
+    precharge_v: float = constant(0.75, "V", (0, 10), f"{_N}: precharge supply")
+    rail_low_v: float = constant(
+        0.2, "V", (-1e6, 1e6), f"{ASSUMPTION}: headroom of the mirror below the 0.3 V ramp start"
+    )
+    rail_high_v: float = constant(1.3, "V", (-1e6, 1e6), f"{ASSUMPTION}: 1.5 V supply less the mirror's headroom")
+    ramp_lsb_v: float = constant(0.005, "V", (1e-6, 1), "docs/fabric.md: LSB of ramp_start")
+    ramp_full_v: float = constant(
+        0.9, "V", (1e-3, 100), f"{ASSUMPTION}: 0.3 V to 1.2 V, symmetric around the precharge level"
+    )
+    ramp_full_ns: float = constant(255.0, "ns", (1, 1e6), f"{_N}: longest duration")
+    ramp_full_slope: int = constant(128, "1", (1, 255), "docs/fabric.md: ramp_slope of full slope")
 
-    column_gain_sigma: float = constant(0.01, "1", f"{ASSUMPTION}: mirror matching of 1 %")
-    path_mismatch_sigma: float = constant(0.02, "1", f"{ASSUMPTION}: G+ against G- read path, two mirrors at 1.4 %")
-    polarity_mismatch_sigma: float = constant(0.01, "1", f"{ASSUMPTION}: charging against discharging, 1 %")
-    phase_offset_sigma_fc: float = constant(0.25, "fC", f"{ASSUMPTION}: switch injection, 1 mV on 250 fF per phase")
-    comparator_offset_sigma_v: float = constant(0.004, "V", f"{ASSUMPTION}: minimum-size pair, about 1 LSB")
-    comparator_noise_v: float = constant(0.0005, "V", f"{ASSUMPTION}: per decision")
-    ramp_bow_ns: float = constant(0.5, "ns", f"{ASSUMPTION}: integral nonlinearity at mid ramp, 0.2 %")
-    temperature_k: float = constant(300.0, "K", f"{ASSUMPTION}: kT/C noise of the precharge; 0 turns it off")
-    droop_v_per_s: float = constant(40.0, "V/s", f"{ASSUMPTION}: 10 pA on 250 fF; the leak grows with the capacitor")
-    droop_level_v: float = constant(0.0, "V", f"{ASSUMPTION}: the supply that the leak goes to, where it ends")
+    column_gain_sigma: float = constant(0.01, "1", (0, 1), f"{ASSUMPTION}: mirror matching of 1 %")
+    path_mismatch_sigma: float = constant(
+        0.02, "1", (0, 0.3), f"{ASSUMPTION}: G+ against G- read path, two mirrors at 1.4 %"
+    )
+    polarity_mismatch_sigma: float = constant(0.01, "1", (0, 0.3), f"{ASSUMPTION}: charging against discharging, 1 %")
+    phase_offset_sigma_fc: float = constant(
+        0.25, "fC", (0, 1e4), f"{ASSUMPTION}: switch injection, 1 mV on 250 fF per phase"
+    )
+    comparator_offset_sigma_v: float = constant(0.004, "V", (0, 10), f"{ASSUMPTION}: minimum-size pair, about 1 LSB")
+    comparator_noise_v: float = constant(0.0005, "V", (0, 10), f"{ASSUMPTION}: per decision")
+    ramp_bow_ns: float = constant(0.5, "ns", (-100, 100), f"{ASSUMPTION}: integral nonlinearity at mid ramp, 0.2 %")
+    temperature_k: float = constant(300.0, "K", (0, 1e3), f"{ASSUMPTION}: kT/C noise of the precharge; 0 turns it off")
+    droop_v_per_s: float = constant(
+        40.0, "V/s", (0, 1e9), f"{ASSUMPTION}: 10 pA on 250 fF; the leak grows with the capacitor"
+    )
+    droop_level_v: float = constant(
+        0.0, "V", (-10, 10), f"{ASSUMPTION}: the supply that the leak goes to, where it ends"
+    )
 
-    wire_ohm: float = constant(0.15, "ohm", "aihwkit IRDropT: ir_drop_rs, a column wire per cell")
+    wire_ohm: float = constant(0.15, "ohm", (0, 1e4), "aihwkit IRDropT: ir_drop_rs, a column wire per cell")
     compression_per_ua: float = constant(
-        1e-4, "1/uA", f"{ASSUMPTION}: a mirror passes on 1 % less of 100 uA; each path's own"
+        1e-4, "1/uA", (0, 1), f"{ASSUMPTION}: a mirror passes on 1 % less of 100 uA; each path's own"
     )
-    compression_mismatch: float = constant(0.2, "1", f"{ASSUMPTION}: spread of that between the two paths of a column")
+    compression_mismatch: float = constant(
+        0.2, "1", (0, 10), f"{ASSUMPTION}: spread of that between the two paths of a column"
+    )
     output_per_v: float = constant(
-        0.02, "1/V", f"{ASSUMPTION}: output resistance of a cascode; a mirror's current falls by so much as V rises"
+        0.02,
+        "1/V",
+        (0, 10),
+        f"{ASSUMPTION}: output resistance of a cascode; a mirror's current falls by so much as V rises",
     )
-    shot_noise: float = constant(1.0, "1", "2 q I of the mirrors' currents, as a multiple; ideal without")
-    capacitor_per_v: float = constant(0.02, "1/V", f"{ASSUMPTION}: the MOS capacitors grow by so much with V")
-    capacitor_sigma: float = constant(0.005, "1", f"{ASSUMPTION}: matching of 50 fF capacitors, each of them")
-    droop_spread: float = constant(0.3, "1", f"{ASSUMPTION}: spread of the leak over columns, log-normal")
+    shot_noise: float = constant(1.0, "1", (0, 1e3), "2 q I of the mirrors' currents, as a multiple; ideal without")
+    capacitor_per_v: float = constant(0.02, "1/V", (0, 10), f"{ASSUMPTION}: the MOS capacitors grow by so much with V")
+    capacitor_sigma: float = constant(
+        0.005, "1", (0, 0.15), f"{ASSUMPTION}: matching of 50 fF capacitors, each of them"
+    )
+    droop_spread: float = constant(0.3, "1", (0, 5), f"{ASSUMPTION}: spread of the leak over columns, log-normal")
 
     def __post_init__(self) -> None:
-        for name in (
-            "read_voltage_v",
-            "mirror_ratio",
-            "capacitor_ff",
-            "ramp_full_v",
-            "ramp_full_ns",
-            "ramp_full_slope",
-        ):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"Periphery.{name} must be positive, got {getattr(self, name)}")
-        for name in (
-            "wire_ohm",
-            "compression_per_ua",
-            "compression_mismatch",
-            "output_per_v",
-            "shot_noise",
-            "capacitor_per_v",
-            "capacitor_sigma",
-            "droop_spread",
-        ):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"Periphery.{name} must be 0 or more, got {getattr(self, name)}")
+        check_constants(self)
         if not self.rail_low_v < self.precharge_v < self.rail_high_v:
             raise ValueError(
                 f"Periphery: rail_low_v < precharge_v < rail_high_v must hold, "

@@ -3,17 +3,18 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
-from analog_models.constants import ASSUMPTION, constant
+from analog_models.constants import ASSUMPTION, check_constants, constant
 from analog_models.noise import Draw
-from analog_models.programming_report import ProgrammingReport
+from analog_models.programming_report import ProgrammingReport, in_use
 from analog_models.tile import Tile
+from analog_models.values import kept, real_numbers
 
 __all__ = ["Programming", "WeightTargets", "program"]
 
@@ -30,22 +31,36 @@ class WeightTargets:
     Parameters
     ----------
     wp1, wp2 : (rows + bias rows, columns) float64, or None
-        Targets of the first and the second pair; None leaves the pair as it is.
+        Targets of the first and the second pair; None leaves the pair as it is. Kept as they are now, read-only.
+
+    Raises
+    ------
+    ValueError
+        If targets are no matrix of real numbers.
     """
 
     wp1: Array | None = None
     wp2: Array | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("wp1", "wp2"):
+            if (given := getattr(self, name)) is None:
+                continue
+            array = kept(real_numbers(given, name))
+            if array.ndim != 2:
+                raise ValueError(f"{name} must be a matrix, rows with bias rows by columns, got shape {array.shape}")
+            object.__setattr__(self, name, array)
+
     @classmethod
     def balanced(cls, weights: ArrayLike) -> "WeightTargets":
         """Asymmetry balance: W on WP1 and -W on WP2."""
-        w = np.asarray(weights, np.float64)
+        w = real_numbers(weights, "weights")
         return cls(w, -w)
 
     @classmethod
     def four_pcm(cls, weights: ArrayLike) -> "WeightTargets":
         """Four devices per weight without balance: both pairs hold W and are read together, (F + 1) W in all."""
-        w = np.asarray(weights, np.float64)
+        w = kept(real_numbers(weights, "weights"))
         return cls(w, w)
 
 
@@ -53,24 +68,33 @@ class WeightTargets:
 class Programming:
     """Settings of the tuning loop."""
 
-    tolerance: float = constant(0.015, "1", f"{ASSUMPTION}: a weight is done within 1.5 % of the largest weight")
-    max_iterations: int = constant(24, "1", f"{ASSUMPTION}: pulses per device before it is left as it is")
+    tolerance: float = constant(
+        0.015, "1", (1e-6, 1), f"{ASSUMPTION}: a weight is done within 1.5 % of the largest weight"
+    )
+    max_iterations: int = constant(24, "1", (1, 10_000), f"{ASSUMPTION}: pulses per device before it is left as it is")
     caution: float = constant(
-        0.7, "1", f"{ASSUMPTION}: share of the missing conductance that a pulse aims at; again after each overshoot"
+        0.7,
+        "1",
+        (0.01, 1),
+        f"{ASSUMPTION}: share of the missing conductance that a pulse aims at; again after each overshoot",
     )
-    max_width_ns: int = constant(255, "ns", "Nature 620, 768 (2023): longest column pulse, 8 bits")
-    reads: int = constant(16, "1", f"{ASSUMPTION}: reads averaged per verification, against the noise of each")
+    max_width_ns: int = constant(255, "ns", (1, 511), "Nature 620, 768 (2023): longest column pulse, 8 bits")
+    reads: int = constant(
+        16, "1", (1, 1_000_000), f"{ASSUMPTION}: reads averaged per verification, against the noise of each"
+    )
     verify_s: float = constant(
-        20e-6, "s", f"{ASSUMPTION}: from a pulse to its verification; no average takes off 1/f noise until then"
+        20e-6,
+        "s",
+        (1e-9, 1e3),
+        f"{ASSUMPTION}: from a pulse to its verification; no average takes off 1/f noise until then",
     )
-    verify_capacitors: int = constant(1, "1", f"{ASSUMPTION}: one weight is a small signal; smallest bank")
-    verify_slope: int = constant(32, "1", f"{ASSUMPTION}: ramp slope of a verification, +-1.9 weights in range")
+    verify_capacitors: int = constant(1, "1", (1, 8), f"{ASSUMPTION}: one weight is a small signal; smallest bank")
+    verify_slope: int = constant(
+        32, "1", (1, 255), f"{ASSUMPTION}: ramp slope of a verification, +-1.9 weights in range"
+    )
 
     def __post_init__(self) -> None:
-        positive = ("tolerance", "max_iterations", "caution", "max_width_ns", "reads", "verify_s", "verify_capacitors")
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"Programming.{name} must be positive, got {getattr(self, name)}")
+        check_constants(self)
 
     def readout_sigma(self, config: AnalogConfig, banks: int = 1) -> float:
         """Noise of the periphery in one read of one weight with a full pulse, in weights.
@@ -140,7 +164,7 @@ def program(
     rows of a tile are computed at once.
     """
     settings = settings or Programming()
-    if not written_s >= 0:
+    if not 0 <= written_s < inf:
         raise ValueError(f"written_s must be 0 s or later, got {written_s}")
     chosen = _rows(chip, rows)
     partners = {north: (north, south) for north, south in joined} | {south: (south, north) for north, south in joined}
@@ -161,11 +185,13 @@ def program(
         wanted = target[chosen]
         seen = None if watch is None else partial(watch, index, pair)
         job = _Job(tuple(chip.tile(one) for one in partners.get(index, (index,))), pair, chosen, wanted)
-        errors, pulses, missed = _tune(job, settings, written_s, seen)
+        with chip.at_work():
+            errors, pulses, missed = _tune(job, settings, written_s, seen)
+        used = in_use(wanted)
         report.errors[index, pair] = errors.astype(np.float32)
         report.targets[index, pair] = wanted.astype(np.float32)
-        report.iterations[index, pair] = pulses
-        unfinished += missed
+        report.iterations[index, pair] = int(pulses[used].max(initial=0))
+        unfinished += int(missed[used].sum())
     if progress:
         progress(len(jobs), len(jobs))
     return ProgrammingReport(report.errors, report.targets, report.iterations, unfinished)
@@ -186,7 +212,7 @@ def _rows(chip: AnalogChip, rows: ArrayLike | None) -> NDArray[np.int64]:
 
 
 def _checked(chip: AnalogChip, index: int, pair: int, target: ArrayLike) -> Array:
-    weights = np.asarray(target, np.float64)
+    weights = real_numbers(target, f"tile {index}, WP{pair}: targets")
     expected = (chip.total_rows, chip.column_count)
     if weights.shape != expected:
         raise ValueError(
@@ -232,8 +258,8 @@ class _Job:
 
 def _tune(
     job: _Job, settings: Programming, written_s: float, seen: Callable[[int, Array], None] | None
-) -> tuple[Array, int, int]:
-    """Do it: errors at t0, pulses of the slowest device, weights not within tolerance."""
+) -> tuple[Array, NDArray[np.int64], NDArray[np.bool_]]:
+    """Do it: errors at t0, pulses, and which weights were given up, (rows, columns) each."""
     tile, rows, target = job.tile, job.rows, job.target
     pcm = tile.config.pcm
     devices = slice(job.first, job.first + 2)
@@ -245,7 +271,7 @@ def _tune(
         g_us[stuck < 0], g_us[stuck > 0] = pcm.g_reset_us, pcm.g_set_us
         nu = pcm.drift_exponent(g_us, draws(Draw.DRIFT, g_us.size).reshape(g_us.shape))
         tile.writable.write(rows, devices, g_us, nu, written_s=written_s)
-        return _weights(tile, g_us) - target, 0, 0
+        return _weights(tile, g_us) - target, np.zeros(target.shape, np.int64), np.zeros(target.shape, bool)
     g_us = pcm.after_reset(draws(Draw.RESET, target.size * 2)).reshape(2, *target.shape)
     g_us[stuck > 0] = pcm.g_set_us
     g_us, pulses, missed = _loop(job, g_us, stuck != 0, draws, settings, seen)
@@ -258,7 +284,7 @@ def _tune(
     g_us = _replaced(g_us, negative, np.where(moved, relaxed, active))
     nu = pcm.drift_exponent(g_us, draws(Draw.DRIFT, g_us.size).reshape(g_us.shape))
     tile.writable.write(rows, devices, g_us, nu, written_s=written_s)
-    return _weights(tile, g_us) - target, int(pulses.max(initial=0)), int(missed.sum())
+    return _weights(tile, g_us) - target, pulses, missed
 
 
 def _loop(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ProgrammingReport", "WeightErrors"]
+__all__ = ["ProgrammingReport", "WeightErrors", "in_use"]
 
 Array = NDArray[np.float64]
 #: Of each tile and pair (1 or 2), (rows, columns).
@@ -67,9 +67,9 @@ class ProgrammingReport:
     targets : dict of (tile, pair) to float32 array
         The targets, in the same order.
     iterations : dict of (tile, pair) to int
-        Pulses of the device that took most.
+        Pulses of the device that took most, of cells in use.
     unfinished : int
-        Weights that did not come within tolerance.
+        Weights that did not come within tolerance, of cells in use.
     """
 
     errors: ByPair
@@ -80,7 +80,7 @@ class ProgrammingReport:
     @property
     def pairs(self) -> WeightErrors:
         """Weights of pairs of devices (2 PCM), each by itself, in cells that are in use."""
-        chosen = {key: _in_use(targets) for key, targets in self.targets.items()}
+        chosen = {key: in_use(targets) for key, targets in self.targets.items()}
         return _gathered([(self.targets[key][used], self.errors[key][used]) for key, used in chosen.items()])
 
     @property
@@ -93,7 +93,7 @@ class ProgrammingReport:
                 continue
             for sign in (1, -1):
                 if np.array_equal(targets, sign * other):
-                    used = _in_use(targets)
+                    used = in_use(targets)
                     errors = (self.errors[tile, 1] + sign * self.errors[tile, 2]) / 2
                     found.append((targets[used], errors[used]))
                     break
@@ -108,7 +108,7 @@ class ProgrammingReport:
         return f"{'; '.join(lines)}; at most {pulses} pulses, {self.unfinished:,} not within tolerance"
 
 
-def _in_use(targets: NDArray[np.float32]) -> NDArray[np.bool_]:
+def in_use(targets: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Cells of rows and columns in which anything is wanted: what fills a matrix up to a tile's size is not in use."""
     wanted = targets != 0
     return np.logical_and.outer(wanted.any(axis=1), wanted.any(axis=0))

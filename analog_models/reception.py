@@ -23,7 +23,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.constants import ASSUMPTION, constant
+from analog_models.constants import ASSUMPTION, check_constants, constant
 from analog_models.noise import Draw, KeyedNoise
 
 __all__ = ["MAX_MOVE", "MAX_RATE", "NO_SLIP", "SLIPS", "PadReceiver", "Receiver", "Reception", "TransportConfig"]
@@ -51,30 +51,32 @@ class TransportConfig:
     Raises
     ------
     ValueError
-        If a constant is negative, skew and jitter together reach 3.5 ns, or the mismatch exceeds 1 %.
+        If a constant is out of its range, or skew and jitter together reach 3.5 ns.
     """
 
     skew_ns: float = constant(
         1.25,
         "ns",
+        (0, MAX_MOVE + 0.5),
         f"{ASSUMPTION}: largest of a wire, fixed; all together stay within the 3 ns of Fig. 2d",
     )
-    jitter_ns: float = constant(1.2, "ns", f"{ASSUMPTION}: largest of a wire and event, about one cycle")
+    jitter_ns: float = constant(
+        1.2, "ns", (0, MAX_MOVE + 0.5), f"{ASSUMPTION}: largest of a wire and event, about one cycle"
+    )
     rate_mismatch: float = constant(
-        0.01, "1", f"{ASSUMPTION}: largest, per OLP; the growth from 3 to 5 ns between 50 and 250 ns in Fig. 2d"
+        0.01,
+        "1",
+        (0, MAX_RATE),
+        f"{ASSUMPTION}: largest, per OLP; the growth from 3 to 5 ns between 50 and 250 ns in Fig. 2d",
     )
 
     def __post_init__(self) -> None:
-        for name in ("skew_ns", "jitter_ns", "rate_mismatch"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"TransportConfig.{name} must not be negative, got {getattr(self, name)}")
+        check_constants(self)
         if not self.skew_ns + self.jitter_ns < MAX_MOVE + 0.5:
             raise ValueError(
                 f"TransportConfig: skew_ns + jitter_ns must be below {MAX_MOVE + 0.5}, because a receiver moves a "
                 f"pulse's end by {MAX_MOVE} cycles at most; got {self.skew_ns} + {self.jitter_ns}"
             )
-        if self.rate_mismatch > MAX_RATE:
-            raise ValueError(f"TransportConfig.rate_mismatch must be at most {MAX_RATE}, got {self.rate_mismatch}")
 
     @classmethod
     def ideal(cls) -> "TransportConfig":
@@ -182,8 +184,8 @@ class PadReceiver(Receiver):
         two clocks' phases are when the pulses rise.
         """
         slips = np.full((len(frames), SLIPS), NO_SLIP, np.int16)
-        period = ceil(1 / abs(self.rate)) if self.rate else NO_SLIP
-        if period <= _LAST_SLIP:
+        # With the smallest of rates no float holds the period.
+        if abs(self.rate) >= 1 / _LAST_SLIP and (period := ceil(1 / abs(self.rate))) <= _LAST_SLIP:
             first = np.floor(period * self._noise.uniforms(frames, cycle, Draw.PAD_PHASE, 1))
             samples = first + period * np.arange(SLIPS)
             slips[samples <= _LAST_SLIP] = samples[samples <= _LAST_SLIP]

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import count
+from threading import get_ident
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,7 @@ from analog_models.noise import Draw, KeyedNoise
 from analog_models.periphery import BANK
 from analog_models.pulses import MAX_ROW_TIME, Pulses
 from analog_models.reception import Receiver
+from analog_models.values import real_numbers
 
 __all__ = ["Arrived", "Tile", "connect"]
 
@@ -91,6 +93,7 @@ class Tile:
         self.runs = 0
         self.consumption: Consumption | None = None
         self._node: Node | None = None
+        self._thread = get_ident()  # that has precharged the node
         #: Pulses of the last integrations since the precharge: asymmetry balance sends the same ones twice.
         self._latched: deque[tuple[NDArray[np.integer], Pulses]] = deque(maxlen=_LATCHED)
 
@@ -154,13 +157,15 @@ class Tile:
         ValueError
             On a wrong shape, NaN, or a conductance out of range.
         """
-        g = np.asarray(g_us, np.float64)
+        g = real_numbers(g_us, f"tile {self.index}: conductances")
         if g.shape != (len(DEVICES), *self.shape):
             raise ValueError(
                 f"tile {self.index}: conductances have shape {g.shape}, expected (devices, rows, columns) = "
                 f"{(len(DEVICES), *self.shape)}, bias rows included"
             )
-        exponents = np.broadcast_to(np.asarray(nu, np.float64), g.shape)
+        exponents = np.broadcast_to(real_numbers(nu, f"tile {self.index}: drift exponents"), g.shape)
+        if not np.isfinite(exponents).all():
+            raise ValueError(f"tile {self.index}: drift exponents must be finite")
         self.writable.write(np.arange(self.shape[0]), slice(None), g, exponents)
 
     def set_config(self, config: AnalogConfig) -> None:
@@ -231,13 +236,23 @@ class Tile:
             self._node.settle()  # the partner may still need it
         # kT/C noise depends on the capacitors, known with the first integration.
         self._node = Node((self.circuits,), frames, cycle, columns=columns)
+        self._thread = get_ident()
         self._idle_mv: Level = 0.0
         self._idle_since = cycle
         self._latched.clear()
         if self.consumption is not None:
             self.consumption.precharges += len(frames)
 
+    def _own(self) -> None:
+        """Make sure that nobody else has started a frame on these capacitors meanwhile."""
+        if self._thread != get_ident() and self._node is not None:
+            raise RuntimeError(
+                f"tile {self.index}: another thread has precharged the capacitors; threads that share a chip take "
+                "turns: serve all events of a frame within `with chip.at_work():`"
+            )
+
     def _checked(self, frames: Frames, cycle: int) -> Node:
+        self._own()
         node = self.node
         if len(frames) != len(node.frames):
             raise ValueError(
@@ -268,6 +283,7 @@ class Tile:
         ValueError
             On a wrong shape or type of `row_time`, or a time above 511 ns.
         """
+        self._own()
         pulses = self._arrived(frames, cycle, np.asarray(row_time), {} if arrived is None else arrived)
         self.controls = controls
         self.moving = None  # without a device there is no current, and no switch that injects charge

@@ -12,6 +12,8 @@ Source
 Methods, "local controller". Field widths and codes are our assumption.
 """
 
+from enum import Enum
+
 from amaranth.hdl import unsigned
 from amaranth.lib import data, enum
 
@@ -213,8 +215,12 @@ class TileBank(enum.Enum, shape=unsigned(3)):
     WRITE = 4
 
 
-class UnitKind(enum.Enum, shape=unsigned(4)):
-    """Addressable units; also the `space` field of a host address."""
+class UnitKind(Enum):
+    """Addressable units; also the `kind` field of a host address.
+
+    An enumeration of Python's, not of Amaranth's, because software names units by it: to a type checker, which knows
+    nothing of Amaranth, its members are of its type.
+    """
 
     CHIP = 0
     TILE = 1

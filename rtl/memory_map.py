@@ -86,7 +86,7 @@ class Address(data.Struct):
     offset: 16  #: beat within the region
     region: 4  #: `Region` of a tile or landing pad, `ChipRegion` of the chip
     index: 8  #: of the unit within its kind: tiles row by row, landing pads in the order of the domains
-    kind: UnitKind  #: CHIP 0, TILE 1, ILP 2, OLP 3
+    kind: 4  #: `UnitKind`: CHIP 0, TILE 1, ILP 2, OLP 3
 
 
 class Control(data.Struct):

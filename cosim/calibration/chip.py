@@ -1,15 +1,19 @@
 """A chip that is ready to run, with what its calibration measured and set; a folder of files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.chip import AnalogChip
+from analog_models.chip import AnalogChip, AnalogFileError
+from analog_models.npz import ArraySpec, check_arrays
 from analog_models.programming_report import ProgrammingReport
 from cosim.compiler import MappingOptions
-from cosim.files.archive import ArchiveError, read_archive, replacing, write_archive
+from cosim.files.archive import ArchiveError, load_archive, replacing, write_archive
+from cosim.files.typed import typed
 from cosim.program import Program
 
 __all__ = ["CalibratedChip", "LayerCalibration"]
@@ -17,7 +21,8 @@ __all__ = ["CalibratedChip", "LayerCalibration"]
 Array = NDArray[np.float64]
 
 _FORMAT, _VERSION = "duramesh calibration", 3
-#: Arrays of a LayerCalibration.
+#: Arrays of a ProgrammingReport, and of a LayerCalibration.
+_REPORTED = ("errors", "targets")
 _MEASURED = ("slopes", "offsets", "residual_slopes", "residual_offsets")
 
 
@@ -72,7 +77,7 @@ class CalibratedChip:
         report = self.programming
         arrays = {
             f"{name} {tile} {pair}": values
-            for name in ("errors", "targets")
+            for name in _REPORTED
             for (tile, pair), values in getattr(report, name).items()
         }
         for index, layer in enumerate(self.layers):
@@ -91,32 +96,52 @@ class CalibratedChip:
 
         Raises
         ------
-        ArchiveError, ProgramError, AnalogFileError
+        ArchiveError, ProgramError
             If a file is damaged, or of another version.
         FileNotFoundError
             If one is missing.
         """
         path = folder / "calibration.npz"
-        meta, arrays = read_archive(path, _FORMAT, _VERSION)
-        report: dict[str, dict[tuple[int, int], NDArray[np.float32]]] = {"errors": {}, "targets": {}}
+        programming, layers, options = load_archive(path, _FORMAT, _VERSION, _from_parts, ArchiveError)
+        for name in ("program.npz", "analog.npz"):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder / name} is missing")
         try:
-            for key, values in arrays.items():
-                name, *numbers = key.split()
-                if name in report:
-                    report[name][int(numbers[0]), int(numbers[1])] = values
-            programming = ProgrammingReport(
-                **report,
-                iterations={(tile, pair): count for tile, pair, count in meta["iterations"]},
-                unfinished=meta["unfinished"],
-            )
-            layers = tuple(
-                LayerCalibration(**{name: arrays[f"{name} {index}"] for name in _MEASURED}, enable_offset=offset)
-                for index, offset in enumerate(meta["enable_offsets"])
-            )
-            options = MappingOptions.from_json(meta["options"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArchiveError(f"{path} is damaged: {type(error).__name__}: {error}") from None
-        if not (folder / "program.npz").is_file():
-            raise FileNotFoundError(f"{folder / 'program.npz'} is missing")
-        program, analog = Program.load(folder / "program.npz"), AnalogChip.load(folder / "analog.npz")
-        return cls(program, analog, programming, layers, options)
+            analog = AnalogChip.load(folder / "analog.npz")
+        except AnalogFileError as error:
+            raise ArchiveError(str(error)) from None
+        return cls(Program.load(folder / "program.npz"), analog, programming, layers, options)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What the file has of a calibration beside arrays; `iterations` are those of the report, with tile and pair."""
+
+    iterations: tuple[tuple[int, int, int], ...]
+    unfinished: int
+    enable_offsets: tuple[int, ...]
+    options: Mapping[str, Any]
+
+
+def _from_parts(
+    meta: Mapping[str, Any], arrays: Mapping[str, NDArray]
+) -> tuple[ProgrammingReport, tuple[LayerCalibration, ...], MappingOptions]:
+    header = typed(_Header, meta)
+    pairs, layers = [(tile, pair) for tile, pair, _ in header.iterations], range(len(header.enable_offsets))
+    schema = {
+        f"{name} {tile} {pair}": ArraySpec("f4", (f"rows {tile} {pair}", "columns"))
+        for name in _REPORTED
+        for tile, pair in pairs
+    }
+    schema |= {f"{name} {index}": ArraySpec("f8", (f"outputs {index}",)) for name in _MEASURED for index in layers}
+    check_arrays(arrays, schema)
+    programming = ProgrammingReport(
+        **{name: {(tile, pair): arrays[f"{name} {tile} {pair}"] for tile, pair in pairs} for name in _REPORTED},
+        iterations={(tile, pair): count for tile, pair, count in header.iterations},
+        unfinished=header.unfinished,
+    )
+    calibrations = tuple(
+        LayerCalibration(**{name: arrays[f"{name} {index}"] for name in _MEASURED}, enable_offset=offset)
+        for index, offset in enumerate(header.enable_offsets)
+    )
+    return programming, calibrations, MappingOptions.from_json(header.options)

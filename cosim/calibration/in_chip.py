@@ -28,16 +28,18 @@ from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
 from analog_models.programming import program as program_weights
 from analog_models.programming_report import ProgrammingReport
+from analog_models.values import real_numbers
 from cosim.calibration.chip import CalibratedChip, LayerCalibration
 from cosim.calibration.lines import column_lines
 from cosim.compiler import LayerOptions, MappingOptions, compile_network
 from cosim.compiler.scales import LAST_ZERO, longest_duration
 from cosim.engines.twin.engine import TwinEngine, make_chip
+from cosim.files.errors import UserError
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork
 from cosim.program import LayerPlan, Mode, Program
 from rtl.config import ChipConfig
 
-__all__ = ["RECALIBRATION", "STEPS", "Step", "calibrate", "recalibrate"]
+__all__ = ["RECALIBRATION", "STEPS", "CalibrationError", "Step", "calibrate", "recalibrate"]
 
 Array = NDArray[np.float64]
 Say = Callable[[str], None]
@@ -51,6 +53,10 @@ _FIRST_FRAME = 1 << 40
 _TRIM = 8
 #: Candidates for the opening of the ReLU window, in cycles around the nominal one.
 _WINDOW = range(-2, 3)
+
+
+class CalibrationError(UserError, ValueError):
+    """A chip cannot be calibrated so; the message says why."""
 
 
 class Step(StrEnum):
@@ -71,7 +77,7 @@ RECALIBRATION = (Step.GAIN, Step.BIAS, Step.WINDOW)
 def calibrate(
     network: FeedForwardNetwork,
     config: ChipConfig,
-    inputs: ArrayLike,
+    inputs: ArrayLike | None,
     *,
     options: MappingOptions | None = None,
     analog: AnalogConfig | None = None,
@@ -86,8 +92,8 @@ def calibrate(
     ----------
     network : FeedForwardNetwork
     config : ChipConfig
-    inputs : (N, width) floats in [-1, 1]
-        Validation inputs; the paper took 1,000. With no rows the chip is programmed and not calibrated.
+    inputs : (N, width) floats in [-1, 1], or None
+        Validation inputs; the paper took 1,000. With None the chip is programmed and not calibrated.
     options : MappingOptions, optional
     analog : AnalogConfig, optional
         Nominal constants by default.
@@ -101,10 +107,13 @@ def calibrate(
 
     Raises
     ------
+    CalibrationError
+        If there are no inputs, or of another width.
     MappingError, ProgramError, VectorError
         From compiling and running.
     """
     say = say or _silent
+    inputs = None if inputs is None else _checked(inputs, network)
     analog = analog or AnalogConfig()
     pinned = _pinned(network, config, replace(options or MappingOptions(), analog=analog))
     program = compile_network(network, config, pinned)
@@ -112,7 +121,7 @@ def calibrate(
     session = _Session(network, program, chip, pinned, written_s=0.0, say=say)
     say("programming the weights")
     report = program_weights(chip, program.targets, joined=program.pairs, progress=advance)
-    return session.run(np.asarray(inputs, np.float64), steps, report)
+    return session.run(inputs, steps, report)
 
 
 def recalibrate(
@@ -141,21 +150,36 @@ def recalibrate(
 
     Raises
     ------
-    ValueError
-        On `Step.SLOPES`: to program the weights anew is to `calibrate` anew.
+    CalibrationError
+        On `Step.SLOPES`: to program the weights anew is to `calibrate` anew. If there are no inputs, or of another
+        width.
     MappingError, ProgramError, VectorError
         From compiling and running.
     """
     if Step.SLOPES in steps:
-        raise ValueError("recalibrate leaves the weights alone, so it cannot scale them (Step.SLOPES); use calibrate")
+        raise CalibrationError(
+            "recalibrate leaves the weights alone, so it cannot scale them (Step.SLOPES); use calibrate"
+        )
+    inputs = _checked(inputs, network)
     analog = chip.analog.copy()
     written_s = max(0.0, analog.config.age_s - chip.options.analog.age_s)
     session = _Session(network, chip.program, analog, chip.options, written_s=written_s, say=say or _silent)
-    return session.run(np.asarray(inputs, np.float64), steps, chip.programming)
+    return session.run(inputs, steps, chip.programming)
 
 
 def _silent(_: str) -> None:
     pass
+
+
+def _checked(inputs: ArrayLike, network: FeedForwardNetwork) -> Array:
+    """Inputs to calibrate with."""
+    array, width = real_numbers(inputs, "inputs of a calibration"), network.layers[0].inputs
+    if array.ndim != 2 or array.shape[1] != width or not len(array):
+        raise CalibrationError(
+            f"a calibration needs inputs of shape (1 or more, {width}), got {array.shape}; "
+            "with None for inputs the chip is programmed and not calibrated"
+        )
+    return array
 
 
 def _pinned(network: FeedForwardNetwork, config: ChipConfig, options: MappingOptions) -> MappingOptions:
@@ -217,9 +241,9 @@ class _Session:
     def _compile(self) -> Program:
         return compile_network(self.network, self.config, self.options)
 
-    def run(self, inputs: Array, steps: Collection[Step], report: ProgrammingReport) -> CalibratedChip:
+    def run(self, inputs: Array | None, steps: Collection[Step], report: ProgrammingReport) -> CalibratedChip:
         layers: tuple[LayerCalibration, ...] = ()
-        if len(inputs):
+        if inputs is not None:
             layers = tuple(self._layer(index, inputs, steps) for index in range(len(self.network.layers)))
         return CalibratedChip(self._compile().with_targets(self.targets), self.chip, report, layers, self.options)
 

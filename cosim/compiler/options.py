@@ -1,13 +1,18 @@
 """How a network shall be mapped: what a user or a calibration may choose, network-wide and layer by layer."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import Any
 
+import numpy as np
+
 from analog_models.config import AnalogConfig
+from analog_models.values import shown, whole_number
 from cosim.files.errors import UserError
-from cosim.program import Mode
+from cosim.files.json_text import from_json, to_json
+from cosim.files.typed import typed
+from cosim.program import WEIGHT_UNITS, Mode
 from rtl.config import Square
 
 __all__ = ["LayerOptions", "MappingError", "MappingOptions"]
@@ -15,6 +20,17 @@ __all__ = ["LayerOptions", "MappingError", "MappingOptions"]
 
 class MappingError(UserError, ValueError):
     """The network does not fit the chip, or the frame; the message says what does not fit where."""
+
+
+#: Options that are whole numbers, with the lowest and the highest.
+_LAYER_RANGES = (
+    ("capacitors", 1, 8),
+    ("enable_offset", 0, 23),
+    ("readout_bits", 7, 8),
+    ("max_weight", 1, WEIGHT_UNITS),
+)
+_RANGES = (("steps", 1, 255), ("frames_per_run", 1, 1 << 16), ("bias_duration", 0, 255), ("duration", 1, 255))
+_LAYERS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -52,15 +68,21 @@ class LayerOptions:
     readout_bits: int = 8
     max_weight: int | None = None
 
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> "LayerOptions":
-        """Inverse of `dataclasses.asdict`, after JSON has made lists and text of what it does not know."""
-        mode, durations = fields["mode"], fields["bias_durations"]
-        known = {
-            "mode": None if mode is None else Mode(mode),
-            "bias_durations": None if durations is None else tuple(durations),
-        }
-        return cls(**{**fields, **known})
+    def __post_init__(self) -> None:
+        try:
+            if self.mode is not None:
+                object.__setattr__(self, "mode", _mode(self.mode))
+            for name, low, high in _LAYER_RANGES:
+                if (value := getattr(self, name)) is not None:
+                    object.__setattr__(self, name, whole_number(value, name, low, high))
+            for name in ("swing_v", "weight_scale"):
+                if (value := getattr(self, name)) is not None:
+                    object.__setattr__(self, name, _positive(value, name))
+            if self.bias_durations is not None:
+                durations = tuple(whole_number(ns, "bias durations", 0, 255) for ns in self.bias_durations)
+                object.__setattr__(self, "bias_durations", durations)
+        except ValueError as error:
+            raise MappingError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -103,23 +125,59 @@ class MappingOptions:
     placement: Mapping[int, Sequence[Square]] = field(default_factory=dict)
     analog: AnalogConfig = field(default_factory=AnalogConfig)
 
+    def __post_init__(self) -> None:
+        try:
+            for name, low, high in _RANGES:
+                if (value := getattr(self, name)) is not None:
+                    object.__setattr__(self, name, whole_number(value, name, low, high))
+            for name in ("overlapped", "balance", "observe"):
+                if not isinstance(getattr(self, name), bool | np.bool_):
+                    raise ValueError(f"{name} must be true or false, got {shown(getattr(self, name))}")
+                object.__setattr__(self, name, bool(getattr(self, name)))
+            layers = {whole_number(index, "layer", 0, _LAYERS): layer for index, layer in self.layers.items()}
+            placement = {
+                whole_number(index, "layer", 0, _LAYERS): tuple(_square(one) for one in squares)
+                for index, squares in self.placement.items()
+            }
+        except ValueError as error:
+            raise MappingError(str(error)) from None
+        object.__setattr__(self, "layers", layers)
+        object.__setattr__(self, "placement", placement)
+
     def layer(self, index: int) -> LayerOptions:
         """The options of one layer."""
         return self.layers.get(index, LayerOptions())
 
     def to_json(self) -> dict[str, Any]:
         """The options as what JSON holds."""
-        return {**asdict(self), "analog": json.loads(self.analog.to_json())}
+        return {**asdict(self), "analog": from_json(self.analog.to_json())}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "MappingOptions":
-        """Inverse of `to_json`, through JSON or not."""
-        known = {
-            "layers": {int(index): LayerOptions.from_json(layer) for index, layer in fields["layers"].items()},
-            "placement": {
-                int(index): tuple((row, column) for row, column in squares)
-                for index, squares in fields["placement"].items()
-            },
-            "analog": AnalogConfig.from_json(json.dumps(fields["analog"])),
-        }
-        return cls(**{**fields, **known})
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        ValueError
+            If an option is missing or unknown, or of another type or range.
+        """
+        analog = AnalogConfig.from_json(to_json(fields.get("analog")))
+        return typed(cls, {**fields, "analog": analog})
+
+
+def _square(square: Square) -> Square:
+    row, column = (whole_number(number, "row or column of a square", 0, 255) for number in square)
+    return row, column
+
+
+def _mode(value: Any) -> Mode:
+    choices = [mode.value for mode in Mode]
+    if value not in choices:
+        raise ValueError(f"mode must be one of {', '.join(choices)}, got {shown(value)}")
+    return Mode(value)
+
+
+def _positive(value: Any, name: str) -> float:
+    if not isinstance(value, int | float | np.integer | np.floating) or not 0 < value < inf:
+        raise ValueError(f"{name} must be a positive number, got {shown(value)}")
+    return float(value)

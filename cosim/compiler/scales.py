@@ -23,6 +23,8 @@ from rtl.config import ChipConfig
 __all__ = ["LAST_ZERO", "Site", "layer_targets", "longest_duration", "plan_layer"]
 
 _SWING_V = 0.45
+#: Least that the largest weight of a layer may be, of what a pair of devices holds.
+_SMALLEST = 2.0**-10
 #: Where a ReLU's zero may lie, in cycles after the first of the pulses: early enough to leave 255 cycles, late enough
 #: to be tuned both ways.
 _FIRST_ZERO, _TYPICAL_ZERO = 11, 17
@@ -87,7 +89,6 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
         """Capacitor voltage of the full-scale MAC, weights unscaled."""
         return analog.volts_per_weight_ns(capacitors * len(tiles)) * mac_ns
 
-    _check_options(index, options)
     # A ramp of full slope reaches less than that in a short readout.
     reach = 255 * analog.volts_per_cycle(1) * cycles
     swing = min(_SWING_V, reach) if options.swing_v is None else options.swing_v
@@ -109,6 +110,12 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
         raise MappingError(
             f"layer {index}: weights up to {largest:.4g} times weight scale {scale:.4g} exceed 1, the most that a pair "
             "of devices holds; use fewer capacitors or a smaller swing"
+        )
+    if scale * largest < _SMALLEST:
+        raise MappingError(
+            f"layer {index}: for a full scale of {layer.full_scale:.4g} its largest weight becomes "
+            f"{scale * largest:.3g} of what a pair of devices holds, at least {_SMALLEST:.3g} is needed; use a smaller "
+            "full scale"
         )
     start = _relu_start(step_v, analog) if relu else _code_below(swing, analog)
     crossing = _cycles_to_precharge(start, step_v, analog)
@@ -140,20 +147,6 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
         code_scale=float(volts(capacitors) * scale / step_v),
         code_zero=float(crossing - offset),
     )
-
-
-def _check_options(index: int, options: LayerOptions) -> None:
-    """Refuse what is out of its range whatever the layer is."""
-    if options.capacitors is not None and not 1 <= options.capacitors <= 8:
-        raise MappingError(f"layer {index}: capacitors must be 1 to 8, got {options.capacitors}")
-    for name in ("swing_v", "weight_scale"):
-        value = getattr(options, name)
-        if value is not None and not value > 0:
-            raise MappingError(f"layer {index}: {name} must be positive, got {value}")
-    if options.readout_bits not in (7, 8):
-        raise MappingError(f"layer {index}: readout_bits must be 7 or 8, got {options.readout_bits}")
-    if options.max_weight is not None and not 1 <= options.max_weight <= WEIGHT_UNITS:
-        raise MappingError(f"layer {index}: max_weight must be 1 to {WEIGHT_UNITS}, got {options.max_weight}")
 
 
 def _code_below(volts: float, analog: AnalogConfig) -> int:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from analog_models.chip import AnalogChip
 from cosim.engines.results import Results
-from cosim.engines.session import ChipSession, Codes
+from cosim.engines.session import ChipSession, Codes, checked_first_frame
 from cosim.experiment import Record
 from cosim.program import ChipImage, Program
 
@@ -88,6 +88,7 @@ def run_frames(
     """
     ((entry, program),) = session.image.entries.items()
     codes = program.input_codes(inputs)
+    first_frame = checked_first_frame(first_frame, len(codes))
     parts: list[Codes] = [{out.name: np.zeros((0, out.width), np.uint8) for out in program.outputs}]
 
     def results() -> Results:

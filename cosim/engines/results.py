@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.files.archive import ArchiveError, read_archive, write_archive
+from analog_models.npz import ArraySpec, check_arrays
+from analog_models.values import whole_number
+from cosim.files.archive import load_archive, write_archive
 from cosim.files.errors import UserError
+from cosim.files.typed import typed
 from cosim.program import LayerPlan, Program
 
 __all__ = ["Results", "ResultsError", "describe_speed"]
@@ -164,21 +167,34 @@ class Results:
             If the file holds no results, is damaged, or was written by another version.
         FileNotFoundError
         """
-        try:
-            meta, arrays = read_archive(path, _FORMAT, _VERSION)
-        except ArchiveError as error:
-            raise ResultsError(str(error)) from None
-        try:
-            return cls(
-                engine=meta["engine"],
-                codes={name: arrays[f"codes {name}"] for name in meta["outputs"]},
-                layers=tuple(LayerPlan.from_json(layer) for layer in meta["layers"]),
-                frame_cycles=meta["frame_cycles"],
-                first_frame=meta["first_frame"],
-                statistics=meta["statistics"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ResultsError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+        return load_archive(path, _FORMAT, _VERSION, _from_parts, ResultsError)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a file has of results beside codes."""
+
+    engine: str
+    layers: tuple[LayerPlan, ...]
+    frame_cycles: int
+    first_frame: int
+    statistics: Mapping[str, int | float | str | None]
+    outputs: tuple[str, ...]
+
+
+def _from_parts(meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> Results:
+    header = typed(_Header, meta)
+    widths = {layer.name: layer.outputs for layer in header.layers}
+    check_arrays(arrays, {f"codes {name}": ArraySpec("u1", ("frames", widths.get(name))) for name in header.outputs})
+    whole_number(header.first_frame, "first_frame", 0, (1 << 63) - 1)
+    return Results(
+        engine=header.engine,
+        codes={name: arrays[f"codes {name}"] for name in header.outputs},
+        layers=header.layers,
+        frame_cycles=header.frame_cycles,
+        first_frame=header.first_frame,
+        statistics=header.statistics,
+    )
 
 
 def describe_speed(wall_s: float, *, frames: int, cycles: int | None = None) -> str:

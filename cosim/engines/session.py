@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.chip import AnalogChip
+from analog_models.values import whole_number
 from cosim.files.errors import UserError
 from cosim.program import ChipImage, ProgramError
 
-__all__ = ["ChipSession", "Codes", "SessionClosedError", "check_chip", "frame_numbers"]
+__all__ = ["ChipSession", "Codes", "SessionClosedError", "check_chip", "checked_first_frame", "frame_numbers"]
 
 #: Of each output, (frames, width).
 Codes = dict[str, NDArray[np.uint8]]
@@ -74,7 +75,7 @@ class ChipSession(Protocol):
 
 
 def check_chip(image: ChipImage, chip: AnalogChip) -> None:
-    """Make sure that a chip is of the size that an image is for.
+    """Make sure that a chip is of the size that an image is for, and has weights wherever the image has some.
 
     Raises
     ------
@@ -84,6 +85,12 @@ def check_chip(image: ChipImage, chip: AnalogChip) -> None:
     ours, theirs = (config.lanes, config.bias_rows, config.lanes), (chip.rows, chip.bias_rows, chip.column_count)
     if ours != theirs:
         raise ProgramError(f"the program's tiles have {ours} rows, bias rows and columns, the analog chip's {theirs}")
+    empty = [tile for tile in image.tiles if not chip.tile(tile).programmed]
+    if empty:
+        raise ProgramError(
+            f"tile {', '.join(map(str, empty))} of the analog chip has never been programmed; "
+            "put the weights in with analog_models.program(chip, program.targets)"
+        )
 
 
 def frame_numbers(codes: NDArray[np.int16], frames: ArrayLike) -> NDArray[np.int64]:
@@ -103,3 +110,17 @@ def frame_numbers(codes: NDArray[np.int16], frames: ArrayLike) -> NDArray[np.int
     if numbers.size and not 0 <= int(numbers.min()) <= int(numbers.max()) < 1 << 63:
         raise ProgramError(f"frame numbers must be 0 to 2**63 - 1, got {numbers.min()} to {numbers.max()}")
     return numbers.astype(np.int64)
+
+
+def checked_first_frame(first: int, count: int) -> int:
+    """Number of the first of so many frames, as an int.
+
+    Raises
+    ------
+    ProgramError
+        If it is no whole number, or a frame's number is out of range.
+    """
+    try:
+        return whole_number(first, "first_frame", 0, (1 << 63) - 1 - count)
+    except ValueError as error:
+        raise ProgramError(str(error)) from None

@@ -5,8 +5,7 @@ some units, masks, vectors, weights, and nothing else. Every engine (RTL, golden
 `Record`, so that records can be compared.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,23 +16,26 @@ from numpy.typing import NDArray
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.events import TileEvent
+from analog_models.npz import ArraySpec, check_arrays
 from analog_models.programming import WeightTargets
 from analog_models.programming import program as program_weights
 from analog_models.reception import PadReceiver
-from cosim.files.archive import ArchiveError, read_archive, write_archive
-from cosim.files.chip_config import config_from_json, config_to_json
+from analog_models.values import kept, whole_number
+from cosim.files.archive import load_archive, write_archive
+from cosim.files.chip_config import config_to_json
 from cosim.files.errors import UserError
-from cosim.isa.assembler import program_depth
-from cosim.isa.words import TILE, WordError, beats_to_words, decode, words_to_beats
+from cosim.files.typed import typed
+from cosim.isa.numbers import parse_number
+from cosim.isa.words import beats_to_words, words_to_beats
 from cosim.program import Program, Unit
+from cosim.program.parts import checked_mask, checked_tile, checked_words
 from rtl.config import ChipConfig, Edge
-from rtl.isa import WORD_BITS
 
 __all__ = ["Experiment", "ExperimentError", "Recorder"]
 
 _FORMAT, _VERSION = "duramesh experiment", 2
-#: Of a column, docs/physics.md.
-_CAPACITORS = 8
+#: Numbers, with the lowest and the highest. The longest run is a quarter of an hour of the chip.
+_RANGES = (("cycles", 1, 1 << 40), ("seed", 0, (1 << 64) - 1), ("frame", 0, (1 << 63) - 1))
 
 
 class ExperimentError(UserError, ValueError):
@@ -78,7 +80,8 @@ class Experiment:
     Raises
     ------
     ExperimentError
-        On a unit, edge or tile that the chip does not have, a program longer than its SRAM, or arrays of another shape.
+        On a unit, edge or tile that the chip does not have, a program longer than its SRAM, a number out of its range,
+        or arrays of another type or shape. What is kept is a copy, which nobody changes afterwards.
     """
 
     config: ChipConfig
@@ -93,71 +96,55 @@ class Experiment:
     name: str = "experiment"
 
     def __post_init__(self) -> None:
-        if problem := next(self._problems(), None):
-            part, text = problem
-            raise ExperimentError(f"{self.name}: {text}", part)
-
-    def _problems(self) -> Iterator[tuple[tuple, str]]:
-        """(part, what is wrong with it), see `ExperimentError.part`."""
-        if self.cycles < 1:
-            yield ("cycles",), f"a run has at least 1 cycle, got {self.cycles}"
-        for name, bits in (("seed", 64), ("frame", 63)):
-            if not 0 <= getattr(self, name) < 1 << bits:
-                yield (name,), f"{name} must be 0 to 2**{bits} - 1, got {getattr(self, name)}"
-        checks: dict[str, Callable[[Any, Any], Iterator[str]]] = {
-            "units": self._unit_problems,
-            "masks": self._mask_problems,
-            "vectors": self._vector_problems,
-            "weights": self._weight_problems,
+        for name, low, high in _RANGES:
+            number = self._checked((name,), whole_number, getattr(self, name), name, low, high)
+            object.__setattr__(self, name, number)
+        checks: dict[str, Callable[[Any, Any], tuple[Any, Any]]] = {
+            "units": lambda unit, words: (unit, checked_words(unit, words, self.config)),
+            "masks": lambda place, mask: checked_mask(place, mask, self.config),
+            "vectors": self._vectors,
+            "weights": self._weights,
         }
         for part, check in checks.items():
-            for key, value in getattr(self, part).items():
-                yield from (((part, key), text) for text in check(key, value))
+            pairs = getattr(self, part).items()
+            found = dict(self._checked((part, key), check, key, value) for key, value in pairs)
+            object.__setattr__(self, part, found)
 
-    def _unit_problems(self, unit: Unit, words: tuple[int, ...]) -> Iterator[str]:
-        count = self.config.tile_count if unit.kind is TILE else self.config.domain_count
-        if unit.index >= count:
-            yield f"{unit} does not exist: this chip has {count}, numbered from 0"
-        depth = program_depth(unit.kind, self.config)
-        if not 1 <= len(words) <= depth:
-            yield f"program of {unit} has {len(words)} words; expected 1 to {depth}, what its SRAM holds"
-        if not all(0 <= word < 1 << WORD_BITS for word in words):
-            yield f"program of {unit} has a word of more than {WORD_BITS} bits"
-        for address, word in enumerate(words if unit.kind is TILE else ()):
-            with suppress(WordError):
-                count = decode(TILE, word).fields.get("capacitors", 0)
-                if count > _CAPACITORS:
-                    yield f"word {address} of {unit} connects {count} capacitors, a column has {_CAPACITORS}"
+    def _checked(self, part: tuple, check: Callable[..., Any], *values: Any) -> Any:
+        """What a check gives back; what it finds wrong is an error of this part, see `ExperimentError.part`."""
+        try:
+            return check(*values)
+        except ValueError as error:
+            raise ExperimentError(f"{self.name}: {error}", part) from None
 
-    def _mask_problems(self, place: tuple[int, Edge], mask: NDArray) -> Iterator[str]:
-        tile, edge = place
-        where, lanes = f"mask of the {edge} edge of TILE {tile}", self.config.lanes
-        if not 0 <= tile < self.config.tile_count:
-            yield f"{where}: there is no such tile, this chip has {self.config.tile_count}, numbered from 0"
-        if mask.shape != (lanes,) or mask.dtype != np.bool_:
-            yield f"{where} must be bool ({lanes},), got {mask.dtype} {mask.shape}"
+    def _vectors(self, ilp: int, codes: NDArray) -> tuple[int, NDArray[np.uint8]]:
+        where, lanes, pads = f"vectors of ILP {ilp}", self.config.lanes, self.config.domain_count
+        try:
+            index = whole_number(ilp, "ILP", 0, pads - 1)
+        except ValueError:
+            raise ValueError(f"{where}: there is no such landing pad, this chip has {pads}, numbered from 0") from None
+        array = np.asarray(codes)
+        if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != lanes:
+            raise ValueError(f"{where} must be uint8 (n, {lanes}), got {array.dtype} {array.shape}")
+        if len(array) > self.config.ilp_vectors:
+            raise ValueError(f"{where}: {len(array)} vectors, its SRAM holds {self.config.ilp_vectors}")
+        return index, kept(array)
 
-    def _vector_problems(self, ilp: int, codes: NDArray) -> Iterator[str]:
-        where, lanes = f"vectors of ILP {ilp}", self.config.lanes
-        if not 0 <= ilp < self.config.domain_count:
-            yield f"{where}: there is no such landing pad, this chip has {self.config.domain_count}, numbered from 0"
-        if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != lanes:
-            yield f"{where} must be uint8 (n, {lanes}), got {codes.dtype} {codes.shape}"
-        elif len(codes) > self.config.ilp_vectors:
-            yield f"{where}: {len(codes)} vectors, its SRAM holds {self.config.ilp_vectors}"
-
-    def _weight_problems(self, tile: int, target: WeightTargets) -> Iterator[str]:
+    def _weights(self, tile: int, target: WeightTargets) -> tuple[int, WeightTargets]:
         shape = (self.config.total_rows, self.config.lanes)
-        if not 0 <= tile < self.config.tile_count:
-            yield f"weights of TILE {tile}: there is no such tile, this chip has {self.config.tile_count}"
-        for name, array in (("wp1", target.wp1), ("wp2", target.wp2)):
-            if array is None:
-                continue
+        index = checked_tile(tile, self.config, f"weights of TILE {tile}")
+        arrays = {name: array for name in ("wp1", "wp2") if (array := getattr(target, name)) is not None}
+        if not arrays:
+            raise ValueError(f"weights of TILE {tile} are neither on wp1 nor on wp2; expected one of them, or both")
+        for name, array in arrays.items():
             if array.shape != shape:
-                yield f"{name} of TILE {tile} must be {shape}, rows and bias rows by columns, got {array.shape}"
-            elif not np.all(np.abs(array) <= 1):
+                what = f"{name} of TILE {tile} must be {shape}, rows and bias rows by columns"
+                raise ValueError(f"{what}, got {array.shape}")
+            if not np.all(np.abs(array) <= 1):
                 row, column = np.argwhere(~(np.abs(array) <= 1))[0]
-                yield f"{name} of TILE {tile}, row {row}, column {column}: {array[row, column]} is not in [-1, 1]"
+                where = f"{name} of TILE {tile}, row {row}, column {column}"
+                raise ValueError(f"{where}: {array[row, column]} is not in [-1, 1]")
+        return index, target
 
     @classmethod
     def of_program(
@@ -238,11 +225,7 @@ class Experiment:
             If the file is no experiment, is truncated, or was written by another version.
         FileNotFoundError
         """
-        meta, arrays = _read(path)
-        try:
-            return cls.from_parts(meta, arrays)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ExperimentError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+        return load_archive(path, _FORMAT, _VERSION, cls.from_parts, ExperimentError)
 
     @classmethod
     def from_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> "Experiment":
@@ -250,31 +233,51 @@ class Experiment:
 
         Raises
         ------
-        KeyError, TypeError, ValueError
-            If something is missing, or of another shape or type.
+        ValueError
+            If something is missing or unknown, or of another type, shape or range.
         """
+        header = typed(_Header, meta)
+        check_arrays(arrays, _ARRAYS, lanes=header.config.lanes, rows=header.config.total_rows)
         parts = {key: key.split(" ", 1) for key in arrays}
         masks = (rest.split(" ") for kind, rest in parts.values() if kind == "mask")
         return cls(
-            config=config_from_json(meta["config"]),
+            config=header.config,
             units={
                 Unit.parse(rest): beats_to_words(arrays[key]) for key, (kind, rest) in parts.items() if kind == "words"
             },
-            masks={(int(tile), Edge(edge)): arrays[f"mask {tile} {edge}"] for tile, edge in masks},
-            vectors={int(rest): arrays[key] for key, (kind, rest) in parts.items() if kind == "vectors"},
+            masks={(parse_number(tile), Edge(edge)): arrays[f"mask {tile} {edge}"] for tile, edge in masks},
+            vectors={parse_number(rest): arrays[key] for key, (kind, rest) in parts.items() if kind == "vectors"},
             weights={
-                tile: WeightTargets(arrays.get(f"wp1 {tile}"), arrays.get(f"wp2 {tile}")) for tile in meta["weights"]
+                tile: WeightTargets(arrays.get(f"wp1 {tile}"), arrays.get(f"wp2 {tile}")) for tile in header.weights
             },
-            analog=AnalogConfig.from_json(meta["analog"]),
-            **{name: meta[name] for name in ("seed", "frame", "cycles", "name")},
+            analog=AnalogConfig.from_json(header.analog),
+            seed=header.seed,
+            frame=header.frame,
+            cycles=header.cycles,
+            name=header.name,
         )
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
-    try:
-        return read_archive(path, _FORMAT, _VERSION)
-    except ArchiveError as error:
-        raise ExperimentError(str(error)) from None
+@dataclass(frozen=True)
+class _Header:
+    """What a file has of an experiment beside arrays."""
+
+    config: ChipConfig
+    analog: str
+    weights: tuple[int, ...]
+    seed: int
+    frame: int
+    cycles: int
+    name: str
+
+
+#: Arrays of a file.
+_ARRAYS = {
+    "words *": ArraySpec("u8", (None, 2)),
+    "mask *": ArraySpec("b1", ("lanes",)),
+    "vectors *": ArraySpec("u1", (None, "lanes")),
+    "wp[12] *": ArraySpec("f8", ("rows", "lanes"), -1, 1),
+}
 
 
 class Recorder:

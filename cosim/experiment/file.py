@@ -1,6 +1,7 @@
 """Experiments as TOML files: the format of docs/experiments.md, with the place of every mistake."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import DEVICE_MODELS, AnalogConfig
+from analog_models.constants import checked
 from analog_models.programming import WeightTargets
+from analog_models.values import real_numbers, shown
 from cosim.experiment.experiment import Experiment, ExperimentError
 from cosim.experiment.report import Asked
 from cosim.experiment.toml_source import Key, TomlSource
 from cosim.experiment.toml_values import TomlValues, dotted, is_array_file
 from cosim.experiment.transcript import sent_vectors, stored_results
 from cosim.isa.assembler import AssemblyError, assemble
+from cosim.isa.numbers import NumberError, parse_number
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
 from rtl.config import PRESETS, ChipConfig, Edge, preset
@@ -148,29 +152,24 @@ class _Reader(TomlValues):
         return self.changed(base, {name: part for name, part in value.items() if name not in _BASE}, ("analog",))
 
     def changed(self, model: Any, values: dict[str, Any], key: Key) -> Any:
-        """A dataclass with some fields, or fields of its fields, changed."""
-        names = [item.name for item in fields(model)]
-        self.known(key, values, [*names, *_BASE] if len(key) == 1 else names)
+        """A dataclass with some fields, or fields of its fields, changed, all at once."""
+        names = {item.name: item for item in fields(model)}
+        self.known(key, values, [*names, *_BASE] if len(key) == 1 else [*names])
+        changes = {}
         for name, value in values.items():
             old, here = getattr(model, name), (*key, name)
-            if is_dataclass(old):
-                self.known(here, value, [item.name for item in fields(old)])
-                value = self.changed(old, value, here)
-            elif isinstance(old, tuple):
-                value = self.coefficients(here, value, old)
-            elif type(value) is not type(old) and not (isinstance(old, float) and type(value) is int):
-                raise self.error(here, f"{dotted(here)} must be {type(old).__name__}, like {old!r}, got {value!r}")
             try:
-                model = replace(model, **{name: value})
+                if is_dataclass(old):
+                    self.known(here, value, [item.name for item in fields(old)])
+                    changes[name] = self.changed(old, value, here)
+                else:
+                    changes[name] = checked(type(model), names[name], value)
             except ValueError as error:
-                raise self.error(here, str(error)) from None
-        return model
-
-    def coefficients(self, key: Key, value: Any, like: tuple[float, ...]) -> tuple[float, ...]:
-        """Numbers of a fit."""
-        if not isinstance(value, list) or not value or not all(type(one) in (int, float) for one in value):
-            raise self.error(key, f"{dotted(key)} must be a list of numbers, like {list(like)}, got {value!r}")
-        return tuple(map(float, value))
+                raise error if isinstance(error, ExperimentError) else self.error(here, str(error)) from None
+        try:
+            return replace(model, **changes)
+        except ValueError as error:  # they contradict each other
+            raise self.error(key, str(error)) from None
 
     # ---- units
 
@@ -197,17 +196,17 @@ class _Reader(TomlValues):
         plan = self.config.floorplan
         tile = key[0] == "tile"
         count = len(plan.tiles) if tile else len(plan.domains)
-        if name.isdecimal() and int(name) < count:
-            return int(name)
+        with suppress(NumberError):
+            if 0 <= (index := parse_number(name)) < count:
+                return index
         if tile:
-            row, comma, column = name.partition(",")
-            if comma and row.strip().isdecimal() and column.strip().isdecimal():
-                square = int(row), int(column)
-                if square in plan.tile_index:
-                    return plan.tile_index[square]
+            with suppress(ValueError):  # of another number of parts, or no numbers
+                row, column = (parse_number(part.strip()) for part in name.split(","))
+                if (row, column) in plan.tile_index:
+                    return plan.tile_index[row, column]
             holes = f", without {', '.join(map(str, sorted(plan.holes)))}" if plan.holes else ""
             where = f"or squares '0,0' to '{plan.rows - 1},{plan.columns - 1}'{holes}"
-            raise self.error(key, f"there is no tile {name!r}; this chip has tiles 0 to {count - 1}, {where}")
+            raise self.error(key, f"there is no tile {shown(name)}; this chip has tiles 0 to {count - 1}, {where}")
         if name in plan.domains:
             return plan.domains.index(name)
         pads = f"this chip has {key[0]}s 0 to {count - 1}, or {', '.join(plan.domains)}"
@@ -269,7 +268,7 @@ class _Reader(TomlValues):
         bad = np.argwhere(~((codes >= 0) & (codes <= self.config.max_code) & (codes == np.floor(codes))))
         if bad.size:
             vector, lane = bad[0]
-            what = f"vector {vector}, lane {lane}: {codes[vector, lane]} is no code"
+            what = f"vector {vector}, lane {lane}: {codes[vector, lane]:g} is no code"
             raise self.error(key, f"{what}; expected whole numbers, 0 to {self.config.max_code}")
         return codes.astype(np.uint8)
 
@@ -295,7 +294,7 @@ class _Reader(TomlValues):
             if len(vector) != self.config.lanes:
                 raise self.error(here, f"vector {number} has {len(vector)} codes, this chip's have {self.config.lanes}")
             rows.append(vector)
-        return np.array(rows, np.int64).reshape(len(rows), self.config.lanes)
+        return np.array(rows, np.float64).reshape(len(rows), self.config.lanes)
 
     def weights(self) -> Iterator[tuple[int, WeightTargets]]:
         for unit, key, table in self.units():
@@ -343,8 +342,8 @@ class _Reader(TomlValues):
 
     def inline_weights(self, key: Key, value: Any) -> NDArray[np.float64]:
         try:
-            return np.array(value, np.float64)
-        except (TypeError, ValueError):
+            return real_numbers(value, "weights")
+        except ValueError:
             raise self.error(key, "weights must be a number, rows of numbers, or a .csv or .npy file") from None
 
     def results(self, experiment: Experiment) -> dict[int, Asked]:

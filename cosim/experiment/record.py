@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.events import EventKind, TileControls, TileEvent
-from cosim.files.archive import ArchiveError, read_archive, write_archive
+from analog_models.npz import ArraySpec, check_arrays
+from cosim.files.archive import load_archive, write_archive
 from cosim.files.errors import UserError
+from cosim.files.typed import typed
+from cosim.isa.numbers import parse_number
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
 from rtl.config import ChipConfig
@@ -129,19 +132,26 @@ class Record:
 
         Raises
         ------
-        KeyError, TypeError, ValueError
-            If something is missing, or of another shape or type.
+        ValueError
+            If something is missing or unknown, or of another type, shape or range.
         """
+        header = typed(_Header, meta)
+        check_arrays(arrays, _ARRAYS)
+        for unit, status in header.statuses.items():
+            if status.keys() != set(STATUS_FIELDS):
+                raise ValueError(f"STATUS of {unit} has {', '.join(status)}; expected {', '.join(STATUS_FIELDS)}")
         keys = [(cycle, tile) for cycle, tile in arrays["crossing_keys"].tolist()]
         return cls(
-            engine=meta["engine"],
-            cycles=meta["cycles"],
-            error_cycle=meta["error_cycle"],
-            statuses={Unit.parse(unit): status for unit, status in meta["statuses"].items()},
-            results={int(key.split()[1]): codes for key, codes in arrays.items() if key.startswith("results ")},
+            engine=header.engine,
+            cycles=header.cycles,
+            error_cycle=header.error_cycle,
+            statuses={Unit.parse(unit): status for unit, status in header.statuses.items()},
+            results={
+                parse_number(key.split()[1]): codes for key, codes in arrays.items() if key.startswith("results ")
+            },
             events=_unpack_events(arrays),
             crossings=dict(zip(keys, arrays["crossings"], strict=True)) if keys else {},
-            statistics=meta["statistics"],
+            statistics=header.statistics,
         )
 
     def save(self, path: Path) -> None:
@@ -158,14 +168,18 @@ class Record:
             If the file is no record, is truncated, or was written by another version.
         FileNotFoundError
         """
-        try:
-            meta, arrays = read_archive(path, _FORMAT, _VERSION)
-        except ArchiveError as error:
-            raise RecordError(str(error)) from None
-        try:
-            return cls.from_parts(meta, arrays)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RecordError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+        return load_archive(path, _FORMAT, _VERSION, cls.from_parts, RecordError)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a file has of a record beside arrays."""
+
+    engine: str
+    cycles: int
+    error_cycle: int | None
+    statuses: Mapping[str, Mapping[str, int]]
+    statistics: Mapping[str, int | float | str | None]
 
 
 @dataclass(frozen=True)
@@ -266,6 +280,17 @@ _FIELDS: dict[EventKind, tuple[str, ...]] = {
 _FLAGS = ("wp1", "wp2", "discharge", "share_north", "share_south")
 
 
+#: Arrays of a file.
+_ARRAYS = {
+    "results *": ArraySpec("u1", ("slots", "lanes")),
+    "events": ArraySpec("i8", (None, 3 + len(_CONTROLS) + len(_WRITE)), 0),
+    "row_time": ArraySpec("u2", (None, None), required=False),
+    "column_time": ArraySpec("u2", (None, "lanes"), required=False),
+    "crossing_keys": ArraySpec("i8", ("crossings", 2), 0),
+    "crossings": ArraySpec("u2", ("crossings", "lanes"), required=False),
+}
+
+
 def _pack_events(events: Sequence[TileEvent]) -> dict[str, NDArray]:
     """Events as a table of numbers, and the row and column times of those that have any, in the same order."""
     table = [
@@ -285,6 +310,10 @@ def _pack_events(events: Sequence[TileEvent]) -> dict[str, NDArray]:
 
 
 def _unpack_events(arrays: Mapping[str, NDArray]) -> tuple[TileEvent, ...]:
+    kinds = arrays["events"][:, 1].tolist()
+    for name, kind in (("row_time", EventKind.INTEGRATE), ("column_time", EventKind.WRITE)):
+        if len(arrays.get(name, ())) != kinds.count(kind):
+            raise ValueError(f"{len(arrays.get(name, ()))} vectors in {name} for {kinds.count(kind)} events")
     times = {name: iter(arrays.get(name, ())) for name in ("row_time", "column_time")}
     events = []
     for tile, number, cycle, *rest in arrays["events"].tolist():

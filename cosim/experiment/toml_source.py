@@ -28,6 +28,12 @@ _STRINGS = (
     re.compile(r'"(?:\\.|[^"\\\n])*"'),
 )
 _ESCAPE = re.compile(r"\\(?:[ \t]*\n[ \t\n]*|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)")
+#: TOML promises 64 bits, with a sign; seeds have them without one.
+_LOWEST, _HIGHEST = -(1 << 63), (1 << 64) - 1
+#: Characters with which none is written that has more.
+_LONG = 16
+#: Levels of tables and lists, of which an experiment has five.
+_DEEPEST = 32
 _SYNTAX = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -75,14 +81,22 @@ class TomlSource:
         """Read a text; `name` is for messages."""
         text = text.replace("\r\n", "\n")
         try:
-            values = tomllib.loads(text)
+            source = cls(name, text, tomllib.loads(text), _Scanner(text).run())
         except tomllib.TOMLDecodeError as error:
             message = str(error)
             place = _SYNTAX.search(message)
             line, column = (place[1], place[2]) if place and place[1] else _place(text, len(text))
             what = message[: place.start()] if place else message
             raise TomlError(f"{name}:{line}:{column}: not valid TOML: {what}") from None
-        return cls(name, text, values, _Scanner(text).run())
+        except RecursionError:
+            raise TomlError(f"{name} is nested too deeply; expected at most {_DEEPEST} levels") from None
+        except ValueError as error:  # Python reads no decimal number of thousands of digits
+            raise TomlError(f"{name}: not valid TOML: {error}") from None
+        for key, (start, stop) in source.spans.items():
+            value = _value(source.values, key) if stop - start > _LONG else 0
+            if isinstance(value, int) and not _LOWEST <= value <= _HIGHEST:
+                raise TomlError(f"{source.place(*key)}: an integer of more than 64 bits; expected a smaller one")
+        return source
 
     def place(self, *key: str | int) -> str:
         """``file:line:column`` of a value; of the nearest table around it if it is not there."""
@@ -194,6 +208,8 @@ class _Scanner:
                 self.at = match.end()
             if not self.take("."):
                 return tuple(names)
+            if len(names) == _DEEPEST:
+                raise RecursionError
 
     def pair(self, table: Key) -> None:
         start = self.skip()
@@ -204,6 +220,8 @@ class _Scanner:
         self.value((*table, *names))
 
     def value(self, key: Key) -> None:
+        if len(key) > _DEEPEST:
+            raise RecursionError
         start = self.skip()
         if self.take("{"):
             while not self.take("}"):

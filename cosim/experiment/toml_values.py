@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.npz import DAMAGE
+from analog_models.npz import NpzError, read_npy
+from analog_models.values import shown
 from cosim.experiment.experiment import ExperimentError
 from cosim.experiment.toml_source import Key, TomlSource
+from cosim.isa.numbers import NumberError, parse_number
 from cosim.isa.words import nearest
 
 __all__ = ["TomlValues", "dotted", "is_array_file"]
@@ -56,18 +58,18 @@ class TomlValues:
         if value is None:
             return default
         if type(value) is not int or value < low:
-            raise self.error(key, f"{dotted(key)} must be a whole number, {low} or more, got {value!r}")
+            raise self.error(key, f"{dotted(key)} must be a whole number, {low} or more, got {shown(value)}")
         return value
 
     def text(self, key: Key, default: str) -> str:
         value = self.get(key)
         if value is not None and not isinstance(value, str):
-            raise self.error(key, f"{dotted(key)} must be a string, got {value!r}")
+            raise self.error(key, f"{dotted(key)} must be a string, got {shown(value)}")
         return default if value is None else value
 
     def choice(self, key: Key, value: Any, choices: Sequence[str]) -> str:
         if value not in choices:
-            raise self.error(key, f"{dotted(key)} must be one of {', '.join(choices)}, got {value!r}")
+            raise self.error(key, f"{dotted(key)} must be one of {', '.join(choices)}, got {shown(value)}")
         return value
 
     def numbers(self, key: Key, value: Any, count: int, what: str) -> Iterator[int]:
@@ -76,21 +78,27 @@ class TomlValues:
             if type(part) is int:
                 part = str(part)
             if not isinstance(part, str):
-                raise self.error(key, f"{part!r} is no {what}; expected numbers or ranges like '0-3, 8'")
+                raise self.error(key, f"{shown(part)} is no {what}; expected numbers or ranges like '0-3, 8'")
             for piece in part.split(","):
                 low, dash, high = (text.strip() for text in piece.partition("-"))
-                if not low.isdecimal() or not (high.isdecimal() or not dash):
-                    raise self.error(key, f"{piece.strip()!r} is no {what}; expected numbers or ranges like '0-3, 8'")
-                first, last = int(low), int(high or low)
+                try:
+                    first, last = parse_number(low), parse_number(high if dash else low)
+                except NumberError:
+                    wrong = f"{shown(piece.strip())} is no {what}; expected numbers or ranges like '0-3, 8'"
+                    raise self.error(key, wrong) from None
                 if not first <= last < count:
                     raise self.error(key, f"{what}s {piece.strip()} do not exist: there are 0 to {count - 1}")
                 yield from range(first, last + 1)
 
     def path(self, key: Key, name: Any) -> Path:
         if not isinstance(name, str):
-            raise self.error(key, f"{dotted(key)} must be the name of a file, got {name!r}")
+            raise self.error(key, f"{dotted(key)} must be the name of a file, got {shown(name)}")
         path = self.folder / name
-        if not path.is_file():
+        try:
+            there = path.is_file()
+        except (OSError, ValueError):  # no name that a file system takes
+            there = False
+        if not there:
             raise self.error(key, f"there is no file {path}")
         return path
 
@@ -106,12 +114,9 @@ class TomlValues:
         if path.suffix == ".csv":
             return self.table(key, path)
         try:
-            with path.open("rb") as file:
-                array = np.load(file, allow_pickle=False)
-        except DAMAGE as error:
-            raise self.error(key, f"{path} holds no array, or only part of one ({error})") from None
-        if not isinstance(array, np.ndarray):
-            raise self.error(key, f"{path} holds several arrays; save one with numpy.save")
+            array = read_npy(path)
+        except (NpzError, OSError) as error:
+            raise self.error(key, f"{path} holds no array, or only part of one ({error}); use numpy.save") from None
         if array.dtype.kind not in "biuf":
             raise self.error(key, f"{path} holds {array.dtype}; expected numbers")
         return array

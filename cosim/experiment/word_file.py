@@ -9,10 +9,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cosim.experiment import Experiment
 from cosim.isa.assembler import AssemblyError, assemble, disassemble, program_depth
+from cosim.isa.numbers import NumberError, parse_number
 from cosim.program import Program, ProgramError, Unit
 from cosim.program.listing import parse_listing
 from rtl.config import ChipConfig
@@ -22,7 +24,7 @@ __all__ = ["assemble_units", "disassemble_units", "format_words", "parse_words",
 
 Units = Mapping[Unit, Sequence[int]]
 
-_LINE = re.compile(r"\s*(?:(?P<address>\d+)\s*:)?\s*(?P<word>0[xX][0-9a-fA-F_]+)\s*$")
+_LINE = re.compile(r"\s*(?:(?P<address>[0-9]+)\s*:)?\s*(?P<word>0[xX]\w+)\s*$")
 
 
 def format_words(units: Units) -> str:
@@ -66,12 +68,13 @@ def parse_words(text: str, config: ChipConfig, name: str, unit: Unit | None = No
             units[unit] = []
             continue
         match = _LINE.match(code)
-        if match is None or int(match["word"], 16) >> WORD_BITS:
+        word = _number(match["word"]) if match is not None else None
+        if match is None or word is None or word >> WORD_BITS:
             raise AssemblyError(name, number, 1, f"expected a word of {WORD_BITS} bits, e.g. 0000: {0xF << 124:#x}")
         if unit is None:
             raise AssemblyError(name, number, 1, "expected a heading like '== TILE 7 ==' before words")
         words = units.setdefault(unit, [])
-        if match["address"] is not None and int(match["address"]) != len(words):
+        if match["address"] is not None and _number(match["address"]) != len(words):
             column = match.start("address") + 1
             raise AssemblyError(
                 name, number, column, f"address {match['address']} is out of turn, expected {len(words):04}"
@@ -79,8 +82,14 @@ def parse_words(text: str, config: ChipConfig, name: str, unit: Unit | None = No
         depth = program_depth(unit.kind, config)
         if len(words) == depth:
             raise AssemblyError(name, number, 1, f"the SRAM of {unit} holds {depth} words: no room for this one")
-        words.append(int(match["word"], 16))
+        words.append(word)
     return {each: tuple(words) for each, words in units.items()}
+
+
+def _number(text: str) -> int | None:
+    with suppress(NumberError):
+        return parse_number(text)
+    return None
 
 
 def assemble_units(text: str, config: ChipConfig, name: str, unit: Unit) -> dict[Unit, tuple[int, ...]]:

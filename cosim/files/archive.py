@@ -3,24 +3,25 @@
 A file appears complete and under its final name, or not at all: what stood there before stays until then.
 """
 
-import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.npz import DAMAGE
+from analog_models.npz import ArraySpec, NpzError, check_arrays, read_npz
 from cosim.files.digest import digest
 from cosim.files.errors import OutputError, UserError
+from cosim.files.json_text import from_json, to_json
 
 __all__ = [
     "ArchiveError",
     "archive_format",
+    "load_archive",
     "read_archive",
     "read_arrays",
     "replacing",
@@ -28,9 +29,11 @@ __all__ = [
     "write_text",
 ]
 
+T = TypeVar("T")
+
 _HEADER = "meta"
-#: What an npz file begins with.
-_ZIP = b"PK\x03\x04"
+#: What building something from a file raises where the file does not hold it.
+_REFUSED = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 
 class ArchiveError(UserError, ValueError):
@@ -79,13 +82,13 @@ def write_archive(
     compress: bool = True,
 ) -> None:
     """Write `meta` (what JSON holds) and `arrays` as a file of `kind`, e.g. "duramesh program"."""
-    header = np.array(json.dumps({"format": kind, "version": version, **meta}))
+    header = np.array(to_json({"format": kind, "version": version, "arrays": sorted(arrays), **meta}))
     save = np.savez_compressed if compress else np.savez
     with replacing(path) as part, part.open("wb") as file:
         save(file, allow_pickle=False, **{_HEADER: header}, **arrays)
 
 
-def read_arrays(path: Path, what: str) -> dict[str, NDArray]:
+def read_arrays(path: Path, what: str, schema: Mapping[str, ArraySpec] | None = None) -> dict[str, NDArray]:
     """All arrays of an npz file.
 
     Parameters
@@ -93,15 +96,27 @@ def read_arrays(path: Path, what: str) -> dict[str, NDArray]:
     path : Path
     what : str
         What the file is expected to hold, for the message: "program".
+    schema : mapping of str to ArraySpec, optional
+        What the arrays must be.
 
     Raises
     ------
     ArchiveError
-        If the file is no npz file, truncated or damaged, or has pickled objects.
+        If the file is no npz file, truncated, damaged or too large, has pickled objects, or arrays other than those of
+        the schema.
     FileNotFoundError
     """
-    with _opened(path, what) as loaded:
-        return dict(loaded)
+    try:
+        arrays = read_npz(path)
+        if schema is not None:
+            check_arrays(arrays, schema)
+        return arrays
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ArchiveError(f"{path} cannot be read: {error.strerror or error}") from None
+    except NpzError as error:
+        raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None
 
 
 def read_archive(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, NDArray]]:
@@ -110,17 +125,55 @@ def read_archive(path: Path, kind: str, version: int) -> tuple[dict[str, Any], d
     Raises
     ------
     ArchiveError
-        If the file is of another kind or version, or truncated.
+        If the file is of another kind or version, truncated or damaged, or lacks an array or has one too many.
     FileNotFoundError
     """
-    with _opened(path, kind.split()[-1]) as loaded:
-        arrays = dict(loaded)
-        meta = json.loads(arrays.pop(_HEADER).item())
-    if not isinstance(meta, dict) or meta.get("format") != kind:
+    meta, arrays = _read(path, kind.split()[-1])
+    if meta.pop("format", None) != kind:
         raise ArchiveError(f"{path} is an npz file, but not a {kind}")
-    if meta.get("version") != version:
-        raise ArchiveError(f"{path} has version {meta.get('version')}, this code reads {version}; write it again")
+    if (found := meta.pop("version", None)) != version:
+        raise ArchiveError(f"{path} has version {found}, this code reads {version}; write it again")
+    named = meta.pop("arrays", None)
+    if named is None:
+        raise ArchiveError(f"{path} was written by an earlier version of this code; write it again")
+    if named != sorted(arrays):
+        odd = sorted(set(map(str, named if isinstance(named, list) else ())) ^ arrays.keys())
+        raise ArchiveError(f"{path} is damaged: its header names other arrays than are there ({', '.join(odd)})")
     return meta, arrays
+
+
+def load_archive(
+    path: Path,
+    kind: str,
+    version: int,
+    build: Callable[[dict[str, Any], dict[str, NDArray]], T],
+    error: type[Exception],
+) -> T:
+    """What `build` makes of (meta, arrays) of a file that `write_archive` wrote.
+
+    Parameters
+    ----------
+    path, kind, version
+        As of `read_archive`.
+    build : callable (meta, arrays)
+        Checks what it is given: `cosim.files.typed`, `analog_models.npz.check_arrays`.
+    error : type of exception
+        What is raised, with a message that names the file, whatever is wrong with it.
+
+    Raises
+    ------
+    error
+    FileNotFoundError
+    """
+    try:
+        meta, arrays = read_archive(path, kind, version)
+    except ArchiveError as problem:
+        raise error(str(problem)) from None
+    try:
+        return build(meta, arrays)
+    except _REFUSED as problem:
+        text = str(problem) if isinstance(problem, ValueError) else f"{type(problem).__name__}: {problem}"
+        raise error(f"{path} is damaged: {text}") from None
 
 
 def archive_format(path: Path) -> str:
@@ -132,23 +185,14 @@ def archive_format(path: Path) -> str:
         If it is no npz file with such a header, or truncated.
     FileNotFoundError
     """
-    with _opened(path, "program, experiment or the like") as loaded:
-        meta = json.loads(loaded[_HEADER].item())
-    return str(meta.get("format", "")) if isinstance(meta, dict) else ""
+    return str(_read(path, "program, experiment or the like")[0].get("format", ""))
 
 
-@contextmanager
-def _opened(path: Path, what: str) -> Iterator[Mapping[str, NDArray]]:
-    """The arrays of an npz file; whatever goes wrong with it is an ArchiveError."""
+def _read(path: Path, what: str) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    arrays = read_arrays(path, what)
     try:
-        # Opened here, because np.load leaves the file open when it is cut short.
-        with path.open("rb") as file:
-            if file.read(len(_ZIP)) != _ZIP:
-                raise ValueError("no npz file")  # of which numpy would say that it may hold pickled objects
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as loaded:
-                yield loaded
-    except FileNotFoundError:
-        raise
-    except (*DAMAGE, AttributeError) as error:
+        check_arrays({name: array for name, array in arrays.items() if name == _HEADER}, {_HEADER: ArraySpec("U")})
+        meta = from_json(arrays.pop(_HEADER).item())
+    except ValueError as error:
         raise ArchiveError(f"{path} holds no {what}, or only part of one ({error}); write it again") from None
+    return (meta if isinstance(meta, dict) else {}), arrays

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rtl.config import ChipConfig, Edge, Floorplan, PadSite, Square
+from cosim.files.typed import typed
+from rtl.config import ChipConfig
 
 __all__ = ["config_from_json", "config_to_json"]
 
@@ -17,21 +18,11 @@ def config_to_json(config: ChipConfig) -> dict[str, Any]:
 
 
 def config_from_json(fields: Mapping[str, Any]) -> ChipConfig:
-    """Inverse of `config_to_json`."""
-    plan = fields["floorplan"]
+    """Inverse of `config_to_json`.
 
-    def square(pair: list[int]) -> Square:
-        return pair[0], pair[1]
-
-    def sites(name: str) -> tuple[PadSite, ...]:
-        return tuple(PadSite(square(site["square"]), Edge(site["edge"])) for site in plan[name])
-
-    floorplan = Floorplan(
-        rows=plan["rows"],
-        columns=plan["columns"],
-        holes=frozenset(square(hole) for hole in plan["holes"]),
-        domains=tuple(plan["domains"]),
-        ilp_sites=sites("ilp_sites"),
-        olp_sites=sites("olp_sites"),
-    )
-    return ChipConfig(**{**fields, "floorplan": floorplan})
+    Raises
+    ------
+    JsonError
+        If a field is missing or unknown, or of another type or range.
+    """
+    return typed(ChipConfig, fields)

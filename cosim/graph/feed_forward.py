@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.values import kept, real_numbers, shown
 from cosim.files.archive import ArchiveError, read_arrays
 from cosim.files.errors import UserError
 
 __all__ = ["Activation", "FeedForwardNetwork", "Layer", "NetworkError"]
 
 Array = NDArray[np.float64]
+#: Lowest and highest: beyond, no layer of any size would use its readout.
+_FULL_SCALE = 1e-6, 1e6
 
 
 class NetworkError(UserError, ValueError):
@@ -34,6 +37,7 @@ class Layer:
     Parameters
     ----------
     weights : (inputs, outputs) float64, within [-1, 1]
+        A copy is kept, which nobody changes afterwards.
     activation : Activation
     full_scale : float
         MAC result that fills the readout. The layer's output is ``clip(x @ weights / full_scale, lo, 1)`` with
@@ -42,7 +46,8 @@ class Layer:
     Raises
     ------
     NetworkError
-        On a wrong shape, NaN or infinity, a weight outside [-1, 1], or a full scale that is not positive.
+        On a wrong shape or type, NaN or infinity, a weight outside [-1, 1], a full scale that is not positive or beyond
+        all use, or an activation that there is not.
     """
 
     weights: Array
@@ -50,7 +55,10 @@ class Layer:
     full_scale: float
 
     def __post_init__(self) -> None:
-        weights = np.asarray(self.weights, dtype=np.float64)
+        try:
+            weights = kept(real_numbers(self.weights, "weights"))
+        except ValueError as error:
+            raise NetworkError(str(error)) from None
         if weights.ndim != 2 or 0 in weights.shape:
             raise NetworkError(f"weights must be a non-empty matrix (inputs, outputs), got shape {weights.shape}")
         bad = np.argwhere(~np.isfinite(weights))
@@ -65,10 +73,15 @@ class Layer:
                 f"weight at row {row}, column {column} is {weights[row, column]:.4g}, outside [-1, 1]; "
                 "divide the layer's weights and its full scale by the largest magnitude"
             )
-        if not (np.isfinite(self.full_scale) and self.full_scale > 0):
-            raise NetworkError(f"full_scale must be a positive number, got {self.full_scale}")
+        low, high = _FULL_SCALE
+        if np.ndim(self.full_scale) or np.iscomplexobj(self.full_scale) or not low <= self.full_scale <= high:
+            raise NetworkError(f"full_scale must be a positive number, {low:g} to {high:g}, got {self.full_scale}")
+        choices = [activation.value for activation in Activation]
+        if self.activation not in choices:
+            raise NetworkError(f"activation must be one of {', '.join(choices)}, got {shown(self.activation)}")
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "activation", Activation(self.activation))
+        object.__setattr__(self, "full_scale", float(self.full_scale))
 
     @property
     def inputs(self) -> int:

@@ -10,7 +10,8 @@ One listing holds the program of one unit::
                HALT
 
 Every field of a bank that is not named is 0. A value is a number or one of the field's names (`all`, `wp1_plus`);
-`durations=20` sets every element of an array, `durations[3]=20` one. A comment runs from ``#`` to the end of the line.
+`durations=20` sets every element of an array, `durations[3]=20` one. Numbers are decimal (05 is 5) or hexadecimal
+(0xf000_0000). A comment runs from ``#`` to the end of the line.
 
 ``@N`` says when the instruction issues: N cycles after the nearest label above it, or after the start of the program.
 The assembler fills the gap with the wait of the instruction before it, and with NOPs where that does not reach or would
@@ -24,6 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cosim.files.errors import UserError
+from cosim.isa.numbers import NumberError, parse_number
 from cosim.isa.words import Field, Operation, WordError, decode, encode, fields_of, mnemonics, nearest
 from rtl.config import ChipConfig
 from rtl.isa import MAX_WAIT, WORD_BITS, UnitKind
@@ -31,7 +33,7 @@ from rtl.isa import MAX_WAIT, WORD_BITS, UnitKind
 __all__ = ["AssemblyError", "arguments", "assemble", "check_loops", "disassemble", "listing", "program_depth"]
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<at>@\s*\d+)|(?P<name>[A-Za-z_]\w*(?:\[\d+\])?)|(?P<number>-?(?:0[xX][0-9a-fA-F_]+|\d+))|(?P<sign>[:=,]))"
+    r"\s*(?:(?P<at>@\s*[0-9]\w*)|(?P<name>[A-Za-z_]\w*(?:\[[0-9]+\])?)|(?P<number>-?[0-9]\w*)|(?P<sign>[:=,]))"
 )
 
 #: Instructions whose wait is theirs: stretching it would change another pass, or the end.
@@ -100,6 +102,12 @@ class _Assembler:
     def error(self, token: _Token, message: str) -> AssemblyError:
         return AssemblyError(self.name, token.line, token.column, message)
 
+    def number(self, token: _Token) -> int:
+        try:
+            return parse_number(token.text.removeprefix("@").lstrip())
+        except NumberError as error:
+            raise self.error(token, str(error)) from None
+
     def run(self, text: str) -> tuple[int, ...]:
         for number, source in enumerate(text.splitlines(), start=1):
             self.statement(self.tokens(source, number))
@@ -161,7 +169,7 @@ class _Assembler:
         self.fixed = line.raw is not None or line.operation.mnemonic in _FIXED
 
     def fill(self, at: _Token, head: _Token) -> None:
-        gap = int(at.text[1:]) - self.cycle
+        gap = self.number(at) - self.cycle
         if gap < 0:
             raise self.error(
                 at, f"cycle {at.text[1:].strip()} has passed: the instructions above it end in cycle {self.cycle}"
@@ -182,7 +190,7 @@ class _Assembler:
     def word(self, head: _Token, rest: Sequence[_Token]) -> _Line:
         if len(rest) != 1 or rest[0].kind != "number":
             raise self.error(head, "WORD takes one number, e.g. WORD 0xf0000000000000000000000000000000")
-        value = int(rest[0].text, 0)
+        value = self.number(rest[0])
         if not 0 <= value < 1 << WORD_BITS:
             raise self.error(rest[0], f"a word has {WORD_BITS} bits")
         return _Line(Operation("NOP"), head, raw=value)
@@ -257,7 +265,7 @@ class _Assembler:
             return part.choices[token.text]
         if token.kind != "number":
             raise self.error(token, f"expected a value for {part.name}, got {token.text!r}")
-        value = int(token.text, 0)
+        value = self.number(token)
         try:
             part.encode(value)
         except WordError as error:
@@ -272,7 +280,7 @@ class _Assembler:
                 raise self.error(token, f"unknown label {token.text!r}; {help_}")
             address = self.labels[token.text]
         elif token.kind == "number":
-            address = int(token.text, 0)
+            address = self.number(token)
         else:
             raise self.error(token, f"expected a label or an address, got {token.text!r}")
         if not 0 <= address < len(self.lines):

@@ -7,6 +7,7 @@ A vector of `lanes` codes travels as bit planes: all lanes' bit 0, lane 0 first,
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analog_models.values import real_numbers
 from cosim.files.errors import UserError
 from rtl.config import ChipConfig
 
@@ -96,9 +97,12 @@ def quantise(x: ArrayLike, longest: int) -> NDArray[np.int16]:
     Raises
     ------
     VectorError
-        On a number outside [-1, 1] or not finite.
+        On a number outside [-1, 1] or not finite, or on what is no real number.
     """
-    array = np.asarray(x, dtype=np.float64)
+    try:
+        array = real_numbers(x, "inputs")
+    except ValueError as error:
+        raise VectorError(str(error)) from None
     bad = np.argwhere(~(np.abs(array) <= 1))
     if bad.size:
         where = tuple(int(i) for i in bad[0])

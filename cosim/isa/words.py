@@ -39,10 +39,8 @@ __all__ = [
 ]
 
 
-#: The kinds of unit that run programs. Amaranth's enums are untyped to a type checker, hence Any, here and below.
-TILE: Any = UnitKind.TILE
-ILP: Any = UnitKind.ILP
-OLP: Any = UnitKind.OLP
+#: The kinds of unit that run programs.
+TILE, ILP, OLP = UnitKind.TILE, UnitKind.ILP, UnitKind.OLP
 
 
 class WordError(UserError, ValueError):
@@ -108,7 +106,7 @@ class Operation:
 
 #: Fields whose numbers are two's complement; the layout does not say so, its docstring does.
 _SIGNED = frozenset({"advance"})
-#: Mnemonic -> (mode, layout of the payload).
+#: Mnemonic -> (mode, layout of the payload); Amaranth's enumerations are untyped to a type checker, hence Any.
 _STEERING: dict[str, tuple[Any, Any]] = {
     "NOP": (Mode.NOP, None),
     "JUMP": (Mode.JUMP, JumpPayload),

@@ -1,6 +1,5 @@
 """What the compiler decided for a layer: where it sits, how it uses its devices, what its codes mean."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -103,16 +102,3 @@ class LayerPlan:
         largest = self.max_weight
         units: NDArray[np.float64] = np.clip(np.rint(weights * WEIGHT_UNITS), -largest, largest)
         return units / WEIGHT_UNITS
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> "LayerPlan":
-        """Inverse of `dataclasses.asdict`, after JSON has made lists and text of what it does not know."""
-        return cls(
-            **{
-                **fields,
-                "activation": Activation(fields["activation"]),
-                "mode": Mode(fields["mode"]),
-                "tiles": tuple(fields["tiles"]),
-                "bias_durations": tuple(fields["bias_durations"]),
-            }
-        )

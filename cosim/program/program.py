@@ -13,19 +13,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analog_models.npz import ArraySpec, check_arrays
 from analog_models.programming import WeightTargets
-from cosim.files.archive import ArchiveError, read_archive, write_archive
-from cosim.files.chip_config import config_from_json, config_to_json
-from cosim.isa import assembler, vectors
-from cosim.isa.words import TILE, beats_to_words, words_to_beats
+from analog_models.values import whole_number
+from cosim.files.archive import load_archive, write_archive
+from cosim.files.chip_config import config_to_json
+from cosim.files.typed import typed
+from cosim.isa import vectors
+from cosim.isa.numbers import parse_number
+from cosim.isa.words import ILP, OLP, beats_to_words, words_to_beats
+from cosim.program.parts import checked_mask, checked_tile, checked_unit, checked_words
 from cosim.program.plan import LayerPlan
 from cosim.program.slots import InputSlot, OutputSlot, ProgramError, Unit
 from rtl.config import ChipConfig, Edge
-from rtl.isa import UnitKind
 
 __all__ = ["Program"]
 
 _FORMAT, _VERSION = "duramesh program", 1
+#: Beyond any program.
+_MOST_CYCLES, _MOST_FRAMES, _MOST_INPUTS = 1 << 40, 1 << 16, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,12 @@ class Program:
         Custom masks.
     duration : int
         Code of an input of 1; by default the chip's largest.
+
+    Raises
+    ------
+    ProgramError
+        On a unit, tile or slot that the chip does not have, a program longer than its SRAM, a number out of its range,
+        or arrays of another type or shape. What is kept is a copy, which nobody changes afterwards.
     """
 
     config: ChipConfig
@@ -67,29 +79,59 @@ class Program:
     duration: int = 0
 
     def __post_init__(self) -> None:
+        config = self.config
         if not self.duration:
-            object.__setattr__(self, "duration", self.config.max_code)
-        if not 1 <= self.duration <= self.config.max_code:
-            raise ProgramError(f"an input of 1 is a code of 1 to {self.config.max_code}, got {self.duration}")
-        if self.frame_cycles < 1 or self.frames_per_run < 1:
-            raise ProgramError(
-                f"a run has {self.frames_per_run} frames of {self.frame_cycles} cycles; expected at least 1"
-            )
-        for unit, words in self.units.items():
-            if unit.index >= self._count(unit.kind):
-                raise ProgramError(f"{unit} does not exist: this chip has {self._count(unit.kind)} of them")
-            depth = assembler.program_depth(unit.kind, self.config)
-            if len(words) > depth:
-                raise ProgramError(f"program of {unit} has {len(words)} words, its SRAM holds {depth}")
-        shape = (self.config.total_rows, self.config.lanes)
-        for tile, target in self.targets.items():
-            for name in ("wp1", "wp2"):
-                array = getattr(target, name)
-                if array.shape != shape or not np.all(np.abs(array) <= 1):
-                    raise ProgramError(f"{name} of tile {tile} must be {shape} numbers in [-1, 1], got {array.shape}")
+            object.__setattr__(self, "duration", config.max_code)
+        try:
+            for name, low, high in (
+                ("frame_cycles", 1, _MOST_CYCLES),
+                ("frames_per_run", 1, _MOST_FRAMES),
+                ("duration", 1, config.max_code),  # code of an input of 1
+            ):
+                object.__setattr__(self, name, whole_number(getattr(self, name), name, low, high))
+            units = {unit: checked_words(unit, words, config) for unit, words in self.units.items()}
+            object.__setattr__(self, "units", units)
+            object.__setattr__(self, "origins", {unit: self._origin(unit, at) for unit, at in self.origins.items()})
+            object.__setattr__(self, "masks", dict(checked_mask(*item, config) for item in self.masks.items()))
+            object.__setattr__(self, "targets", {tile: self._target(tile, one) for tile, one in self.targets.items()})
+            self._check_slots()
+        except ProgramError:
+            raise
+        except ValueError as error:
+            raise ProgramError(str(error)) from None
 
-    def _count(self, kind: UnitKind) -> int:
-        return self.config.tile_count if kind is TILE else self.config.domain_count
+    def _origin(self, unit: Unit, cycles: int) -> int:
+        return whole_number(cycles, f"origin of {checked_unit(unit, self.config)}", 0, _MOST_CYCLES)
+
+    def _target(self, tile: int, target: WeightTargets) -> WeightTargets:
+        checked_tile(tile, self.config, f"weights of tile {tile}")
+        shape = (self.config.total_rows, self.config.lanes)
+        for name in ("wp1", "wp2"):
+            array = getattr(target, name)
+            if array is None or array.shape != shape or not np.all(np.abs(array) <= 1):
+                got = None if array is None else array.shape
+                raise ValueError(f"{name} of tile {tile} must be {shape} numbers in [-1, 1], got {got}")
+        return target
+
+    def _check_slots(self) -> None:
+        """Every slot is one that the landing pads have, in every frame of a run; every tile of a layer exists."""
+        config, last = self.config, self.frames_per_run - 1
+        slots = [(ILP, one.ilp, one.slot, one.stride, one.count, config.ilp_vectors) for one in self.inputs]
+        slots += [(OLP, one.olp, one.slot, one.stride, one.width, config.olp_vectors) for one in self.outputs]
+        for kind, index, slot, stride, lanes, depth in slots:
+            checked_unit(Unit(kind, index), config)
+            whole_number(slot, "slot", 0, depth - 1)
+            whole_number(slot + stride * last, f"slot of frame {last}", 0, depth - 1)
+            whole_number(lanes, "lanes of a slot", 0, config.lanes)
+        for one in self.inputs:
+            whole_number(one.first, "first input of a slot", 0, _MOST_INPUTS)
+            if one.sign not in (1, -1):
+                raise ValueError(f"a slot holds inputs of sign 1 or -1, got {one.sign}")
+        for layer in self.layers:
+            if len(layer.tiles) not in (1, 2):
+                raise ValueError(f"{layer.name} is on {len(layer.tiles)} tiles; expected one, or a vertical pair")
+            for tile in (*layer.tiles, layer.reader):
+                checked_tile(tile, config, layer.name)
 
     @cached_property
     def tiles(self) -> tuple[int, ...]:
@@ -208,14 +250,7 @@ class Program:
         ProgramError
             If the file is no program, is truncated, or was written by another version.
         """
-        try:
-            meta, arrays = read_archive(path, _FORMAT, _VERSION)
-        except ArchiveError as error:
-            raise ProgramError(str(error)) from None
-        try:
-            return cls.from_parts(meta, arrays)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ProgramError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+        return load_archive(path, _FORMAT, _VERSION, cls.from_parts, ProgramError)
 
     @classmethod
     def from_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> "Program":
@@ -223,9 +258,11 @@ class Program:
 
         Raises
         ------
-        KeyError, TypeError, ValueError
-            If something is missing, or of another shape or type.
+        ValueError
+            If something is missing or unknown, or of another type, shape or range.
         """
+        header = typed(_Header, meta)
+        check_arrays(arrays, _ARRAYS, lanes=header.config.lanes, rows=header.config.total_rows)
         units, masks, targets = {}, {}, {}
         for key, array in arrays.items():
             kind, _, rest = key.partition(" ")
@@ -233,19 +270,34 @@ class Program:
                 units[Unit.parse(rest)] = beats_to_words(array)
             elif kind == "mask":
                 tile, edge = rest.split(" ")
-                masks[int(tile), Edge(edge)] = array
+                masks[parse_number(tile), Edge(edge)] = array
             elif kind == "wp1":
-                targets[int(rest)] = WeightTargets(array, arrays[f"wp2 {rest}"])
+                targets[parse_number(rest)] = WeightTargets(array, arrays.get(f"wp2 {rest}"))
         return cls(
-            config=config_from_json(meta["config"]),
-            frame_cycles=meta["frame_cycles"],
-            frames_per_run=meta["frames_per_run"],
             units=units,
-            inputs=tuple(InputSlot(**slot) for slot in meta["inputs"]),
-            outputs=tuple(OutputSlot(**slot) for slot in meta["outputs"]),
-            layers=tuple(LayerPlan.from_json(layer) for layer in meta["layers"]),
             targets=targets,
-            origins={Unit.parse(unit): cycles for unit, cycles in meta["origins"].items()},
             masks=masks,
-            duration=meta.get("duration", 0),
+            **{**vars(header), "origins": {Unit.parse(unit): cycles for unit, cycles in header.origins.items()}},
         )
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a file has of a program beside arrays."""
+
+    config: ChipConfig
+    frame_cycles: int
+    frames_per_run: int
+    inputs: tuple[InputSlot, ...]
+    outputs: tuple[OutputSlot, ...]
+    layers: tuple[LayerPlan, ...]
+    duration: int
+    origins: Mapping[str, int]
+
+
+#: Arrays of a file.
+_ARRAYS = {
+    "words *": ArraySpec("u8", (None, 2)),
+    "mask *": ArraySpec("b1", ("lanes",)),
+    "wp[12] *": ArraySpec("f8", ("rows", "lanes"), -1, 1),
+}

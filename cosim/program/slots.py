@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 
+from analog_models.values import shown, whole_number
 from cosim.files.errors import UserError
+from cosim.isa.numbers import parse_number
 from rtl.isa import UnitKind
 
 __all__ = ["InputSlot", "OutputSlot", "ProgramError", "Unit"]
+
+
+#: Of a kind: what 8 bits of an address hold.
+_MOST_UNITS = 1 << 8
 
 
 class ProgramError(UserError, ValueError):
@@ -19,6 +25,9 @@ class Unit:
     kind: UnitKind
     index: int
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", whole_number(self.index, "index of a unit", 0, _MOST_UNITS - 1))
+
     def __str__(self) -> str:
         return f"{self.kind.name} {self.index}"
 
@@ -26,9 +35,12 @@ class Unit:
     def parse(cls, text: str) -> "Unit":
         """Inverse of `str`."""
         kind, _, index = text.strip().partition(" ")
-        if kind not in ("TILE", "ILP", "OLP") or not index.strip().isdecimal():
-            raise ProgramError(f"no unit {text.strip()!r}; expected TILE, ILP or OLP and an index, e.g. TILE 7")
-        return cls(getattr(UnitKind, kind), int(index))
+        try:
+            if kind in ("TILE", "ILP", "OLP"):
+                return cls(UnitKind[kind], parse_number(index.strip()))
+        except ValueError:
+            pass
+        raise ProgramError(f"no unit {shown(text.strip())}; expected TILE, ILP or OLP and an index, e.g. TILE 7")
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def test_a_strobe_at_a_time_gives_the_same_as_all_at_once(small: Any, place: Any
         (TileEvent(0, EventKind.INTEGRATE, 5, WP1), "INTEGRATE event of tile 0 in cycle 5 lacks row_time"),
         (TileEvent(0, EventKind.INTEGRATE, 5, None, X), "INTEGRATE event of tile 0 in cycle 5 lacks controls"),
         (TileEvent(0, EventKind.RAMP, 5), "RAMP event of tile 0 in cycle 5 lacks controls"),
-        (TileEvent(-2, EventKind.RAMP, 5, WP1), "tile index must not be negative, got -2"),
+        (TileEvent(-2, EventKind.RAMP, 5, WP1), "tile index must be a whole number, 0 to 65535, got -2"),
         (
             TileEvent(0, EventKind.INTEGRATE, 5, replace(WP1, share_north=True), X),
             "tile 0 shares its capacitors with a northern neighbour that it does not have",
@@ -84,7 +84,7 @@ def test_a_tile_is_in_one_pair_only(small: Any) -> None:
     for pairs in ({0: 1, 1: 2}, {0: 2, 1: 2}):
         with pytest.raises(ValueError, match="in one pair only"):
             small(IDEAL, pairs=pairs)
-    with pytest.raises(ValueError, match="a tile cannot have 0 rows"):
+    with pytest.raises(ValueError, match="rows of a tile must be a whole number, 1 to 16384, got 0"):
         small(IDEAL, rows=0)
 
 
@@ -182,7 +182,7 @@ def test_a_truncated_file_is_refused_by_name(saved: tuple[AnalogChip, Path], kee
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.npz"
     np.savez(path, weights=np.zeros(3))
-    with pytest.raises(AnalogFileError, match=r"KeyError.*format"):
+    with pytest.raises(AnalogFileError, match=r"has format none, this version reads 3; write it anew"):
         AnalogChip.load(path)
     with pytest.raises(FileNotFoundError):
         AnalogChip.load(tmp_path / "nothing.npz")
@@ -197,7 +197,7 @@ def test_a_file_of_another_format_is_refused(saved: tuple[AnalogChip, Path]) -> 
     damaged = arrays["g3"].copy()
     damaged[0, 0, 0] = -1
     np.savez(path, **(arrays | {"g3": damaged}))
-    with pytest.raises(AnalogFileError, match="conductances span -1"):
+    with pytest.raises(AnalogFileError, match="array 'g3' spans -1"):
         AnalogChip.load(path)
 
 

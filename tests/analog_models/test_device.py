@@ -142,7 +142,7 @@ def test_devices_may_reach_less_than_others() -> None:
 def test_impossible_constants_are_refused() -> None:
     with pytest.raises(ValueError, match=r"stuck_reset and Pcm\.stuck_set are shares of all devices, got 0\.6, 0\.5"):
         replace(PCM, stuck_reset=0.6, stuck_set=0.5)
-    with pytest.raises(ValueError, match=r"Pcm\.g_max_us must be positive, got 0"):
+    with pytest.raises(ValueError, match=r"PcmLike\.g_max_us must be a number, 0\.01 to 1000 uS, got 0\.0"):
         replace(PCM, g_max_us=0.0)
     with pytest.raises(ValueError, match=r"Pcm\.g_set_us must be g_max to 2 g_max"):
         replace(PCM, g_set_us=100.0)

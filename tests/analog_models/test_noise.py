@@ -86,8 +86,9 @@ def test_values_are_standard_gaussians() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: KeyedNoise(-1), "seed must be 0 to"),
-        (lambda: KeyedNoise(0, 2**32), "chip must be 0 to"),
+        (lambda: KeyedNoise(-1), r"seed must be a whole number, 0 to 2\*\*64 - 1, got -1"),
+        (lambda: KeyedNoise(0, 2**32), r"chip must be a whole number, 0 to 2\*\*32 - 1, got 4294967296"),
+        (lambda: KeyedNoise(1.5), "seed must be a whole number, .* got 1.5"),
         (lambda: KeyedNoise(0).gaussians([-1], 0, 0, 4), "must not be negative"),
         (lambda: KeyedNoise(0).gaussians([0.5], 0, 0, 4), "vector of integers"),
     ],

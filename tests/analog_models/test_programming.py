@@ -211,7 +211,7 @@ def test_rows_programmed_later_are_younger(small: Any) -> None:
 
 def test_weights_of_joined_tiles_are_read_through_the_capacitors_of_both(small: Any) -> None:
     """As their MACs are: what one bank's mismatch does to a weight read alone, tuning does not see."""
-    periphery = replace(NOMINAL.periphery, capacitor_sigma=0.2)
+    periphery = replace(NOMINAL.periphery, capacitor_sigma=0.15)
     config = replace(NOMINAL, periphery=periphery, pcm=replace(NOMINAL.pcm, accumulated_noise_scale=0.0), age_s=20.0)
     w, found = {tile: WeightTargets.balanced(np.full((24, 12), 0.6)) for tile in (0, 1)}, []
     for joined in ((), ((0, 1),)):

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
+from analog_models.values import whole_number
 from cosim.engines.engine import Progress, run_frames
 from cosim.engines.results import Results
 from cosim.engines.twin.experiments import Memory, perform
@@ -52,9 +53,7 @@ class TwinEngine:
     """
 
     def __init__(self, *, batch: int = 256) -> None:
-        if batch < 1:
-            raise ValueError(f"batch must be at least 1, got {batch}")
-        self.batch = batch
+        self.batch = whole_number(batch, "batch", 1, 1 << 20)
         self._plan: Plan | None = None  # of the last program
         self._image: ChipImage | None = None  # the same
 
