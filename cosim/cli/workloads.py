@@ -25,6 +25,9 @@ from cosim.cli.shared import (
 
 __all__ = ["kws"]
 
+#: Seeds of PyTorch have 64 bits.
+_SEED_DIGITS = 19
+
 
 @click.group(invoke_without_command=True)
 @click.option(
@@ -121,10 +124,12 @@ def _refuse_options_of_another_command(ctx: click.Context) -> None:
 @click.option("--out", type=OUTPUT_FILE, default=Path("kws-model.npz"), show_default=True)
 def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str | None, out: Path) -> None:
     """Train the network, hardware-aware (needs PyTorch: the extra `train`)."""
-    try:
-        numbers = [int(seed) for seed in seeds.split(",")]
-    except ValueError:
-        raise click.BadParameter(f"{seeds!r} is not a list of numbers like 1,2,3", param_hint="--seeds") from None
+    numbers = seeds.split(",")
+    if not all(number.strip().isdecimal() and len(number) < _SEED_DIGITS for number in numbers):
+        raise click.BadParameter(
+            f"{seeds[:80]!r} is no list of whole numbers of at most {_SEED_DIGITS - 1} digits, e.g. 1,2,3",
+            param_hint="--seeds",
+        )
     from cosim.workloads.kws.training.recipes import RECIPES, TRAINING_REQUIREMENT
 
     try:
@@ -136,6 +141,8 @@ def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str |
     from cosim.workloads.kws.dataset import load_training_set
 
     settings = replace(RECIPES[recipe], epochs=epochs) if epochs else RECIPES[recipe]
-    model, _ = run(load_training_set(data), settings, numbers, device=device, say=click.echo)
+    model, _ = run(
+        load_training_set(data), settings, [int(number) for number in numbers], device=device, say=click.echo
+    )
     model.save(out)
     click.echo(f"wrote {out}")
