@@ -1,14 +1,17 @@
 """Commands that run a network: `duramesh kws`, `duramesh kws train`."""
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from cosim.cli.shared import (
     DEVICES_OPTION,
+    FILE,
     FOLDER,
     INPUT,
     OUTPUT,
@@ -21,6 +24,9 @@ from cosim.cli.shared import (
 )
 
 __all__ = ["kws"]
+
+#: Seeds of PyTorch have 64 bits.
+_SEED_DIGITS = 19
 
 
 @click.group(invoke_without_command=True)
@@ -37,6 +43,9 @@ __all__ = ["kws"]
     type=INPUT,
     envvar="DURAMESH_FEATURES",
     help="Prepared features whose validation split calibrates the chip. [env: DURAMESH_FEATURES]",
+)
+@click.option(
+    "--recording", type=FILE, help="Find words in a recording of any length; --audio, if given, only calibrates."
 )
 @click.option("--clips", type=click.IntRange(min=1), help="Classify N clips. Default: all, or 60 synthesised ones.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which chip, and which clips.")
@@ -62,10 +71,13 @@ def kws(ctx: click.Context, json_file: Path | None, report: Path | None, **choic
     With --checkpoint, a run that was interrupted or killed goes on when the same command is given again.
     """
     if ctx.invoked_subcommand is not None:
+        _refuse_options_of_another_command(ctx)
         return
     from cosim.workloads.kws.run import Settings, prepared
 
     settings = Settings(**choices)
+    if settings.recording and settings.clips:
+        raise click.UsageError("--clips chooses among the clips of a data set; a recording is classified as a whole")
     if settings.waves and settings.engine == "twin":
         raise click.UsageError("only the RTL has waves, the engine is twin; add --engine rtl")
     if settings.waves is None and settings.engine != "twin" and os.environ.get("WAVES", "0") not in ("", "0"):
@@ -81,16 +93,26 @@ def kws(ctx: click.Context, json_file: Path | None, report: Path | None, **choic
             kept_in = f"; what is done is kept in {kept}, the same command goes on" if kept else ""
             click.echo(f"interrupted{kept_in}", err=True)
             ctx.exit(130)
-    console = new_console()
-    console.print("\n".join(run.notes) + "\n", soft_wrap=True)
-    outcome.print(console)
     files = outcome.write(report) if report else {}
     if run.waves:
         files["waves"] = str(run.waves)
     if json_file:
         outcome.write_json(json_file, files)
         files["json"] = str(json_file)
+    console = new_console()  # after the files: whatever happens to the output, the results are kept
+    console.print("\n".join(run.notes) + "\n", soft_wrap=True)
+    outcome.print(console)
     print_files(console, files)
+
+
+def _refuse_options_of_another_command(ctx: click.Context) -> None:
+    """Options of `duramesh kws` that stand before a subcommand would do nothing."""
+    given = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        option = next(parameter.opts[0] for parameter in ctx.command.params if parameter.name == given[0])
+        raise click.UsageError(
+            f"{option} is an option of `duramesh kws`, not of `duramesh kws {ctx.invoked_subcommand}`"
+        )
 
 
 @kws.command()
@@ -101,19 +123,26 @@ def kws(ctx: click.Context, json_file: Path | None, report: Path | None, **choic
 @click.option("--device", help="E.g. cpu, cuda. Default: an accelerator if there is one.")
 @click.option("--out", type=OUTPUT_FILE, default=Path("kws-model.npz"), show_default=True)
 def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str | None, out: Path) -> None:
-    """Train the network, hardware-aware (needs the extra: pip install 'duramesh[train]')."""
-    try:
-        numbers = [int(seed) for seed in seeds.split(",")]
-    except ValueError:
-        raise click.BadParameter(f"{seeds!r} is not a list of numbers like 1,2,3", param_hint="--seeds") from None
+    """Train the network, hardware-aware (needs PyTorch: the extra `train`)."""
+    numbers = seeds.split(",")
+    if not all(number.strip().isdecimal() and len(number) < _SEED_DIGITS for number in numbers):
+        raise click.BadParameter(
+            f"{seeds[:80]!r} is no list of whole numbers of at most {_SEED_DIGITS - 1} digits, e.g. 1,2,3",
+            param_hint="--seeds",
+        )
+    from cosim.workloads.kws.training.recipes import RECIPES, TRAINING_REQUIREMENT
+
     try:
         from cosim.workloads.kws.training.trainer import train as run
     except ImportError as error:
-        raise click.ClickException(f"{error}; training needs the extra: pip install 'duramesh[train]'") from error
+        raise click.ClickException(
+            f"{error}; training needs PyTorch: {sys.executable} -m pip install '{TRAINING_REQUIREMENT}'"
+        ) from error
     from cosim.workloads.kws.dataset import load_training_set
-    from cosim.workloads.kws.training.recipes import RECIPES
 
     settings = replace(RECIPES[recipe], epochs=epochs) if epochs else RECIPES[recipe]
-    model, _ = run(load_training_set(data), settings, numbers, device=device, say=click.echo)
+    model, _ = run(
+        load_training_set(data), settings, [int(number) for number in numbers], device=device, say=click.echo
+    )
     model.save(out)
     click.echo(f"wrote {out}")

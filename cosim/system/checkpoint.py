@@ -12,14 +12,16 @@ one run.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+import scipy
 from filelock import FileLock, Timeout
 from numpy.typing import ArrayLike, NDArray
 
@@ -46,11 +48,14 @@ class CheckpointError(UserError, ValueError):
     """A folder holds no checkpoint, that of another run, or is in use; the message says which and what to do."""
 
 
+@cache
 def code_digest() -> str:
-    """Digest of all code that a result may depend on."""
-    rooms = (Path(str(files(room))) for room in _ROOMS)
-    sources = [path for room in rooms for kind in _SOURCES for path in sorted(room.rglob(kind))]
-    return digest(part for path in sources for part in (path.name, path.read_bytes()))
+    """Digest of all code that a result may depend on, the numerical libraries' versions included."""
+    rooms = [Path(str(files(room))) for room in _ROOMS]
+    sources = [(path, room) for room in rooms for kind in _SOURCES for path in sorted(room.rglob(kind))]
+    libraries = [f"{library.__name__} {library.__version__}" for library in (np, scipy)]
+    own = (part for path, room in sources for part in (str(path.relative_to(room.parent)), path.read_bytes()))
+    return digest([*libraries, *own])
 
 
 class Checkpoint:
@@ -72,16 +77,18 @@ class Checkpoint:
     def __init__(self, folder: Path, run: Mapping[str, str]) -> None:
         self.folder = folder
         self._run = dict(run)
-        if folder.is_file():
+        if folder.exists() and not folder.is_dir():
             raise CheckpointError(f"{folder} is a file; a checkpoint is a folder")
-        folder.mkdir(parents=True, exist_ok=True)
+        with _usable(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / ".lock")
 
     def __enter__(self) -> "Checkpoint":
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise CheckpointError(f"another process is at work in {self.folder}; wait for it, or end it") from None
+        with _usable(self.folder / ".lock"):
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                raise CheckpointError(f"another process is at work in {self.folder}; wait for it, or end it") from None
         try:
             self._claim()
         except BaseException:
@@ -97,7 +104,7 @@ class Checkpoint:
     def _claim(self) -> None:
         """Make the folder this run's, or see that it is."""
         path = self.folder / "checkpoint.json"
-        if not path.is_file():
+        if not path.exists():
             foreign = sorted(item.name for item in self.folder.iterdir() if not item.name.startswith("."))
             if foreign:
                 raise CheckpointError(
@@ -121,17 +128,32 @@ class Checkpoint:
         place = self.folder / "chip"
         try:
             return CalibratedChip.load(place)
-        except (ArchiveError, AnalogFileError, ProgramError, FileNotFoundError):
-            make().save(place)
-        return CalibratedChip.load(place)  # what the run goes on with later, and nothing else
+        except (ArchiveError, AnalogFileError, ProgramError, OSError):
+            made = make()
+        with _usable(place):
+            made.save(place)
+            return CalibratedChip.load(place)  # what the run goes on with later, and nothing else
 
     def results(self, codes: NDArray[np.int16]) -> Path:
         """Folder for results of these inputs on the kept chip."""
-        chip = (path.read_bytes() for path in sorted((self.folder / "chip").glob("*.npz")))
-        key = digest([json.dumps(self._run, sort_keys=True), *chip, str(codes.shape), codes.tobytes()])
-        place = self.folder / "results" / key
-        place.mkdir(parents=True, exist_ok=True)
+        with _usable(self.folder):
+            chip = [path.read_bytes() for path in sorted((self.folder / "chip").glob("*.npz"))]
+            key = digest([json.dumps(self._run, sort_keys=True), *chip, str(codes.shape), codes.tobytes()])
+            place = self.folder / "results" / key
+            place.mkdir(parents=True, exist_ok=True)
         return place
+
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    """What the system refuses there is told as a fault of the checkpoint."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{error.filename or path} cannot be used ({error.strerror or error}); it should be a part of a checkpoint "
+            "that this program writes: remove it, or give another folder"
+        ) from None
 
 
 class ResumableEngine:
@@ -226,13 +248,16 @@ def _kept(place: Path, first_frame: int, frames: int, program: Program) -> dict[
     end = 0
     chunks = [path for path in place.glob("*.npz") if path.stem.isdecimal()]
     for path in sorted(chunks, key=lambda path: int(path.stem)):
+        if not path.is_file():
+            raise CheckpointError(f"{path} is no file; expected results that a run kept, remove it")
         try:
             part = Results.load(path)
         except ResultsError:
             continue
         at = part.first_frame - first_frame
-        shapes = {name: codes.shape[1] for name, codes in part.codes.items()}
-        if part.first_frame == int(path.stem) and shapes == widths and end <= at < at + part.frames <= frames:
+        shapes = {name: codes.shape for name, codes in part.codes.items()}
+        expected = {name: (part.frames, width) for name, width in widths.items()}
+        if part.first_frame == int(path.stem) and shapes == expected and end <= at < at + part.frames <= frames:
             found[at] = part
             end = at + part.frames
     return found
@@ -248,7 +273,7 @@ def _read(path: Path) -> dict[str, Any]:
         if content["format"] != _FORMAT or content["version"] != _VERSION:
             raise ValueError(f"{content['format']!r}, version {content['version']}")
         return dict(content["run"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is no checkpoint of this version ({type(error).__name__}: {error}); give another folder"
         ) from None

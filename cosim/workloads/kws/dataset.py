@@ -8,7 +8,9 @@ Source: P. Warden, "Speech Commands: A Dataset for Limited-Vocabulary Speech Rec
 4.0).
 """
 
+import codecs
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from cosim.files.archive import ArchiveError, read_arrays
 from cosim.files.errors import UserError
-from cosim.workloads.kws.features import CLIP_SAMPLES, COEFFICIENTS, FRAMES, MFCC_LIMIT, fit, log_mel, mfcc, read_wav
+from cosim.workloads.kws.features import (
+    CLIP_SAMPLES,
+    COEFFICIENTS,
+    FRAMES,
+    MFCC_LIMIT,
+    SAMPLE_RATE,
+    fit,
+    log_mel,
+    loudest_second,
+    mfcc,
+    read_sound,
+)
+from cosim.workloads.kws.remarks import Remarks
 
 __all__ = [
     "CODE",
@@ -39,6 +53,8 @@ WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
 LABELS = (*WORDS, SILENCE, UNKNOWN)
 BACKGROUND = "_background_noise_"
+SUFFIXES = (".wav", ".flac", ".mp3")
+SHORTEST_WORD_S = 0.1
 CODE = MFCC_LIMIT / 127  # MFCC units of one int8 step of stored features
 UNKNOWN_SHARE = SILENCE_SHARE = 0.1  # of the number of known words: the official rule
 OFFICIAL_SEED = 59185  # of the official script; our generator is another, so the choice differs but is fixed
@@ -59,15 +75,15 @@ class Clip:
     path : Path
     label : int
         Index into `LABELS`.
-    start : int
-        First sample; not 0 in silence clips, which are cut from a background recording.
+    start : int, optional
+        First sample of a silence clip, which is cut from a background recording; None for a recording of its own.
     volume : float
         Amplitude factor.
     """
 
     path: Path
     label: int
-    start: int = 0
+    start: int | None = None
     volume: float = 1.0
 
     @property
@@ -75,18 +91,35 @@ class Clip:
         """Folder and file, e.g. ``yes/0a7c2a8d_nohash_0.wav``, with the place of a cut."""
         return f"{self.path.parent.name}/{self.path.name}" + (f"@{self.start}" if self.start else "")
 
-    def audio(self) -> NDArray[np.float64]:
-        """Samples in [-1, 1], (16000,); shorter clips are end padded."""
-        return self.volume * fit(read_wav(self.path)[self.start :])
+    def audio(self, remarks: Remarks | None = None) -> NDArray[np.float64]:
+        """Samples in [-1, 1], (16000,): of a longer recording its loudest second; shorter ones are end padded.
+
+        `remarks` notes what makes the clip unlike those of the data set.
+        """
+        sound = read_sound(self.path)
+        if self.start is not None:
+            return self.volume * fit(sound.samples[self.start :])
+        remarks = remarks or Remarks()
+        if sound.recorded_hz != SAMPLE_RATE:
+            remarks.add(f"resampled from {sound.recorded_hz:,} to {SAMPLE_RATE:,} Hz", self.name)
+        if sound.seconds > 1:
+            remarks.add("longer than a second, only the loudest is taken", self.name)
+        if sound.seconds < SHORTEST_WORD_S:
+            remarks.add(f"shorter than {SHORTEST_WORD_S} s, hardly a word", self.name)
+        if sound.silent and LABELS[self.label] != SILENCE:
+            remarks.add("without any sound", self.name)
+        return self.volume * loudest_second(sound.samples)
 
 
-def clip_features(clips: list[Clip], batch: int = 256) -> Iterator[NDArray[np.float64]]:
+def clip_features(clips: list[Clip], batch: int = 256, remarks: Remarks | None = None) -> Iterator[NDArray[np.float64]]:
     """MFCC features of `clips` in their order, a batch at a time: (up to batch, 49, 40)."""
     for first in range(0, len(clips), batch):
-        yield mfcc(np.stack([clip.audio() for clip in clips[first : first + batch]]))
+        yield mfcc(np.stack([clip.audio(remarks) for clip in clips[first : first + batch]]))
 
 
-def find_clips(root: Path | str, split: Split = "test", every_unknown: bool = False) -> list[Clip]:
+def find_clips(
+    root: Path | str, split: Split = "test", every_unknown: bool = False, remarks: Remarks | None = None
+) -> list[Clip]:
     """Clips of one split, by class and then name.
 
     In the data set's own layout unknown words and silence make up as many clips as the official test set has: a tenth
@@ -100,19 +133,22 @@ def find_clips(root: Path | str, split: Split = "test", every_unknown: bool = Fa
     split : "train", "validation" or "test"
     every_unknown : bool
         Take all unknown words and no silence, as training wants it.
+    remarks : Remarks, optional
+        Notes files that are passed over because they are no sound files.
 
     Raises
     ------
     DatasetError
-        If the folder is missing, follows neither layout, has no such split, or lists a file that is not there.
+        If the folder is missing or cannot be read, follows neither layout, has no such split or none of its clips for
+        a class; if a list names a file twice, as nothing below the folder, or one that is not there.
     """
-    root = Path(root)
+    root, remarks = Path(root), remarks or Remarks()
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder; expected Speech Commands v0.02 or its test archive")
     if split not in ("train", "validation", "test"):
         raise DatasetError(f"no split {split!r}; expected train, validation or test")
     if (root / UNKNOWN).is_dir():
-        return _archive_clips(root, split)
+        return _archive_clips(root, split, remarks)
     lists = {name: root / f"{name}_list.txt" for name in ("validation", "testing")}
     absent = [path.name for path in lists.values() if not path.is_file()]
     absent += [f"{word}/" for word in WORDS if not (root / word).is_dir()]
@@ -122,16 +158,17 @@ def find_clips(root: Path | str, split: Split = "test", every_unknown: bool = Fa
             f"testing_list.txt) or its test archive (twelve folders, {UNKNOWN} among them)"
         )
     listed = {name: _read_list(root, path) for name, path in lists.items()}
+    if both := set(listed["validation"]) & set(listed["testing"]):
+        raise DatasetError(f"{root}: {min(both).relative_to(root)} is in both lists; no clip may calibrate and test")
     if split == "train":
-        held_out = set(listed["validation"]) | set(listed["testing"])
-        words = sorted(path for path in root.glob("*/*.wav") if path.parent.name != BACKGROUND)
-        paths = [path for path in words if path not in held_out]
+        held_out = {*listed["validation"], *listed["testing"]}
+        folders = [path for path in _visible(root) if path.is_dir() and path.name != BACKGROUND]
+        paths = [path for folder in folders for path in _sounds(folder, remarks) if path not in held_out]
     else:
         paths = sorted(listed["validation" if split == "validation" else "testing"])
     known = [Clip(path, LABELS.index(path.parent.name)) for path in paths if path.parent.name in WORDS]
     unknown = [Clip(path, LABELS.index(UNKNOWN)) for path in paths if path.parent.name not in WORDS]
-    if not known:
-        raise DatasetError(f"{root}: the {split} split has no clip of the words {', '.join(WORDS)}")
+    _expect_every_class(root, known + unknown, f"its {split} split", (*WORDS, UNKNOWN))
     if every_unknown:
         return known + unknown
     rng = np.random.default_rng(OFFICIAL_SEED)
@@ -140,35 +177,71 @@ def find_clips(root: Path | str, split: Split = "test", every_unknown: bool = Fa
     return known + _silence(root, math.ceil(SILENCE_SHARE * len(known)), rng) + drawn
 
 
-def _archive_clips(root: Path, split: str) -> list[Clip]:
+def _archive_clips(root: Path, split: str, remarks: Remarks) -> list[Clip]:
     absent = [f"{label}/" for label in LABELS if not (root / label).is_dir()]
     if absent:
         raise DatasetError(f"{root}: no {', '.join(absent)}; the test archive has twelve folders: {', '.join(LABELS)}")
     if split != "test":
         raise DatasetError(f"{root} is the official test archive: it has no {split} split; give the whole data set")
-    clips = [Clip(path, label) for label, name in enumerate(LABELS) for path in sorted((root / name).glob("*.wav"))]
-    if not clips:
-        raise DatasetError(f"{root}: no .wav file in its twelve folders")
+    clips = [Clip(path, label) for label, name in enumerate(LABELS) for path in _sounds(root / name, remarks)]
+    _expect_every_class(root, clips, "its twelve folders", LABELS)
     return clips
 
 
+def _expect_every_class(root: Path, clips: list[Clip], where: str, classes: tuple[str, ...]) -> None:
+    """An accuracy over some of the classes would look like one over all."""
+    found = {clip.label for clip in clips}
+    if missing := [name for name in classes if LABELS.index(name) not in found]:
+        raise DatasetError(f"{root}: no clip of {', '.join(missing)} in {where}; expected some of every class")
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What is in a folder, by name, but for hidden things."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be read ({error.strerror}); expected a folder of sound files") from None
+
+
+def _sounds(folder: Path, remarks: Remarks) -> list[Path]:
+    """Sound files of a folder, by name."""
+    found = []
+    for path in _visible(folder):
+        if path.suffix.lower() in SUFFIXES:
+            found.append(path)
+        else:
+            remarks.add(f"passed over, neither of {', '.join(SUFFIXES)}", f"{folder.name}/{path.name}")
+    return found
+
+
 def _read_list(root: Path, path: Path) -> list[Path]:
-    files = [root / line.strip() for line in path.read_text().splitlines() if line.strip()]
-    for file in files:
+    """Files that a list names, a line each: WORD/FILE, in the file system's own encoding."""
+    files: dict[Path, int] = {}
+    for number, line in enumerate(path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines(), 1):
+        if not line.strip():
+            continue
+        name = os.fsdecode(line.strip())
+        entry = Path(name)
+        file = root / entry
+        if entry.is_absolute() or len(entry.parts) != 2 or ".." in entry.parts:
+            raise DatasetError(f"{path}, line {number}: {name!r} is not WORD/FILE, a file below {root}")
         if not file.is_file():
-            raise DatasetError(f"{path} lists {file.relative_to(root)}, which is not there; unpack the data set again")
-    return files
+            raise DatasetError(f"{path}, line {number}, lists {name!r}, which is not there; unpack the data set again")
+        if file in files:
+            raise DatasetError(f"{path}, line {number}: {name!r} stands in line {files[file]} already; remove one")
+        files[file] = number
+    return list(files)
 
 
 def _recordings(root: Path) -> list[Path]:
-    paths = sorted((root / BACKGROUND).glob("*.wav"))
+    paths = _sounds(root / BACKGROUND, Remarks())
     if not paths:
-        raise DatasetError(f"{root / BACKGROUND}: no .wav file; expected the background recordings of the data set")
+        raise DatasetError(f"{root / BACKGROUND}: no sound file; expected the background recordings of the data set")
     return paths
 
 
 def _silence(root: Path, count: int, rng: np.random.Generator) -> list[Clip]:
-    recordings = [(path, len(read_wav(path))) for path in _recordings(root)]
+    recordings = [(path, len(read_sound(path).samples)) for path in _recordings(root)]
     clips = []
     for _ in range(count):
         path, length = recordings[rng.integers(len(recordings))]
@@ -277,7 +350,7 @@ def _from_folder(root: Path) -> TrainingSet:
         np.concatenate(codes),
         np.array([clip.label for split in clips for clip in clips[split]]),
         np.repeat([False, True], [len(clips["train"]), len(clips["validation"])]),
-        tuple(log_mel(read_wav(path)).astype(np.float32) for path in _recordings(root)),
+        tuple(log_mel(read_sound(path).samples).astype(np.float32) for path in _recordings(root)),
         np.zeros(COEFFICIENTS, np.float32),
         np.zeros(len(clips["train"]) + len(clips["validation"]), bool),
     )

@@ -1,10 +1,13 @@
 """Audio front end: one second of 16-kHz speech becomes 49 x 40 mel-frequency cepstral coefficients (MFCC)."""
 
+import math
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import scipy.fft
+import scipy.signal
 import soundfile
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,15 +20,18 @@ __all__ = [
     "LOG_MEL_FLOOR",
     "MFCC_LIMIT",
     "SAMPLE_RATE",
+    "STRIDE_SAMPLES",
     "AudioError",
+    "Sound",
     "fit",
+    "frames_of",
     "log_mel",
+    "loudest_second",
     "mel_filters",
     "mel_to_mfcc",
     "mfcc",
     "mfcc_to_mel",
-    "read_clip",
-    "read_wav",
+    "read_sound",
     "window",
 ]
 
@@ -41,6 +47,13 @@ COEFFICIENTS = 40
 LOG_MEL_FLOOR = 4.77e-7  # added to a band's power, so that digital silence has a logarithm
 MFCC_LIMIT = 30.0
 
+#: Rates that are taken, Hz: the lowest holds all that the mel bands hear, the highest is that of studio equipment.
+_RATES = (8_000, 384_000)
+#: Largest sample of a recording whose full scale is 1: mixing and lossy coding overshoot, integers reach much further.
+_LOUDEST = 2.0
+#: Peak to peak of a recording without any sound: three steps of 16 bits.
+_SILENT = 1e-4
+
 Floats = NDArray[np.float64]
 
 
@@ -48,38 +61,77 @@ class AudioError(UserError, ValueError):
     """A recording cannot be used; the message says which file, what is wrong and how to mend it."""
 
 
-def read_wav(path: Path | str) -> Floats:
-    """Samples of a 16-kHz sound file, in [-1, 1]; the channels of a stereo file are averaged.
+@dataclass(frozen=True)
+class Sound:
+    """A recording as the front end takes it.
 
-    Returns
+    Members
     -------
-    (samples,) float64
+    samples : (n,) float64
+        One channel at 16 kHz, full scale 1.
+    recorded_hz : int
+        Sample rate of the file; if it is another one than 16 kHz, the samples were resampled.
+    """
+
+    samples: Floats
+    recorded_hz: int = SAMPLE_RATE
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / SAMPLE_RATE
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing in it but, perhaps, a constant and the flicker of the last bit."""
+        return bool(np.ptp(self.samples) < _SILENT)
+
+
+def read_sound(path: Path | str) -> Sound:
+    """Read a sound file: WAV, FLAC, MP3 or what else libsndfile knows.
+
+    Channels are averaged. Other rates than 16 kHz are resampled (polyphase, with a Kaiser window against aliases).
 
     Raises
     ------
     AudioError
-        If the file is missing, empty, shorter than its header says, no sound file, or has another sample rate.
+        If the file is missing, empty, shorter than its header says or no sound file; if its rate is not within 8 to
+        384 kHz, or its samples are no numbers in [-1, 1] (a little more may come from mixing).
     """
     path = Path(path)
     if not path.is_file():
-        raise AudioError(f"{path}: no such file; expected a 16-kHz WAV file")
+        raise AudioError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; expected a sound file (WAV, ...)")
     try:
-        with soundfile.SoundFile(path) as file:
+        with path.open("rb") as raw, soundfile.SoundFile(raw) as file:
             rate = file.samplerate
+            if not _RATES[0] <= rate <= _RATES[1]:
+                raise AudioError(
+                    f"{path}: sample rate {rate} Hz, expected {_RATES[0]} to {_RATES[1]} Hz: the front end hears 0 to "
+                    f"{MEL_TOP_HZ:.0f} Hz; record it anew"
+                )
             expected = _declared_frames(path) or file.frames
             samples = file.read(dtype="float64", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path}: not a readable sound file ({error}); expected PCM WAV, 16 kHz") from None
-    if rate != SAMPLE_RATE:
-        raise AudioError(f"{path}: sample rate {rate} Hz, expected {SAMPLE_RATE} Hz; resample the recording first")
+        raise AudioError(f"{path}: not a readable sound file ({error}); expected WAV, FLAC or MP3") from None
     if not len(samples):
-        raise AudioError(f"{path}: holds no samples; expected up to {CLIP_SAMPLES} of them")
+        raise AudioError(f"{path}: holds no samples; record it anew")
     if len(samples) < expected:
         raise AudioError(
             f"{path}: truncated, the header promises {expected} samples but only {len(samples)} are there; "
             "fetch the file again"
         )
-    return samples.mean(axis=1)
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{path}: has NaN or infinite samples; expected numbers in [-1, 1]")
+    peak = np.abs(samples).max()
+    if peak > _LOUDEST:
+        raise AudioError(
+            f"{path}: samples reach {peak:,.6g}, expected numbers in [-1, 1]; divide them by the full scale of what "
+            "they were made from (32,768 for 16 bits)"
+        )
+    mono = samples.mean(axis=1)
+    if rate != SAMPLE_RATE:
+        divisor = math.gcd(SAMPLE_RATE, rate)
+        mono = scipy.signal.resample_poly(mono, SAMPLE_RATE // divisor, rate // divisor)
+    return Sound(mono, rate)
 
 
 def _declared_frames(path: Path) -> int:
@@ -109,9 +161,18 @@ def fit(samples: ArrayLike, length: int = CLIP_SAMPLES) -> Floats:
     return np.pad(samples[:length], (0, max(0, length - len(samples))))
 
 
-def read_clip(path: Path | str) -> Floats:
-    """One second, (16000,), of a sound file: `read_wav`, end padded or cut."""
-    return fit(read_wav(path))
+def loudest_second(samples: ArrayLike) -> Floats:
+    """The second of a longer recording that has the most sound in its middle: (n,) -> (16000,).
+
+    Power is weighed with a Hann window of a second, so that a word comes to stand in the middle and is not cut.
+    Shorter ones are padded at their end.
+    """
+    samples = np.asarray(samples, dtype=np.float64)
+    if len(samples) <= CLIP_SAMPLES:
+        return fit(samples)
+    power = scipy.signal.oaconvolve(samples**2, np.hanning(CLIP_SAMPLES), mode="valid")
+    start = int(power.argmax())
+    return samples[start : start + CLIP_SAMPLES]
 
 
 @cache
@@ -152,6 +213,14 @@ def log_mel(audio: ArrayLike) -> Floats:
     spectrum = scipy.fft.rfft(frames * window(), FFT_SAMPLES, axis=-1)
     power = spectrum.real**2 + spectrum.imag**2
     return 0.5 * np.log(power @ mel_filters() + LOG_MEL_FLOOR)
+
+
+def frames_of(audio: ArrayLike, batch: int = 3000) -> Floats:
+    """Log-mel picture of a recording of any length, a minute at a time: (n,) samples -> (frames, 40)."""
+    audio = np.asarray(audio, dtype=np.float64)
+    starts = range(0, len(audio) - WINDOW_SAMPLES + 1, batch * STRIDE_SAMPLES)
+    samples = (batch - 1) * STRIDE_SAMPLES + WINDOW_SAMPLES
+    return np.concatenate([log_mel(audio[start : start + samples]) for start in starts])
 
 
 def mel_to_mfcc(picture: ArrayLike) -> Floats:

@@ -1,9 +1,9 @@
 """The keyword-spotting model: normalisation and pruning of the features, and the network that the chip runs."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class KwsModel:
     Members
     -------
     network : FeedForwardNetwork
-        1,024 -> 512 -> 512 -> 12, no biases; weights are multiples of 1/127.
+        1,024 -> 512 -> 512 -> 12, no biases; weights are multiples of 1/127. Outputs are in the order of `labels`.
     rows : (1024,) int64
         Which of the 1,960 features (frame by frame, 40 each) are used: those with the largest mean magnitude in
         validation.
@@ -43,7 +43,7 @@ class KwsModel:
     limit : float
         Inputs are clipped at this many spreads, which become +-1.
     labels : tuple of str
-        Class names in the order of the outputs.
+        Class names in the order of the outputs: `dataset.LABELS`, of every model.
     card : dict
         How it was trained and what it reached, for the model card.
 
@@ -58,8 +58,9 @@ class KwsModel:
     mean: Floats
     spread: Floats
     limit: float
-    labels: tuple[str, ...] = LABELS
     card: dict[str, Any] = field(default_factory=dict)
+
+    labels: ClassVar[tuple[str, ...]] = LABELS
 
     def __post_init__(self) -> None:
         inputs, outputs = self.network.shape[0], self.network.shape[-1]
@@ -68,11 +69,17 @@ class KwsModel:
             if shape != (inputs,):
                 raise NetworkError(f"{name} has shape {shape}, but the network takes {inputs} inputs")
         if outputs != len(self.labels):
-            raise NetworkError(f"the network has {outputs} outputs for {len(self.labels)} labels")
+            raise NetworkError(
+                f"the network has {outputs} outputs, expected {len(self.labels)}, one for each of "
+                f"{', '.join(self.labels)}"
+            )
         if np.min(self.rows) < 0 or np.max(self.rows) >= FRAMES * COEFFICIENTS:
             raise NetworkError(f"rows must be in 0 ... {FRAMES * COEFFICIENTS - 1}")
-        if not (np.min(self.spread) > 0 and self.limit > 0):
-            raise NetworkError("spread and limit must be positive")
+        if not np.isfinite(self.mean).all():
+            raise NetworkError("mean must be finite numbers")
+        scale = np.asarray(self.spread, np.float64) * self.limit
+        if not (np.min(self.spread) > 0 and self.limit > 0 and np.isfinite(scale).all() and np.min(scale) > 1e-9):
+            raise NetworkError("spread and limit must be positive numbers, in units of the features (MFCC, up to 30)")
 
     def prepare(self, mfcc: NDArray) -> Floats:
         """Features -> network inputs: (clips, 49, 40) -> (clips, 1024) in [-1, 1].
@@ -112,14 +119,14 @@ class KwsModel:
             "labels": np.array(self.labels),
             "card": np.array(json.dumps(self.card)),
         }
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part, part.open("wb") as file:
+        with replacing(Path(path)) as part, part.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: Path | str = CHECKPOINT) -> "KwsModel":
         """Read what `save` wrote; without a path, the shipped checkpoint.
+
+        Outputs that are in another order than `labels` are put in this one, by the names that the file has for them.
 
         Raises
         ------
@@ -134,12 +141,11 @@ class KwsModel:
             for name in [name for name in arrays if name.startswith("weights")]:
                 arrays[name] = arrays[name] / 127.0
             return cls(
-                FeedForwardNetwork.from_arrays(arrays),
+                _in_order(FeedForwardNetwork.from_arrays(arrays), [str(label) for label in arrays["labels"]]),
                 arrays["rows"].astype(np.int64),
                 arrays["mean"],
                 arrays["spread"],
                 float(arrays["limit"]),
-                tuple(str(label) for label in arrays["labels"]),
                 json.loads(str(arrays["card"])),
             )
         except ArchiveError as error:
@@ -148,3 +154,14 @@ class KwsModel:
             raise NetworkError(f"{path}: no array {error}; expected a model written by `KwsModel.save`") from None
         except (ValueError, TypeError) as error:
             raise NetworkError(f"{path}: {error}") from None
+
+
+def _in_order(network: FeedForwardNetwork, names: list[str]) -> FeedForwardNetwork:
+    """The network with its outputs, which have these names, in the order of LABELS."""
+    if sorted(names) != sorted(LABELS):
+        raise NetworkError(f"labels are {names}; expected each of {list(LABELS)} once, in any order")
+    *hidden, last = network.layers
+    if last.outputs != len(names):
+        raise NetworkError(f"the network has {last.outputs} outputs for {len(names)} labels")
+    columns = [names.index(label) for label in LABELS]
+    return FeedForwardNetwork((*hidden, replace(last, weights=last.weights[:, columns])))

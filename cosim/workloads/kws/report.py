@@ -1,10 +1,10 @@
 """What a keyword-spotting run found out: numbers for machines, a table and pictures for people."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ __all__ = [
     "PAPER_CHIP_ACCURACY",
     "PAPER_SOFTWARE_ACCURACY",
     "KwsReport",
+    "RunReport",
     "correlation",
     "draw_confusion",
     "draw_correlation",
@@ -63,9 +64,9 @@ def rms_error_percent(chip: NDArray, software: NDArray) -> float:
     return 100 * float(np.sqrt(np.mean((chip[seen] - software[seen]) ** 2))) if seen.any() else float("nan")
 
 
-@dataclass(frozen=True)
-class KwsReport:
-    """One run over a set of clips.
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """What every run tells, whatever it classified.
 
     Parameters
     ----------
@@ -78,13 +79,9 @@ class KwsReport:
     devices : str
         Model of its PCM devices.
     words : class names, in the order of the outputs.
-    clips : name of each clip.
-    labels, predictions, software : (N,) class indices: truth, chip, software reference.
-    outputs : (N, 12) output codes of the chip.
-    layers : layer name -> (chip, software fed with the chip's own layer input, software end to end), each (N, width),
-        in units of the layer's full scale.
     frame_ns, cycles, wall_s, parts_s : timing of the frame and of the run; no cycles if the engine simulates none.
     compared_codes : codes that a second engine has given as well; 0 if none ran.
+    remarks : what a reader should know of the data.
     """
 
     engine: str
@@ -92,17 +89,84 @@ class KwsReport:
     seed: int
     devices: str
     words: Sequence[str]
+    frame_ns: int
+    cycles: int | None
+    wall_s: float
+    parts_s: Mapping[str, float]
+    compared_codes: int = 0
+    remarks: Sequence[str] = ()
+
+    @property
+    def frames(self) -> int:
+        """Frames that the chip ran."""
+        raise NotImplementedError
+
+    def to_json(self, files: Mapping[str, str]) -> dict[str, Any]:
+        """The documented keys (see docs/kws.md) that all reports share."""
+        return {
+            "engine": self.engine,
+            "data": self.data,
+            "seed": self.seed,
+            "devices": self.devices,
+            "frame_ns": self.frame_ns,
+            "cycles": self.cycles,
+            "wall_s": self.wall_s,
+            "parts_s": dict(self.parts_s),
+            "cycles_per_s": self.cycles / self.wall_s if self.cycles else None,
+            "frames_per_s": self.frames / self.wall_s,
+            "compared_codes": self.compared_codes,
+            "remarks": list(self.remarks),
+            "words": list(self.words),
+            "files": dict(files),
+        }
+
+    def print_run(self, console: Console, rows: Iterable[tuple[str, str]]) -> None:
+        """Print figures, {what, how much}, and after them those of the run; first of all the remarks."""
+        figures = Table(box=None, pad_edge=False, show_header=False)
+        figures.add_column(style="bold")
+        figures.add_column()
+        parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.parts_s.items())
+        speed = describe_speed(self.wall_s, frames=self.frames, cycles=self.cycles) + (f" ({parts})" if parts else "")
+        run = (
+            ("frame", f"{self.frame_ns} ns on the chip"),
+            ("chip", f"seed {self.seed}, devices of model {self.devices}"),
+            ("simulation", speed),
+        )
+        for what, text in (*rows, *run):
+            figures.add_row(what, text)
+        console.print()
+        for remark in self.remarks:
+            console.print(Text.assemble(("note: ", "bold yellow"), remark), soft_wrap=True)
+        console.print(figures)
+
+    def write_json(self, path: Path, files: Mapping[str, str]) -> None:
+        """Write `to_json` into a file."""
+        write_text(path, json.dumps(self.to_json(files), indent=2) + "\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KwsReport(RunReport):
+    """One run over a set of clips; the other parameters are those of `RunReport`.
+
+    Parameters
+    ----------
+    clips : name of each clip.
+    labels, predictions, software : (N,) class indices: truth, chip, software reference.
+    outputs : (N, 12) output codes of the chip.
+    layers : layer name -> (chip, software fed with the chip's own layer input, software end to end), each (N, width),
+        in units of the layer's full scale.
+    """
+
     clips: Sequence[str]
     labels: NDArray[np.int64]
     predictions: NDArray[np.int64]
     software: NDArray[np.int64]
     outputs: NDArray[np.uint8]
     layers: Mapping[str, tuple[NDArray, NDArray, NDArray]]
-    frame_ns: int
-    cycles: int | None
-    wall_s: float
-    parts_s: Mapping[str, float]
-    compared_codes: int = 0
+
+    @property
+    def frames(self) -> int:
+        return len(self.clips)
 
     @property
     def chip_accuracy(self) -> float:
@@ -123,29 +187,17 @@ class KwsReport:
         """(classes, classes) clips by what was spoken and what the chip heard."""
         return confusion_matrix(self.labels, self.predictions, len(self.words))
 
-    def to_json(self, files: Mapping[str, str]) -> dict:
+    def to_json(self, files: Mapping[str, str]) -> dict[str, Any]:
         """The documented keys (see docs/kws.md)."""
         return {
-            "engine": self.engine,
-            "data": self.data,
+            **super().to_json(files),
             "clips": len(self.clips),
-            "seed": self.seed,
-            "devices": self.devices,
             "accuracy": {"software": self.software_accuracy, "chip": self.chip_accuracy},
             "iso_ratio": self.chip_accuracy / self.software_accuracy if self.software_accuracy else None,
             "correlation": {name: correlation(chip, own) for name, (chip, own, _) in self.layers.items()},
             "correlation_end_to_end": {name: correlation(chip, end) for name, (chip, _, end) in self.layers.items()},
-            "frame_ns": self.frame_ns,
-            "cycles": self.cycles,
-            "wall_s": self.wall_s,
-            "parts_s": dict(self.parts_s),
-            "cycles_per_s": self.cycles / self.wall_s if self.cycles else None,
-            "frames_per_s": len(self.clips) / self.wall_s,
-            "compared_codes": self.compared_codes,
-            "words": list(self.words),
             "predictions": self.predictions.tolist(),
             "labels": self.labels.tolist(),
-            "files": dict(files),
         }
 
     def print(self, console: Console, *, rows: int = 80) -> None:
@@ -163,7 +215,7 @@ class KwsReport:
             chip = self.words[self.predictions[i]]
             style = "" if self.predictions[i] == self.labels[i] else "red"
             table.add_row(
-                self.clips[i],
+                Text(self.clips[i]),
                 self.words[self.labels[i]],
                 Text(chip, style=style),
                 self.words[self.software[i]],
@@ -174,32 +226,26 @@ class KwsReport:
 
     def _print_figures(self, console: Console) -> None:
         share = self.chip_accuracy / self.software_accuracy if self.software_accuracy else float("nan")
-        figures = Table(box=None, pad_edge=False, show_header=False)
-        figures.add_column(style="bold")
-        figures.add_column()
-        figures.add_row("accuracy, chip", f"{self.chip_accuracy:.2%} of {len(self.clips)} clips ({self.data})")
-        figures.add_row("accuracy, software", f"{self.software_accuracy:.2%}; the chip reaches {share:.2%} of it")
-        figures.add_row(
-            "the paper's, on its data",
-            f"chip {PAPER_CHIP_ACCURACY:.2%}, software {PAPER_SOFTWARE_ACCURACY:.2%}, "
-            f"iso limit {ISO_SHARE:.0%} of software",
-        )
+        rows = [
+            ("accuracy, chip", f"{self.chip_accuracy:.2%} of {len(self.clips)} clips ({self.data})"),
+            ("accuracy, software", f"{self.software_accuracy:.2%}; the chip reaches {share:.2%} of it"),
+            (
+                "the paper's, on its data",
+                f"chip {PAPER_CHIP_ACCURACY:.2%}, software {PAPER_SOFTWARE_ACCURACY:.2%}, "
+                f"iso limit {ISO_SHARE:.0%} of software",
+            ),
+        ]
         for name, (chip, own, end) in self.layers.items():
-            figures.add_row(
-                f"correlation, {name}",
-                f"{correlation(chip, own):.4f} (software fed with the chip's own input); "
-                f"{correlation(chip, end):.4f} end to end",
+            rows.append(
+                (
+                    f"correlation, {name}",
+                    f"{correlation(chip, own):.4f} (software fed with the chip's own input); "
+                    f"{correlation(chip, end):.4f} end to end",
+                )
             )
-        parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.parts_s.items())
-        figures.add_row("frame", f"{self.frame_ns} ns on the chip")
-        figures.add_row("chip", f"seed {self.seed}, devices of model {self.devices}")
-        figures.add_row(
-            "simulation",
-            f"{describe_speed(self.wall_s, frames=len(self.clips), cycles=self.cycles)}"
-            + (f" ({parts})" if parts else ""),
-        )
-        console.print()
-        console.print(figures)
+        if ties := int((self.margins == 0).sum()):
+            rows.append(("ties", f"in {ties} clips two outputs of the chip are equal; the first one counts"))
+        self.print_run(console, rows)
 
     def write(self, folder: Path) -> dict[str, str]:
         """Write pictures into `folder`; returns {what: file}."""
@@ -214,9 +260,6 @@ class KwsReport:
         for what, picture in pictures.items():
             write_picture(picture, files[what])
         return {what: str(path) for what, path in files.items()}
-
-    def write_json(self, path: Path, files: Mapping[str, str]) -> None:
-        write_text(path, json.dumps(self.to_json(files), indent=2) + "\n")
 
 
 def draw_confusion(matrix: NDArray[np.int64], words: Sequence[str], title: str) -> "Figure":

@@ -1,6 +1,6 @@
 """A run of keyword spotting from its settings: which clips, which chip, what runs it, and what is kept of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +14,19 @@ from cosim.engines.engine import Engine
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
 from cosim.system.checkpoint import CHUNK, Checkpoint, ResumableEngine
+from cosim.system.reuse import reused
 from cosim.workloads.kws.model import CHECKPOINT, KwsModel
+from cosim.workloads.kws.recording import Recording, RecordingReport, classify_recording
 from cosim.workloads.kws.report import KwsReport
-from cosim.workloads.kws.workload import ClipSet, calibration_clips, classify, describe_run, load_clips, prepare_chip
+from cosim.workloads.kws.workload import (
+    ClipSet,
+    calibration_clips,
+    classify,
+    describe_chip,
+    describe_run,
+    load_clips,
+    prepare_chip,
+)
 
 __all__ = ["Display", "Run", "Settings", "prepared"]
 
@@ -43,6 +53,8 @@ class Settings:
         "rtl", "twin", or "both": the RTL, every code compared with the twin's.
     audio, features : Path, optional
         As `load_clips` and `calibration_clips` take them.
+    recording : Path, optional
+        Classify a recording, window by window, instead of clips; `audio` then only calibrates.
     clips : int, optional
         Classify so many.
     seed : int
@@ -64,6 +76,7 @@ class Settings:
     engine: str = "rtl"
     audio: Path | None = None
     features: Path | None = None
+    recording: Path | None = None
     clips: int | None = None
     seed: int = 0
     ideal: bool = False
@@ -99,15 +112,15 @@ class Run:
 
     settings: Settings
     network: KwsModel
-    clips: ClipSet
+    clips: ClipSet | Recording
     chip: CalibratedChip
     display: Display
     checkpoint: Checkpoint | None
     notes: list[str] = field(default_factory=list)
     waves: Path | None = None
 
-    def classify(self) -> KwsReport:
-        """Run the clips on the chip.
+    def classify(self) -> KwsReport | RecordingReport:
+        """Run the clips, or the recording's windows, on the chip.
 
         Raises
         ------
@@ -117,17 +130,22 @@ class Run:
             On Ctrl-C; with a checkpoint, what is done is kept.
         """
         engine = self._resumable(self.checkpoint) if self.checkpoint else self._start()
-        self.display(f"classifying {len(self.clips)} clips")
-        report = classify(
-            self.network, self.clips, self.chip, engine, seed=self.settings.seed, progress=self.display.advance
-        )
+        self.display(f"classifying {self._count}")
+        seed, progress = self.settings.seed, self.display.advance
+        report: KwsReport | RecordingReport
+        if isinstance(self.clips, Recording):
+            report = classify_recording(self.network, self.clips, self.chip, engine, seed=seed, progress=progress)
+        else:
+            report = classify(self.network, self.clips, self.chip, engine, seed=seed, progress=progress)
         if isinstance(engine, ResumableEngine) and engine.found:
-            self.notes.append(
-                f"resumed:    {engine.found} of {len(self.clips)} clips were done in {self.settings.checkpoint}"
-            )
+            self.notes.append(f"resumed:    {engine.found} of {self._count} were done in {self.settings.checkpoint}")
         if self.settings.engine == "both":
             self.notes.append(f"compared:   {report.compared_codes:,} codes of both engines, all identical")
         return report
+
+    @property
+    def _count(self) -> str:
+        return f"{len(self.clips)} {'windows' if isinstance(self.clips, Recording) else 'clips'}"
 
     def _resumable(self, checkpoint: Checkpoint) -> ResumableEngine:
         return ResumableEngine(self._start, checkpoint, chunk=self.settings.chunk)
@@ -144,7 +162,7 @@ class Run:
 
 @contextmanager
 def prepared(settings: Settings, display: Display) -> Iterator[Run]:
-    """Read the clips, and program and calibrate the chip, or take it from the checkpoint.
+    """Read the clips, and program and calibrate the chip, or take it from the checkpoint or an earlier run.
 
     The checkpoint is the run's alone until the context is left.
 
@@ -152,49 +170,59 @@ def prepared(settings: Settings, display: Display) -> Iterator[Run]:
     ------
     CheckpointError
         If it is another run's, or in use.
-    DatasetError, ArchiveError, MappingError
+    DatasetError, AudioError, NetworkError, MappingError
         From reading the clips and making the chip.
     """
     network = KwsModel.load(settings.model or CHECKPOINT)
-    notes: list[str] = []
-    with ExitStack() as stack:
-        display("reading the clips" if settings.audio else "speaking the clips")
-        clips = load_clips(settings.audio, settings.clips, settings.seed)
-        make = _chip_maker(settings, network, display, notes)
-        checkpoint = None
-        if settings.checkpoint:
-            described = describe_run(
-                network,
-                clips,
-                engine=settings.engine,
-                analog=settings.analog,
-                options=settings.mapping,
-                seed=settings.seed,
-                audio=settings.audio,
-                features=settings.features,
-            )
-            checkpoint = stack.enter_context(Checkpoint(settings.checkpoint, described))
-        chip = checkpoint.chip(make) if checkpoint else make()
-        notes.insert(0, f"programmed: {chip.programming}")
-        yield Run(settings, network, clips, chip, display, checkpoint, notes)
+    clips = _clips(settings, display)
+    display("preparing the calibration clips")
+    calibration = calibration_clips(settings.audio, settings.features)
+    described = describe_chip(
+        network, calibration, analog=settings.analog, options=settings.mapping, seed=settings.seed
+    )
+    made: list[CalibratedChip] = []
 
-
-def _chip_maker(
-    settings: Settings, network: KwsModel, display: Display, notes: list[str]
-) -> Callable[[], CalibratedChip]:
     def make() -> CalibratedChip:
-        given = settings.audio or settings.features
-        display("reading the calibration clips" if given else "speaking the calibration clips")
-        inputs = calibration_clips(settings.audio, settings.features)
-        notes.append(f"calibrated: with {len(inputs)} clips, {inputs.source}")
-        return prepare_chip(
+        chip = prepare_chip(
             network,
-            inputs,
+            calibration,
             analog=settings.analog,
             options=settings.mapping,
             seed=settings.seed,
             say=display,
             advance=display.advance,
         )
+        made.append(chip)
+        return chip
 
-    return make
+    def from_cache() -> CalibratedChip:
+        return reused(
+            "chips",
+            described.values(),
+            make,
+            save=CalibratedChip.save,
+            load=CalibratedChip.load,
+            waiting=lambda: display("waiting for another process, which makes the same chip"),
+        )
+
+    with ExitStack() as stack:
+        checkpoint = None
+        if settings.checkpoint:
+            run = describe_run(settings.engine, described, clips.names, clips.inputs(network))
+            checkpoint = stack.enter_context(Checkpoint(settings.checkpoint, run))
+        chip = checkpoint.chip(from_cache) if checkpoint else from_cache()
+        earlier = "" if made else ", in an earlier run"
+        notes = [
+            f"programmed: {chip.programming}",
+            f"calibrated: with {len(calibration)} clips, {calibration.source}{earlier}",
+            *(f"            {remark}" for remark in calibration.remarks),
+        ]
+        yield Run(settings, network, clips, chip, display, checkpoint, notes)
+
+
+def _clips(settings: Settings, display: Display) -> ClipSet | Recording:
+    if settings.recording:
+        display("preparing the recording")
+        return Recording.read(settings.recording)
+    display("preparing the clips")
+    return load_clips(settings.audio, settings.clips, settings.seed)

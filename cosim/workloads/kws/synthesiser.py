@@ -9,6 +9,7 @@ import _ctypes
 import ctypes
 import math
 import threading
+from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,7 @@ from cosim.files.errors import UserError
 from cosim.workloads.kws.dataset import LABELS, SILENCE, UNKNOWN
 from cosim.workloads.kws.features import CLIP_SAMPLES, SAMPLE_RATE
 
-__all__ = ["UNKNOWN_WORDS", "VOICES", "Split", "SynthesiserError", "speak", "synthesise"]
+__all__ = ["UNKNOWN_WORDS", "VOICES", "Split", "SynthesiserError", "speak", "synthesise", "version"]
 
 Split = Literal["train", "validation", "test"]
 
@@ -53,6 +54,11 @@ _lock = threading.Lock()  # espeak-ng is one set of global state
 _SYNCHRONOUS, _UTF8 = 2, 1  # espeak_AUDIO_OUTPUT_SYNCHRONOUS, espeakCHARS_UTF8
 _RATE, _PITCH, _RANGE = 1, 3, 4  # espeak_PARAMETER
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+def version() -> str:
+    """Of the synthesiser and its voices."""
+    return metadata.version("espeakng-loader")
 
 
 def _load() -> ctypes.CDLL:

@@ -1,23 +1,29 @@
 """Keyword spotting from clips to a report: features, compile, program, calibrate, run, compare with software."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analog_models.config import AnalogConfig
 from cosim.calibration import STEPS, CalibratedChip, Step, calibrate
 from cosim.compiler import MappingOptions
 from cosim.engines.engine import Engine
+from cosim.engines.results import Results
+from cosim.files.archive import read_archive, write_archive
 from cosim.files.digest import digest
+from cosim.program import Program
 from cosim.system.checkpoint import code_digest
-from cosim.workloads.kws.dataset import DatasetError, clip_features, find_clips, load_training_set
+from cosim.system.reuse import reused
+from cosim.workloads.kws.dataset import Clip, DatasetError, clip_features, find_clips, load_training_set
 from cosim.workloads.kws.features import mfcc
 from cosim.workloads.kws.model import KwsModel, quantise
+from cosim.workloads.kws.remarks import Remarks
 from cosim.workloads.kws.report import KwsReport
-from cosim.workloads.kws.synthesiser import synthesise
+from cosim.workloads.kws.synthesiser import Split, synthesise, version
 from rtl.config import ChipConfig, preset
 
 __all__ = [
@@ -25,9 +31,12 @@ __all__ = [
     "ClipSet",
     "calibration_clips",
     "classify",
+    "describe_chip",
     "describe_run",
+    "layer_outputs",
     "load_clips",
     "prepare_chip",
+    "run_parts",
 ]
 
 #: "1,000 inputs taken from the validation dataset": Nature 620, 768 (2023), Methods.
@@ -35,6 +44,9 @@ CALIBRATION_CLIPS = 1000
 #: Clips of a run without a data set: five of each class.
 SYNTHESISED_CLIPS = 60
 
+_FORMAT, _VERSION = "duramesh clips", 1
+
+Floats = NDArray[np.float64]
 Say = Callable[[str], None]
 
 
@@ -49,15 +61,27 @@ class ClipSet:
     names : tuple of str
     labels : (N,) int64, index into `dataset.LABELS`
     features : (N, 49, 40) MFCC
+    remarks : tuple of str
+        What a reader of a result should know of them.
     """
 
     source: str
     names: tuple[str, ...]
     labels: NDArray[np.int64]
-    features: NDArray[np.float64]
+    features: Floats
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the features and their order, wherever they came from."""
+        return _digest_of(self.features)
+
+    def inputs(self, model: KwsModel) -> Floats:
+        """What the chip is fed with: (N, 1024) in [-1, 1]."""
+        return quantise(model.prepare(self.features))
 
     def evenly(self, count: int) -> "ClipSet":
         """`count` of the clips, evenly spaced: a data set's are in the order of their words."""
@@ -66,7 +90,26 @@ class ClipSet:
         chosen = np.linspace(0, len(self) - 1, count).astype(int)
         source = f"{self.source}; {count} of them, evenly spaced"
         names = tuple(self.names[index] for index in chosen)
-        return ClipSet(source, names, self.labels[chosen], self.features[chosen])
+        return ClipSet(source, names, self.labels[chosen], self.features[chosen], self.remarks)
+
+    def save(self, path: Path) -> None:
+        """Write the clips to an npz file without pickle."""
+        meta = {"source": self.source, "names": self.names, "remarks": self.remarks}
+        write_archive(path, _FORMAT, _VERSION, meta, {"labels": self.labels, "features": self.features})
+
+    @classmethod
+    def load(cls, path: Path) -> "ClipSet":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ArchiveError
+            If the file is damaged, or of another version.
+        FileNotFoundError
+        """
+        meta, arrays = read_archive(path, _FORMAT, _VERSION)
+        names, remarks = (tuple(meta[key]) for key in ("names", "remarks"))
+        return cls(meta["source"], names, arrays["labels"], arrays["features"], remarks)
 
 
 def load_clips(audio: Path | None = None, count: int | None = None, seed: int = 0) -> ClipSet:
@@ -85,17 +128,42 @@ def load_clips(audio: Path | None = None, count: int | None = None, seed: int = 
     DatasetError, AudioError, SynthesiserError
     """
     if audio is None:
-        sound, labels, names = synthesise(SYNTHESISED_CLIPS if count is None else count, "test", seed)
-        return ClipSet("synthesised speech, held-out voices", tuple(names), labels, mfcc(sound))
-    clips = find_clips(audio, "test")
+        return _spoken("held-out voices", SYNTHESISED_CLIPS if count is None else count, "test", seed)
+    remarks = Remarks()
+    clips = find_clips(audio, "test", remarks=remarks)
     total = len(clips)
-    if count is not None and count < total:
-        chosen = np.random.default_rng(seed).permutation(total)[:count]
-        clips = [clips[i] for i in np.sort(chosen)]
-    features = np.concatenate(list(clip_features(clips)))
-    labels = np.array([clip.label for clip in clips], np.int64)
-    source = f"Speech Commands test clips from {audio.name}, {len(clips)} of {total}"
-    return ClipSet(source, tuple(clip.name for clip in clips), labels, features)
+    if count is not None and count > total:
+        remarks.add(f"fewer clips than the {count} that were asked for", f"{total} in {audio.name}")
+    source = f"Speech Commands test clips from {audio.name}, {min(count or total, total)} of {total}"
+    return _read(source, clips, count, seed, remarks)
+
+
+def _read(source: str, clips: list[Clip], count: int | None, seed: int, remarks: Remarks) -> ClipSet:
+    """`count` of the clips, or all: a seeded choice, in their order."""
+    chosen = [clips[i] for i in np.sort(np.random.default_rng(seed).permutation(len(clips))[:count])]
+    features = np.concatenate(list(clip_features(chosen, remarks=remarks)))
+    labels = np.array([clip.label for clip in chosen], np.int64)
+    return ClipSet(source, tuple(clip.name for clip in chosen), labels, features, remarks.lines())
+
+
+def _spoken(voices: str, count: int, split: Split, seed: int = 0) -> ClipSet:
+    """Synthesised clips: a thousand take a quarter of a minute, and are the same every time."""
+
+    def speak() -> ClipSet:
+        sound, labels, names = synthesise(count, split, seed)
+        return ClipSet(f"synthesised speech, {voices}", tuple(names), labels, mfcc(sound))
+
+    return reused(
+        "speech",
+        [version(), voices, str(count), split, str(seed)],
+        speak,
+        save=lambda clips, folder: clips.save(folder / _CLIPS),
+        load=lambda folder: ClipSet.load(folder / _CLIPS),
+    )
+
+
+#: Clips in the cache.
+_CLIPS = "clips.npz"
 
 
 def calibration_clips(
@@ -111,6 +179,10 @@ def calibration_clips(
         Prepared features (`dataset.load_training_set`), used before `audio`.
     count : int
 
+    Raises
+    ------
+    DatasetError, AudioError, SynthesiserError
+
     Notes
     -----
     Without either, clips of the training voices are synthesised.
@@ -118,20 +190,15 @@ def calibration_clips(
     if features is not None:
         data = load_training_set(features)
         rows = np.random.default_rng(0).permutation(np.flatnonzero(data.validation))[:count]
+        if not len(rows):
+            raise DatasetError(f"{features}: no clip of the validation split (split 1) to calibrate the chip with")
         names = tuple(f"validation clip {row}" for row in rows)
         return ClipSet(f"validation split of {features.name}", names, data.labels[rows], data.mfcc(rows).astype(float))
     if audio is not None and (audio / "validation_list.txt").is_file():
-        clips = find_clips(audio, "validation")
-        chosen = [clips[i] for i in np.sort(np.random.default_rng(0).permutation(len(clips))[:count])]
-        labels = np.array([clip.label for clip in chosen], np.int64)
-        return ClipSet(
-            f"validation split of {audio.name}",
-            tuple(clip.name for clip in chosen),
-            labels,
-            np.concatenate(list(clip_features(chosen))),
-        )
-    sound, labels, spoken = synthesise(count, "train")
-    return ClipSet("synthesised speech, training voices", tuple(spoken), labels, mfcc(sound))
+        remarks = Remarks()
+        clips = find_clips(audio, "validation", remarks=remarks)
+        return _read(f"validation split of {audio.name}", clips, count, 0, remarks)
+    return _spoken("training voices", count, "train")
 
 
 def prepare_chip(
@@ -160,37 +227,45 @@ def prepare_chip(
     )
 
 
-def describe_run(
+def describe_chip(
     model: KwsModel,
-    clips: ClipSet,
+    calibration: ClipSet,
     *,
-    engine: str,
     analog: AnalogConfig,
     options: MappingOptions | None = None,
     seed: int,
-    audio: Path | None = None,
-    features: Path | None = None,
 ) -> dict[str, str]:
-    """Everything that determines the codes of a run, before its chip exists: what a `Checkpoint` is told.
-
-    The calibration clips are only named, by the arguments of `calibration_clips`: what came of them is the chip.
-    """
-    arrays = [*model.network.to_arrays().values(), model.rows, model.mean, model.spread, np.array(model.limit)]
-    calibration = "synthesised clips"
-    if features is not None:
-        calibration = f"features {features.name}"
-    elif audio is not None and (audio / "validation_list.txt").is_file():
-        calibration = f"validation split of {audio.name}"
+    """Everything that determines a chip that `prepare_chip` makes on the full floorplan, by name."""
+    options = options or MappingOptions()
     return {
-        "engine": engine,
         "seed": str(seed),
-        "analog part": "ideal" if analog == AnalogConfig.ideal() else digest([analog.to_json()]),
-        "model": digest(part for array in arrays for part in (str(array.shape), np.ascontiguousarray(array).tobytes())),
-        "clips": f"{len(clips)} ({digest([*clips.names, quantise(model.prepare(clips.features)).tobytes()])})",
-        "calibration": calibration,
-        "frame": "overlapped" if options and options.overlapped else "strict",
+        "analog part": ("ideal " if analog == AnalogConfig.ideal() else "") + digest([analog.to_json()]),
+        "model": _digest_of(*model.network.to_arrays().values(), model.rows, model.mean, model.spread, model.limit),
+        "calibration": f"{len(calibration)} clips ({calibration.fingerprint})",
+        "frame": "overlapped" if options.overlapped else "strict",
         "code": code_digest(),
     }
+
+
+def describe_run(engine: str, chip: Mapping[str, str], names: Sequence[str], inputs: Floats) -> dict[str, str]:
+    """Everything that determines the codes of a run, before its chip exists: what a `Checkpoint` is told.
+
+    Parameters
+    ----------
+    engine : str
+    chip : mapping
+        What `describe_chip` gave.
+    names : sequence of str
+        Of the clips.
+    inputs : (N, 1024)
+        What the chip is fed with.
+    """
+    return {"engine": engine, **chip, "clips": f"{len(names)} ({digest([*names, _digest_of(inputs)])})"}
+
+
+def _digest_of(*arrays: ArrayLike) -> str:
+    plain = [np.ascontiguousarray(array) for array in arrays]
+    return digest(part for array in plain for part in (array.dtype.str, str(array.shape), array.tobytes()))
 
 
 def classify(
@@ -211,17 +286,11 @@ def classify(
     """
     if not len(clips):
         raise DatasetError(f"no clips in {clips.source}; expected at least one")
-    inputs = quantise(model.prepare(clips.features))
+    inputs = clips.inputs(model)
     results = engine.run(chip.program, chip.analog, inputs, progress=progress)
-    layers = {}
-    own = end = inputs
-    for plan, layer in zip(chip.program.layers, model.network.layers, strict=True):
-        end = layer.forward(end)
-        layers[plan.name] = (results.values(plan.name), layer.forward(own), end)
-        own = plan.durations(results.codes[plan.name]) / chip.program.duration  # the durations that the next tile takes
-    statistics = results.statistics
+    layers = layer_outputs(model, chip.program, inputs, results)
+    *_, (_, _, software) = layers.values()
     return KwsReport(
-        engine=results.engine,
         data=clips.source,
         seed=seed,
         devices=chip.analog.config.devices,
@@ -229,15 +298,44 @@ def classify(
         clips=clips.names,
         labels=clips.labels,
         predictions=results.predictions,
-        software=end.argmax(axis=1),
+        software=software.argmax(axis=1),
         outputs=results.output,
         layers=layers,
-        frame_ns=results.frame_cycles,
-        cycles=statistics.get("cycles"),
-        wall_s=float(statistics["wall_s"]),
-        parts_s={key.removesuffix("_s"): float(statistics[key]) for key in _PARTS if key in statistics},
-        compared_codes=int(statistics.get("compared_codes", 0)),
+        remarks=clips.remarks,
+        **run_parts(results),
     )
+
+
+def layer_outputs(
+    model: KwsModel, program: Program, inputs: Floats, results: Results
+) -> dict[str, tuple[Floats, Floats, Floats]]:
+    """Outputs of every layer, in units of its full scale, each (frames, width).
+
+    Returns
+    -------
+    dict of str to tuple
+        By layer: the chip's, software's fed with what the chip gave that layer, software's all the way.
+    """
+    layers = {}
+    own = end = inputs
+    for plan, layer in zip(program.layers, model.network.layers, strict=True):
+        end = layer.forward(end)
+        layers[plan.name] = (results.values(plan.name), layer.forward(own), end)
+        own = plan.durations(results.codes[plan.name]) / program.duration  # the durations that the next tile takes
+    return layers
+
+
+def run_parts(results: Results) -> dict[str, Any]:
+    """What a report says of the run itself: engine, length of a frame, times and counts."""
+    statistics = results.statistics
+    return {
+        "engine": results.engine,
+        "frame_ns": results.frame_cycles,
+        "cycles": statistics.get("cycles"),
+        "wall_s": float(statistics["wall_s"]),
+        "parts_s": {key.removesuffix("_s"): float(statistics[key]) for key in _PARTS if key in statistics},
+        "compared_codes": int(statistics.get("compared_codes", 0)),
+    }
 
 
 #: Parts of a run's wall time that an engine may report.

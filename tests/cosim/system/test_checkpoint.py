@@ -1,6 +1,8 @@
 """Runs that are interrupted, killed, damaged or asked for twice: nothing lost, nothing done again, the same codes."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from cosim.engines.engine import RunInterrupted
 from cosim.engines.results import Results
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
+from cosim.files.errors import UserError
 from cosim.system.checkpoint import Checkpoint, CheckpointError, ResumableEngine
 from tests.cosim.system.checkpointed import CHUNK, FRAMES, RUN, SMALL, Counted, inputs, make, resumable
 
@@ -97,6 +100,82 @@ def test_folders_that_are_no_checkpoint(tmp_path):
         Checkpoint(tmp_path, RUN).__enter__()
     with pytest.raises(ValueError, match="chunk must be at least 1"):
         ResumableEngine(TwinEngine, Checkpoint(tmp_path, RUN), chunk=0)
+
+
+def a_folder(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+def a_file(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.write_text("something else")
+
+
+def a_dangling_link(path: Path) -> None:
+    a_file(path)
+    path.unlink()
+    path.symlink_to("/nowhere/at/all")
+
+
+def a_header(text: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_text(text)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("part", "damage"),
+    [
+        (".lock", a_folder),
+        ("checkpoint.json", a_folder),
+        ("checkpoint.json", a_file),
+        ("checkpoint.json", lambda path: path.write_bytes(b"\xff\xfe")),
+        *(
+            ("checkpoint.json", a_header(text))
+            for text in (
+                "[" * 100_000,
+                "null",
+                "3",
+                '{"format": "duramesh checkpoint"}',
+                '{"format": "duramesh checkpoint", "version": 1, "run": 3}',
+                '{"format": "duramesh checkpoint", "version": ' + 5_000 * "9" + "}",
+            )
+        ),
+        ("chip", a_file),
+        ("chip", a_dangling_link),
+        ("chip/program.npz", a_folder),
+        ("chip/analog.npz", a_folder),
+        ("chip/calibration.npz", a_folder),
+        ("results", a_file),
+        ("results", a_dangling_link),
+        ("results/KEY", a_file),
+        ("results/KEY/000008.npz", a_folder),
+    ],
+)
+def test_parts_that_are_something_else_are_refused(tmp_path, part: str, damage: Callable[[Path], Any]):
+    """One clear error that names the place; never another exception, and nothing is run in vain."""
+    with resumable(tmp_path, TwinEngine()) as run:
+        run(inputs(30))
+    (key,) = (path.name for path in (tmp_path / "results").iterdir())
+    place = tmp_path / part.replace("KEY", key)
+    damage(place)
+    engine = Counted(TwinEngine())
+    with pytest.raises(UserError, match=re.escape(part.split("/")[0])), resumable(tmp_path, engine) as run:
+        run(inputs(30))
+    assert engine.ran == []
+
+
+@pytest.mark.parametrize("name", ["checkpoint.json", "chip/analog.npz", "results"])
+def test_a_folder_that_cannot_be_made(tmp_path, name: str):
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match=r"file.*cannot be used \(Not a directory\)"):
+        Checkpoint(tmp_path / "file" / name, RUN)
 
 
 def test_two_processes_do_not_share_a_folder(tmp_path):

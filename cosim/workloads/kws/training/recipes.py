@@ -8,7 +8,10 @@ has it.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["CHIP_NOISE", "RECIPES", "Noise", "Recipe"]
+__all__ = ["CHIP_NOISE", "RECIPES", "TRAINING_REQUIREMENT", "Noise", "Recipe"]
+
+#: What the extra `train` brings, for those who have the package from nowhere that knows extras.
+TRAINING_REQUIREMENT = "torch>=2.4"
 
 
 class Noise(NamedTuple):

@@ -12,6 +12,13 @@ from cosim.workloads.kws.model import KwsModel
 INPUTS = 40
 
 
+@pytest.fixture(autouse=True)
+def cache_of_its_own(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> None:
+    """Small chips do not push the user's out of the cache; simulators, which take minutes to build, are the user's."""
+    if not request.node.get_closest_marker("cosimulation"):
+        monkeypatch.setenv("DURAMESH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, Path]:
     """A model of two layers and features to calibrate it with: small, so that the chip is ready in a second."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -84,6 +85,27 @@ def test_killed_interrupted_and_finished(options, tmp_path):
     assert other.exit_code == 1
     said = rf"belongs to another run: clips is {CLIPS} \(\w+\) there and {CLIPS + 1} \(\w+\) here"
     assert re.search(said, other.output.replace("\n", " "))
+
+
+def test_features_of_the_same_name_are_another_run(options, files, tmp_path):
+    """The run is its data, not the name of its data."""
+    folder = tmp_path / "run"
+    arguments = options("--engine", "twin", "--clips", 12, "--checkpoint", folder)
+    assert invoke(arguments).exit_code == 0
+    copy = tmp_path / "copy.npz"
+    copy.write_bytes(files["features"].read_bytes())
+    same = invoke([*arguments, "--features", str(copy)])
+    assert same.exit_code == 0, same.output
+    assert "12 of 12 clips were done" in same.output
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / files["features"].name
+    with np.load(files["features"]) as arrays:
+        np.savez(other, **{**arrays, "x": arrays["x"][::-1]})
+    refused = invoke([*arguments, "--features", str(other)])
+    assert refused.exit_code == 1
+    assert re.search(
+        r"calibration is 50 clips \(\w+\) there and 50 clips \(\w+\) here", " ".join(refused.output.split())
+    )
 
 
 def test_overlapped_frame_is_another_run(options, tmp_path):

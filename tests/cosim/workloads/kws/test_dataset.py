@@ -1,11 +1,14 @@
 """Both folder layouts, the prepared features, and the official rules for silence and unknown words."""
 
+import os
 import wave
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from cosim.workloads.kws.dataset import (
     CODE,
@@ -18,7 +21,8 @@ from cosim.workloads.kws.dataset import (
     find_clips,
     load_training_set,
 )
-from cosim.workloads.kws.features import log_mel, mfcc, read_clip
+from cosim.workloads.kws.features import log_mel, mfcc, read_sound
+from cosim.workloads.kws.workload import load_clips
 
 SPEAKERS = 5
 
@@ -64,7 +68,7 @@ def test_official_shares_of_silence_and_unknown(whole):
 
 def test_silence_is_cut_from_the_background(whole):
     silence = [clip for clip in find_clips(whole, "train") if LABELS[clip.label] == SILENCE]
-    recording = read_clip(whole / "_background_noise_" / "hum.wav")
+    recording = read_sound(whole / "_background_noise_" / "hum.wav").samples
     for clip in silence:
         audio = clip.audio()
         assert audio.shape == (16_000,)
@@ -72,9 +76,7 @@ def test_silence_is_cut_from_the_background(whole):
         assert clip.start + 16_000 <= 40_000
         assert clip.name == f"_background_noise_/hum.wav@{clip.start}"
     first = silence[0]
-    overlap = 16_000 - first.start
-    if overlap > 0:
-        assert first.audio()[:overlap] == pytest.approx(first.volume * recording[first.start :])
+    assert first.audio() == pytest.approx(first.volume * recording[first.start : first.start + 16_000])
 
 
 def test_features_follow_the_order_of_the_clips(whole):
@@ -127,8 +129,128 @@ def test_listed_file_that_is_missing(whole, tmp_path):
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "testing_list.txt").unlink()
     (tmp_path / "testing_list.txt").write_text("yes/00000004_nohash_0.wav\nyes/ffffffff_nohash_0.wav\n")
-    with pytest.raises(DatasetError, match=r"lists yes/ffffffff_nohash_0\.wav, which is not there"):
+    with pytest.raises(DatasetError, match=r"line 2, lists 'yes/ffffffff_nohash_0\.wav', which is not there"):
         find_clips(tmp_path, "test")
+
+
+@pytest.fixture
+def linked(whole, tmp_path) -> Path:
+    """The data set with lists and folders that a test may change."""
+    for path in whole.iterdir():
+        if path.is_dir():
+            (tmp_path / path.name).mkdir()
+            for file in path.iterdir():
+                (tmp_path / path.name / file.name).symlink_to(file)
+        else:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"/etc/hostname", "line 13: '/etc/hostname' is not WORD/FILE"),
+        (b"yes/../no/00000004_nohash_0.wav", "is not WORD/FILE"),
+        (b"../yes/00000004_nohash_0.wav", "is not WORD/FILE"),
+        (b"hello", "is not WORD/FILE"),
+        (b"yes/00000004_nohash_0.wav", "line 13: 'yes/00000004_nohash_0.wav' stands in line 1 already"),
+        (b"yes/00000003_nohash_0.wav", "yes/00000003_nohash_0.wav is in both lists"),
+        (b"yes/\xff.wav", r"lists 'yes/\\udcff\.wav', which is not there"),
+    ],
+)
+def test_lists_that_cannot_be_followed(linked, line, message):
+    with (linked / "testing_list.txt").open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(DatasetError, match=message):
+        find_clips(linked, "test")
+
+
+def test_names_that_are_no_text_and_byte_order_marks(linked):
+    name = os.fsdecode(b"\xff\xfe.wav")
+    try:
+        (linked / "yes" / "00000004_nohash_0.wav").rename(linked / "yes" / name)
+    except OSError:
+        pytest.skip("the file system holds text only")
+    path = linked / "testing_list.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"yes/00000004_nohash_0.wav", b"yes/\xff\xfe.wav"))
+    clips = find_clips(linked, "test", every_unknown=True)
+    assert len(clips) == 12
+    (odd,) = [clip for clip in clips if clip.path.name == name]
+    assert odd.audio().any()
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_a_split_without_a_class_is_refused(linked, split):
+    for name in ("validation", "testing"):
+        path = linked / f"{name}_list.txt"
+        path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("no/")))
+    for file in (linked / "no").iterdir():
+        file.unlink()
+    with pytest.raises(DatasetError, match=f"no clip of no in its {split} split; expected some of every class"):
+        find_clips(linked, split)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_an_empty_folder_of_the_archive_is_refused(tmp_path, label):
+    for name in LABELS:
+        (tmp_path / name).mkdir()
+        if name != label:
+            (tmp_path / name / "a.wav").touch()
+    (tmp_path / label / ".hidden.wav").touch()
+    with pytest.raises(DatasetError, match=f"no clip of {label} in its twelve folders; expected some of every class"):
+        find_clips(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
+    for name in LABELS:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.wav").touch()
+    readable = Path.iterdir
+
+    def denied(path: Path) -> Iterator[Path]:
+        if path.name == "stop":
+            raise PermissionError(13, "Permission denied", str(path))
+        return readable(path)
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(DatasetError, match=r"stop: cannot be read \(Permission denied\)"):
+        find_clips(tmp_path)
+
+
+def test_recordings_of_ones_own(tmp_path):
+    """Whatever makes them unlike the data set's clips is done, counted and said."""
+    rng = np.random.default_rng(0)
+    for label in LABELS:
+        write_wav(tmp_path / label / "a.wav", rng.uniform(-0.1, 0.1, 16_000))
+    word = np.zeros(32_000)
+    word[20_000:26_000] = rng.uniform(-0.5, 0.5, 6_000)
+    write_wav(tmp_path / "yes" / "long.WAV", word)
+    write_wav(tmp_path / "no" / "short.wav", rng.uniform(-0.1, 0.1, 3))
+    write_wav(tmp_path / "up" / "silent.wav", np.zeros(16_000))
+    write_wav(tmp_path / SILENCE / "silent.wav", np.zeros(16_000))
+    soundfile.write(tmp_path / "go" / "fast.flac", rng.uniform(-0.1, 0.1, 48_000), 48_000)
+    soundfile.write(tmp_path / "on" / "packed.mp3", rng.uniform(-0.1, 0.1, 8_000), 16_000)
+    (tmp_path / "go" / "notes.txt").touch()
+    clips = load_clips(tmp_path)
+    assert len(clips) == 12 + 6
+    assert sorted(clips.remarks) == [
+        "longer than a second, only the loudest is taken: 1 (yes/long.WAV)",
+        "passed over, neither of .wav, .flac, .mp3: 1 (go/notes.txt)",
+        "resampled from 48,000 to 16,000 Hz: 1 (go/fast.flac)",
+        "shorter than 0.1 s, hardly a word: 1 (no/short.wav)",
+        "without any sound: 1 (up/silent.wav)",
+    ]
+    (long,) = [clip for clip in find_clips(tmp_path) if clip.path.suffix == ".WAV"]
+    assert np.abs(long.audio()).sum() == pytest.approx(np.abs(word).sum(), rel=1e-3), "the word, all of it"
+
+
+def test_more_clips_than_there_are(tmp_path):
+    for label in LABELS:
+        write_wav(tmp_path / label / "a.wav", np.random.default_rng(0).uniform(-0.1, 0.1, 16_000))
+    clips = load_clips(tmp_path, 500)
+    assert len(clips) == 12
+    assert clips.remarks == (f"fewer clips than the 500 that were asked for: 1 (12 in {tmp_path.name})",)
+    assert not load_clips(tmp_path, 5).remarks
 
 
 def prepared(**changes) -> dict[str, np.ndarray]:

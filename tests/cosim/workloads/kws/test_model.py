@@ -1,5 +1,7 @@
 """The model file, its pre- and post-processing, and the shipped weights on synthesised speech."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -63,8 +65,6 @@ def test_file_round_trip(tmp_path):
 def test_refuses_what_does_not_fit(tmp_path):
     with pytest.raises(NetworkError, match=r"mean has shape \(19,\), but the network takes 20 inputs"):
         small(mean=np.zeros(19))
-    with pytest.raises(NetworkError, match="12 outputs for 2 labels"):
-        small(labels=("yes", "no"))
     with pytest.raises(NetworkError, match=r"rows must be in 0 \.\.\. 1959"):
         small(rows=np.full(20, 1960))
     with pytest.raises(NetworkError, match="must be positive"):
@@ -82,6 +82,52 @@ def test_refuses_what_does_not_fit(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     with pytest.raises(NetworkError, match="no array 'activation'"):
         KwsModel.load(tmp_path / "other.npz")
+
+
+def rewritten(path: Path, **changes: np.ndarray) -> Path:
+    """The small model's file with some arrays changed."""
+    small().save(path)
+    with np.load(path) as arrays:
+        np.savez(path, **{**arrays, **changes})
+    return path
+
+
+def test_outputs_in_another_order_are_mapped_by_name(tmp_path):
+    small().save(tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz") as arrays:
+        last = arrays["weights1"]
+    order = np.random.default_rng(3).permutation(12)
+    path = rewritten(tmp_path / "other.npz", labels=np.array(LABELS)[order], weights1=last[:, order])
+    features = np.random.default_rng(1).normal(size=(5, 49, 40))
+    assert np.array_equal(KwsModel.load(path).forward(features)[-1], small().forward(features)[-1])
+
+
+@pytest.mark.parametrize("labels", [LABELS[:11], (*LABELS[:11], "maybe"), (*LABELS[:11], "yes"), (*LABELS, "yes")])
+def test_other_classes_are_refused(tmp_path, labels):
+    with pytest.raises(NetworkError, match=r"model\.npz: .*labels"):
+        KwsModel.load(rewritten(tmp_path / "model.npz", labels=np.array(labels)))
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_network_of_other_classes_is_refused(outputs):
+    network = FeedForwardNetwork((Layer(np.full((20, outputs), 1.0), Activation.LINEAR, 1.0),))
+    with pytest.raises(NetworkError, match=f"the network has {outputs} outputs, expected 12, one for each of yes, no"):
+        small(network=network)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("mean", np.full(20, np.nan), "mean must be finite"),
+        ("spread", np.full(20, np.inf), "must be positive numbers"),
+        ("spread", np.full(20, 1e-320), "must be positive numbers"),
+        ("limit", float("inf"), "must be positive numbers"),
+        ("limit", float("nan"), "must be positive numbers"),
+    ],
+)
+def test_numbers_that_would_hide_every_feature_are_refused(part, value, message):
+    with pytest.raises(NetworkError, match=message):
+        small(**{part: value})
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def test_a_run_says_what_it_does_and_goes_on_from_its_checkpoint(files: dict[str
     display = Heard()
     with prepared(settings, display) as run:
         first = run.classify()
-    assert display.said[:2] == ["speaking the clips", "reading the calibration clips"]
+    assert display.said[:2] == ["preparing the clips", "preparing the calibration clips"]
     assert display.said[-1] == "classifying 6 clips"
     assert display.last == (6, 6)
     assert not display.pauses, "the twin is not built"
@@ -56,6 +56,7 @@ def test_a_run_says_what_it_does_and_goes_on_from_its_checkpoint(files: dict[str
     again = Heard()
     with prepared(settings, again) as run:
         second = run.classify()
-    assert "reading the calibration clips" not in again.said
-    assert [note.split(":")[0] for note in run.notes] == ["programmed", "resumed"]
+    assert not any("programming" in text for text in again.said), "the chip is kept"
+    assert [note.split(":")[0] for note in run.notes] == ["programmed", "calibrated", "resumed"]
+    assert run.notes[1].endswith("in an earlier run")
     np.testing.assert_array_equal(first.outputs, second.outputs)

@@ -1,0 +1,24 @@
+"""What a reader of a result should know of the clips behind it: counted by kind, with the first names of each."""
+
+__all__ = ["Remarks"]
+
+#: Names that a line shows.
+_SHOWN = 3
+
+
+class Remarks:
+    """Kinds of things that were noticed, and the clips or files that each is true of."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, list[str]] = {}
+
+    def add(self, kind: str, name: str) -> None:
+        """Note that `kind`, in words that stand before a count, is true of `name`."""
+        self._names.setdefault(kind, []).append(name)
+
+    def lines(self) -> tuple[str, ...]:
+        """A line for each kind: ``silent: 5 (no/a.wav, no/b.wav, no/c.wav, ...)``."""
+        return tuple(
+            f"{kind}: {len(names)} ({', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''})"
+            for kind, names in self._names.items()
+        )
