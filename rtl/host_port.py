@@ -1,6 +1,6 @@
 """Host port: request and answer packets on one side, the bus of every unit on the other."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, ResetSignal, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -40,9 +40,9 @@ class HostPort(wiring.Component):
     Members
     -------
     rx : In(stream.Signature(HostBeat))
-        Requests. Not ready only while a READ is under way.
+        Requests. Not ready only while a READ is under way, and in a reset.
     tx : Out(stream.Signature(HostBeat))
-        Answers.
+        Answers. Not valid in a reset.
     region : Out(4), offset : Out(16), write_data : Out(64)
         To all units at once.
     write, read : Out(units)
@@ -102,6 +102,10 @@ class HostPort(wiring.Component):
         beat = rx.payload
         header = data.View(Header, beat.data)
 
+        listens = Signal()
+        awake = ~ResetSignal(allow_reset_less=True)  # what the reset swallowed would be lost for one side only
+        m.d.comb += rx.ready.eq(listens & awake)
+
         address = Signal(Address)
         left = Signal(16)  # beats of the packet that are still to move
         excess = Signal()  # a READ that goes on behind its header
@@ -112,7 +116,7 @@ class HostPort(wiring.Component):
 
         with m.FSM(name="parser"):
             with m.State("HEADER"):
-                m.d.comb += rx.ready.eq(1)
+                m.d.comb += listens.eq(1)
                 with m.If(rx.valid):
                     m.d.sync += [address.eq(header.address), left.eq(header.length), excess.eq(~beat.last)]
                     with m.If((header.opcode == Opcode.WRITE) & (header.length != 0) & ~beat.last):
@@ -125,7 +129,7 @@ class HostPort(wiring.Component):
                         with m.If(~beat.last):
                             m.next = "DROP"
             with m.State("WRITE"):
-                m.d.comb += [rx.ready.eq(1), writing.eq(rx.valid)]
+                m.d.comb += [listens.eq(1), writing.eq(rx.valid)]
                 with m.If(rx.valid):
                     m.d.comb += malformed.eq(beat.last != (left == 1))
                     with m.If(beat.last):
@@ -140,7 +144,7 @@ class HostPort(wiring.Component):
                     with m.Else():
                         m.next = "HEADER"
             with m.State("DROP"):
-                m.d.comb += rx.ready.eq(1)
+                m.d.comb += listens.eq(1)
                 with m.If(rx.valid & beat.last):
                     m.next = "HEADER"
 
@@ -148,7 +152,7 @@ class HostPort(wiring.Component):
             m.d.sync += [Value.cast(address).eq(Value.cast(address) + 1), left.eq(left - 1)]
 
         status = self._strobe(m, address, writing, reading, malformed)
-        self._answer(m, reading, left == 1, may_read, self.read_data | status)
+        self._answer(m, awake, reading, left == 1, may_read, self.read_data | status)
         return m
 
     def _strobe(self, m: Module, address: data.View, writing: Value, reading: Value, malformed: Value) -> Value:
@@ -190,7 +194,7 @@ class HostPort(wiring.Component):
             m.d.sync += sampled.eq(flags)
         return answer
 
-    def _answer(self, m: Module, reading: Value, last: Value, may_read: Value, answer: Value) -> None:
+    def _answer(self, m: Module, awake: Value, reading: Value, last: Value, may_read: Value, answer: Value) -> None:
         """From the units to `tx`: tags of the requests in flight, and a FIFO that cannot overflow."""
         m.submodules.answers = answers = SyncFIFOBuffered(width=HostBeat.as_shape().size, depth=ANSWER_BEATS)
         promised = Signal(range(ANSWER_BEATS + 1))  # beats asked for that the host has not taken
@@ -208,6 +212,6 @@ class HostPort(wiring.Component):
             answers.w_data.eq(Cat(collected, last_flying[-1])),
             answers.w_en.eq(flying[-1]),
             Value.cast(self.tx.payload).eq(answers.r_data),
-            self.tx.valid.eq(answers.r_rdy),
+            self.tx.valid.eq(answers.r_rdy & awake),
             answers.r_en.eq(self.tx.ready),
         ]

@@ -101,14 +101,15 @@ class Inside:
 class Bench:
     """One component or a few, inputs that the solver chooses, and what is claimed of them.
 
-    Reset is not modelled: a proof begins with the values after reset, an SRAM with any content.
+    A proof begins with the values after reset, an SRAM with any content. There is no other reset, unless `resets` is
+    called.
 
     Members
     -------
     m : Module
         Where a proof keeps its own registers, in domain `sync`.
     begun : Signal
-        Low in the first cycle only.
+        Low in the first cycle only, also after a reset.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ class Bench:
     def __init__(self, invariants: bool = True) -> None:
         self._invariants = invariants
         self.m = Module()
-        self.m.domains.sync = self._sync = ClockDomain(reset_less=True)
+        self.m.domains.sync = self._sync = ClockDomain()
         self.begun = Signal()
         self.m.d.sync += self.begun.eq(1)
         self.claims: dict[str, str] = {}  # name -> sentence of the specification; of an invariant: empty
@@ -139,6 +140,11 @@ class Bench:
             raise TypeError(f"{type(component).__name__} has no inputs {', '.join(inputs)}")
         return inside
 
+    def resets(self) -> Signal:
+        """The reset, from now on the solver's: in any cycles, of the component and of the proof's books alike."""
+        self.m.d.comb += self._sync.rst.eq(AnySeq(1))
+        return self._sync.rst
+
     def free(self, shape: Any, name: str) -> Any:
         """A value that the solver chooses anew in every cycle."""
         signal = Signal(shape, name=name)
@@ -152,7 +158,7 @@ class Bench:
         return signal
 
     def past(self, value: Any, cycles: int = 1) -> Any:
-        """`value` so many cycles ago; 0 before the first cycle."""
+        """`value` so many cycles ago; 0 before the first cycle, also after a reset."""
         for _ in range(cycles):
             before = Signal(Value.cast(value).shape())
             self.m.d.sync += before.eq(value)

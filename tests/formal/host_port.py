@@ -1,4 +1,4 @@
-"""The host port: any beats on either side, any back-pressure; no write and no answer is lost, doubled or displaced."""
+"""The host port: any beats on either side, any back-pressure, any resets; no write or answer is lost or displaced."""
 
 from amaranth.hdl import Cat, Mux, Signal, Value
 from amaranth.lib import data
@@ -21,6 +21,7 @@ REGIONS = {
 }
 
 
+IN_A_RESET = "In a cycle with `rst` high `host_rx_tready` and `host_tx_tvalid` are 0"
 #: What the next beat of a request is.
 HEADER, DATA, ANSWERING, EXCESS = range(4)
 
@@ -28,7 +29,7 @@ HEADER, DATA, ANSWERING, EXCESS = range(4)
 @proof(prove=2, cover=16, quick=True, reach=ANSWER_BEATS + 6)
 def requests(bench: Bench) -> None:
     """From the stream of requests to strobes, controls and the error flag."""
-    m = bench.m
+    m, reset = bench.m, bench.resets()
     dut = HostPort(TINY)
     inside = bench.put(dut)
     beat = dut.rx.payload
@@ -96,8 +97,9 @@ def requests(bench: Bench) -> None:
     bench.claim(
         "a_beat_a_cycle",
         "a burst moves one beat a cycle while the other side is ready.",
-        dut.rx.ready == (phase != ANSWERING),
+        dut.rx.ready == (phase != ANSWERING) & ~reset,
     )
+    bench.claim("no_beat_in_a_reset", IN_A_RESET, ~reset | ~dut.rx.ready)
     one = Cat(sum(dut.write | dut.read) <= 1)
     bench.claim("one_unit", "Reads and writes are in order", one)
 
@@ -111,13 +113,14 @@ def requests(bench: Bench) -> None:
     bench.cover("burst_leaves_the_region", error & bench.past(writes, 2) & bench.past(data_comes & ~allowed))
     bench.cover("starts", dut.start & ~dut.stop)
     bench.cover("write_behind_a_read", dut.write[3] & (inside.signal("promised") == 3) & ~error)
+    bench.cover("beat_waits_for_the_end_of_a_reset", reset & dut.rx.valid & (phase == DATA))
     bench.cover("excess_is_dropped", bench.past(phase == EXCESS, 2) & header_comes & error)
 
 
 @proof(prove=5, cover=16)
 def answers(bench: Bench) -> None:
     """From requests to the stream of answers: any one answer, chosen by the solver, comes in its turn and unchanged."""
-    m = bench.m
+    m, reset = bench.m, bench.resets()
     dut = HostPort(TINY)
     inside = bench.put(dut)
     # A unit answers `BUS_READ_LATENCY` cycles after its strobe, and gives 0 in every other cycle.
@@ -164,8 +167,10 @@ def answers(bench: Bench) -> None:
     bench.claim(
         "waits_for_the_host",
         "Two AXI4-Stream channels of 64 bits (`tdata`, `tvalid`, `tready`, `tlast`)",
-        ~held | (dut.tx.valid & (dut.tx.payload.as_value() == bench.past(dut.tx.payload.as_value()))),
+        ~held | reset | (dut.tx.valid & (dut.tx.payload.as_value() == bench.past(dut.tx.payload.as_value()))),
     )
+
+    bench.claim("no_answer_in_a_reset", IN_A_RESET, ~reset | ~dut.tx.valid)
 
     # The FIFO: a ring of one beat less, and an output register.
     ring, depth = "answers.storage", ANSWER_BEATS - 1
@@ -192,6 +197,7 @@ def answers(bench: Bench) -> None:
     bench.invariant("stage", Mux(arrived, stage == flight, ~chosen | ((stage >= 1) & (stage <= flight))))
     bench.invariant("collected", ~(on_the_way & (stage == 4)) | (inside.signal("collected") == value))
 
+    bench.cover("answer_lost_in_a_reset", reset & shown & (promised == 5))
     bench.cover("held_back", arrived & ~gone & (ahead == 2) & (promised == 5))
     bench.cover("status_comes_back", due & dut.tx.payload.last & (value == 0b10001))
     bench.cover("taken_out_of_the_ring", bench.past(in_ring, 2) & gone & (value == 0xA5))

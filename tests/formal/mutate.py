@@ -116,8 +116,8 @@ MUTANTS = (
         "rtl/host_port.py",
         (
             (
-                "m.d.comb += [rx.ready.eq(1), writing.eq(rx.valid)]",
-                "m.d.comb += [rx.ready.eq(1), writing.eq(rx.valid & may_read)]",
+                "m.d.comb += [listens.eq(1), writing.eq(rx.valid)]",
+                "m.d.comb += [listens.eq(1), writing.eq(rx.valid & may_read)]",
             ),
         ),
     ),

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 
-from amaranth.lib import wiring
+from amaranth.hdl import Elaboratable
 from amaranth.sim import Simulator
 
 from rtl.bus import BUS_READ_LATENCY, Region
@@ -14,7 +14,7 @@ from rtl.isa import Mode
 Bench = Callable[[Any], Awaitable[None]]
 
 
-def simulate(component: wiring.Component, *benches: Bench) -> None:
+def simulate(component: Elaboratable, *benches: Bench) -> None:
     """Run `benches` side by side until the last one returns; WAVES=1 writes `<component>.vcd`."""
     simulator = Simulator(component)
     simulator.add_clock(1e-9)

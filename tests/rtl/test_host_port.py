@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from amaranth.hdl import ClockDomain, Module
 
 from rtl.bus import BUS_READ_LATENCY, Region
 from rtl.config import ChipConfig, preset
@@ -237,6 +238,41 @@ def test_status_right_behind_a_start_is_busy() -> None:
     seen = run(write(CONTROL, 1) + read(STATUS, 1), 30, busy=lambda cycle: int(cycle >= 3))
     assert seen.controls == [(2, "start")]
     assert seen.answers == [(1, 1)]
+
+
+def test_nothing_moves_in_a_reset() -> None:
+    """A reset in every phase of a read: neither side moves a beat in it, and what waits is a header afterwards."""
+    for first in range(1, 24, 2):
+        dut = HostPort(SMALL)
+        domain = ClockDomain("sync")
+        m = Module()
+        m.domains.sync = domain
+        m.submodules.dut = dut
+        beats = read(PROGRAM, 12)
+
+        async def testbench(ctx, first=first, dut=dut, domain=domain, beats=beats) -> None:
+            ctx.set(dut.rx.payload, {"data": beats[0][0], "last": 1})
+            ctx.set(dut.rx.valid, 1)
+            ctx.set(dut.tx.ready, 1)
+            for cycle in range(first + 3):
+                ctx.set(domain.rst, cycle >= first)
+                if cycle >= first:
+                    assert not ctx.get(dut.rx.ready | dut.tx.valid), (first, cycle)
+                await ctx.tick()
+            ctx.set(domain.rst, 0)
+            assert ctx.get(dut.rx.ready)
+            answers = []
+            for _ in range(HOST_READ_LATENCY + 12):
+                accepted, valid, last = (
+                    await ctx.tick().sample(dut.rx.valid & dut.rx.ready, dut.tx.valid, dut.tx.payload.last)
+                )[2:]
+                if accepted:
+                    ctx.set(dut.rx.valid, 0)
+                answers += [last] * valid
+            assert answers == [0] * 11 + [1]
+            assert not ctx.get(dut.host_error)
+
+        simulate(m, testbench)
 
 
 ERRORS = {

@@ -48,4 +48,5 @@ def build_icarus(config: ChipConfig, quiet: bool = False) -> Simulator:
     entry = cached("simulators", key, make, lambda: reporter.say("(waiting for another process)"))
     library = cocotb_tools.config.lib_name_path("vpi", "icarus")
     # `-n`: a $finish or a signal ends the process instead of opening a prompt.
-    return Simulator((runtime, "-n", "-m", str(library), str(entry / "bench.vvp")), "bench", has_clock=False)
+    command = (runtime, "-n", "-m", str(library), str(entry / "bench.vvp"))
+    return Simulator(command, "bench", has_clock=False, delays_writes=False)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cocotb_tools.config
 from cocotb_tools.check_results import get_results
@@ -39,6 +40,9 @@ class Simulator:
         "fst" or "vcd" if it can write waveforms.
     has_clock : bool
         Whether its main program can drive `clk`.
+    delays_writes : bool
+        Whether it lets what a test bench writes at an edge take effect only after that edge. For one that does not,
+        cocotb holds the writes back.
     effort : Effort or None
         What building it took, whenever that was; None if that was not noted.
     """
@@ -47,6 +51,7 @@ class Simulator:
     top: str
     trace_format: str | None = None
     has_clock: bool = True
+    delays_writes: bool = True
     effort: Effort | None = None
 
     def start(
@@ -97,10 +102,15 @@ class Simulator:
                 start_new_session=True,  # Ctrl-C reaches the parent only, which ends the simulation in order
             )
 
-    def run_tests(self, modules: Sequence[str], directory: Path, **options) -> None:
+    def run_tests(self, modules: Sequence[str], directory: Path, **options) -> list[str]:
         """Run the cocotb tests in `modules` to their end.
 
         Parameters are those of `start`; `log` may be left out and is then `directory`/sim.log.
+
+        Returns
+        -------
+        list of str
+            Names of the tests, all of which passed or were skipped.
 
         Raises
         ------
@@ -122,6 +132,7 @@ class Simulator:
         tests, failures = get_results(results)
         if failures or not tests:
             raise SimulationError(f"{failures} of {tests} cocotb tests failed\n{tail(log)}")
+        return [case.attrib["name"] for case in ElementTree.parse(results).iter("testcase")]
 
     def _cocotb_environment(self, modules: Sequence[str]) -> dict[str, str]:
         libpython = find_libpython()
@@ -134,7 +145,10 @@ class Simulator:
             "COCOTB_TOPLEVEL": self.top,
             "COCOTB_TEST_MODULES": ",".join(modules),
             "COCOTB_RESULTS_FILE": "results.xml",
-            "COCOTB_TRUST_INERTIAL_WRITES": "1",
+            "COCOTB_TRUST_INERTIAL_WRITES": str(int(self.delays_writes)),
+            # Of the tests alone: cocotb would rewrite the assertions of every module that they import, which takes
+            # seconds, and does not work with all of them in a Python that optimises.
+            "COCOTB_REWRITE_ASSERTION_FILES": " ".join(f"{module.rpartition('.')[2]}.py" for module in modules),
             "TOPLEVEL_LANG": "verilog",
             # The products of one tile are too small to share between cores, and idle threads of BLAS spin.
             "OMP_NUM_THREADS": "1",

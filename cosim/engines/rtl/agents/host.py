@@ -1,6 +1,7 @@
 """cocotb agent for the host: bursts over the chip's port, and what the memory map makes of them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -36,6 +37,7 @@ _CONTROL = address(_Kind.CHIP, 0, _ChipRegion.CONTROL)
 #: Cycles from the one in which Python hands the data of a stop to the source to the one in which the units see `stop`:
 #: one to the port, and one through it, as for every CONTROL (docs/fabric.md).
 _STOP_CYCLES = 2
+_RUN = "run a program to its end"
 
 
 class HostPort:
@@ -53,7 +55,10 @@ class HostPort:
     Timing
     ------
     A burst moves one beat a cycle without waking Python. `seconds` is the wall time that Python spent in this class.
-    Several tasks may use one port: a request waits until the one before it is done.
+
+    A bench has one port, and tasks may share it: every method waits for its turn, in the order of the calls, and has
+    the port until it is done. `run` has it only while it starts the program, with `stop_in` until the stop; meanwhile
+    others may read and write, and another `run` waits. What a cancelled task has begun is first brought to its end.
 
     Raises
     ------
@@ -67,7 +72,9 @@ class HostPort:
         self._dut = dut
         self.source, self.sink = StreamSource(dut), StreamSink(dut)
         self.source.pause = self.sink.pause = pause
-        self._turn = Lock()
+        self._turn, self._program = Lock(), Lock()
+        self._resets = self.source.resets
+        self._cut_short: int | None = None  # a header without its data, and the count of resets when it was sent
         self.depth = self.source.depth
         self.seconds = 0.0
 
@@ -75,6 +82,18 @@ class HostPort:
         """Watch for resets no longer; another port takes over."""
         self.source.stop()
         self.sink.stop()
+
+    @asynccontextmanager
+    async def _request(self) -> AsyncIterator[None]:
+        """The port for one task alone, with nothing under way."""
+        async with self._turn:
+            await self._resets.over()
+            await self.source.idle()
+            await self.sink.idle()
+            if self._cut_short == self._resets.count:
+                await self._send(np.zeros(1, np.uint64), [0])  # for CONTROL, and without effect
+            self._cut_short = None
+            yield
 
     # ---- packets
 
@@ -90,7 +109,7 @@ class HostPort:
             for first in range(0, len(data), self.depth - 1):
                 part = data[first : first + self.depth - 1]
                 packets.append(np.concatenate([[np.uint64(write_header(where + first, len(part)))], part]))
-        async with self._turn:
+        async with self._request():
             for burst in _bursts(packets, [len(packet) for packet in packets], self.depth):
                 ends = np.cumsum([len(packet) for packet in burst]) - 1
                 await self._send(np.concatenate(burst), ends)
@@ -108,8 +127,8 @@ class HostPort:
             for where, count in blocks
             for first in range(0, count, self.depth)
         ]
-        parts = []
-        async with self._turn:
+        parts = [np.zeros(0, np.uint64)]
+        async with self._request():
             for burst in _bursts(requests, [length for _, length in requests], self.depth):
                 ends = np.cumsum([length for _, length in burst]) - 1
                 headers = np.array([read_header(where, length) for where, length in burst], np.uint64)
@@ -128,7 +147,7 @@ class HostPort:
         (length,) uint64, and the indices of beats with tlast
         """
         beats = np.ascontiguousarray(packet, dtype=np.uint64)
-        async with self._turn:
+        async with self._request():
             if length:
                 return await self._exchange(beats, [len(beats) - 1], length)
             await self._send(beats, [len(beats) - 1])
@@ -248,23 +267,30 @@ class HostPort:
         Raises
         ------
         ChipError
-            If no unit starts, or some still run after `timeout_cycles`.
+            If no unit starts, some still run after `timeout_cycles`, some ran already, or the chip is reset meanwhile.
         """
-        rose = Event()
-        run = cocotb.start_soon(self._busy_cycles(rose))
-        try:
-            if stop_in is None:
-                await self.start()
-            else:
-                await self._start_and_stop(stop_in, rose, run)
-            if not await within(rose.wait(), TRANSFER_TIMEOUT_CYCLES):
-                raise ChipError("no unit started: did the port accept the start?")
-            if not await within(run, timeout_cycles):
-                running = [str(unit) for unit, status in (await self.unit_statuses()).items() if status["running"]]
-                raise ChipError(f"still busy {timeout_cycles} cycles after the start: {', '.join(running)}")
-            return run.result()
-        finally:
-            run.cancel()
+        async with self._program:
+            if str(self._dut.busy.value) == "1" and not await within(FallingEdge(self._dut.busy), 2 * _STOP_CYCLES):
+                raise ChipError("a program runs already: await its end, or `stop()` it, before `run()`")
+            resets = self._resets.count
+            rose = Event()
+            run = cocotb.start_soon(self._busy_cycles(rose))
+            try:
+                if stop_in is None:
+                    await self.start()
+                else:
+                    await self._start_and_stop(stop_in, rose, run)
+                started = await within(rose.wait(), TRANSFER_TIMEOUT_CYCLES)
+                halted = started and await within(run, timeout_cycles)
+                self._resets.check(resets, _RUN)
+                if not started:
+                    raise ChipError("no unit started: did the port accept the start?")
+                if not halted:
+                    running = [str(unit) for unit, status in (await self.unit_statuses()).items() if status["running"]]
+                    raise ChipError(f"still busy {timeout_cycles} cycles after the start: {', '.join(running)}")
+                return run.result()
+            finally:
+                run.cancel()
 
     async def _busy_cycles(self, rose: Event) -> int:
         await RisingEdge(self._dut.busy)
@@ -278,16 +304,21 @@ class HostPort:
             raise ValueError(f"a program can be stopped from its cycle 1 on, got {stop_in}")
         header = write_header(_CONTROL, 1)
         start, stop = _control_bit("start"), _control_bit("stop")
-        async with self._turn:
+        async with self._request():
+            resets = self._resets.count
             with self.source.without_pauses():
                 if stop_in == 1:  # nothing fits between them
                     await self._send(np.array([header, start, header, stop], np.uint64), [1, 3])
                     return
-                await self._send(np.array([header, start, header], np.uint64), [1])
+                armed = self.source.start(np.array([header, start, header], np.uint64), [1])
+                self._cut_short = resets
+                await self.source.finish(armed)
                 if await within(rose.wait(), TRANSFER_TIMEOUT_CYCLES):
                     left = stop_in - _STOP_CYCLES  # this is cycle 0
                     # A quarter of a cycle later: safely between two edges.
                     halted = left > 0 and await within(run, left + 0.25)
+                    self._resets.check(resets, _RUN)
+                    self._cut_short = None
                     await self._send(np.array([0 if halted else stop], np.uint64), [0])
 
     # ---- status

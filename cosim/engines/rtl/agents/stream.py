@@ -13,7 +13,7 @@ from cocotb.task import Task
 from cocotb.triggers import RisingEdge, ValueChange
 from numpy.typing import NDArray
 
-from cosim.engines.rtl.agents.clock import within
+from cosim.engines.rtl.agents.clock import ResetWatch, within
 from cosim.engines.rtl.agents.errors import ChipError
 from cosim.engines.rtl.agents.signals import read_bits, write_bits
 
@@ -36,30 +36,27 @@ class _Side:
     dut : cocotb handle of `bench`
     name : str
         Of the instance: `source` or `sink`.
+    task : str
+        What a burst asks of the chip, for messages.
     """
 
-    def __init__(self, dut: Any, name: str) -> None:
+    def __init__(self, dut: Any, name: str, task: str) -> None:
         self._dut = dut
         self._side = getattr(dut, name)
-        self._requested = 0
-        self._resets = 0
+        self._task = task
+        self._requested = int(str(self._side.request.value) == "1")  # of an agent before, perhaps: no new burst
+        self.resets = ResetWatch(dut)
         self._pauses: Task[None] | None = None
         self._suspended = False
         #: Beats of a burst.
         self.depth = len(self._side.buffer) // _BEAT_BITS
-        self._side.request.value = 0
+        self._side.request.value = self._requested
         self.pause = 0.0
-        self._watching = cocotb.start_soon(self._count_resets())
 
     def stop(self) -> None:
         """Watch for resets and pauses no longer; another agent takes over."""
-        self._watching.cancel()
+        self.resets.stop()
         self.clear_pause_generator()
-
-    async def _count_resets(self) -> None:
-        while True:
-            await RisingEdge(self._dut.rst)
-            self._resets += 1
 
     @property
     def pause(self) -> float:
@@ -112,21 +109,26 @@ class _Side:
         self._hold_back(0)
 
     def _arm(self, beats: int) -> tuple[int, int]:
-        if str(self._dut.rst.value) == "1":  # the burst would be taken for one that is done
+        if self.resets.active:  # the burst would be taken for one that is done
             raise ChipError("the chip is in reset: wait for it to end before the host sends or reads")
         self._requested ^= 1
         self._side.beats.value = beats
         self._side.request.value = self._requested
-        return self._requested, self._resets
+        return self._requested, self.resets.count
 
-    async def _finish(self, armed: tuple[int, int], what: str) -> None:
-        """Wait until a burst that was armed is done."""
-        done, resets = armed
-        moved = self._side.done.value == done or await within(ValueChange(self._side.done), TRANSFER_TIMEOUT_CYCLES)
-        if self._resets != resets:
-            raise ChipError(f"the chip was reset while the host waited for it to {what}")
+    async def finish(self, armed: tuple[int, int]) -> None:
+        """Wait until a burst is done; `armed` is what `start` returned."""
+        request, resets = armed
+        done = self._side.done
+        moved = done.value == request or await within(ValueChange(done), TRANSFER_TIMEOUT_CYCLES)
+        self.resets.check(resets, self._task)
         if not moved:
-            raise ChipError(f"the chip did not {what} within {TRANSFER_TIMEOUT_CYCLES} cycles")
+            raise ChipError(f"the chip did not {self._task} within {TRANSFER_TIMEOUT_CYCLES} cycles")
+
+    async def idle(self) -> None:
+        """Wait until no burst is under way, nor what is left of one that a cancelled task began."""
+        if self._side.done.value != self._requested:
+            await self.finish((self._requested, self.resets.count))
 
 
 class StreamSource(_Side):
@@ -139,7 +141,7 @@ class StreamSource(_Side):
     """
 
     def __init__(self, dut: Any) -> None:
-        super().__init__(dut, "source")
+        super().__init__(dut, "source", "accept a request")
 
     def start(self, beats: Beats, ends: Sequence[int] | NDArray[np.integer]) -> tuple[int, int]:
         """Begin to send at most `depth` beats, of which those at the indices `ends` carry tlast."""
@@ -149,10 +151,6 @@ class StreamSource(_Side):
         bits[np.asarray(ends), 64] = 1
         write_bits(self._side.buffer, bits.ravel())
         return self._arm(len(beats))
-
-    async def finish(self, armed: tuple[int, int]) -> None:
-        """Wait until everything is sent."""
-        await self._finish(armed, "accept a request")
 
 
 class StreamSink(_Side):
@@ -165,15 +163,11 @@ class StreamSink(_Side):
     """
 
     def __init__(self, dut: Any) -> None:
-        super().__init__(dut, "sink")
+        super().__init__(dut, "sink", "answer a read")
 
     def start(self, beats: int) -> tuple[int, int]:
         """Begin to take `beats` beats, at most `depth`."""
         return self._arm(beats)
-
-    async def finish(self, armed: tuple[int, int]) -> None:
-        """Wait until all of them have come."""
-        await self._finish(armed, "answer a read")
 
     def taken(self, beats: int) -> tuple[Beats, NDArray[np.intp]]:
         """The burst: (beats,) uint64, and the indices of those with tlast."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import cocotb
 import numpy as np
 import pytest
 from cocotb.clock import Clock
-from cocotb.triggers import ReadOnly, RisingEdge
+from cocotb.triggers import NextTimeStep, ReadOnly, RisingEdge, SimTimeoutError, with_timeout
 
 from analog_models.events import EventKind, TileEvent
 from cosim.engines.rtl.agents import AnalogAgent, ChipError, ErrorMonitor, HostPort, StreamMonitor, reset
@@ -179,35 +180,124 @@ async def pause_generators_hold_beats_back(dut) -> None:
 
 @cocotb.test()
 async def tasks_take_turns_at_the_port(dut) -> None:
+    """Several write, one reads what nobody writes, one polls: each gets its own."""
     config, host = await bench(dut, pause=0.3)
+    quiet = address(UnitKind.ILP, 0, Region.PROGRAM)
+    await host.write(quiet, np.arange(30))
 
     async def write_and_read(tile: int) -> None:
         where = address(UnitKind.TILE, tile, Region.PROGRAM)
-        for turn in range(5):
-            beats = np.arange(20, dtype=np.uint64) + 1000 * tile + 100 * turn
+        for turn in range(3):
+            beats = np.arange(100, dtype=np.uint64) + 1000 * tile + 100 * turn
             await host.write(where, beats)
             np.testing.assert_array_equal(await host.read(where, len(beats)), beats)
 
-    for task in [cocotb.start_soon(write_and_read(tile)) for tile in range(config.tile_count)]:
+    async def read() -> None:
+        for _ in range(10):
+            np.testing.assert_array_equal(await host.read(quiet, 30), np.arange(30))
+
+    async def poll() -> None:
+        for _ in range(20):
+            await host.check()
+
+    tasks = [cocotb.start_soon(write_and_read(tile)) for tile in range(config.tile_count)]
+    for task in [*tasks, cocotb.start_soon(read()), cocotb.start_soon(poll())]:
         await task
 
 
 @cocotb.test()
-async def a_reset_ends_what_waits(dut) -> None:
-    """A burst under way, and one that would begin in the reset, say so; afterwards the port works."""
-    _, host = await bench(dut)
-    where = address(UnitKind.TILE, 0, Region.PROGRAM)
-    await host.write(where, np.arange(40))
-    reading = cocotb.start_soon(host.read(where, 40))
-    for _ in range(5):
+async def programs_take_turns(dut) -> None:
+    """Two tasks run the same program, a third polls; a program that somebody else has started is in the way."""
+    config, host = await bench(dut)
+    await host.load_programs({Unit(UnitKind.TILE, 0): listing("NOP wait=99; HALT", 0, config)})
+    runs = [cocotb.start_soon(host.run()), cocotb.start_soon(host.run(stop_in=60)), cocotb.start_soon(host.run())]
+    while not all(task.done() for task in runs):
+        await host.check()
+    assert [task.result() for task in runs] == [101, 61, 101]
+    await host.start()
+    await RisingEdge(dut.busy)
+    with pytest.raises(ChipError, match="a program runs already"):
+        await host.run()
+    await host.stop()
+    assert await host.run() == 101
+
+
+@cocotb.test()
+async def a_cancelled_request_leaves_nothing_behind(dut) -> None:
+    config, host = await bench(dut)
+    where = address(UnitKind.TILE, 0, Region.PROGRAM, 8)  # behind the HALT
+    await host.load_programs({Unit(UnitKind.TILE, 1): listing("NOP wait=99; HALT", 1, config)})
+    for cycles in range(1, 60, 7):
+        beats = np.arange(40, dtype=np.uint64) + 100 * cycles
+        await host.write(where, beats)
+        for request in (host.read(where, 40), host.write(where, beats), host.run(stop_in=90)):
+            with suppress(SimTimeoutError):
+                await with_timeout(request, cycles, "ns")
+            np.testing.assert_array_equal(await host.read(where, 40), beats)
+            await host.stop()
+            await host.check()
+
+
+CUT_OFF = {
+    "a read": lambda host, where: host.read(where, 100),
+    "a write": lambda host, where: host.write(where, np.ones(100)),
+    "a program": lambda host, where: host.run(),
+    "a program with a stop": lambda host, where: host.run(stop_in=500),
+}
+
+
+@cocotb.test()
+@cocotb.parametrize(what=list(CUT_OFF), before=[0, 1, 5, 60])
+async def a_reset_ends_what_waits(dut, what: str, before: int) -> None:
+    """What is under way, and what would begin in the reset, says so; afterwards the port works."""
+    config, host = await bench(dut)
+    where = address(UnitKind.TILE, 0, Region.PROGRAM, 8)  # behind the HALT
+    await host.load_programs({Unit(UnitKind.TILE, 1): listing("NOP wait=999; HALT", 1, config)})
+    await host.write(where, np.arange(100))
+    waiting = cocotb.start_soon(CUT_OFF[what](host, where))
+    for _ in range(before):
         await RisingEdge(dut.clk)
     resetting = cocotb.start_soon(reset(dut))
     with pytest.raises(ChipError, match="the chip was reset while the host waited for it to"):
-        await reading
-    with pytest.raises(ChipError, match="the chip is in reset"):
-        await host.read(where, 1)
+        await waiting
+    for request in CUT_OFF.values():
+        with pytest.raises(ChipError, match=r"the chip (is in|was) reset"):
+            await request(host, where)
+    assert not int(dut.source.tready.value)
     await resetting
-    np.testing.assert_array_equal(await host.read(where, 40), np.arange(40))
+    beats = await host.read(where, 100)
+    assert ((beats == np.arange(100)) | (beats == 1)).all()  # the SRAMs keep what they hold
+    await host.check()
+    assert await host.run(stop_in=30) == 31
+
+
+@cocotb.test()
+@cocotb.parametrize(cycles=[1, 2, 5])
+async def a_request_right_behind_a_reset_is_not_lost(dut, cycles: int) -> None:
+    """A test bench that drives `rst` itself, and waits for nothing."""
+    _, host = await bench(dut)
+    where = address(UnitKind.TILE, 0, Region.PROGRAM)
+    dut.rst.value = 1
+    for _ in range(cycles):
+        await RisingEdge(dut.clk)
+    dut.rst.value = 0
+    await ReadOnly()
+    await NextTimeStep()
+    await host.write(where, np.arange(30) + cycles)
+    np.testing.assert_array_equal(await host.read(where, 30), np.arange(30) + cycles)
+
+
+@cocotb.test()
+async def what_is_written_at_an_edge_acts_at_the_next(dut) -> None:
+    """Every simulator gives the same edges; a reset of one cycle is seen."""
+    await bench(dut)
+    seen = []
+    for rst in (0, 1, 0, 0, 0):
+        await RisingEdge(dut.clk)
+        seen.append((int(dut.chip_rst.value), int(dut.source.tready.value), int(dut.cycle.value)))
+        dut.rst.value = rst
+    first = seen[0][2]
+    assert seen == [(0, 1, first), (0, 1, first + 1), (0, 1, first + 2), (1, 0, first + 3), (0, 1, 0)], seen
 
 
 class Recorder:

@@ -13,14 +13,14 @@ ROOT = Path(__file__).parents[4]
 pytestmark = pytest.mark.cosimulation
 
 
-def run_example(page: str, folder: Path) -> str:
+def run_example(page: str, folder: Path, **environment: str) -> str:
     """What the page's only Python example prints, run as a user would, in a folder of its own."""
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.S)
     (folder / "example.py").write_text(example)
     process = subprocess.run(
         [sys.executable, folder / "example.py"],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), **os.environ},
+        env={"PYTHONPATH": str(ROOT), **os.environ, **environment},
         capture_output=True,
         text=True,
     )
@@ -28,9 +28,19 @@ def run_example(page: str, folder: Path) -> str:
     return process.stdout
 
 
-def test_example_of_the_test_bench_page(tmp_path: Path) -> None:
-    run_example("testbench.md", tmp_path)
+@pytest.mark.parametrize("optimize", ["", "2"])
+def test_example_of_the_test_bench_page(tmp_path: Path, optimize: str) -> None:
+    printed = run_example("testbench.md", tmp_path, PYTHONOPTIMIZE=optimize)
+    assert printed == f"passed: a_vector_crosses_two_tiles, a_ramp_is_answered; see {tmp_path / 'sim.log'}\n"
     assert "TESTS=2 PASS=2" in (tmp_path / "sim.log").read_text()
+
+
+def test_an_example_that_is_wrong_fails_and_shows_the_values(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "testbench.md").read_text()
+    (tmp_path / "page.md").write_text(page.replace("== 30).all()", "== 31).all()"))
+    with pytest.raises(AssertionError, match="1 of 2 cocotb tests failed"):
+        run_example(str(tmp_path / "page.md"), tmp_path, PYTHONOPTIMIZE="2")
+    assert "array([[30, 30" in (tmp_path / "sim.log").read_text()
 
 
 def test_example_of_the_compiler_page(tmp_path: Path) -> None:
