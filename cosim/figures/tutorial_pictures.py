@@ -75,11 +75,12 @@ def draw_charge(mac: OneMac) -> "Figure":
     currents.legend(fontsize=8, frameon=False, loc="upper right")
     course = mac.course(list(_SHOWN))
     for (name, colour), voltage in zip(_SHOWN.values(), course.volts.T, strict=True):
-        volts.plot(course.cycles, voltage, color=colour, label=name)
+        volts.plot(course.cycles, voltage, color=colour)
+        place = {"xytext": (0, 4), "textcoords": "offset points", "ha": "right", "fontsize": 8}
+        volts.annotate(name, (mac.record.cycles, voltage[-1]), color=colour, **place)
     volts.set_ylabel("capacitor (V)")
     volts.set_xlabel(_TIME)
     volts.set_xlim(0, mac.record.cycles)
-    volts.legend(fontsize=8, frameon=False, loc="center right", bbox_to_anchor=(1, 0.42))
     for cycle, voltage in mac.plateaus():
         volts.annotate(
             f"{(voltage - mac.precharge_v) * 1e3:+.2f} mV",
