@@ -1,6 +1,8 @@
 """Pages tell the truth: their Python runs as printed, their links lead somewhere, their commands exist."""
 
+import ast
 import doctest
+import pkgutil
 import re
 import shlex
 from collections.abc import Iterator
@@ -37,6 +39,39 @@ def test_examples_of_a_page_print_what_it_says(page: Path) -> None:
     failed, tried = doctest.testfile(str(page), module_relative=False)
     assert tried
     assert not failed
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        if find_spec(name):
+            return True
+    except ModuleNotFoundError:  # the part before the last dot is no package
+        pass
+    if not module or not resolves(module):
+        return False
+    found = pkgutil.resolve_name(module)
+    return hasattr(found, attribute) or attribute in getattr(found, "__annotations__", {})
+
+
+def imported(page: Path) -> Iterator[str]:
+    """Full names of what the Python blocks of a page import from this project."""
+    for block in re.findall(r"^```python\n(.*?)^```$", text_of(page), re.S | re.M):
+        for node in ast.walk(ast.parse("" if ">>> " in block else block)):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                yield from (f"{node.module}.{one.name}" for one in node.names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_a_page_names_in_the_code_is_there(page: Path) -> None:
+    """Files and dotted names between backquotes, and what Python blocks import."""
+    text = re.sub(r"^## JSON$.*?(?=^## |\Z)", "", text_of(page), flags=re.S | re.M)  # its keys look like modules
+    code = [text.strip("`") for text in _INLINE.findall(_FENCED.sub("", text))]
+    paths = [text for text in code if re.fullmatch(r"(?:rtl|analog_models|cosim|tests|docs)/[\w./-]*\w/?", text)]
+    names = [text for text in code if re.fullmatch(r"(?:rtl|analog_models|cosim|tests)(?:\.\w+)+", text)]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert [name for name in (*names, *imported(page)) if not resolves(name)] == []
 
 
 @cache
