@@ -40,7 +40,7 @@ from rtl.memory_map import (
     write_header,
 )
 
-__all__ = ["PAGES", "instruction_set", "markdown_table", "memory_map"]
+__all__ = ["PAGES", "floor_map", "instruction_set", "markdown_table", "memory_map"]
 
 _GENERATED = "<!-- Written by `make docs` from the code in rtl/; edit there. -->\n"
 
@@ -153,7 +153,39 @@ Any other address, or access, sets `host_error`: writes are dropped, reads give 
 {_layout(UnitStatus)}
 ## Units
 
-{markdown_table(["unit", "kind", "index", "base", "where"], units)}"""
+{markdown_table(["unit", "kind", "index", "base", "where"], units)}
+## Where they are
+
+Squares are (row, column), from the north-western corner; tiles are counted row by row, and holes are not. Landing pads
+lie outside, on a free edge of the tile beside them. `[tile."1,0"]` of an experiment, `TILE {plan.tile_index[1, 0]}`
+of a listing and `tile_1_0` of the Verilog are one tile, and so are `[ilp.NW]`, `ILP 0` and `ilp_NW` one pad. The two
+tiles of rows 0 and 1, 2 and 3, ... of a column can share capacitors. The full chip, by the indices of its tiles:
+
+```text
+{floor_map(config)}```
+
+The `small` one of the examples:
+
+```text
+{floor_map(preset("small"))}```
+"""
+
+
+def floor_map(config: ChipConfig) -> str:
+    """The tiles' indices on their squares, with the landing pads beside them, as text."""
+    plan = config.floorplan
+    pads = {
+        (site.square, site.edge): f"{kind} {plan.domains[index]}"
+        for kind, sites in (("ILP", plan.ilp_sites), ("OLP", plan.olp_sites))
+        for index, site in enumerate(sites)
+    }
+    lines = ["".join([" " * 16, *(f"{f'column {column}':^10}" for column in range(plan.columns))])]
+    for row in range(plan.rows):
+        west, east = pads.get(((row, 0), Edge.WEST), ""), pads.get(((row, plan.columns - 1), Edge.EAST), "")
+        squares = ((row, column) for column in range(plan.columns))
+        tiles = (f"{plan.tile_index.get(square, 'hole')}" for square in squares)
+        lines.append("".join([f"row {row}  {west:<6}  ", *(f"{tile:^10}" for tile in tiles), f"  {east}"]))
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _mode_rows() -> Iterable[tuple[int, str, str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rtl.config import preset
-from rtl.docs import PAGES, instruction_set
+from rtl.docs import PAGES, floor_map, instruction_set
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -36,3 +36,10 @@ def test_every_link_of_a_generated_page_leads_somewhere() -> None:
         for target, anchor in re.findall(r"\]\(([\w.-]+)#([\w-]+)\)", page()):
             headings = re.findall(r"^#+ (.+)$", (DOCS / target).read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in [heading.lower().replace(" ", "-") for heading in headings]
+
+
+def test_the_map_shows_every_tile_and_pad_in_its_place() -> None:
+    head, *rows = floor_map(preset()).splitlines()
+    assert len(head.split()) == 12
+    assert rows[2].split() == ["row", "2", "ILP", "CW", "12", "13", "hole", "14", "15", "16", "ILP", "CE"]
+    assert rows[5].split() == ["row", "5", "OLP", "SW", *map(str, range(28, 34)), "OLP", "SE"]

@@ -361,6 +361,8 @@ def expected(name: str, experiment: Experiment, record: Record) -> None:
             assert record.results[0][1][0] > 128
         case "masks":
             np.testing.assert_array_equal(record.results[0][0], [100] * 10 + [200] * 6)
+        case "one_mac":
+            assert record.results[0][0][:3].tolist() == [151, 104, 128]
         case "contention":
             assert record.error_cycle == 44
         case _:
