@@ -142,7 +142,7 @@ def check_arrays(arrays: Mapping[str, NDArray], schema: Mapping[str, ArraySpec],
     """
     for name, spec in schema.items():
         if spec.required and not _is_pattern(name) and name not in arrays:
-            raise NpzError(f"array {name!r} is missing")
+            raise NpzError(f"no array {name!r}")
     found = dict(lengths)
     for name, array in arrays.items():
         known = [schema[name]] if name in schema else [spec for key, spec in schema.items() if fnmatchcase(name, key)]

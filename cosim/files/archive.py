@@ -26,6 +26,7 @@ __all__ = [
     "read_arrays",
     "replacing",
     "write_archive",
+    "write_arrays",
     "write_text",
 ]
 
@@ -83,9 +84,20 @@ def write_archive(
 ) -> None:
     """Write `meta` (what JSON holds) and `arrays` as a file of `kind`, e.g. "duramesh program"."""
     header = np.array(to_json({"format": kind, "version": version, "arrays": sorted(arrays), **meta}))
+    write_arrays(path, {_HEADER: header, **arrays}, compress=compress)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray], *, compress: bool = True) -> None:
+    """Write arrays as an npz file without pickle, under exactly this name, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
     save = np.savez_compressed if compress else np.savez
     with replacing(path) as part, part.open("wb") as file:
-        save(file, allow_pickle=False, **{_HEADER: header}, **arrays)
+        save(file, allow_pickle=False, **arrays)
 
 
 def read_arrays(path: Path, what: str, schema: Mapping[str, ArraySpec] | None = None) -> dict[str, NDArray]:

@@ -1,6 +1,6 @@
 """A feed-forward network as the chip sees it: weights in [-1, 1], inputs in [-1, 1], one full scale per layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.npz import ArraySpec, NpzError, check_arrays
 from analog_models.values import kept, real_numbers, shown
-from cosim.files.archive import ArchiveError, read_arrays
+from cosim.files.archive import ArchiveError, read_arrays, write_arrays
 from cosim.files.errors import UserError
 
 __all__ = ["Activation", "FeedForwardNetwork", "Layer", "NetworkError"]
@@ -138,23 +139,35 @@ class FeedForwardNetwork:
             "full_scale": np.array([layer.full_scale for layer in self.layers]),
             "activation": np.array([layer.activation.value for layer in self.layers]),
         }
-        return arrays | {f"weights{i}": layer.weights for i, layer in enumerate(self.layers)}
+        return arrays | {f"{_WEIGHTS}{i}": layer.weights for i, layer in enumerate(self.layers)}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray]) -> "FeedForwardNetwork":
-        """Inverse of `to_arrays`."""
+    def from_arrays(cls, arrays: Mapping[str, NDArray]) -> "FeedForwardNetwork":
+        """Inverse of `to_arrays`; other arrays may stand beside the network's.
+
+        Raises
+        ------
+        NetworkError
+            If an array is missing, or of another type, shape or range.
+        """
+        own = {name: array for name, array in arrays.items() if name in _ARRAYS or name.startswith(_WEIGHTS)}
         try:
-            activations: Sequence[str] = arrays["activation"].tolist()
-            full_scales: Sequence[float] = arrays["full_scale"].tolist()
-            weights = [arrays[f"weights{i}"] for i in range(len(full_scales))]
-        except KeyError as error:
-            raise NetworkError(f"no array {error} among {sorted(arrays)}") from None
-        layers = zip(weights, activations, full_scales, strict=True)
-        return cls(tuple(Layer(w.astype(np.float64), Activation(a), float(f)) for w, a, f in layers))
+            count = check_arrays(own, _ARRAYS)["layers"]
+            check_arrays(own, _ARRAYS | {f"{_WEIGHTS}{index}": _MATRIX for index in range(count)})
+        except NpzError as error:
+            raise NetworkError(str(error)) from None
+        weights = [own[f"{_WEIGHTS}{index}"].astype(np.float64) for index in range(count)]
+        layers = zip(weights, own["activation"].tolist(), own["full_scale"].tolist(), strict=True)
+        return cls(tuple(Layer(*layer) for layer in layers))
 
     def save(self, path: Path) -> None:
-        """Write the network to an npz file without pickle."""
-        np.savez_compressed(path, allow_pickle=False, **self.to_arrays())
+        """Write the network to an npz file without pickle, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+        """
+        write_arrays(path, self.to_arrays())
 
     @classmethod
     def load(cls, path: Path) -> "FeedForwardNetwork":
@@ -167,8 +180,20 @@ class FeedForwardNetwork:
         FileNotFoundError
         """
         try:
-            return cls.from_arrays(read_arrays(path, "network"))
+            arrays = read_arrays(path, "network")
+            check_arrays(arrays, _ARRAYS)
+            return cls.from_arrays(arrays)
         except ArchiveError as error:
             raise NetworkError(str(error)) from None
         except ValueError as error:
             raise NetworkError(f"{path}: {error}") from None
+
+
+_WEIGHTS = "weights"
+_MATRIX = ArraySpec("f", (None, None))
+#: Arrays of a file.
+_ARRAYS = {
+    "full_scale": ArraySpec("f", ("layers",)),
+    "activation": ArraySpec("U", ("layers",)),
+    f"{_WEIGHTS}*": _MATRIX,
+}

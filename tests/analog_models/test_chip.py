@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,67 @@ def test_a_flipped_bit_of_a_file_is_no_traceback(tmp_path: Path) -> None:
         except AnalogFileError:
             refused += 1
     assert refused > 2000
+
+
+def test_a_frame_belongs_to_the_thread_that_began_it(small: Any) -> None:
+    """Events of two frames on one set of capacitors would give wrong codes: they are refused."""
+    chip, other = small(NOMINAL), ThreadPoolExecutor(1)
+    program(chip, {0: WeightTargets(wp1=np.full((24, 12), 0.5))})
+    frames = np.zeros(1, np.int64)
+    begin = [TileEvent(0, EventKind.PRECHARGE, 10)]
+    end = [TileEvent(0, EventKind.INTEGRATE, 300, WP1, X), TileEvent(0, EventKind.RAMP, 310, WP1)]
+    expected = chip.serve(frames, [*begin, *end])[0]
+    chip.serve(frames, begin)
+    other.submit(chip.serve, frames, begin).result()
+    with pytest.raises(RuntimeError, match=r"tile 0: another thread has precharged .* `with chip\.at_work\(\):`"):
+        chip.serve(frames, end)
+    assert np.array_equal(other.submit(chip.serve, frames, end).result()[0], expected)
+    assert np.array_equal(chip.serve(frames, [*begin, *end])[0], expected)
+
+
+def test_threads_take_turns_with_a_chip(small: Any) -> None:
+    chip, pool = small(NOMINAL), ThreadPoolExecutor(4)
+    program(chip, {0: WeightTargets(wp1=np.full((24, 12), 0.5))})
+
+    def run(frame: int) -> np.ndarray:
+        frames = np.array([frame])
+        with chip.at_work():
+            chip.serve(frames, [TileEvent(0, EventKind.PRECHARGE, 10)])
+            chip.serve(frames, [TileEvent(0, EventKind.INTEGRATE, 300, WP1, X)])
+            return chip.serve(frames, [TileEvent(0, EventKind.RAMP, 310, WP1)])[0]
+
+    expected = [run(frame) for frame in range(20)]
+    for ours, theirs in zip(expected, pool.map(run, range(20)), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": 1.5}, r"seed must be a whole number, .* got 1\.5"),
+        ({"seed": 1 << 64}, r"seed must be a whole number, 0 to 2\*\*64 - 1"),
+        ({"seed": "1"}, "seed must be a whole number"),
+        ({"chip": -1}, "chip must be a whole number"),
+        ({"rows": 16.0}, "rows of a tile must be a whole number"),
+        ({"columns": 10**9}, "columns of a tile must be a whole number"),
+        ({"tiles": [0.5]}, "tile index must be a whole number"),
+        ({"pairs": {0: 1.0}}, "tile index must be a whole number"),
+    ],
+)
+def test_a_chip_has_whole_numbers(small: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        small(IDEAL, **options)
+
+
+def test_numbers_of_numpy_are_numbers_of_a_chip(small: Any, tmp_path: Path) -> None:
+    chip = small(IDEAL, seed=np.uint64(7), rows=np.int16(16), tiles=np.arange(2), pairs={np.int64(0): np.int64(1)})
+    chip.save(tmp_path / "chip.npz")
+    assert AnalogChip.load(tmp_path / "chip.npz").pairs == {0: 1}
+
+
+@pytest.mark.parametrize("age", [-1.0, float("nan"), float("inf"), 1e30, "1", None])
+def test_an_impossible_age_changes_nothing(small: Any, age: Any) -> None:
+    chip = small(IDEAL)
+    with pytest.raises(ValueError, match=r"age_s must be a number, 0 to 1e\+10 s"):
+        chip.set_age(age)
+    assert chip.config == IDEAL

@@ -305,3 +305,33 @@ LARGE[2, 1] = -1.5
 def test_bad_targets_are_refused(small: Any, tile: int, target: np.ndarray, rows: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         program(small(NOMINAL), {tile: WeightTargets(wp1=target)}, rows=rows)
+
+
+def test_cells_without_use_are_not_counted(small: Any) -> None:
+    """With no tolerance to speak of every weight in use is missed, and no other."""
+    chip, w = small(NOMINAL), np.zeros((24, 12))
+    w[:5, :4] = targets(5, 4)
+    report = program(chip, {0: WeightTargets(w)}, settings=Programming(tolerance=1e-6, max_iterations=3))
+    assert report.unfinished == len(report.pairs) == 5 * 4
+    nothing = program(chip, {0: WeightTargets(0 * w)}, settings=Programming(tolerance=1e-6, max_iterations=3))
+    assert (nothing.unfinished, nothing.iterations) == (0, {(0, 1): 0})
+
+
+def test_targets_stay_as_they_were_checked() -> None:
+    given = targets(24, 12)
+    for made in (WeightTargets(given, given), WeightTargets.balanced(given), WeightTargets.four_pcm(given)):
+        before = made.wp1.copy()
+        given[0, 0] += 7.0
+        assert np.array_equal(made.wp1, before)
+        with pytest.raises(ValueError, match="read-only"):
+            made.wp2[0, 0] = 7.0
+        given[0, 0] -= 7.0
+
+
+@pytest.mark.parametrize("wrong", [targets(24, 12) * 1j, np.full((24, 12), "a"), np.full((24, 12), None)])
+def test_targets_are_real_numbers(wrong: np.ndarray) -> None:
+    for make in (WeightTargets, WeightTargets.balanced, WeightTargets.four_pcm):
+        with pytest.raises(ValueError, match="must be real numbers"):
+            make(wrong)
+    with pytest.raises(ValueError, match="wp1 must be a matrix"):
+        WeightTargets(np.zeros(3))

@@ -46,7 +46,7 @@ def test_slopes_and_offsets_are_gone(calibrated):
 
 def test_calibrated_chip_is_closer_to_software(calibrated, network, inputs):
     config = preset("small")
-    raw = calibrate(network, config, inputs[:0], seed=SEED)
+    raw = calibrate(network, config, None, seed=SEED)
     fresh = np.random.default_rng(SEED + 2).uniform(-1, 1, (200, 32))
 
     def error(chip) -> float:
@@ -188,3 +188,13 @@ def test_the_signed_readout_measures_the_scale_of_the_relu(random_network, rando
         chip = calibrate(scaled, preset("small"), inputs, analog=AnalogConfig.ideal(), seed=SEED, steps=())
         assert chip.program.layers[0].ramp_slope < 50  # a slope more or less is 2 % or more
         np.testing.assert_allclose(np.median(chip.layers[0].slopes), 1, atol=0.006)
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((0, 32)), np.zeros((5, 31)), np.zeros(32), [], np.zeros((5, 32), complex), [["a"] * 32]]
+)
+def test_a_calibration_without_inputs_is_none(calibrated, network, wrong):
+    with pytest.raises(ValueError, match="inputs of"):
+        calibrate(network, preset("small"), wrong, seed=SEED)
+    with pytest.raises(ValueError, match="inputs of"):
+        recalibrate(calibrated, network, wrong)

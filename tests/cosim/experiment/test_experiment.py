@@ -112,20 +112,28 @@ def test_a_record_is_no_experiment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "part", "message"),
     [
-        ({"cycles": 0}, ("cycles",), "at least 1 cycle, got 0"),
-        ({"seed": 1 << 64}, ("seed",), r"seed must be 0 to 2\*\*64 - 1, got 18446744073709551616"),
-        ({"frame": -1}, ("frame",), r"frame must be 0 to 2\*\*63 - 1, got -1"),
+        ({"cycles": 0}, ("cycles",), "cycles must be a whole number, 1 to 1099511627776, got 0"),
+        ({"seed": 1 << 64}, ("seed",), r"seed must be a whole number, 0 to 2\*\*64 - 1, got 1844674407"),
+        ({"seed": 1.5}, ("seed",), r"seed must be a whole number, .*, got 1\.5"),
+        ({"cycles": True}, ("cycles",), "cycles must be a whole number, .*, got True"),
+        ({"frame": "0"}, ("frame",), "frame must be a whole number, .*, got '0'"),
+        ({"frame": -1}, ("frame",), r"frame must be a whole number, 0 to 2\*\*63 - 1, got -1"),
         ({"units": {Unit(TILE, 0): (*HALT, NINE)}}, ("units", Unit(TILE, 0)), "word 1 of TILE 0 connects 9 capacitors"),
         ({"units": {Unit(TILE, 4): HALT}}, ("units", Unit(TILE, 4)), "TILE 4 does not exist: this chip has 4"),
         ({"units": {Unit(ILP, 0): HALT * 65}}, ("units", Unit(ILP, 0)), "has 65 words; expected 1 to 64"),
         ({"units": {Unit(ILP, 0): ()}}, ("units", Unit(ILP, 0)), "has 0 words; expected 1 to 64"),
-        ({"units": {Unit(ILP, 0): (1 << 128,)}}, ("units", Unit(ILP, 0)), "a word of more than 128 bits"),
+        (
+            {"units": {Unit(ILP, 0): (1 << 128,)}},
+            ("units", Unit(ILP, 0)),
+            r"a word of ILP 0 must be a whole number, 0 to 2\*\*128 - 1, got 340",
+        ),
         ({"masks": {(9, Edge.WEST): np.ones(16, bool)}}, ("masks", (9, Edge.WEST)), "TILE 9: there is no such tile"),
         ({"masks": {(0, Edge.WEST): np.ones(15, bool)}}, ("masks", (0, Edge.WEST)), r"must be bool \(16,\), got bool"),
         ({"vectors": {2: np.zeros((1, 16), np.uint8)}}, ("vectors", 2), "ILP 2: there is no such landing pad"),
         ({"vectors": {0: np.zeros((1, 15), np.uint8)}}, ("vectors", 0), r"must be uint8 \(n, 16\), got uint8 \(1, 15"),
         ({"vectors": {0: np.zeros((9, 16), np.uint8)}}, ("vectors", 0), "9 vectors, its SRAM holds 8"),
-        ({"weights": {7: WeightTargets()}}, ("weights", 7), "there is no such tile"),
+        ({"weights": {7: WeightTargets(WEIGHTS)}}, ("weights", 7), "there is no such tile"),
+        ({"weights": {0: WeightTargets()}}, ("weights", 0), "weights of TILE 0 are neither on wp1 nor on wp2"),
         ({"weights": {0: WeightTargets(np.ones((16, 16)))}}, ("weights", 0), r"must be \(24, 16\).*got \(16, 16\)"),
         ({"weights": {0: WeightTargets(None, 2 * WEIGHTS)}}, ("weights", 0), r"wp2 of TILE 0, row \d+, .* not in \[-1"),
         (
@@ -267,3 +275,35 @@ def test_a_program_as_an_experiment_gives_the_same_codes(overlapped: bool) -> No
     for name, expected in results.codes.items():
         assert expected.any()
         np.testing.assert_array_equal(found[name], expected)
+
+
+# ---- values of the caller
+
+
+def test_numbers_of_numpy_come_back_from_a_file(tmp_path: Path) -> None:
+    ours = full()
+    masks = {(np.int64(tile), edge): mask for (tile, edge), mask in ours.masks.items()}
+    same = replace(
+        ours,
+        units={Unit(unit.kind, np.int64(unit.index)): np.array(words, object) for unit, words in ours.units.items()},
+        masks=masks,
+        vectors={np.uint8(ilp): codes for ilp, codes in ours.vectors.items()},
+        weights={np.int32(tile): target for tile, target in ours.weights.items()},
+        **{name: np.uint64(getattr(ours, name)) for name in ("seed", "frame", "cycles")},
+    )
+    same.save(tmp_path / "e.npz")
+    again = Experiment.load(tmp_path / "e.npz")
+    assert again.units == same.units == ours.units
+    assert (again.seed, again.frame, again.cycles) == (ours.seed, ours.frame, ours.cycles)
+    assert again.masks.keys() == ours.masks.keys()
+
+
+def test_an_experiment_stays_as_it_was_checked() -> None:
+    mask, codes = np.zeros(SMALL.lanes, bool), np.zeros((1, SMALL.lanes), np.uint8)
+    units = dict(full().units)
+    made = replace(full(), units=units, masks={(0, Edge.WEST): mask}, vectors={0: codes})
+    mask[:], codes[:] = True, 9
+    units[Unit(TILE, 99)] = ()
+    assert not made.masks[0, Edge.WEST].any()
+    assert not made.vectors[0].any()
+    assert Unit(TILE, 99) not in made.units

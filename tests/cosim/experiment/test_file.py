@@ -135,6 +135,15 @@ def test_devices_of_the_other_model(load) -> None:
     assert experiment.analog.periphery == AnalogConfig.nominal("hermes").periphery
 
 
+def test_constants_are_replaced_all_at_once(load) -> None:
+    """Each of them alone would contradict the other's default."""
+    for pair in ("g_max_us = 50, g_set_us = 60", "g_set_us = 60, g_max_us = 50"):
+        pcm = load(f"analog = {{ pcm = {{ {pair} }} }}\n" + HALT).experiment.analog.pcm
+        assert (pcm.g_max_us, pcm.g_set_us) == (50, 60)
+    with pytest.raises(ExperimentError, match=r"my_test\.toml:1:18: Pcm\.g_set_us must be g_max to 2 g_max"):
+        load("analog = { pcm = { g_max_us = 50 } }\n" + HALT)
+
+
 def test_devices_of_the_caller_win(load, tmp_path) -> None:
     for analog in ("", 'analog = "nominal"\n', 'analog = { devices = "pcm", age_s = 60 }\n'):
         assert load(analog + HALT, devices="hermes").experiment.analog.devices == "hermes"
@@ -187,6 +196,19 @@ SMALL_HALT = f'preset = "small"\n{HALT}'
             r"Pcm\.pulse_noise must be a list of one or more numbers, got 0\.1",
         ),
         ('analog.age_s = "1 h"\n' + HALT, "1:16", r"AnalogConfig\.age_s must be a number, .* got '1 h'"),
+        ("analog.pcm.read_noise_scale = nan\n" + HALT, "1:31", "read_noise_scale must be a number, 0 to 100, got nan"),
+        ("analog.pcm.drift_scale = inf\n" + HALT, "1:26", "drift_scale must be a number, 0 to 100, got inf"),
+        ("analog.periphery.temperature_k = -27\n" + HALT, "1:34", "temperature_k must be a number, 0 to 1000 K"),
+        ("analog.periphery.capacitor_ff = inf\n" + HALT, "1:33", r"capacitor_ff must be a number, 0\.1 to 1e\+06 fF"),
+        ("analog.transport.skew_ns = true\n" + HALT, "1:28", "skew_ns must be a number, .*, got True"),
+        ("analog.significance = 1.0\n" + HALT, "1:23", "significance must be a whole number, .*, got 1.0"),
+        (f"analog.age_s = 1{'0' * 18}\n" + HALT, "1:16", "age_s must be a number"),
+        (SMALL_HALT + "masks.north = '0x_-2'", "4:15", "'0x_-2' is no lane"),
+        (SMALL_HALT + f"masks.north = '{'9' * 5000}'", "4:15", "is no lane"),
+        (SMALL_HALT + "[ilp.0]\nvectors = [9223372036854775808]", "5:11", r"9\.22337e\+18 is no code"),
+        (SMALL_HALT + "weights.wp1 = 18446744073709551615", "4:15", "expected -1 to 1"),
+        (f"[tile.{'9' * 5000}]\nprogram = 'HALT'", "1:1", "there is no tile '9999"),
+        (f"[tile.0]\nprogram_file = '{'x' * 5000}'", "2:16", "there is no file"),
         ("tile = 1\n", "1:8", "tile must have tables"),
         ("tile.0 = 1\n", "1:10", "tile.0 must be a table"),
         ("[tile.0]\nprogam = ''\n", "2:10", "unknown key 'progam' of tile.0; did you mean program"),

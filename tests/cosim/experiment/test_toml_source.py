@@ -147,3 +147,29 @@ def test_any_place_within_a_string(text: str) -> None:
 def test_syntax_errors_have_a_place(text: str, place: str) -> None:
     with pytest.raises(TomlError, match=rf"^x\.toml:{place}: not valid TOML: "):
         TomlSource.parse(text, "x.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = 1\nb = 18446744073709551616", "x:2:5: an integer of more than 64 bits"),
+        ("a = [1, {b = -9223372036854775809}]", "x:1:14: an integer of more than 64 bits"),
+        ("a = 0x" + "f" * 5000, "x:1:5: an integer of more than 64 bits"),
+        ("a = 1" + "0" * 400, "x:1:5: an integer of more than 64 bits"),
+        ("a = " + "9" * 5000, "x: not valid TOML"),
+        ("a = " + "[" * 3000 + "]" * 3000, "x is nested too deeply; expected at most 32 levels"),
+        ("a = " + "[" * 40 + "]" * 40, "x is nested too deeply"),
+        ("a = " + "{b = " * 500 + "1" + "}" * 500, "x is nested too deeply"),
+        ("a." * 5000 + "b = 1", "x is nested too deeply"),
+        ("[" + "a." * 5000 + "b]", "x is nested too deeply"),
+    ],
+    ids=range(10),
+)
+def test_what_no_experiment_needs_is_refused(text: str, message: str) -> None:
+    with pytest.raises(TomlError, match=rf"^{message}") as caught:
+        TomlSource.parse(text, "x")
+    assert len(str(caught.value)) < 200
+
+
+def test_integers_of_64_bits_are_read() -> None:
+    assert TomlSource.parse("a = 18446744073709551615\nb = -9223372036854775808", "x").values["a"] == (1 << 64) - 1

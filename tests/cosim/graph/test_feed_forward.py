@@ -58,3 +58,33 @@ def test_truncated_file(tmp_path: Path, length: int):
     cut.write_bytes((tmp_path / "net.npz").read_bytes()[:length])
     with pytest.raises(NetworkError, match="holds no network, or only part of one"):
         FeedForwardNetwork.load(cut)
+
+
+def test_weights_stay_as_they_were_checked():
+    given = np.full((2, 2), 0.5)
+    made = Layer(given, "relu", np.float32(1.5))
+    given[:] = 9.0
+    assert (made.weights == 0.5).all()
+    with pytest.raises(ValueError, match="read-only"):
+        made.weights[0, 0] = 9.0
+    assert (type(made.full_scale), made.activation) == (float, Activation.RELU)
+
+
+@pytest.mark.parametrize(
+    ("weights", "activation", "full_scale", "message"),
+    [
+        (np.ones((2, 2)) * 1j, "relu", 1.0, "weights must be real numbers, got complex128"),
+        ([["a"]], "relu", 1.0, "weights must be real numbers"),
+        ([[1.0], [1.0, 2.0]], "relu", 1.0, "weights must be real numbers|inhomogeneous"),
+        ([[1.0]], "sigmoid", 1.0, "activation must be one of relu, linear, got 'sigmoid'"),
+        ([[1.0]], "relu", 1e300, r"full_scale must be a positive number, 1e-06 to 1e\+06, got 1e\+300"),
+        ([[1.0]], "relu", 1e-320, "full_scale must be a positive number"),
+        ([[1.0]], "relu", float("nan"), "full_scale must be a positive number"),
+        ([[1.0]], "relu", "1", "full_scale must be a positive number"),
+        ([[1.0]], "relu", [1.0, 2.0], "full_scale must be a positive number"),
+        ([[1.0]], "relu", 1j, "full_scale must be a positive number"),
+    ],
+)
+def test_layers_of_something_else(weights, activation, full_scale, message):
+    with pytest.raises(NetworkError, match=message):
+        Layer(weights, activation, full_scale)

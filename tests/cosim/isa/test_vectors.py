@@ -69,3 +69,9 @@ def test_errors() -> None:
         quantise([[0.0], [np.nan]], 255)
     with pytest.raises(VectorError, match=r"is 1\.5"):
         quantise([1.5], 255)
+
+
+@pytest.mark.parametrize("wrong", [np.ones((2, 3)) * 1j, [["a"]], [[None]]])
+def test_inputs_are_real_numbers(wrong) -> None:
+    with pytest.raises(VectorError, match="inputs must be real numbers"):
+        quantise(wrong, 255)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cosim.engines.session import SessionClosedError
-from cosim.engines.twin import TwinEngine
+from cosim.engines.twin import TwinEngine, make_chip
 from cosim.program import ChipImage, ProgramError
 from rtl.config import preset
 from tests.cosim.engines.codes import assert_equal
@@ -68,3 +68,20 @@ def test_what_cannot_be_run_is_refused(program, chip, inputs) -> None:
     with pytest.raises(SessionClosedError, match="closed"):
         session.run("main", inputs[:1], [0])
     session.close()
+
+
+def test_a_chip_that_was_never_programmed_is_refused(program, inputs) -> None:
+    with pytest.raises(ProgramError, match=r"tile 0, .* never been programmed; put the weights in with .*program"):
+        TwinEngine().run(program, make_chip(program), inputs)
+
+
+@pytest.mark.parametrize("first", [-1, 1.5, (1 << 63) - 3, 1 << 64, "0", None])
+def test_frames_have_whole_numbers(program, chip, inputs, first) -> None:
+    with pytest.raises(ProgramError, match="first_frame must be a whole number"):
+        TwinEngine().run(program, chip, inputs, first_frame=first)
+
+
+def test_numbers_of_numpy_number_frames(program, chip, inputs, expected) -> None:
+    assert_equal(TwinEngine(batch=np.int8(5)).run(program, chip, inputs, first_frame=np.uint8(40)).codes, expected)
+    with pytest.raises(ValueError, match="batch must be a whole number"):
+        TwinEngine(batch=2.5)
