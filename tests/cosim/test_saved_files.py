@@ -22,6 +22,8 @@ from cosim.program import Program
 from rtl.config import Edge, preset
 
 SMALL = preset("small")
+#: Arrays whose length along the last axis nothing else tells.
+OPEN = {("network", "weights1"), ("record", "row_time"), ("analog", "tiles")}
 #: What a value of a header may be instead.
 WRONG: tuple[Any, ...] = (None, -1, 1.5, True, "text", [], {}, 10**30, ["x"], {"x": 1})
 
@@ -52,8 +54,8 @@ READERS: dict[str, Callable[[Path], object]] = {
     "experiment": Experiment.load,
     "record": Record.load,
     "results": Results.load,
-    "calibration": lambda path: CalibratedChip.load(path.parent),
     "analog": AnalogChip.load,
+    "calibration": lambda path: CalibratedChip.load(path.parent),
 }
 #: Headers that hold JSON.
 HEADERS = {name: "config" if name == "analog" else "meta" for name in READERS if name != "network"}
@@ -62,8 +64,8 @@ HEADERS = {name: "config" if name == "analog" else "meta" for name in READERS if
 def others(array: NDArray) -> Iterator[NDArray]:
     """What an array may be instead: of another type, shape or range."""
     yield array[..., np.newaxis]
-    yield array.astype("U")
-    yield array.astype(np.float16 if array.dtype.kind != "U" else "S")
+    yield np.zeros(array.shape, "S1" if array.dtype.kind == "U" else "U1")
+    yield np.zeros(array.shape, np.int8 if array.dtype.kind == "f" else np.float64)
     yield np.zeros((), complex)
     if array.ndim:
         yield array.ravel()[:1] if array.ndim > 1 else array[:, np.newaxis]
@@ -147,7 +149,9 @@ def test_another_array_is_refused(saved: tuple[Path, Callable[[], object]]) -> N
     for name, array in arrays.items():
         for other in others(array):
             write(path, arrays | {name: other})
-            assert path.name in refusal(read), f"{name} as {other.dtype} {other.shape}"
+            longer = other.ndim == array.ndim and other.dtype == array.dtype and other.shape[-1:] > array.shape[-1:]
+            if not (longer and (path.stem, name) in OPEN):
+                assert path.name in refusal(read), f"{name} as {other.dtype} {other.shape}"
 
 
 def test_another_header_is_refused_or_harmless(saved: tuple[Path, Callable[[], object]]) -> None:
