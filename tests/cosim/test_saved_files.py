@@ -166,7 +166,8 @@ def test_another_header_is_refused_or_harmless(saved: tuple[Path, Callable[[], o
         np.savez(path, **(arrays | {name: np.array(to_json(changed_header))}))
         return refusal(read)
 
-    for number, place in enumerate(inside(header)):
+    places = list(inside(header))
+    for number, place in enumerate(places[:: 1 + len(places) // 40]):
         for value in (WRONG[number % len(WRONG)], WRONG[(3 * number + 1) % len(WRONG)]):
             said = said_of(changed(header, place, value))
             assert not said or path.name in said, place
