@@ -6,7 +6,7 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
-from analog_models.values import shown, whole_number
+from analog_models.values import real_number, shown, whole_number
 
 __all__ = ["ASSUMPTION", "check_constants", "checked", "constant", "constants_table"]
 
@@ -65,20 +65,12 @@ def checked(model: type, item: Field, value: Any) -> Any:
     if kind is int:
         return whole_number(value, name, low, high)
     if kind is float:
-        return _number(name, value, low, high, unit)
+        return real_number(value, name, low, high, unit)
     lengths = get_args(kind)  # tuple[float, ...], or tuple[float, float]
     if not isinstance(value, tuple | list) or not value or (lengths[-1] is float and len(value) != len(lengths)):
         many = "one or more numbers" if lengths[-1] is Ellipsis else f"{len(lengths)} numbers"
         raise ValueError(f"{name} must be a list of {many}, got {shown(value)}")
-    return tuple(_number(f"{name}[{at}]", one, low, high, unit) for at, one in enumerate(value))
-
-
-def _number(name: str, value: Any, low: float, high: float, unit: str) -> float:
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not real or not low <= value <= high:  # NaN is neither
-        measure = "" if unit == "1" else f" {unit}"
-        raise ValueError(f"{name} must be a number, {low:g} to {high:g}{measure}, got {shown(value)}")
-    return float(value)
+    return tuple(real_number(one, f"{name}[{at}]", low, high, unit) for at, one in enumerate(value))
 
 
 def _constants(model: type) -> tuple[Field, ...]:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["kept", "real_numbers", "shown", "whole_number"]
+__all__ = ["kept", "real_number", "real_numbers", "shown", "whole_number"]
 
 Element = TypeVar("Element", bound=np.generic)
 
@@ -51,6 +51,31 @@ def whole_number(value: Any, what: str, low: int, high: int) -> int:
 def _limit(number: int) -> str:
     """A number, as a power of two where it is one less."""
     return f"2**{number.bit_length()} - 1" if number > 1 << 16 and not number & (number + 1) else str(number)
+
+
+def real_number(value: Any, what: str, low: float, high: float, unit: str = "1") -> float:
+    """A real number, from Python or numpy, as a float.
+
+    Parameters
+    ----------
+    value : int, float or a number of numpy
+    what : str
+        For the message: "age_s".
+    low, high : float
+        Range, both included; NaN is in none.
+    unit : str
+        For the message; "1" for a ratio.
+
+    Raises
+    ------
+    ValueError
+        If it is something else ("1", True, 1j), or out of range.
+    """
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not real or not low <= value <= high:
+        measure = "" if unit == "1" else f" {unit}"
+        raise ValueError(f"{what} must be a number, {low:g} to {high:g}{measure}, got {shown(value)}")
+    return float(value)
 
 
 def real_numbers(value: ArrayLike, what: str) -> NDArray[np.float64]:

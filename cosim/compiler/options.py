@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import inf
 from typing import Any
 
 import numpy as np
 
 from analog_models.config import AnalogConfig
-from analog_models.values import shown, whole_number
+from analog_models.values import real_number, shown, whole_number
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json, to_json
 from cosim.files.typed import typed
@@ -31,6 +30,8 @@ _LAYER_RANGES = (
 )
 _RANGES = (("steps", 1, 255), ("frames_per_run", 1, 1 << 16), ("bias_duration", 0, 255), ("duration", 1, 255))
 _LAYERS = 1 << 16
+#: Range of the swing and of the scale of weights.
+_REAL = 1e-9, 1e3
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class LayerOptions:
                     object.__setattr__(self, name, whole_number(value, name, low, high))
             for name in ("swing_v", "weight_scale"):
                 if (value := getattr(self, name)) is not None:
-                    object.__setattr__(self, name, _positive(value, name))
+                    object.__setattr__(self, name, real_number(value, name, *_REAL))
             if self.bias_durations is not None:
                 durations = tuple(whole_number(ns, "bias durations", 0, 255) for ns in self.bias_durations)
                 object.__setattr__(self, "bias_durations", durations)
@@ -175,9 +176,3 @@ def _mode(value: Any) -> Mode:
     if value not in choices:
         raise ValueError(f"mode must be one of {', '.join(choices)}, got {shown(value)}")
     return Mode(value)
-
-
-def _positive(value: Any, name: str) -> float:
-    if not isinstance(value, int | float | np.integer | np.floating) or not 0 < value < inf:
-        raise ValueError(f"{name} must be a positive number, got {shown(value)}")
-    return float(value)

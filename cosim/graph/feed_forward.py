@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.npz import ArraySpec, NpzError, check_arrays
-from analog_models.values import kept, real_numbers, shown
+from analog_models.values import kept, real_number, real_numbers, shown
 from cosim.files.archive import ArchiveError, read_arrays, write_arrays
 from cosim.files.errors import UserError
 
@@ -58,6 +58,7 @@ class Layer:
     def __post_init__(self) -> None:
         try:
             weights = kept(real_numbers(self.weights, "weights"))
+            full_scale = real_number(self.full_scale, "full_scale", *_FULL_SCALE)
         except ValueError as error:
             raise NetworkError(str(error)) from None
         if weights.ndim != 2 or 0 in weights.shape:
@@ -74,15 +75,12 @@ class Layer:
                 f"weight at row {row}, column {column} is {weights[row, column]:.4g}, outside [-1, 1]; "
                 "divide the layer's weights and its full scale by the largest magnitude"
             )
-        low, high = _FULL_SCALE
-        if np.ndim(self.full_scale) or np.iscomplexobj(self.full_scale) or not low <= self.full_scale <= high:
-            raise NetworkError(f"full_scale must be a positive number, {low:g} to {high:g}, got {self.full_scale}")
         choices = [activation.value for activation in Activation]
         if self.activation not in choices:
             raise NetworkError(f"activation must be one of {', '.join(choices)}, got {shown(self.activation)}")
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "activation", Activation(self.activation))
-        object.__setattr__(self, "full_scale", float(self.full_scale))
+        object.__setattr__(self, "full_scale", full_scale)
 
     @property
     def inputs(self) -> int:

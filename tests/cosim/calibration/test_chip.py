@@ -40,9 +40,8 @@ def test_a_file_that_lacks_something_is_named(saved, tmp_path):
     path = tmp_path / "calibration.npz"
     meta, arrays = read_archive(path, "duramesh calibration", 3)
     del arrays["slopes 1"]
-    kept = {name: meta[name] for name in ("iterations", "unfinished", "enable_offsets", "options")}
-    write_archive(path, "duramesh calibration", 3, kept, arrays)
-    with pytest.raises(ArchiveError, match=r"calibration\.npz is damaged: KeyError: 'slopes 1'"):
+    write_archive(path, "duramesh calibration", 3, meta, arrays)
+    with pytest.raises(ArchiveError, match=r"calibration\.npz is damaged: no array 'slopes 1'"):
         CalibratedChip.load(tmp_path)
     chip.save(tmp_path)
     (tmp_path / "program.npz").unlink()

@@ -92,14 +92,14 @@ def test_even_drift_is_a_gain_that_the_ramp_takes_back(campaign, evenly, inputs,
 def test_reads_vary_by_the_noise_that_is_there(network, inputs) -> None:
     """Nothing varies on an ideal chip; comparator noise alone is that of the code, with its rounding."""
     codes = np.rint(inputs[:8] * 255).astype(np.int16)
-    still = calibrate(network, CONFIG, inputs[:0], analog=AnalogConfig.ideal(), seed=1)
+    still = calibrate(network, CONFIG, None, analog=AnalogConfig.ideal(), seed=1)
     found = measure_reads(network, still, codes, 20)
     assert not found["stds layer1"].any()
     assert (found["answers"] == found["answers"][:, :1]).all()
     ideal = AnalogConfig.ideal()
     sigma_v = 0.02
     analog = replace(ideal, periphery=replace(ideal.periphery, comparator_noise_v=sigma_v))
-    noisy = calibrate(network, CONFIG, inputs[:0], analog=analog, seed=1)
+    noisy = calibrate(network, CONFIG, None, analog=analog, seed=1)
     found = measure_reads(network, noisy, codes, 400)
     step_v = analog.volts_per_cycle(noisy.program.layers[0].ramp_slope)
     inside = found["inside layer0"]

@@ -9,7 +9,6 @@ import pytest
 from cosim.calibration import CalibratedChip, calibrate
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures import Campaign, Measurement, timing
-from cosim.workloads.kws.model import INPUTS
 from cosim.workloads.kws.workload import ClipSet, load_clips
 
 
@@ -21,7 +20,7 @@ class Spoken(Campaign):
         return load_clips(None, 2, 0)
 
     def calibrated(self, seed: int, **options: object) -> CalibratedChip:
-        return calibrate(self.model.network, self.config, np.zeros((0, INPUTS)), seed=seed)
+        return calibrate(self.model.network, self.config, None, seed=seed)
 
 
 @pytest.fixture(scope="module")
