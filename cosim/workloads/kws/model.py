@@ -1,6 +1,5 @@
 """The keyword-spotting model: normalisation and pruning of the features, and the network that the chip runs."""
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,7 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.npz import ArraySpec
 from cosim.files.archive import ArchiveError, read_arrays, replacing
+from cosim.files.json_text import from_json, to_json
+from cosim.files.typed import typed
 from cosim.graph.feed_forward import FeedForwardNetwork, NetworkError
 from cosim.workloads.kws.dataset import LABELS
 from cosim.workloads.kws.features import COEFFICIENTS, FRAMES
@@ -117,7 +119,7 @@ class KwsModel:
             "spread": self.spread,
             "limit": np.array(self.limit),
             "labels": np.array(self.labels),
-            "card": np.array(json.dumps(self.card)),
+            "card": np.array(to_json(self.card)),
         }
         with replacing(Path(path)) as part, part.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
@@ -137,7 +139,7 @@ class KwsModel:
         if not path.is_file():
             raise NetworkError(f"{path}: no such file; expected a model written by `duramesh kws train --out FILE`")
         try:
-            arrays = read_arrays(path, "model")
+            arrays = read_arrays(path, "model", _ARRAYS)
             for name in [name for name in arrays if name.startswith("weights")]:
                 arrays[name] = arrays[name] / 127.0
             return cls(
@@ -146,14 +148,26 @@ class KwsModel:
                 arrays["mean"],
                 arrays["spread"],
                 float(arrays["limit"]),
-                json.loads(str(arrays["card"])),
+                typed(dict[str, Any], from_json(str(arrays["card"])), "card"),
             )
         except ArchiveError as error:
             raise NetworkError(str(error)) from None
-        except KeyError as error:
-            raise NetworkError(f"{path}: no array {error}; expected a model written by `KwsModel.save`") from None
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise NetworkError(f"{path}: {error}") from None
+
+
+#: What a model's file holds.
+_ARRAYS = {
+    "full_scale": ArraySpec("f8", ("layers",)),
+    "activation": ArraySpec("U", ("layers",)),
+    "weights*": ArraySpec("i1", (None, None), -127, 127),
+    "rows": ArraySpec("i u", ("inputs",)),
+    "mean": ArraySpec("f8", ("inputs",)),
+    "spread": ArraySpec("f8", ("inputs",)),
+    "limit": ArraySpec("f8"),
+    "labels": ArraySpec("U", ("labels",)),
+    "card": ArraySpec("U"),
+}
 
 
 def _in_order(network: FeedForwardNetwork, names: list[str]) -> FeedForwardNetwork:
