@@ -13,7 +13,7 @@ from cosim.files.json_text import from_json, to_json
 from cosim.files.typed import typed
 from cosim.graph.feed_forward import FeedForwardNetwork, NetworkError
 from cosim.workloads.kws.dataset import LABELS
-from cosim.workloads.kws.features import COEFFICIENTS, FRAMES
+from cosim.workloads.kws.features import COEFFICIENTS, FRAMES, MFCC_LIMIT
 
 __all__ = ["CHECKPOINT", "INPUTS", "KwsModel", "quantise"]
 
@@ -77,11 +77,11 @@ class KwsModel:
             )
         if np.min(self.rows) < 0 or np.max(self.rows) >= FRAMES * COEFFICIENTS:
             raise NetworkError(f"rows must be in 0 ... {FRAMES * COEFFICIENTS - 1}")
-        if not np.isfinite(self.mean).all():
-            raise NetworkError("mean must be finite numbers")
+        if not np.max(np.abs(self.mean)) <= MFCC_LIMIT:
+            raise NetworkError(f"mean must be in -{MFCC_LIMIT:.0f} ... {MFCC_LIMIT:.0f}, as the features are")
         scale = np.asarray(self.spread, np.float64) * self.limit
         if not (np.min(self.spread) > 0 and self.limit > 0 and np.isfinite(scale).all() and np.min(scale) > 1e-9):
-            raise NetworkError("spread and limit must be positive numbers, in units of the features (MFCC, up to 30)")
+            raise NetworkError("spread and limit must be positive numbers, as the features' are")
 
     def prepare(self, mfcc: NDArray) -> Floats:
         """Features -> network inputs: (clips, 49, 40) -> (clips, 1024) in [-1, 1].
@@ -137,7 +137,8 @@ class KwsModel:
         """
         path = Path(path)
         if not path.is_file():
-            raise NetworkError(f"{path}: no such file; expected a model written by `duramesh kws train --out FILE`")
+            what = "a folder" if path.is_dir() else "no such file"
+            raise NetworkError(f"{path}: {what}; expected a model written by `duramesh kws train --out FILE`")
         try:
             arrays = read_arrays(path, "model", _ARRAYS)
             for name in [name for name in arrays if name.startswith("weights")]:

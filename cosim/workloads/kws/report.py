@@ -225,10 +225,12 @@ class KwsReport(RunReport):
         self._print_figures(console)
 
     def _print_figures(self, console: Console) -> None:
-        share = self.chip_accuracy / self.software_accuracy if self.software_accuracy else float("nan")
+        software = f"{self.software_accuracy:.2%}"
+        if self.software_accuracy:
+            software += f"; the chip reaches {self.chip_accuracy / self.software_accuracy:.2%} of it"
         rows = [
             ("accuracy, chip", f"{self.chip_accuracy:.2%} of {len(self.clips)} clips ({self.data})"),
-            ("accuracy, software", f"{self.software_accuracy:.2%}; the chip reaches {share:.2%} of it"),
+            ("accuracy, software", software),
             (
                 "the paper's, on its data",
                 f"chip {PAPER_CHIP_ACCURACY:.2%}, software {PAPER_SOFTWARE_ACCURACY:.2%}, "
