@@ -278,6 +278,21 @@ class TrainingSet:
     feature_error: NDArray[np.float32]
     synthetic: NDArray[np.bool_]
 
+    def expect_trainable(self) -> None:
+        """See that there is something of everything that a training takes.
+
+        Raises
+        ------
+        DatasetError
+        """
+        for there, what in (
+            (not self.validation.all(), "clip to train on (split 0)"),
+            (self.validation.any(), "clip to validate with (split 1)"),
+            (any(len(piece) >= FRAMES for piece in self.noise), "background recording to make silence of"),
+        ):
+            if not there:
+                raise DatasetError(f"the training data have no {what}; give all of Speech Commands or of its features")
+
     def mfcc(self, rows: NDArray) -> NDArray[np.float32]:
         """Features of the chosen clips in MFCC units, (rows, 49, 40)."""
         return self.codes[rows].astype(np.float32) * np.float32(CODE)

@@ -310,6 +310,22 @@ def test_bad_prepared_features(tmp_path, changes, message):
         load_training_set(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"split": np.ones(8, int)}, "no clip to train on"),
+        ({"split": np.zeros(8, int)}, "no clip to validate with"),
+        ({"noise_len": np.array([], int), "noise_logmel_i8": np.zeros((0, 40), np.int8)}, "no background recording"),
+    ],
+)
+def test_data_that_no_training_can_use(tmp_path, changes, message):
+    np.savez(tmp_path / "train.npz", **prepared())
+    load_training_set(tmp_path).expect_trainable()
+    np.savez(tmp_path / "train.npz", **prepared(**changes))
+    with pytest.raises(DatasetError, match=message):
+        load_training_set(tmp_path).expect_trainable()
+
+
 @pytest.mark.parametrize("size", [0, 100, -100])
 def test_prepared_features_that_are_cut_short(tmp_path, size):
     np.savez(tmp_path / "train.npz", **prepared())
