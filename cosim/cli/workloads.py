@@ -47,8 +47,12 @@ _SEED_DIGITS = 19
 @click.option(
     "--recording", type=FILE, help="Find words in a recording of any length; --audio, if given, only calibrates."
 )
-@click.option("--clips", type=click.IntRange(min=1), help="Classify N clips. Default: all, or 60 synthesised ones.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which chip, and which clips.")
+@click.option(
+    "--clips", type=click.IntRange(1, 1_000_000), help="Classify N clips. Default: all, or 60 synthesised ones."
+)
+@click.option(
+    "--seed", type=click.IntRange(0, (1 << 64) - 1), default=0, show_default=True, help="Which chip, and which clips."
+)
 @click.option("--ideal", is_flag=True, help="Analog part without noise or mismatch.")
 @DEVICES_OPTION
 @click.option(

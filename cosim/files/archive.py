@@ -45,7 +45,8 @@ class ArchiveError(UserError, ValueError):
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`: renamed to it when the block ends, removed if the block raises.
 
-    A folder that is missing is made.
+    A folder that is missing is made. A link stays one: what it points to is written. Devices and pipes, such as
+    ``/dev/null``, cannot be replaced: their own path is given.
 
     Raises
     ------
@@ -54,12 +55,15 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if path.is_dir():
         raise OutputError(f"{path} cannot be written: it is a folder; give the name of a file")
+    place = Path(os.path.realpath(path))
+    replaced = place.is_file() or not place.exists()
     # Two processes, or threads, may write the same file; a name may be as long as the file system takes.
-    part = path.with_name(f".{digest([path.name])}.{os.getpid()}.{threading.get_ident():x}.part")
+    part = place.with_name(f".{digest([place.name])}.{os.getpid()}.{threading.get_ident():x}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        os.replace(part, path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        yield part if replaced else place
+        if replaced:
+            os.replace(part, place)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:

@@ -11,27 +11,28 @@ different chips never mix, whatever happened to the folder. A frame's number key
 one run.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import cache, cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 import scipy
 from filelock import FileLock, Timeout
 from numpy.typing import ArrayLike, NDArray
 
-from analog_models.chip import AnalogChip, AnalogFileError
+from analog_models.chip import AnalogChip
 from cosim.calibration import CalibratedChip
 from cosim.engines.engine import Engine, RunInterrupted
 from cosim.engines.results import Results, ResultsError
 from cosim.files.archive import ArchiveError, write_text
 from cosim.files.digest import digest
-from cosim.files.errors import UserError
+from cosim.files.errors import OutputError, UserError
+from cosim.files.json_text import JsonError, from_json, to_json
+from cosim.files.typed import typed
 from cosim.program import Program, ProgramError
 
 __all__ = ["CHUNK", "Checkpoint", "CheckpointError", "ResumableEngine", "code_digest"]
@@ -110,7 +111,7 @@ class Checkpoint:
                 raise CheckpointError(
                     f"{self.folder} holds {foreign[0]}, but no checkpoint.json; expected an empty or a new folder"
                 )
-            write_text(path, json.dumps({"format": _FORMAT, "version": _VERSION, "run": self._run}, indent=1) + "\n")
+            write_text(path, to_json(asdict(_Header(_FORMAT, _VERSION, self._run)), indent=1) + "\n")
             return
         theirs = _read(path)
         changed = [name for name in {**theirs, **self._run} if theirs.get(name) != self._run.get(name)]
@@ -128,7 +129,7 @@ class Checkpoint:
         place = self.folder / "chip"
         try:
             return CalibratedChip.load(place)
-        except (ArchiveError, AnalogFileError, ProgramError, OSError):
+        except (ArchiveError, ProgramError, OSError):
             made = make()
         with _usable(place):
             made.save(place)
@@ -138,7 +139,7 @@ class Checkpoint:
         """Folder for results of these inputs on the kept chip."""
         with _usable(self.folder):
             chip = [path.read_bytes() for path in sorted((self.folder / "chip").glob("*.npz"))]
-            key = digest([json.dumps(self._run, sort_keys=True), *chip, str(codes.shape), codes.tobytes()])
+            key = digest([to_json(self._run, sort_keys=True), *chip, str(codes.shape), codes.tobytes()])
             place = self.folder / "results" / key
             place.mkdir(parents=True, exist_ok=True)
         return place
@@ -149,6 +150,8 @@ def _usable(path: Path) -> Iterator[None]:
     """What the system refuses there is told as a fault of the checkpoint."""
     try:
         yield
+    except OutputError:
+        raise
     except OSError as error:
         raise CheckpointError(
             f"{error.filename or path} cannot be used ({error.strerror or error}); it should be a part of a checkpoint "
@@ -267,13 +270,21 @@ def _shifted(progress: Callable[[int, int], None], before: int, total: int) -> C
     return lambda done, _: progress(before + done, total)
 
 
-def _read(path: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Header:
+    """What `checkpoint.json` holds."""
+
+    format: str
+    version: int
+    run: Mapping[str, str]
+
+
+def _read(path: Path) -> Mapping[str, str]:
+    """The run that a folder belongs to."""
     try:
-        content = json.loads(path.read_text())
-        if content["format"] != _FORMAT or content["version"] != _VERSION:
-            raise ValueError(f"{content['format']!r}, version {content['version']}")
-        return dict(content["run"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path} is no checkpoint of this version ({type(error).__name__}: {error}); give another folder"
-        ) from None
+        header = typed(_Header, from_json(path.read_bytes()))
+        if (header.format, header.version) != (_FORMAT, _VERSION):
+            raise JsonError(f"{header.format}, version {header.version}")
+    except (OSError, JsonError) as error:
+        raise CheckpointError(f"{path} is no checkpoint of this version ({error}); give another folder") from None
+    return header.run

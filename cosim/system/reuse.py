@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from cosim.engines.rtl.cache import cached
 from cosim.files.digest import digest
+from cosim.files.errors import UserError
 from cosim.system.checkpoint import code_digest
 
 __all__ = ["reused"]
@@ -57,7 +58,7 @@ def reused(
         _drop_others(entry)
         try:
             return load(entry)  # what was just made as well: the first run takes what later ones will
-        except (ValueError, LookupError, TypeError, OSError):
+        except (UserError, OSError):
             shutil.rmtree(entry, ignore_errors=True)
     return made[0] if made else make()
 

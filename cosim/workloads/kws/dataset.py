@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analog_models.npz import ArraySpec, NpzError, check_arrays
 from cosim.files.archive import ArchiveError, read_arrays
 from cosim.files.errors import UserError
 from cosim.workloads.kws.features import (
@@ -277,6 +278,21 @@ class TrainingSet:
     feature_error: NDArray[np.float32]
     synthetic: NDArray[np.bool_]
 
+    def expect_trainable(self) -> None:
+        """See that there is something of everything that a training takes.
+
+        Raises
+        ------
+        DatasetError
+        """
+        for there, what in (
+            (not self.validation.all(), "clip to train on (split 0)"),
+            (self.validation.any(), "clip to validate with (split 1)"),
+            (any(len(piece) >= FRAMES for piece in self.noise), "background recording to make silence of"),
+        ):
+            if not there:
+                raise DatasetError(f"the training data have no {what}; give all of Speech Commands or of its features")
+
     def mfcc(self, rows: NDArray) -> NDArray[np.float32]:
         """Features of the chosen clips in MFCC units, (rows, 49, 40)."""
         return self.codes[rows].astype(np.float32) * np.float32(CODE)
@@ -311,32 +327,42 @@ def load_training_set(path: Path | str) -> TrainingSet:
     return _from_folder(path)
 
 
+#: What a file of features holds; what else is in it is passed over.
+_ARRAYS = {
+    "x": ArraySpec("i1", ("clips", FRAMES, COEFFICIENTS)),
+    "y": ArraySpec("i u", ("clips",), 0, len(LABELS) - 1),
+    "split": ArraySpec("i u", ("clips",), 0, 1),
+    "labels": ArraySpec("U", (len(LABELS),)),
+    "noise_logmel_i8": ArraySpec("i1", (None, COEFFICIENTS)),
+    "noise_len": ArraySpec("i u", ("recordings",), FRAMES, 1 << 32),
+    "noise_scale": ArraySpec("f", (), -10, 10),
+    "noise_offset": ArraySpec("f", (), -100, 100),
+    "resid_std": ArraySpec("f", (COEFFICIENTS,), 0, 2 * MFCC_LIMIT),
+}
+
+
 def _from_features(path: Path) -> TrainingSet:
-    wanted = ("x", "y", "split", "labels", "noise_logmel_i8", "noise_len", "noise_scale", "noise_offset", "resid_std")
     try:
         arrays = read_arrays(path, "features")
+        check_arrays({name: array for name, array in arrays.items() if name in _ARRAYS}, _ARRAYS)
     except ArchiveError as error:
         raise DatasetError(str(error)) from None
-    missing = [name for name in wanted if name not in arrays]
-    if missing:
-        raise DatasetError(f"{path}: no array {', '.join(missing)}; expected {', '.join(wanted)}")
-    codes, labels, split = arrays["x"], arrays["y"].astype(np.int64), arrays["split"]
-    if codes.shape != (len(labels), FRAMES, COEFFICIENTS) or codes.dtype != np.int8 or split.shape != labels.shape:
-        raise DatasetError(
-            f"{path}: x is {codes.dtype} {codes.shape}, y {labels.shape}, split {split.shape}; "
-            f"expected int8 (clips, {FRAMES}, {COEFFICIENTS}), (clips,), (clips,)"
-        )
+    except NpzError as error:
+        raise DatasetError(f"{path} holds other features than expected: {error}") from None
+    labels = arrays["y"].astype(np.int64)
     names = [str(name) for name in arrays["labels"]]
-    if set(names) != set(LABELS):
-        raise DatasetError(f"{path}: labels are {names}, expected {list(LABELS)}")
+    if sorted(names) != sorted(LABELS):
+        raise DatasetError(f"{path}: labels are {names}, expected each of {list(LABELS)} once, in any order")
     mel = (arrays["noise_logmel_i8"] * arrays["noise_scale"] + arrays["noise_offset"]).astype(np.float32)
     ends = np.cumsum(arrays["noise_len"])
-    if ends[-1] != len(mel):
-        raise DatasetError(f"{path}: noise_len sums to {ends[-1]}, but noise_logmel_i8 has {len(mel)} frames")
+    if sum(arrays["noise_len"].tolist()) != len(mel):
+        raise DatasetError(
+            f"{path}: noise_len sums to {arrays['noise_len'].sum()}, but noise_logmel_i8 has {len(mel)} frames"
+        )
     return TrainingSet(
-        codes,
+        arrays["x"],
         np.array([LABELS.index(name) for name in names])[labels],
-        split == 1,
+        arrays["split"] == 1,
         tuple(np.split(mel, ends[:-1])),
         arrays["resid_std"].astype(np.float32),
         np.zeros(len(labels), bool),

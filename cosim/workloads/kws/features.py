@@ -111,7 +111,9 @@ def read_sound(path: Path | str) -> Sound:
             expected = _declared_frames(path) or file.frames
             samples = file.read(dtype="float64", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path}: not a readable sound file ({error}); expected WAV, FLAC or MP3") from None
+        raise AudioError(
+            f"{path}: not a readable sound file ({error.error_string}); expected WAV, FLAC or MP3"
+        ) from None
     if not len(samples):
         raise AudioError(f"{path}: holds no samples; record it anew")
     if len(samples) < expected:

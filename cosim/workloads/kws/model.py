@@ -1,6 +1,5 @@
 """The keyword-spotting model: normalisation and pruning of the features, and the network that the chip runs."""
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,10 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.npz import ArraySpec
 from cosim.files.archive import ArchiveError, read_arrays, replacing
+from cosim.files.json_text import from_json, to_json
+from cosim.files.typed import typed
 from cosim.graph.feed_forward import FeedForwardNetwork, NetworkError
 from cosim.workloads.kws.dataset import LABELS
-from cosim.workloads.kws.features import COEFFICIENTS, FRAMES
+from cosim.workloads.kws.features import COEFFICIENTS, FRAMES, MFCC_LIMIT
 
 __all__ = ["CHECKPOINT", "INPUTS", "KwsModel", "quantise"]
 
@@ -75,11 +77,11 @@ class KwsModel:
             )
         if np.min(self.rows) < 0 or np.max(self.rows) >= FRAMES * COEFFICIENTS:
             raise NetworkError(f"rows must be in 0 ... {FRAMES * COEFFICIENTS - 1}")
-        if not np.isfinite(self.mean).all():
-            raise NetworkError("mean must be finite numbers")
+        if not np.max(np.abs(self.mean)) <= MFCC_LIMIT:
+            raise NetworkError(f"mean must be in -{MFCC_LIMIT:.0f} ... {MFCC_LIMIT:.0f}, as the features are")
         scale = np.asarray(self.spread, np.float64) * self.limit
         if not (np.min(self.spread) > 0 and self.limit > 0 and np.isfinite(scale).all() and np.min(scale) > 1e-9):
-            raise NetworkError("spread and limit must be positive numbers, in units of the features (MFCC, up to 30)")
+            raise NetworkError("spread and limit must be positive numbers, as the features' are")
 
     def prepare(self, mfcc: NDArray) -> Floats:
         """Features -> network inputs: (clips, 49, 40) -> (clips, 1024) in [-1, 1].
@@ -117,7 +119,7 @@ class KwsModel:
             "spread": self.spread,
             "limit": np.array(self.limit),
             "labels": np.array(self.labels),
-            "card": np.array(json.dumps(self.card)),
+            "card": np.array(to_json(self.card)),
         }
         with replacing(Path(path)) as part, part.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
@@ -135,9 +137,10 @@ class KwsModel:
         """
         path = Path(path)
         if not path.is_file():
-            raise NetworkError(f"{path}: no such file; expected a model written by `duramesh kws train --out FILE`")
+            what = "a folder" if path.is_dir() else "no such file"
+            raise NetworkError(f"{path}: {what}; expected a model written by `duramesh kws train --out FILE`")
         try:
-            arrays = read_arrays(path, "model")
+            arrays = read_arrays(path, "model", _ARRAYS)
             for name in [name for name in arrays if name.startswith("weights")]:
                 arrays[name] = arrays[name] / 127.0
             return cls(
@@ -146,14 +149,26 @@ class KwsModel:
                 arrays["mean"],
                 arrays["spread"],
                 float(arrays["limit"]),
-                json.loads(str(arrays["card"])),
+                typed(dict[str, Any], from_json(str(arrays["card"])), "card"),
             )
         except ArchiveError as error:
             raise NetworkError(str(error)) from None
-        except KeyError as error:
-            raise NetworkError(f"{path}: no array {error}; expected a model written by `KwsModel.save`") from None
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise NetworkError(f"{path}: {error}") from None
+
+
+#: What a model's file holds.
+_ARRAYS = {
+    "full_scale": ArraySpec("f8", ("layers",)),
+    "activation": ArraySpec("U", ("layers",)),
+    "weights*": ArraySpec("i1", (None, None), -127, 127),
+    "rows": ArraySpec("i u", ("inputs",)),
+    "mean": ArraySpec("f8", ("inputs",)),
+    "spread": ArraySpec("f8", ("inputs",)),
+    "limit": ArraySpec("f8"),
+    "labels": ArraySpec("U", ("labels",)),
+    "card": ArraySpec("U"),
+}
 
 
 def _in_order(network: FeedForwardNetwork, names: list[str]) -> FeedForwardNetwork:

@@ -1,6 +1,5 @@
 """What a keyword-spotting run found out: numbers for machines, a table and pictures for people."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from cosim.engines.results import describe_speed
 from cosim.files.archive import write_text
+from cosim.files.json_text import to_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -141,7 +141,7 @@ class RunReport:
 
     def write_json(self, path: Path, files: Mapping[str, str]) -> None:
         """Write `to_json` into a file."""
-        write_text(path, json.dumps(self.to_json(files), indent=2) + "\n")
+        write_text(path, to_json(self.to_json(files), indent=2) + "\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,10 +225,12 @@ class KwsReport(RunReport):
         self._print_figures(console)
 
     def _print_figures(self, console: Console) -> None:
-        share = self.chip_accuracy / self.software_accuracy if self.software_accuracy else float("nan")
+        software = f"{self.software_accuracy:.2%}"
+        if self.software_accuracy:
+            software += f"; the chip reaches {self.chip_accuracy / self.software_accuracy:.2%} of it"
         rows = [
             ("accuracy, chip", f"{self.chip_accuracy:.2%} of {len(self.clips)} clips ({self.data})"),
-            ("accuracy, software", f"{self.software_accuracy:.2%}; the chip reaches {share:.2%} of it"),
+            ("accuracy, software", software),
             (
                 "the paper's, on its data",
                 f"chip {PAPER_CHIP_ACCURACY:.2%}, software {PAPER_SOFTWARE_ACCURACY:.2%}, "

@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.config import AnalogConfig
+from analog_models.npz import ArraySpec, check_arrays
 from cosim.calibration import STEPS, CalibratedChip, Step, calibrate
 from cosim.compiler import MappingOptions
 from cosim.engines.engine import Engine
 from cosim.engines.results import Results
-from cosim.files.archive import read_archive, write_archive
+from cosim.files.archive import ArchiveError, load_archive, write_archive
 from cosim.files.digest import digest
+from cosim.files.typed import typed
 from cosim.program import Program
 from cosim.system.checkpoint import code_digest
 from cosim.system.reuse import reused
-from cosim.workloads.kws.dataset import Clip, DatasetError, clip_features, find_clips, load_training_set
-from cosim.workloads.kws.features import mfcc
+from cosim.workloads.kws.dataset import LABELS, Clip, DatasetError, clip_features, find_clips, load_training_set
+from cosim.workloads.kws.features import COEFFICIENTS, FRAMES, MFCC_LIMIT, mfcc
 from cosim.workloads.kws.model import KwsModel, quantise
 from cosim.workloads.kws.remarks import Remarks
 from cosim.workloads.kws.report import KwsReport
@@ -107,9 +109,26 @@ class ClipSet:
             If the file is damaged, or of another version.
         FileNotFoundError
         """
-        meta, arrays = read_archive(path, _FORMAT, _VERSION)
-        names, remarks = (tuple(meta[key]) for key in ("names", "remarks"))
-        return cls(meta["source"], names, arrays["labels"], arrays["features"], remarks)
+        return load_archive(path, _FORMAT, _VERSION, _clips_from_parts, ArchiveError)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a file has of clips beside arrays."""
+
+    source: str
+    names: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def _clips_from_parts(meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> ClipSet:
+    header = typed(_Header, meta)
+    schema = {
+        "labels": ArraySpec("i8", ("clips",), 0, len(LABELS) - 1),
+        "features": ArraySpec("f8", ("clips", FRAMES, COEFFICIENTS), -MFCC_LIMIT, MFCC_LIMIT),
+    }
+    check_arrays(arrays, schema, clips=len(header.names))
+    return ClipSet(header.source, header.names, arrays["labels"], arrays["features"], header.remarks)
 
 
 def load_clips(audio: Path | None = None, count: int | None = None, seed: int = 0) -> ClipSet:

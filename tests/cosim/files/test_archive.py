@@ -85,8 +85,8 @@ def test_replacing_keeps_the_old_file_when_writing_fails(tmp_path: Path) -> None
 def test_text_is_utf8_and_whole(tmp_path: Path) -> None:
     write_text(tmp_path / "text", "µs\n")
     assert (tmp_path / "text").read_bytes() == "µs\n".encode()
-    with pytest.raises(FileNotFoundError):
-        write_text(tmp_path / "no folder" / "text", "")
+    write_text(tmp_path / "new folder" / "text", "")
+    assert (tmp_path / "new folder" / "text").is_file()
 
 
 def test_another_kind_or_version_is_refused(path: Path) -> None:
@@ -178,3 +178,24 @@ def test_a_missing_file_is_no_damaged_one(tmp_path: Path) -> None:
     ):
         with pytest.raises(FileNotFoundError):
             read()
+
+
+def test_a_device_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    device = tmp_path / "device"
+    device.symlink_to(os.devnull)
+    write_text(device, "nothing")
+    write_archive(device, KIND, VERSION, META, ARRAYS)
+    assert device.is_symlink()
+    assert Path(os.devnull).is_char_device()
+    assert [item.name for item in tmp_path.iterdir()] == ["device"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_a_link(tmp_path: Path, there: bool) -> None:
+    (tmp_path / "folder").mkdir()
+    if there:
+        (tmp_path / "folder" / "file").write_text("before")
+    (tmp_path / "link").symlink_to(tmp_path / "folder" / "file")
+    write_text(tmp_path / "link", "after")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "folder" / "file").read_text() == "after"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from cosim.files.errors import UserError
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 from cosim.workloads.kws.dataset import CODE, LABELS, TrainingSet
 from cosim.workloads.kws.model import KwsModel, quantise
@@ -25,7 +26,11 @@ from cosim.workloads.kws.training.data import (
 from cosim.workloads.kws.training.recipes import CHIP_NOISE, RECIPES, Noise, Recipe
 from cosim.workloads.kws.training.students import Student, Teacher, fast_products
 
-__all__ = ["Outcome", "Pupil", "Trainer", "noisy_accuracy", "train"]
+__all__ = ["DeviceError", "Outcome", "Pupil", "Trainer", "noisy_accuracy", "train"]
+
+
+class DeviceError(UserError, ValueError):
+    """PyTorch cannot compute where it should; the message says why."""
 
 
 class Trainer:
@@ -267,6 +272,18 @@ class Outcome:
     spoken: float
 
 
+def _device(name: str | None) -> torch.device:
+    """The device of that name, tried out."""
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).add(1).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # whatever PyTorch has for it
+        reason = str(error).partition("\n")[0]
+        raise DeviceError(f"PyTorch cannot use the device {name!r} ({reason}); try cpu") from None
+    return device
+
+
 def train(
     data: TrainingSet,
     recipe: str | Recipe = "best",
@@ -300,6 +317,10 @@ def train(
     ------
     ValueError
         On an unknown recipe or no seed.
+    DatasetError
+        If the data lack a split, or background noise.
+    DeviceError
+        If PyTorch cannot use the device.
     """
     if not seeds:
         raise ValueError("no seed given; expected at least one")
@@ -309,12 +330,12 @@ def train(
         name, recipe = recipe, RECIPES[recipe]
     else:
         name = next((key for key, known in RECIPES.items() if known == recipe), "custom")
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    data.expect_trainable()
+    place = _device(device)
     if recipe.speech:
         say(f"speaking {recipe.speech} training clips")
         data = add_speech(data, recipe.speech)
-    trainer = Trainer(data, recipe, torch.device(device), say)
+    trainer = Trainer(data, recipe, place, say)
     spoken, spoken_labels = spoken_clips()
 
     teachers = [trainer.teacher(seeds[0] + index) for index in range(recipe.teachers)]

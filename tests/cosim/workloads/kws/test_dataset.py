@@ -285,8 +285,21 @@ def test_prepared_features(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"split": None}, "no array split"),
-        ({"x": np.zeros((8, 49, 39), np.int8)}, r"expected int8 \(clips, 49, 40\)"),
+        ({"split": None}, "array 'split' is missing"),
+        ({"x": np.zeros((8, 49, 39), np.int8)}, r"array 'x' has shape \(8, 49, 39\); expected \(8, 49, 40\)"),
+        ({"x": np.zeros((8, 49, 40))}, "array 'x' holds float64; expected i1"),
+        ({"x": np.zeros(8, np.int8)}, "array 'x' has shape"),
+        ({"y": np.full(8, 12)}, "array 'y' spans 12 to 12; expected 0 to 11"),
+        ({"y": np.full(8, -1)}, "array 'y' spans -1 to -1"),
+        ({"y": np.zeros(7, int)}, "array 'y' has shape"),
+        ({"y": np.full(8, "yes")}, "array 'y' holds"),
+        ({"split": np.full(8, 2)}, "array 'split' spans 2 to 2"),
+        ({"labels": np.array(LABELS[:11])}, "array 'labels' has shape"),
+        ({"labels": np.array([*LABELS[:11], "yes"])}, "labels are"),
+        ({"noise_len": np.array([], int)}, "noise_len sums to 0"),
+        ({"noise_len": np.array([151, -1])}, "array 'noise_len' spans -1 to 151"),
+        ({"noise_scale": np.float32("nan")}, "array 'noise_scale' has numbers that are not finite"),
+        ({"resid_std": np.full(39, 0.2)}, "array 'resid_std' has shape"),
         ({"labels": np.array([*LABELS[:11], "maybe"])}, "labels are"),
         ({"noise_len": np.array([90, 61])}, "noise_len sums to 151"),
     ],
@@ -295,6 +308,22 @@ def test_bad_prepared_features(tmp_path, changes, message):
     np.savez(tmp_path / "train.npz", **prepared(**changes))
     with pytest.raises(DatasetError, match=message):
         load_training_set(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"split": np.ones(8, int)}, "no clip to train on"),
+        ({"split": np.zeros(8, int)}, "no clip to validate with"),
+        ({"noise_len": np.array([], int), "noise_logmel_i8": np.zeros((0, 40), np.int8)}, "no background recording"),
+    ],
+)
+def test_data_that_no_training_can_use(tmp_path, changes, message):
+    np.savez(tmp_path / "train.npz", **prepared())
+    load_training_set(tmp_path).expect_trainable()
+    np.savez(tmp_path / "train.npz", **prepared(**changes))
+    with pytest.raises(DatasetError, match=message):
+        load_training_set(tmp_path).expect_trainable()
 
 
 @pytest.mark.parametrize("size", [0, 100, -100])

@@ -45,24 +45,27 @@ def scores(*rows: tuple[str, float]) -> np.ndarray:
     return table
 
 
-def test_a_run_of_windows_is_one_word():
+def test_peaks_are_words():
     found = spot(
         scores(
             ("_silence_", 0.9),
-            *(("yes", 0.5), ("yes", 0.8), ("yes", 0.7)),
-            ("no", 0.4),  # not sure enough
-            *(("_unknown_", 0.9), ("_silence_", 0.9)),
-            *(("yes", 0.9), ("stop", 0.7)),
+            *(("yes", 0.5), ("yes", 0.8), ("yes", 0.8), ("yes", 0.3), ("yes", 0.7)),  # said twice
+            ("no", 0.3),  # not sure enough
+            *(("_unknown_", 0.9), ("stop", 0.7)),
         ),
         LABELS,
     )
-    assert [(word.word, word.start_s, word.time_s, word.end_s) for word in found] == [
-        ("yes", 0.1, 0.2, 0.3),
-        ("yes", 0.7, 0.7, 0.7),
-        ("stop", 0.8, 0.8, 0.8),
-    ]
-    assert found[0].score == 0.8
+    assert [(word.word, word.score) for word in found] == [("yes", 0.8), ("yes", 0.7), ("stop", 0.7)]
+    assert [word.time_s for word in found] == pytest.approx([0.2, 0.5, 0.8])
+    assert all(word.start_s <= word.time_s <= word.end_s for word in found)
+    assert found[-1].end_s == pytest.approx(0.8), "the last window"
     assert spot(np.full((1, 12), 1 / 12), LABELS) == ()
+
+
+def test_a_word_that_loses_at_its_peak_is_none():
+    table = scores(("no", 0.5), ("no", 0.5))
+    table[:, LABELS.index("go")] = 0.45
+    assert [word.word for word in spot(table, LABELS)] == ["no"]
 
 
 def test_scores_are_shares_and_a_single_window_does_not_decide():

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 from cosim.workloads.kws.dataset import LABELS, UNKNOWN  # noqa: E402
 from cosim.workloads.kws.training.data import validation_clips  # noqa: E402
 from cosim.workloads.kws.training.recipes import RECIPES, Noise  # noqa: E402
-from cosim.workloads.kws.training.trainer import Pupil, Trainer, noisy_accuracy, train  # noqa: E402
+from cosim.workloads.kws.training.trainer import DeviceError, Pupil, Trainer, noisy_accuracy, train  # noqa: E402
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)  # small work: more threads only wait for each other
@@ -30,6 +30,12 @@ def test_short_training_learns_and_repeats(data):
     assert set(model.card["validation"]) == {"1", "2"}
     again, _ = train(data, SHORT, seeds=[1], device="cpu", say=lambda _: None)
     assert np.array_equal(again.network.layers[0].weights, outcomes[0].model.network.layers[0].weights)
+
+
+@pytest.mark.parametrize("device", ["toaster", "cuda:99", "meta"])
+def test_a_device_that_cannot_be_used(data, device):
+    with pytest.raises(DeviceError, match=f"PyTorch cannot use the device '{device}'"):
+        train(data, SHORT, seeds=[1], device=device, say=lambda _: None)
 
 
 def test_teachers_and_synthesised_clips_take_part(data):
