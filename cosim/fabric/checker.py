@@ -100,7 +100,7 @@ def check_mesh(derivation: Derivation) -> None:
     seen: set[tuple] = set()
     for cycle, state in zip(derivation.changes, derivation.states, strict=True):
         sending = _sending(derivation, cycle)
-        key = (tuple(sorted((tile, *fields.values()) for tile, fields in state.settings.items())), tuple(sending))
+        key = (id(state), tuple(sending))
         if key in seen:
             continue  # frames repeat
         seen.add(key)
@@ -151,8 +151,7 @@ def _sending(derivation: Derivation, change: int) -> dict[int, str]:
     index = bisect_right(changes, change)
     until = changes[index] if index < len(changes) else derivation.end
     names = derivation.config.floorplan.domains
-    pulses = (pulse for pulse in derivation.pulses if pulse.start < until and max(pulse.stop, pulse.start + 1) > change)
-    return {pulse.ilp: f"ILP {names[pulse.ilp]}" for pulse in pulses}
+    return {ilp: f"ILP {names[ilp]}" for ilp in derivation.sending(change, until)}
 
 
 def _check_pointers(derivation: Derivation) -> None:

@@ -26,7 +26,17 @@ __all__ = [
 
 
 class ScheduleError(UserError, ValueError):
-    """A program whose events do not make sense; the message names unit and cycle."""
+    """A program whose events do not make sense; the message names unit and cycle.
+
+    Members
+    -------
+    legal_until : int or None
+        What issues up to this cycle makes sense, if that is known.
+    """
+
+    def __init__(self, message: str, legal_until: int | None = None) -> None:
+        super().__init__(message)
+        self.legal_until = legal_until
 
 
 @dataclass(frozen=True)
