@@ -54,9 +54,13 @@ class Derivation:
         Cycle to which levels are followed; what is high then goes on, and ends in no event.
     left : mapping of tile index to {bank: fields}
         Banks at the start: a run leaves them as they are when it ends. By default as after reset, all zeros.
+    tolerant : bool
+        A unit that leaves its program is taken to halt there, as it does on the chip; otherwise it is an error.
 
     Members
     -------
+    strays : dict of Unit to TimelineError
+        Units that leave their program, and how.
     timelines : dict of Unit to Timeline
         Of `units`, and of tiles in `left` that run nothing.
     banks : dict of tile index to {bank: fields}
@@ -85,8 +89,10 @@ class Derivation:
         limit: int,
         end: int,
         left: Banks | None = None,
+        tolerant: bool = False,
     ) -> None:
         self.config, self.masks = config, masks
+        self.tolerant, self.strays = tolerant, dict[Unit, TimelineError]()
         self.limit, self.end = limit, end
         self.left = left or {}
         self.mesh = Mesh(config)
@@ -100,6 +106,9 @@ class Derivation:
         try:
             return run(words, unit.kind, self.config, self.limit)
         except TimelineError as error:
+            if self.tolerant:
+                self.strays[unit] = error
+                return Timeline(error.issues, error.cycle)
             raise ScheduleError(f"{unit} {error}", error.cycle - 1) from None
 
     def writes(self, unit: Unit, bank: str) -> tuple[Issue, ...]:
