@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cosim.cli.outputs import check_outputs
 from cosim.cli.shared import FILE, OUTPUT, OUTPUT_FILE
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ def asm(listing: Path, unit: str, preset: str, out: Path | None) -> None:
     from cosim.experiment.word_file import assemble_units, format_words
     from rtl.config import preset as config
 
-    check_outputs()
     units = assemble_units(_text(listing), config(preset), str(listing), _unit(unit))
     _print_or_write(format_words(units), out)
 
@@ -52,7 +50,6 @@ def disasm(words: Path, unit: str, preset: str, out: Path | None) -> None:
     from cosim.experiment.word_file import disassemble_units, read_words
     from rtl.config import preset as config
 
-    check_outputs()
     _print_or_write(disassemble_units(read_words(words, config(preset), _unit(unit))), out)
 
 
@@ -96,7 +93,6 @@ def view(program: Path | None, out: Path | None, show: bool | None) -> None:
     from cosim.files.archive import write_text
     from cosim.view import load_view, page, shipped_view
 
-    check_outputs()
     if out and out.suffix != ".html":
         raise click.ClickException(f"{out}: the page is HTML, end the name in .html")
     shown = load_view(program) if program else shipped_view()

@@ -12,8 +12,7 @@ import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
 from cosim.cli.numbers import Numbers
-from cosim.cli.outputs import check_outputs
-from cosim.cli.shared import FILE, OUTPUT, Task, new_console, new_progress
+from cosim.cli.shared import FILE, OUTPUT, OUTPUT_OR_PRINTED, Task, new_console, new_progress
 
 if TYPE_CHECKING:
     from cosim.engines.engine import Progress
@@ -53,12 +52,9 @@ class _Files:
         return str(self.timeline) == "-"
 
     def check(self) -> None:
-        """See before the work that all of them can be written."""
+        """See before the work that all of them are of a kind that can be written."""
         from cosim.experiment.report import SUFFIXES
 
-        for path in (*self.outputs, self.timeline, self.save, self.routes, self.waves):
-            if path and str(path) != "-" and not path.resolve().parent.is_dir():
-                raise click.ClickException(f"{path}: there is no folder {path.parent}")
         for path in self.outputs:
             if path.suffix not in SUFFIXES:
                 raise click.ClickException(f"{path}: no output format {path.suffix!r}; expected {', '.join(SUFFIXES)}")
@@ -105,9 +101,7 @@ class _Outcome:
 @click.option("--engine", type=click.Choice(["rtl", "golden", "twin"]), help="Default: the first that the file names.")
 @click.option("--against", type=click.Choice(["rtl", "golden", "twin"]), help="Run this engine as well, and compare.")
 @click.option("--out", "outputs", type=OUTPUT, multiple=True, help="Write the record: .npz, .json, .csv. Repeatable.")
-@click.option(
-    "--timeline", type=click.Path(path_type=Path, allow_dash=True), help="Write what happened when; - prints it."
-)
+@click.option("--timeline", type=OUTPUT_OR_PRINTED, help="Write what happened when; - prints it.")
 @click.option("--routes", type=OUTPUT, help="Draw what moves where, step by step, on the floorplan (SVG).")
 @click.option("--waves", type=OUTPUT, help="Write a waveform trace and a viewer's save file (RTL). [env: WAVES=1]")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Mismatch and noise, in place of the file's.")
@@ -144,7 +138,6 @@ def run(
 
     files = _Files(**paths)
     files.check()
-    check_outputs()
     if seed is not None and seeds is not None:
         raise click.UsageError("--seed and --seeds exclude each other; give one of them")
     file = load_experiment(experiment, seed=seed, devices=None if analog.preset else analog.devices)
