@@ -1,7 +1,7 @@
 """The command `duramesh run`."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -106,7 +106,9 @@ class _Outcome:
 @click.option("--waves", type=OUTPUT, help="Write a waveform trace and a viewer's save file (RTL). [env: WAVES=1]")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Mismatch and noise, in place of the file's.")
 @click.option("--seeds", type=Numbers(), help="Run once with each of these seeds, and show how far results spread.")
-@click.option("--cycles", type=click.IntRange(min=1), help="When units that still run are stopped, instead of the file's.")
+@click.option(
+    "--cycles", type=click.IntRange(min=1), help="When units that still run are stopped, instead of the file's."
+)
 @click.option(
     "--most-writes",
     type=click.IntRange(min=1),
@@ -154,7 +156,7 @@ def run(
     reports = [Report(done, record, file.asked) for done, record in outcome.done]
     files.write(reports)
     if traced := getattr(runner, "waves", None):
-        files.written += [traced, runner.save_file]  # type: ignore[attr-defined]
+        files.written.extend([traced, runner.save_file])  # type: ignore[attr-defined]
     _print(reports, files, as_json)
     if outcome.ended:
         click.echo(outcome.ended, err=True)

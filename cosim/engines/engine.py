@@ -62,9 +62,7 @@ class RunInterrupted(KeyboardInterrupt):
         as if it had been run so.
     """
 
-    def __init__(
-        self, results: Results | list[Record], partial: tuple[Experiment, Record] | None = None
-    ) -> None:
+    def __init__(self, results: Results | list[Record], partial: tuple[Experiment, Record] | None = None) -> None:
         super().__init__()
         self.results, self.partial = results, partial
 
@@ -86,6 +84,8 @@ class Watch:
 
     def __init__(self, progress: Progress | None = None) -> None:
         self._progress = progress
+        #: Whether a run has been told that it is to end.
+        self.over = False
         self._kept = False
         self._last = monotonic()
         self._handles = False
@@ -108,11 +108,17 @@ class Watch:
         self._kept = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def check(self, records: list[Record]) -> None:
+        """Between two experiments: a Ctrl-C since the last question ends the session after `records`."""
+        if self._kept:
+            raise RunInterrupted(records)
+
     def interrupted(self, done: int, total: int) -> bool:
         """Whether the run is to end, of which `done` cycles of `total` have gone by."""
         if self._progress is not None and monotonic() - self._last > _LOOK_S:
             self._progress(done, total)
             self._last = monotonic()
+        self.over = self._kept
         return self._kept
 
 

@@ -30,9 +30,7 @@ class ExperimentDerivation(Derivation):
         self._vectors = experiment.vectors if memory is None else dict(enumerate(memory))
         limit = experiment.cycles + 1  # what issues in the cycle of the stop still takes force
         end = limit + CONTROL_LATENCY
-        super().__init__(
-            experiment.config, experiment.units, experiment.masks, limit=limit, end=end, tolerant=tolerant
-        )
+        super().__init__(experiment.config, experiment.units, experiment.masks, limit=limit, end=end, tolerant=tolerant)
 
     def _longest(self, ilp: int, slot: int) -> int:
         vectors = self._vectors.get(ilp, ())

@@ -50,9 +50,7 @@ class ExperimentError(UserError, ValueError):
         The experiment with `cycles` reduced to those that could be run, and the record of that.
     """
 
-    def __init__(
-        self, message: str, part: tuple = (), partial: "tuple[Experiment, Record] | None" = None
-    ) -> None:
+    def __init__(self, message: str, part: tuple = (), partial: "tuple[Experiment, Record] | None" = None) -> None:
         super().__init__(message)
         self.part, self.partial = part, partial
 

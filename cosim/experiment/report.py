@@ -100,7 +100,9 @@ class Report:
         if self.stopped:
             others = f" and {len(self.stopped) - 1} more" if len(self.stopped) > 1 else ""
             ran = f"{self.stopped[0]}{others} still ran"
-            console.print(f"stopped        in cycle {self.experiment.cycles:,}, where {ran}; more cycles let them go on")
+            console.print(
+                f"stopped        in cycle {self.experiment.cycles:,}, where {ran}; more cycles let them go on"
+            )
 
     def _speed(self) -> str:
         speed = self.record.statistics.get("cycles_per_s")

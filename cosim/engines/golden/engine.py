@@ -27,6 +27,7 @@ from rtl.isa import CONTROL_LATENCY, UnitKind
 
 __all__ = ["GoldenEngine"]
 
+
 class GoldenEngine:
     """The fabric as specified, in Python; jumps from one cycle in which anything happens to the next.
 
@@ -76,12 +77,11 @@ class GoldenEngine:
                 check_experiment(experiment, self.config)
                 began = perf_counter()
                 run = _Run(memory, experiment, watch)
-                record = replace(
-                    run.record, statistics={**run.record.statistics, "wall_s": perf_counter() - began}
-                )
+                record = replace(run.record, statistics={**run.record.statistics, "wall_s": perf_counter() - began})
                 if run.stop < experiment.cycles:
                     raise RunInterrupted(records, (replace(experiment, cycles=run.stop), record))
                 records.append(record)
+                watch.check(records)
                 if progress is not None:
                     progress(len(records), len(experiments))
         return records

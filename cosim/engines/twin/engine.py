@@ -160,6 +160,7 @@ class TwinEngine:
                 if done.cycles < experiment.cycles:
                     raise RunInterrupted(records, (done, record))
                 records.append(record)
+                watch.check(records)
                 if progress is not None:
                     progress(len(records), len(experiments))
         return records
