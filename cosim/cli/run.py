@@ -178,7 +178,7 @@ def _perform(runner: Engine, experiments: "Sequence[Experiment]", what: str) -> 
 
     finished: list[Record] = []
     try:
-        with _display(what, len(experiments)) as (progress, cycles):
+        with _display(what, len(experiments), runner) as (progress, cycles):
             finished = runner.perform(experiments, progress=progress, cycles=cycles)
     except RunInterrupted as interrupted:
         finished, partial = interrupted.results, interrupted.partial  # type: ignore[assignment]
@@ -195,7 +195,7 @@ def _perform(runner: Engine, experiments: "Sequence[Experiment]", what: str) -> 
 
 
 @contextmanager
-def _display(what: str, runs: int) -> "Iterator[tuple[Progress, Progress]]":
+def _display(what: str, runs: int, runner: Engine) -> "Iterator[tuple[Progress, Progress]]":
     """(runs done, cycles done of one): a bar on a terminal; elsewhere, after a while, lines."""
     with new_progress() as bar:
         terminal = bar.console.is_terminal
@@ -209,6 +209,8 @@ def _display(what: str, runs: int) -> "Iterator[tuple[Progress, Progress]]":
         def cycles_done(count: int, total: int) -> None:
             nonlocal said
             text = f"{what}, run {done + 1} of {runs}" if runs > 1 else what
+            if size := getattr(runner, "waves_bytes", 0):
+                text += f", waves {size / 1e6:,.0f} MB"
             if task is not None:
                 task.describe(f"{text}, cycles", count, total)
             elif monotonic() - said > _SAY_S:
@@ -241,7 +243,8 @@ def _print(reports: "Sequence[Report]", files: _Files, as_json: bool) -> None:
         if len(reports) > 1:
             print_spread(reports, console)
     for path in files.written:
-        click.echo(f"wrote          {path}", err=as_json)
+        size = f" ({path.stat().st_size / 1e6:,.1f} MB)" if path.suffix in (".fst", ".vcd") else ""
+        click.echo(f"wrote          {path}{size}", err=as_json)
 
 
 def _compare(reports: "Sequence[Report]", other: Engine, chosen: str, against: str, quiet: bool) -> None:

@@ -107,7 +107,7 @@ def check_mesh(derivation: Derivation) -> None:
         try:
             state.check(sending)
         except IllegalRouteError as error:
-            raise IllegalRouteError(f"cycle {cycle}: {error}") from None
+            raise IllegalRouteError(f"cycle {cycle}: {error}", cycle) from None
 
 
 def check_sharing(derivation: Derivation) -> None:
@@ -138,7 +138,8 @@ def check_sharing(derivation: Derivation) -> None:
                 neighbour = "northern" if side == "share_north" else "southern"
                 raise ScheduleError(
                     f"{Unit(TILE, tile)} shares its capacitors in cycle {cycle} with a {neighbour} neighbour that "
-                    f"{'does not share back' if (tile, side) in partners else 'it has no capacitor switch to'}"
+                    f"{'does not share back' if (tile, side) in partners else 'it has no capacitor switch to'}",
+                    cycle,
                 )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cosim.fabric.events import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, Schedule, ScheduleError, Write
+from cosim.fabric.events import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, Schedule, ScheduleError, StrayError, Write
 from cosim.fabric.mesh_graph import Lanes, Mesh, MeshState, Place
 from cosim.fabric.pads import Store, sends, stores
 from cosim.fabric.timeline import Interval, Issue, Timeline, TimelineError, intervals, run
@@ -109,7 +109,7 @@ class Derivation:
             if self.tolerant:
                 self.strays[unit] = error
                 return Timeline(error.issues, error.cycle)
-            raise ScheduleError(f"{unit} {error}", error.cycle - 1) from None
+            raise StrayError(f"{unit} {error}", error.cycle) from None
 
     def writes(self, unit: Unit, bank: str) -> tuple[Issue, ...]:
         """The writes of one bank, after that which an earlier run left: it is in force from cycle 0 on."""
@@ -285,11 +285,15 @@ class Derivation:
             if not mine(unit, span.start):
                 continue
             if any(sorted_precharges.within(span.start, span.stop)):
-                raise ScheduleError(f"{unit} integrates in cycles {span.start}-{span.stop - 1} during its precharge")
+                raise ScheduleError(
+                    f"{unit} integrates in cycles {span.start}-{span.stop - 1} during its precharge", span.start
+                )
             latched = ("wp1", "wp2", "discharge", "capacitors", "share_north", "share_south")
             for issue in array[bisect_right(taking_force, span.start) : bisect_left(taking_force, span.stop)]:
                 if any(issue.fields[x] != span.fields[x] for x in latched):
-                    raise ScheduleError(f"{unit} changes its ARRAY bank in cycle {issue.in_force} while it integrates")
+                    raise ScheduleError(
+                        f"{unit} changes its ARRAY bank in cycle {issue.in_force} while it integrates", issue.in_force
+                    )
             if span.stop < self.end:
                 links = self.links(Place("rows", tile), span.start, span.stop)
                 yield Integrate(tile, span.start, span.stop, span.fields, self._bias(unit, span), links)
@@ -312,7 +316,7 @@ class Derivation:
         for store in self._stores(unit)[0]:
             issue = store.issue
             if store.opened is None:
-                raise ScheduleError(f"{unit} stores in cycle {issue.cycle} without an open window")
+                raise ScheduleError(f"{unit} stores in cycle {issue.cycle} without an open window", issue.cycle)
             if mine(unit, store.opened):
                 links = self.links(self.mesh.olp(unit.index), store.opened, issue.in_force)
                 seven_bits = bool(issue.fields["seven_bits"])

@@ -21,6 +21,7 @@ __all__ = [
     "Ramp",
     "Schedule",
     "ScheduleError",
+    "StrayError",
     "Write",
 ]
 
@@ -30,13 +31,19 @@ class ScheduleError(UserError, ValueError):
 
     Members
     -------
-    legal_until : int or None
-        What issues up to this cycle makes sense, if that is known.
+    cycle : int or None
+        In which cycle that shows, if it is one of the program's.
     """
 
-    def __init__(self, message: str, legal_until: int | None = None) -> None:
+    def __init__(self, message: str, cycle: int | None = None) -> None:
         super().__init__(message)
-        self.legal_until = legal_until
+        self.cycle = cycle
+
+
+class StrayError(ScheduleError):
+    """A unit leaves its program in `cycle`; until then all may be well."""
+
+    cycle: int
 
 
 @dataclass(frozen=True)

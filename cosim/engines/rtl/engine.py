@@ -1,7 +1,8 @@
 """Runs programs and experiments on the RTL, each run or session in a simulator process of its own."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cosim.engines.rtl.channel import Message
 from cosim.engines.rtl.icarus import build_icarus
 from cosim.engines.rtl.process import SimulatorProcess
 from cosim.engines.rtl.session import RtlSession
-from cosim.engines.rtl.waves import check_place, save_file, trace_file, write_save_file
+from cosim.engines.rtl.waves import check_place, part_of, save_file, trace_file, write_save_file
 from cosim.experiment import Experiment, Record
 from cosim.program import ChipImage, Program, ProgramError
 from rtl.config import ChipConfig, preset
@@ -34,8 +35,8 @@ class RtlEngine:
     waves : Path or None
         Write a waveform there, and a GTKWave save file beside it; the suffix of the trace format is added. If None, the
         environment variable ``WAVES=1`` asks for a file ``waves`` in the working directory. Several times slower.
-    waves_frames : (int, int) or None
-        First and last frame, by number, of a program that the waveform shows; by default all that happens.
+    waves_frames : collection of int, optional
+        Numbers of the frames of a program that the waveform shows; by default all that happens. Codes are the same.
     pause : float
         Chance that the host port holds back a beat in a cycle; changes no result, for verification.
     quiet : bool
@@ -59,7 +60,7 @@ class RtlEngine:
         config: ChipConfig | None = None,
         *,
         waves: Path | None = None,
-        waves_frames: tuple[int, int] | None = None,
+        waves_frames: Collection[int] | None = None,
         pause: float = 0.0,
         quiet: bool = False,
         timeout_s: float | None = None,
@@ -78,12 +79,23 @@ class RtlEngine:
             self._simulator = build(self.config, waves=waves is not None, quiet=quiet)
         self.waves = waves and trace_file(waves, f".{self._simulator.trace_format}")
         self._waves_frames = waves_frames
+        self._traced_by: int | None = None  # number of the process
         self._pause, self._timeout_s = pause, timeout_s
 
     @property
     def save_file(self) -> Path | None:
         """The viewer's save file of the waveform."""
         return self.waves and save_file(self.waves)
+
+    @property
+    def waves_bytes(self) -> int:
+        """Size of the waveform so far; it grows in steps of some megabytes."""
+        if not self.waves or self._traced_by is None:
+            return 0
+        for path in (part_of(self.waves, self._traced_by), self.waves):
+            with suppress(OSError):
+                return path.stat().st_size
+        return 0
 
     @property
     def build_effort(self) -> Effort | None:
@@ -112,7 +124,7 @@ class RtlEngine:
         image = ChipImage.of(image)
         if image.config != self.config:
             raise ProgramError("the program was compiled for another chip than the engine's; compile it for this one")
-        return RtlSession(
+        session = RtlSession(
             self._simulator,
             image,
             chip,
@@ -122,6 +134,8 @@ class RtlEngine:
             shown=self._waves_frames,
             timeout_s=self._timeout_s,
         )
+        self._traced_by = session.pid
+        return session
 
     def run(
         self,
@@ -218,6 +232,7 @@ class RtlEngine:
         if self.waves:
             write_save_file(self.waves, self.config, units)
         process = SimulatorProcess(self._simulator, trace=self.waves, timeout_s=self._timeout_s)
+        self._traced_by = process.pid
         records: list[Record] = []
         try:
             with Watch(cycles) as watch:

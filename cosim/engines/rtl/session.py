@@ -1,6 +1,6 @@
 """A chip on the RTL that stays open: one living simulator process."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -35,8 +35,8 @@ class RtlSession:
         After each group of frames, let the model run as many cycles of it again, alone, and time that.
     trace : Path, optional
         Waveform file; the viewer's save file is written beside it.
-    shown : (int, int), optional
-        First and last frame, by number, that the waveform shows; by default all that happens.
+    shown : collection of int, optional
+        Numbers of the frames that the waveform shows; by default all that happens.
     timeout_s : float, optional
         How long an answer of the simulator may take; by default as long as it takes.
 
@@ -67,7 +67,7 @@ class RtlSession:
         pause: float = 0.0,
         bare: bool = False,
         trace: Path | None = None,
-        shown: tuple[int, int] | None = None,
+        shown: Collection[int] | None = None,
         timeout_s: float | None = None,
     ) -> None:
         check_chip(image, chip)
@@ -77,9 +77,8 @@ class RtlSession:
         meta, arrays = image.to_parts()
         parts = {f"image {name}": array for name, array in arrays.items()}
         parts |= {f"chip {name}": array for name, array in chip.to_arrays().items()}
-        answer = self._process.request(
-            Message("open", {"image": meta, "pause": pause, "bare": bare, "shown": shown}, parts), "load the image"
-        )
+        asked = {"image": meta, "pause": pause, "bare": bare, "shown": None if shown is None else sorted(shown)}
+        answer = self._process.request(Message("open", asked, parts), "load the image")
         if trace is not None:
             write_save_file(trace, image.config, image.words, start_ns=answer.meta["now_ns"])
         self._counted: dict[str, Any] = dict(answer.meta)

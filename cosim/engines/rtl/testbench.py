@@ -10,6 +10,7 @@ import select
 import socket
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from time import perf_counter, process_time
 from typing import Any
 
@@ -103,8 +104,8 @@ class _OpenChip:
         self, dut: Any, image: ChipImage, chip: AnalogChip, pause: float, bare: bool, shown: Sequence[int] | None
     ) -> None:
         self._dut, self._image, self._bare = dut, image, bare
-        #: First and last of the frames that the waveform shows; None for all that happens.
-        self._shown = shown
+        #: Frames that the waveform shows; None for all that happens.
+        self._shown = None if shown is None else frozenset(shown)
         self._host = HostPort(dut, image.config, pause)
         physics = ShownVoltages(dut, image.config, chip, chip) if traced() else chip
         self._analog = AnalogAgent(dut, image.config, physics)
@@ -176,7 +177,7 @@ class _OpenChip:
         groups = [{out.name: np.zeros((0, out.width), np.uint8) for out in program.outputs}]
         for part in self._parts(frames, program.frames_per_run):
             if self._shown is not None:
-                trace_on(self._is_shown(frames[part.start]))
+                trace_on(self._is_shown(int(frames[part.start])))
             with self._timing():
                 groups.append(await self._group(entry, program, codes[part], frames[part]))
             if self._bare:
@@ -184,19 +185,15 @@ class _OpenChip:
         return {name: np.concatenate([group[name] for group in groups]) for name in groups[0]}
 
     def _is_shown(self, frame: int) -> bool:
-        return self._shown is None or self._shown[0] <= frame <= self._shown[1]
+        return self._shown is None or frame in self._shown
 
     def _parts(self, frames: NDArray[np.int64], most: int) -> Iterator[slice]:
         """Rows that one start takes: at most so many, and the waveform shows all of them or none."""
         first = 0
-        while first < len(frames):
-            stop = first + 1
-            while stop < min(first + most, len(frames)) and self._is_shown(frames[stop]) == self._is_shown(
-                frames[first]
-            ):
-                stop += 1
-            yield slice(first, stop)
-            first = stop
+        for _, alike in groupby(map(self._is_shown, frames.tolist())):
+            end = first + len(list(alike))
+            yield from (slice(at, min(at + most, end)) for at in range(first, end, most))
+            first = end
 
     async def _group(
         self, entry: str, program: Program, codes: NDArray[np.int16], frames: NDArray[np.int64]

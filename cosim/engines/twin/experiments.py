@@ -10,7 +10,7 @@ from cosim.engines.twin.batch import Batch
 from cosim.experiment import STATUS_FIELDS, Experiment, ExperimentError, Record, Recorder
 from cosim.experiment.derivation import ExperimentDerivation
 from cosim.fabric.checker import check_mesh, check_sharing
-from cosim.fabric.events import ScheduleError
+from cosim.fabric.events import ScheduleError, StrayError
 from cosim.fabric.mesh_graph import IllegalRouteError
 from cosim.program import Unit
 from rtl.config import ChipConfig
@@ -45,8 +45,8 @@ def perform(experiment: Experiment, memory: Memory, watch: Watch) -> tuple[Exper
         check_sharing(derivation)
         schedule = derivation.schedule()
     except (ScheduleError, IllegalRouteError) as error:
-        legal = error.legal_until if isinstance(error, ScheduleError) else None
-        partial = perform(replace(experiment, cycles=legal), memory, watch) if legal else None
+        legal = error.cycle - 1 if isinstance(error, StrayError) else 0
+        partial = perform(replace(experiment, cycles=legal), memory, watch) if legal > 0 else None
         message = f"{experiment.name} is not legal, so the twin cannot run it: {error}"
         raise ExperimentError(message, partial=partial) from None
     physics = Recorder(experiment.make_chip(), experiment.name)
