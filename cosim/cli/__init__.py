@@ -9,7 +9,8 @@ from typing import IO, Any, NoReturn
 import click
 
 from cosim.cli.measurements import bench, figures, transport, verify
-from cosim.cli.programs import asm, disasm, run, view
+from cosim.cli.programs import asm, disasm, view
+from cosim.cli.run import run
 from cosim.cli.verilog import verilog
 from cosim.cli.workloads import kws
 

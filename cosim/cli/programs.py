@@ -1,154 +1,17 @@
-"""Commands for those who write programs: `duramesh run`, `asm`, `disasm`, `view`."""
+"""Commands for those who write programs: `duramesh asm`, `disasm`, `view`."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
-from cosim.cli.shared import DEVICES, FILE, OUTPUT, OUTPUT_FILE, new_console
+from cosim.cli.shared import FILE, OUTPUT, OUTPUT_FILE
 
 if TYPE_CHECKING:
-    from cosim.experiment import Experiment, Record
-    from cosim.experiment.report import Report
     from cosim.program import Unit
-    from rtl.config import ChipConfig
 
-__all__ = ["asm", "disasm", "run", "view"]
-
-#: Mismatches that an error message lists.
-_SHOWN = 10
-
-
-class Engine(Protocol):
-    """What runs experiments: `RtlEngine`, `GoldenEngine` or `TwinEngine`."""
-
-    def perform(self, experiments: "Sequence[Experiment]") -> "list[Record]": ...
-
-
-@dataclass(frozen=True)
-class _Files:
-    """What `duramesh run` writes, each where it was asked to."""
-
-    outputs: tuple[Path, ...]
-    timeline: Path | None
-    routes: Path | None
-    save: Path | None
-
-    @property
-    def timeline_printed(self) -> bool:
-        return str(self.timeline) == "-"
-
-    def check(self, *more: Path | None) -> None:
-        """See before the work that all of them, and `more`, can be written."""
-        from cosim.experiment.report import SUFFIXES
-
-        for path in (*self.outputs, self.timeline, self.save, self.routes, *more):
-            if path and str(path) != "-" and not path.resolve().parent.is_dir():
-                raise click.ClickException(f"{path}: there is no folder {path.parent}")
-        for path in self.outputs:
-            if path.suffix not in SUFFIXES:
-                raise click.ClickException(f"{path}: no output format {path.suffix!r}; expected {', '.join(SUFFIXES)}")
-        if self.routes and self.routes.suffix != ".svg":
-            raise click.ClickException(f"{self.routes}: pictures of routes are SVG files, end the name in .svg")
-
-    def write(self, report: "Report") -> None:
-        from cosim.experiment.transcript import timeline
-        from cosim.files.archive import write_text
-        from cosim.view.pictures import draw_routes
-
-        for path in self.outputs:
-            report.write(path)
-        if self.save:
-            report.experiment.save(self.save)
-        if self.routes:
-            draw_routes(report.experiment, self.routes)
-        if self.timeline and not self.timeline_printed:
-            write_text(self.timeline, timeline(report.experiment, report.record))
-
-
-@click.command()
-@click.argument("experiment", type=FILE)
-@click.option("--engine", type=click.Choice(["rtl", "golden", "twin"]), help="Default: the first that the file names.")
-@click.option("--against", type=click.Choice(["rtl", "golden", "twin"]), help="Run this engine as well, and compare.")
-@click.option("--out", "outputs", type=OUTPUT, multiple=True, help="Write the record: .npz, .json, .csv. Repeatable.")
-@click.option(
-    "--timeline", type=click.Path(path_type=Path, allow_dash=True), help="Write what happened when; - prints it."
-)
-@click.option("--routes", type=OUTPUT, help="Draw what moves where, step by step, on the floorplan (SVG).")
-@click.option("--waves", type=OUTPUT, help="Write a waveform trace and a viewer's save file (RTL). [env: WAVES=1]")
-@click.option("--seed", type=click.IntRange(min=0), help="Mismatch and noise, in place of the file's.")
-@click.option("--devices", type=DEVICES, help="Model of the PCM devices, in place of the file's.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
-@click.option("--save", type=OUTPUT, help="Write the experiment itself as one .npz file, to run it elsewhere.")
-def run(
-    experiment: Path,
-    engine: str | None,
-    against: str | None,
-    waves: Path | None,
-    seed: int | None,
-    devices: str | None,
-    as_json: bool,
-    **files: Any,
-) -> None:
-    """Run a hand-written experiment: docs/experiments.md.
-
-    Exits with status 1 if the chip reports an error, results are not as expected, or two engines differ; the record is
-    written all the same.
-    """
-    import json
-
-    from cosim.experiment.file import load_experiment
-    from cosim.experiment.report import Report
-    from cosim.experiment.transcript import timeline
-
-    written = _Files(**files)
-    written.check(waves)
-    file = load_experiment(experiment, seed=seed, devices=devices)
-    chosen = engine or file.engines[0]
-    if waves and chosen != "rtl":
-        raise click.UsageError(f"only the RTL has waves, the engine is {chosen}; add --engine rtl")
-    runner = _engine(chosen, file.experiment.config, waves)
-    (record,) = runner.perform([file.experiment])
-    report = Report(file.experiment, record, file.asked)
-    written.write(report)
-    if as_json:
-        click.echo(json.dumps(report.as_json(), indent=1))
-    else:
-        if written.timeline_printed:
-            click.echo(timeline(file.experiment, record))
-        report.print(new_console())
-        if traced := getattr(runner, "waves", None):
-            click.echo(f"waves          {traced}")
-    if against:
-        (other,) = _engine(against, file.experiment.config, None).perform([file.experiment])
-        if difference := record.difference(other):
-            raise click.ClickException(f"{chosen} and {against} differ: {difference}")
-        if not as_json:
-            click.echo(f"{against:<14} agrees: the same events, codes, flags and cycles")
-    if record.flagged:
-        raise click.ClickException(record.error_report(file.experiment.config))
-    if mismatches := list(report.mismatches()):
-        more = f"\n  ... {len(mismatches) - _SHOWN} more" if len(mismatches) > _SHOWN else ""
-        raise click.ClickException("results are not as expected:\n  " + "\n  ".join(mismatches[:_SHOWN]) + more)
-
-
-def _engine(name: str, config: "ChipConfig", waves: Path | None) -> "Engine":
-    """The engine called `name`."""
-    if name == "rtl":
-        from cosim.engines.rtl.engine import RtlEngine
-
-        return RtlEngine(config, waves=waves)
-    if name == "golden":
-        from cosim.engines.golden import GoldenEngine
-
-        return GoldenEngine(config)
-    from cosim.engines.twin.engine import TwinEngine
-
-    return TwinEngine()
-
+__all__ = ["asm", "disasm", "view"]
 
 _UNIT = click.option("--unit", default="TILE", show_default=True, help="Unit of a file without headings, e.g. OLP 1.")
 _PRESET = click.option(

@@ -21,6 +21,7 @@ __all__ = [
     "OUTPUT",
     "OUTPUT_FILE",
     "OUTPUT_FOLDER",
+    "OUTPUT_OR_PRINTED",
     "Task",
     "new_console",
     "new_progress",
@@ -37,6 +38,8 @@ class _Path(click.Path):
     is_output = False
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if self.allow_dash and value == "-":
+            return Path(value)
         if not value:
             self.fail("expected a name, got none", param, ctx)
         try:
@@ -73,6 +76,7 @@ FOLDER = _Path(exists=True, file_okay=False, path_type=Path)
 FILE = _Path(exists=True, dir_okay=False, path_type=Path)
 INPUT = _Path(exists=True, path_type=Path)
 OUTPUT = _Output(path_type=Path)
+OUTPUT_OR_PRINTED = _Output(allow_dash=True, path_type=Path)
 OUTPUT_FILE = _Output(dir_okay=False, writable=True, path_type=Path)
 OUTPUT_FOLDER = _Output(file_okay=False, writable=True, path_type=Path)
 

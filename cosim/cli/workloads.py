@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cosim.cli.numbers import Numbers
 from cosim.cli.shared import (
     DEVICES_OPTION,
     FILE,
@@ -64,6 +65,7 @@ _SEED_DIGITS = 19
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there.")
 @click.option("--report", type=OUTPUT_FOLDER, help="Folder for the pictures.")
 @click.option("--waves", type=OUTPUT, help="Write a waveform trace and a viewer's save file. [env: WAVES=1]")
+@click.option("--waves-frames", type=Numbers(), help="Trace only these frames, which are clips. Default: all.")
 @click.option(
     "--checkpoint", type=OUTPUT_FOLDER, help="Keep results in this folder as they come, and go on from there."
 )
@@ -86,6 +88,8 @@ def kws(ctx: click.Context, json_file: Path | None, report: Path | None, **choic
         raise click.UsageError("only the RTL has waves, the engine is twin; add --engine rtl")
     if settings.waves is None and settings.engine != "twin" and os.environ.get("WAVES", "0") not in ("", "0"):
         settings = replace(settings, waves=(report or Path()) / "waves")
+    if settings.waves_frames is not None and not settings.waves:
+        raise click.UsageError("--waves-frames chooses what --waves shows; add --waves")
     if settings.waves and settings.checkpoint:
         raise click.UsageError("a run with --checkpoint is simulated in parts, of which only the last had waves")
     with new_progress() as bar, prepared(settings, Task(bar)) as run:

@@ -1,7 +1,11 @@
 """What runs programs on chips, whichever it is; and a run from its first frame to its last as a loop over a session."""
 
+import signal
+import threading
 from collections.abc import Callable
-from typing import Protocol
+from time import monotonic
+from types import FrameType, TracebackType
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,10 +13,11 @@ from numpy.typing import ArrayLike
 from analog_models.chip import AnalogChip
 from cosim.engines.results import Results
 from cosim.engines.session import ChipSession, Codes, checked_first_frame
-from cosim.experiment import Record
+from cosim.experiment import Experiment, ExperimentError, Record
 from cosim.program import ChipImage, Program
+from rtl.config import ChipConfig
 
-__all__ = ["Engine", "Progress", "RunInterrupted", "SessionEngine", "run_frames"]
+__all__ = ["Engine", "Progress", "RunInterrupted", "SessionEngine", "Watch", "check_experiment", "run_frames"]
 
 #: Called now and then with what is done, and all there is.
 Progress = Callable[[int, int], None]
@@ -46,11 +51,86 @@ class SessionEngine(Engine, Protocol):
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a run; `results` holds the frames, or the records, that were finished."""
+    """Ctrl-C during a run.
 
-    def __init__(self, results: Results | list[Record]) -> None:
+    Members
+    -------
+    results : Results or list of Record
+        The frames, or the records, that were finished.
+    partial : (Experiment, Record) or None
+        The experiment that was going on, with `cycles` reduced to those that went by, and the record of that: the same
+        as if it had been run so.
+    """
+
+    def __init__(self, results: Results | list[Record], partial: tuple[Experiment, Record] | None = None) -> None:
         super().__init__()
-        self.results = results
+        self.results, self.partial = results, partial
+
+
+#: Seconds between two looks of a `Watch`.
+_LOOK_S = 0.2
+
+
+class Watch:
+    """An eye on a run that may take long: it tells how far the run is, and keeps a first Ctrl-C until it is asked.
+
+    A run that asks between two cycles ends in order, with what was done so far. A second Ctrl-C ends it at once.
+
+    Parameters
+    ----------
+    progress : callable (done, all), optional
+        Called now and then.
+    """
+
+    def __init__(self, progress: Progress | None = None) -> None:
+        self._progress = progress
+        #: Whether a run has been told that it is to end.
+        self.over = False
+        self._kept = False
+        self._last = monotonic()
+        self._handles = False
+
+    def __enter__(self) -> Self:
+        # Another thread gets no signals, and a handler of somebody else's is left in place.
+        main = threading.current_thread() is threading.main_thread()
+        self._handles = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._handles:
+            signal.signal(signal.SIGINT, self._keep)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._handles:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _keep(self, number: int, frame: FrameType | None) -> None:
+        self._kept = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def check(self, records: list[Record]) -> None:
+        """Between two experiments: a Ctrl-C since the last question ends the session after `records`."""
+        if self._kept:
+            raise RunInterrupted(records)
+
+    def interrupted(self, done: int, total: int) -> bool:
+        """Whether the run is to end, of which `done` cycles of `total` have gone by."""
+        if self._progress is not None and monotonic() - self._last > _LOOK_S:
+            self._progress(done, total)
+            self._last = monotonic()
+        self.over = self._kept
+        return self._kept
+
+
+def check_experiment(experiment: Experiment, config: ChipConfig) -> None:
+    """Make sure that an experiment is for the chip of an engine.
+
+    Raises
+    ------
+    ExperimentError
+    """
+    if experiment.config != config:
+        raise ExperimentError(f"{experiment.name} is for another chip than the engine's; give the engine its `config`")
 
 
 def run_frames(

@@ -21,6 +21,7 @@ from analog_models.programming import WeightTargets
 from analog_models.programming import program as program_weights
 from analog_models.reception import PadReceiver
 from analog_models.values import kept, whole_number
+from cosim.experiment.record import Record
 from cosim.files.archive import load_archive, write_archive
 from cosim.files.chip_config import config_to_json
 from cosim.files.errors import UserError
@@ -45,11 +46,13 @@ class ExperimentError(UserError, ValueError):
     -------
     part : tuple
         Which part of an Experiment is wrong: the name of the member, and the key in it if it is a mapping.
+    partial : (Experiment, Record) or None
+        The experiment with `cycles` reduced to those that could be run, and the record of that.
     """
 
-    def __init__(self, message: str, part: tuple = ()) -> None:
+    def __init__(self, message: str, part: tuple = (), partial: "tuple[Experiment, Record] | None" = None) -> None:
         super().__init__(message)
-        self.part = part
+        self.part, self.partial = part, partial
 
 
 @dataclass(frozen=True)

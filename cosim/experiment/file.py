@@ -1,6 +1,6 @@
 """Experiments as TOML files: the format of docs/experiments.md, with the place of every mistake."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from analog_models.constants import checked
 from analog_models.programming import WeightTargets
 from analog_models.values import real_numbers, shown
 from cosim.experiment.experiment import Experiment, ExperimentError
+from cosim.experiment.limits import limited
 from cosim.experiment.report import Asked
 from cosim.experiment.toml_source import Key, TomlSource
 from cosim.experiment.toml_values import TomlValues, dotted, is_array_file
@@ -24,7 +25,7 @@ from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
 from rtl.config import PRESETS, ChipConfig, Edge, preset
 
-__all__ = ["ENGINES", "ExperimentFile", "load_experiment"]
+__all__ = ["ENGINES", "ExperimentFile", "change_constants", "load_experiment"]
 
 ENGINES = ("rtl", "golden", "twin")
 
@@ -90,6 +91,26 @@ def load_experiment(path: Path, *, seed: int | None = None, devices: str | None 
     return file if seed is None else replace(file, experiment=replace(file.experiment, seed=seed))
 
 
+def change_constants(analog: AnalogConfig, settings: Sequence[str]) -> AnalogConfig:
+    """Constants of the analog part, some of them changed.
+
+    Parameters
+    ----------
+    analog : AnalogConfig
+    settings : sequence of str
+        Each as a file has it under ``[analog]``: ``age_s = 86400.0``, ``pcm.g_max_us = 20``.
+
+    Raises
+    ------
+    TomlError, ExperimentError
+        On a constant that there is not, or a value that it cannot have; number of the setting as its line.
+    """
+    source = TomlSource.parse("".join(f"analog.{setting}\n" for setting in settings), "--set")
+    reader, values = _Reader(source, Path()), source.values.get("analog", {})
+    reader.known(("analog",), values, [item.name for item in fields(analog)])
+    return reader.changed(analog, values, ("analog",))
+
+
 class _Reader(TomlValues):
     """Turns the values of a file into an experiment, key by key."""
 
@@ -123,8 +144,9 @@ class _Reader(TomlValues):
             if error.part not in self.keys:
                 raise
             raise self.error(self.keys[error.part], str(error).partition(": ")[2]) from None
-        self.check_sent(experiment)
-        return ExperimentFile(experiment, self.engines(), self.results(experiment))
+        looked_through = limited(experiment)  # a program that never ends repeats itself
+        self.check_sent(looked_through)
+        return ExperimentFile(experiment, self.engines(), self.results(looked_through))
 
     # ---- the whole
 

@@ -1,7 +1,7 @@
 """A record for people and for other programs: a table, JSON, CSV, npz."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from cosim.experiment.experiment import Experiment
+from cosim.experiment.limits import still_running
 from cosim.experiment.record import Record
 from cosim.experiment.transcript import stored_results
 from cosim.files.archive import write_text
 
-__all__ = ["SUFFIXES", "Asked", "Report"]
+__all__ = ["SUFFIXES", "Asked", "Report", "print_spread"]
 
 #: Kinds of file that `Report.write` knows.
 SUFFIXES = (".npz", ".json", ".csv")
@@ -55,6 +56,7 @@ class Report:
 
     def __init__(self, experiment: Experiment, record: Record, asked: Mapping[int, Asked] | None = None) -> None:
         self.experiment, self.record, self.asked = experiment, record, asked or {}
+        self.stopped = still_running(experiment)  #: units that the end of the run found at work
         last = {(result.olp, result.slot): result.cycle for result in stored_results(experiment)}
         #: (OLP, result, cycle in which it was stored last, codes)
         self.results: list[tuple[int, int, int, NDArray[np.uint8]]] = [
@@ -95,6 +97,12 @@ class Report:
         if any(asked.codes is not None for asked in self.asked.values()):
             console.print(f"results        {'not ' if any(self.mismatches()) else ''}as expected")
         console.print(f"cycles         {record.cycles:,} with {record.engine}{self._speed()}")
+        if self.stopped:
+            others = f" and {len(self.stopped) - 1} more" if len(self.stopped) > 1 else ""
+            ran = f"{self.stopped[0]}{others} still ran"
+            console.print(
+                f"stopped        in cycle {self.experiment.cycles:,}, where {ran}; more cycles let them go on"
+            )
 
     def _speed(self) -> str:
         speed = self.record.statistics.get("cycles_per_s")
@@ -109,6 +117,7 @@ class Report:
             "seed": experiment.seed,
             "cycles": record.cycles,
             "error_cycle": record.error_cycle,
+            "stopped": [str(unit) for unit in self.stopped],
             "errors": record.error_report(experiment.config) if record.flagged else None,
             "mismatches": list(self.mismatches()),
             "results": [
@@ -140,3 +149,20 @@ class Report:
                 write_text(path, self.as_csv())
             case suffix:
                 raise ValueError(f"{path}: no output format {suffix!r}; expected {', '.join(SUFFIXES)}")
+
+
+def print_spread(reports: Sequence[Report], console: Console) -> None:
+    """How far the results of several seeds are apart, as a table: standard deviations of codes over the seeds."""
+    table = Table("landing pad", "result", "mean code", "std", "largest std", "of lane", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for results in zip(*(report.results for report in reports), strict=True):
+        olp, slot, _, _ = results[0]
+        codes = np.array([codes for *_, codes in results], float)  # (seeds, lanes)
+        spread = codes.std(axis=0, ddof=1)
+        lane = int(spread.argmax())
+        numbers = (f"{codes.mean():.2f}", f"{np.sqrt((spread**2).mean()):.2f}", f"{spread[lane]:.2f}", str(lane))
+        table.add_row(f"OLP {olp} ({reports[0].experiment.config.floorplan.domains[olp]})", str(slot), *numbers)
+    console.print(f"\n{len(reports)} seeds")
+    if table.rows:
+        console.print(table)

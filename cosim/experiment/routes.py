@@ -128,16 +128,12 @@ class Routes:
     Parameters
     ----------
     experiment : Experiment
-
-    Raises
-    ------
-    ScheduleError
-        If a unit runs into a word that is none.
+        It need not be legal: a unit that leaves its program halts there.
     """
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self._run = ExperimentDerivation(experiment)
+        self._run = ExperimentDerivation(experiment, tolerant=True)
 
     def at(self, cycle: int) -> Snapshot:
         """The chip in a cycle of the program.

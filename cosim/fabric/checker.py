@@ -100,14 +100,14 @@ def check_mesh(derivation: Derivation) -> None:
     seen: set[tuple] = set()
     for cycle, state in zip(derivation.changes, derivation.states, strict=True):
         sending = _sending(derivation, cycle)
-        key = (tuple(sorted((tile, *fields.values()) for tile, fields in state.settings.items())), tuple(sending))
+        key = (id(state), tuple(sending))
         if key in seen:
             continue  # frames repeat
         seen.add(key)
         try:
             state.check(sending)
         except IllegalRouteError as error:
-            raise IllegalRouteError(f"cycle {cycle}: {error}") from None
+            raise IllegalRouteError(f"cycle {cycle}: {error}", cycle) from None
 
 
 def check_sharing(derivation: Derivation) -> None:
@@ -138,7 +138,8 @@ def check_sharing(derivation: Derivation) -> None:
                 neighbour = "northern" if side == "share_north" else "southern"
                 raise ScheduleError(
                     f"{Unit(TILE, tile)} shares its capacitors in cycle {cycle} with a {neighbour} neighbour that "
-                    f"{'does not share back' if (tile, side) in partners else 'it has no capacitor switch to'}"
+                    f"{'does not share back' if (tile, side) in partners else 'it has no capacitor switch to'}",
+                    cycle,
                 )
 
 
@@ -151,8 +152,7 @@ def _sending(derivation: Derivation, change: int) -> dict[int, str]:
     index = bisect_right(changes, change)
     until = changes[index] if index < len(changes) else derivation.end
     names = derivation.config.floorplan.domains
-    pulses = (pulse for pulse in derivation.pulses if pulse.start < until and max(pulse.stop, pulse.start + 1) > change)
-    return {pulse.ilp: f"ILP {names[pulse.ilp]}" for pulse in pulses}
+    return {ilp: f"ILP {names[ilp]}" for ilp in derivation.sending(change, until)}
 
 
 def _check_pointers(derivation: Derivation) -> None:

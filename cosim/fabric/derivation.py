@@ -6,14 +6,15 @@ cycle 0 of the program. Those of a `Program` belong to frame 0; every later fram
 later (`check` makes sure).
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from cosim.fabric.events import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, Schedule, ScheduleError, Write
+from cosim.fabric.events import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, Schedule, ScheduleError, StrayError, Write
 from cosim.fabric.mesh_graph import Lanes, Mesh, MeshState, Place
 from cosim.fabric.pads import Store, sends, stores
 from cosim.fabric.timeline import Interval, Issue, Timeline, TimelineError, intervals, run
@@ -53,9 +54,13 @@ class Derivation:
         Cycle to which levels are followed; what is high then goes on, and ends in no event.
     left : mapping of tile index to {bank: fields}
         Banks at the start: a run leaves them as they are when it ends. By default as after reset, all zeros.
+    tolerant : bool
+        A unit that leaves its program is taken to halt there, as it does on the chip; otherwise it is an error.
 
     Members
     -------
+    strays : dict of Unit to TimelineError
+        Units that leave their program, and how.
     timelines : dict of Unit to Timeline
         Of `units`, and of tiles in `left` that run nothing.
     banks : dict of tile index to {bank: fields}
@@ -84,26 +89,35 @@ class Derivation:
         limit: int,
         end: int,
         left: Banks | None = None,
+        tolerant: bool = False,
     ) -> None:
         self.config, self.masks = config, masks
+        self.tolerant, self.strays = tolerant, dict[Unit, TimelineError]()
         self.limit, self.end = limit, end
         self.left = left or {}
         self.mesh = Mesh(config)
         self.timelines = {unit: self._run(unit, words) for unit, words in units.items()}
         for tile in self.left:
             self.timelines.setdefault(Unit(TILE, tile), Timeline((), 0))
+        self._writes: dict[tuple[Unit, str], tuple[Issue, ...]] = {}
+        self._traces: dict[tuple[int, Place], list[tuple[Place, Lanes]]] = {}
 
     def _run(self, unit: Unit, words: Sequence[int]) -> Timeline:
         try:
             return run(words, unit.kind, self.config, self.limit)
         except TimelineError as error:
-            raise ScheduleError(f"{unit} {error}") from None
+            if self.tolerant:
+                self.strays[unit] = error
+                return Timeline(error.issues, error.cycle)
+            raise StrayError(f"{unit} {error}", error.cycle) from None
 
     def writes(self, unit: Unit, bank: str) -> tuple[Issue, ...]:
         """The writes of one bank, after that which an earlier run left: it is in force from cycle 0 on."""
-        left = self.left.get(unit.index, {}).get(bank) if unit.kind is TILE else None
-        earlier = () if left is None else (Issue(-CONTROL_LATENCY, bank, left, address=0),)
-        return earlier + self.timelines[unit].writes(bank)
+        if (unit, bank) not in self._writes:
+            left = self.left.get(unit.index, {}).get(bank) if unit.kind is TILE else None
+            earlier = () if left is None else (Issue(-CONTROL_LATENCY, bank, left, address=0),)
+            self._writes[unit, bank] = earlier + self.timelines[unit].writes(bank)
+        return self._writes[unit, bank]
 
     @property
     def banks(self) -> dict[int, dict[str, Mapping[str, int]]]:
@@ -123,7 +137,7 @@ class Derivation:
 
     @cached_property
     def states(self) -> list[MeshState]:
-        """The mesh from each cycle of `changes` on."""
+        """The mesh from each cycle of `changes` on; where the same words are in force, the same object."""
         steps: dict[int, dict[int, Mapping[str, int]]] = {}
         for unit in self.timelines:
             if unit.kind is TILE:
@@ -131,9 +145,12 @@ class Derivation:
                     steps.setdefault(issue.in_force, {})[unit.index] = issue.fields
         settings: dict[int, Mapping[str, int]] = {}
         states = []
+        known: dict[tuple, MeshState] = {}
         for cycle in self.changes:
             settings = settings | steps.get(cycle, {})
-            states.append(MeshState(self.mesh, settings, self.masks))
+            # A word is decoded once, so that its fields are one object, which the state keeps alive.
+            key = tuple((tile, id(fields)) for tile, fields in settings.items())
+            states.append(known.setdefault(key, MeshState(self.mesh, settings, self.masks)))
         return states
 
     # Sources.
@@ -141,6 +158,34 @@ class Derivation:
     @cached_property
     def pulses(self) -> list[Pulse]:
         return [pulse for unit in self.timelines if unit.kind is ILP for pulse in self._fires(unit)[0]]
+
+    @cached_property
+    def _pulses_of(self) -> dict[int, list[Pulse]]:
+        """The pulses of each input landing pad; none begins before the one ahead of it ends."""
+        found: dict[int, list[Pulse]] = {}
+        for pulse in self.pulses:
+            found.setdefault(pulse.ilp, []).append(pulse)
+        return found
+
+    @cached_property
+    def _sent(self) -> dict[int, "_Sorted"]:
+        return {ilp: _Sorted(pulses) for ilp, pulses in self._pulses_of.items()}
+
+    @cached_property
+    def _driven(self) -> dict[int, "_Sorted"]:
+        """The same, but a vector of zeros drives its edge for one cycle."""
+        return {
+            ilp: _Sorted([replace(pulse, stop=max(pulse.stop, pulse.start + 1)) for pulse in pulses])
+            for ilp, pulses in self._pulses_of.items()
+        }
+
+    def sending(self, low: int, high: int) -> list[int]:
+        """Input landing pads that drive their edge at some time in cycles `low` to `high` - 1."""
+        return [ilp for ilp, pulses in self._driven.items() if any(pulses.within(low, high))]
+
+    @cached_property
+    def _ramps_of(self) -> dict[int, "_Sorted"]:
+        return {tile: _Sorted(ramps) for tile, ramps in self.ramps.items()}
 
     def _fires(self, unit: Unit) -> tuple[list[Pulse], int]:
         """What an input landing pad sends, and its pointer at the end."""
@@ -164,10 +209,12 @@ class Derivation:
             if unit.kind is not TILE:
                 continue
             writes = self.writes(unit, "READOUT")
-            enabled = intervals(writes, "output_enable", self.end)
+            enabled = _Sorted(intervals(writes, "output_enable", self.end))
             for ramp in intervals(writes, "ramp", self.end):
-                spans = ((max(span.start, ramp.start), min(span.stop, ramp.stop)) for span in enabled)
-                windows = tuple((start, stop) for start, stop in spans if start < stop)
+                windows = tuple(
+                    (max(span.start, ramp.start), min(span.stop, ramp.stop))
+                    for span in enabled.within(ramp.start, ramp.stop)
+                )
                 found.setdefault(unit.index, []).append(
                     Ramp(
                         unit.index,
@@ -187,17 +234,22 @@ class Derivation:
         while index < len(self.changes) and self.changes[index] < stop:
             low = max(start, self.changes[index])
             high = min(stop, self.changes[index + 1] if index + 1 < len(self.changes) else stop)
-            for origin, lanes in self.states[index].trace(place):
+            for origin, lanes in self._trace(self.states[index], place):
                 for source in self._sources(origin, low, high):
                     found.append(Link(source, lanes, low, high))
             index += 1
         return tuple(_joined(found))
 
     def _sources(self, origin: Place, low: int, high: int) -> Iterator[Pulse | Ramp]:
-        if origin.kind == "ilp":
-            yield from (p for p in self.pulses if p.ilp == origin.tile and p.start < high and p.stop > low)
-        else:
-            yield from (r for r in self.ramps.get(origin.tile, ()) if r.start < high and r.stop > low)
+        known = (self._sent if origin.kind == "ilp" else self._ramps_of).get(origin.tile)
+        if known is not None:
+            yield from known.within(low, high)
+
+    def _trace(self, state: MeshState, place: Place) -> list[tuple[Place, Lanes]]:
+        """`MeshState.trace`, once for each state and place."""
+        if (id(state), place) not in self._traces:
+            self._traces[id(state), place] = state.trace(place)
+        return self._traces[id(state), place]
 
     # Events.
 
@@ -224,21 +276,24 @@ class Derivation:
         tile = unit.index
         array = self.writes(unit, "ARRAY")
         precharges = intervals(array, "precharge", self.end)
+        sorted_precharges = _Sorted(precharges)
+        taking_force = [issue.in_force for issue in array]
         for span in precharges:
             if span.stop < self.end and mine(unit, span.stop - 1):
                 yield Precharge(tile, span.stop)
         for span in intervals(array, "integrate", self.end):
             if not mine(unit, span.start):
                 continue
-            for other in precharges:
-                if other.start < span.stop and span.start < other.stop:
-                    raise ScheduleError(
-                        f"{unit} integrates in cycles {span.start}-{span.stop - 1} during its precharge"
-                    )
+            if any(sorted_precharges.within(span.start, span.stop)):
+                raise ScheduleError(
+                    f"{unit} integrates in cycles {span.start}-{span.stop - 1} during its precharge", span.start
+                )
             latched = ("wp1", "wp2", "discharge", "capacitors", "share_north", "share_south")
-            for issue in array:
-                if span.start < issue.in_force < span.stop and any(issue.fields[x] != span.fields[x] for x in latched):
-                    raise ScheduleError(f"{unit} changes its ARRAY bank in cycle {issue.in_force} while it integrates")
+            for issue in array[bisect_right(taking_force, span.start) : bisect_left(taking_force, span.stop)]:
+                if any(issue.fields[x] != span.fields[x] for x in latched):
+                    raise ScheduleError(
+                        f"{unit} changes its ARRAY bank in cycle {issue.in_force} while it integrates", issue.in_force
+                    )
             if span.stop < self.end:
                 links = self.links(Place("rows", tile), span.start, span.stop)
                 yield Integrate(tile, span.start, span.stop, span.fields, self._bias(unit, span), links)
@@ -251,17 +306,17 @@ class Derivation:
     def _bias(self, unit: Unit, span: Interval) -> tuple[int, ...]:
         """ns of each bias row: its code as in force when the integration begins, cut off where it ends."""
         rows = self.config.bias_rows
+        writes = self.writes(unit, "BIAS")
         durations = (0,) * rows
-        for issue in self.writes(unit, "BIAS"):
-            if issue.in_force <= span.start:
-                durations = tuple(issue.fields[f"durations[{row}]"] for row in range(rows))
+        if written := bisect_right(writes, span.start, key=lambda issue: issue.in_force):
+            durations = tuple(writes[written - 1].fields[f"durations[{row}]"] for row in range(rows))
         return tuple(min(duration, span.stop - span.start) for duration in durations)
 
     def _counts(self, unit: Unit, mine: Callable[[Unit, int], bool]) -> Iterator[Count]:
         for store in self._stores(unit)[0]:
             issue = store.issue
             if store.opened is None:
-                raise ScheduleError(f"{unit} stores in cycle {issue.cycle} without an open window")
+                raise ScheduleError(f"{unit} stores in cycle {issue.cycle} without an open window", issue.cycle)
             if mine(unit, store.opened):
                 links = self.links(self.mesh.olp(unit.index), store.opened, issue.in_force)
                 seven_bits = bool(issue.fields["seven_bits"])
@@ -339,14 +394,34 @@ def _always(unit: Unit, cycle: int) -> bool:
     return True
 
 
+class _Sorted:
+    """Things with a `start` and a `stop`, in the order of both."""
+
+    def __init__(self, things: Sequence[Any]) -> None:
+        self._things = things
+        self._stops = [thing.stop for thing in things]
+
+    def within(self, low: int, high: int) -> Iterator[Any]:
+        """Those of which some of the cycles `low` to `high` - 1 are a part."""
+        for index in range(bisect_right(self._stops, low), len(self._things)):
+            thing = self._things[index]
+            if thing.start >= high:
+                return
+            yield thing
+
+
 def _joined(links: list[Link]) -> Iterator[Link]:
     """Links that go on unchanged over a change elsewhere on the mesh, as one."""
     done: list[Link] = []
+    ends: dict[tuple[Pulse | Ramp, int], list[int]] = {}  # which of them end where
     for link in links:
-        for index, last in enumerate(done):
-            if last.source == link.source and last.stop == link.start and np.array_equal(last.lanes, link.lanes):
-                done[index] = replace(last, stop=link.stop)
+        for index in ends.get((link.source, link.start), ()):
+            if np.array_equal(done[index].lanes, link.lanes):
+                ends[link.source, link.start].remove(index)
+                done[index] = replace(done[index], stop=link.stop)
                 break
         else:
+            index = len(done)
             done.append(link)
+        ends.setdefault((link.source, link.stop), []).append(index)
     yield from done

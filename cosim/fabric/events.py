@@ -21,12 +21,29 @@ __all__ = [
     "Ramp",
     "Schedule",
     "ScheduleError",
+    "StrayError",
     "Write",
 ]
 
 
 class ScheduleError(UserError, ValueError):
-    """A program whose events do not make sense; the message names unit and cycle."""
+    """A program whose events do not make sense; the message names unit and cycle.
+
+    Members
+    -------
+    cycle : int or None
+        In which cycle that shows, if it is one of the program's.
+    """
+
+    def __init__(self, message: str, cycle: int | None = None) -> None:
+        super().__init__(message)
+        self.cycle = cycle
+
+
+class StrayError(ScheduleError):
+    """A unit leaves its program in `cycle`; until then all may be well."""
+
+    cycle: int
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,17 @@ PATTERNS = dict(fields_of(TILE, "MESH")["west_to_rows"].choices)
 
 
 class IllegalRouteError(UserError, ValueError):
-    """Two drivers on one wire, or a ring of borderguards; the message names tile, edge and wires."""
+    """Two drivers on one wire, or a ring of borderguards; the message names tile, edge and wires.
+
+    Members
+    -------
+    cycle : int or None
+        When that is so, if it is of a run.
+    """
+
+    def __init__(self, message: str, cycle: int | None = None) -> None:
+        super().__init__(message)
+        self.cycle = cycle
 
 
 class Place(NamedTuple):

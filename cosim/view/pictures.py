@@ -14,6 +14,7 @@ from xml.etree import ElementTree as Xml
 from cosim.experiment import Experiment
 from cosim.experiment.routes import Routes, Snapshot
 from cosim.fabric.mesh_graph import Mesh, Place
+from cosim.files.archive import write_text
 from cosim.view.floorplan import GAP, LINE_HEIGHT, ChipDrawing, panel_size, px
 from cosim.view.palette import PAPER, Palette
 from cosim.view.panel import Panel
@@ -43,12 +44,10 @@ def draw_routes(experiment: Experiment, path: Path, cycles: Sequence[int] | Mapp
     ------
     ValueError
         If a cycle is not one of the run's, or `path` does not end in .svg.
-    ScheduleError
-        If a unit runs into a word that is none.
     """
     if path.suffix != ".svg":
         raise ValueError(f"{path}: pictures of routes are SVG files, end the name in .svg")
-    path.write_text(routes_svg(experiment, cycles), encoding="utf-8")
+    write_text(path, routes_svg(experiment, cycles))
 
 
 def routes_svg(experiment: Experiment, cycles: Sequence[int] | Mapping[int, str] | None = None) -> str:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cosim.experiment import Experiment
+from cosim.experiment.derivation import Problem, problems
 from cosim.experiment.file import load_experiment
 from cosim.experiment.routes import Activity, Routes, Snapshot, Step
 from cosim.fabric.mesh_graph import Place
@@ -56,11 +57,8 @@ class View:
     steps : tuple of Step
     uses : dict of tile index to TileUse
         Of the tiles that are programmed.
-
-    Raises
-    ------
-    ScheduleError
-        If a unit runs into a word that is none.
+    problems : list of Problem
+        What is illegal in the experiment.
     """
 
     experiment: Experiment
@@ -97,6 +95,14 @@ class View:
         names = {tile: layer.name for layer in layers for tile in layer.tiles}
         config, weights = self.experiment.config, sorted(self.experiment.weights.items())
         return {tile: TileUse.of(target, config, names.get(tile, "")) for tile, target in weights}
+
+    @cached_property
+    def problems(self) -> list[Problem]:
+        return [] if self.program else problems(self.experiment)
+
+    def step_of(self, cycle: int) -> int:
+        """Number of the step, from 1, that a cycle is part of, or is next to."""
+        return 1 + sum(step.start <= cycle for step in self.steps[1:])
 
     @property
     def units(self) -> Iterator[Unit]:

@@ -1,8 +1,9 @@
 """The golden engine: experiments in, records out."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from heapq import heapify, heappop
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from heapq import heappop, heappush
 from itertools import combinations
 from time import perf_counter
 
@@ -10,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.events import TileEvent
+from cosim.engines.engine import Progress, RunInterrupted, Watch, check_experiment
 from cosim.engines.golden.memory import MASKS, Memory
 from cosim.engines.golden.pads import InputLandingPad, OutputLandingPad
 from cosim.engines.golden.receiver import PadShell
 from cosim.engines.golden.sequencer import Issue, walk
 from cosim.engines.golden.tile import AnalogBoundary
 from cosim.engines.golden.wires import PLACES, Mesh, Node
-from cosim.experiment import Experiment, ExperimentError, Record, Recorder
+from cosim.experiment import Experiment, Record, Recorder
 from cosim.isa.vectors import pack_mask
 from cosim.isa.words import ILP, OLP, TILE, Operation, encode
 from cosim.program import Unit
@@ -24,8 +26,6 @@ from rtl.config import ChipConfig, Edge, preset
 from rtl.isa import CONTROL_LATENCY, UnitKind
 
 __all__ = ["GoldenEngine"]
-
-Progress = Callable[[int, int], None]
 
 
 class GoldenEngine:
@@ -40,13 +40,21 @@ class GoldenEngine:
     def __init__(self, config: ChipConfig | None = None) -> None:
         self.config = config or preset()
 
-    def perform(self, experiments: Sequence[Experiment], *, progress: Progress | None = None) -> list[Record]:
+    def perform(
+        self,
+        experiments: Sequence[Experiment],
+        *,
+        progress: Progress | None = None,
+        cycles: Progress | None = None,
+    ) -> list[Record]:
         """Run experiments one after the other on one chip: reset before each, SRAMs keep their content.
 
         Parameters
         ----------
         experiments : sequence of Experiment
-        progress : callable (done, all), optional
+        progress : callable (experiments done, experiments in all), optional
+        cycles : callable (cycles done, cycles at most), optional
+            Called now and then within an experiment.
 
         Returns
         -------
@@ -59,26 +67,32 @@ class GoldenEngine:
         ------
         ExperimentError
             If an experiment is for another chip, or asks the physics for what it cannot do.
+        RunInterrupted
+            On Ctrl-C; it carries what was finished, and what was going on as far as it came.
         """
         memory = Memory(self.config)
-        records = []
-        for experiment in experiments:
-            if experiment.config != self.config:
-                raise ExperimentError(f"{experiment.name}: made for another chip than the engine's")
-            began = perf_counter()
-            record = _Run(memory, experiment).record
-            record.statistics["wall_s"] = perf_counter() - began  # type: ignore[index]
-            records.append(record)
-            if progress is not None:
-                progress(len(records), len(experiments))
+        records: list[Record] = []
+        with Watch(cycles) as watch:
+            for experiment in experiments:
+                check_experiment(experiment, self.config)
+                began = perf_counter()
+                run = _Run(memory, experiment, watch)
+                record = replace(run.record, statistics={**run.record.statistics, "wall_s": perf_counter() - began})
+                if run.stop < experiment.cycles:
+                    raise RunInterrupted(records, (replace(experiment, cycles=run.stop), record))
+                records.append(record)
+                watch.check(records)
+                if progress is not None:
+                    progress(len(records), len(experiments))
         return records
 
 
 class _Run:
-    """One experiment from reset to record."""
+    """One experiment from reset to record; an earlier `stop` than the experiment's if the watch says so."""
 
-    def __init__(self, memory: Memory, experiment: Experiment) -> None:
-        self.memory, self.experiment = memory, experiment
+    def __init__(self, memory: Memory, experiment: Experiment, watch: Watch) -> None:
+        self.memory, self.experiment, self.watch = memory, experiment, watch
+        self.stop = experiment.cycles
         self.config = config = experiment.config
         self.seen: Counter[tuple] = Counter()
         self._load()
@@ -112,8 +126,10 @@ class _Run:
                 memory.store(Unit(ILP, ilp), slot, codes)
 
     def _run(self) -> Record:
-        memory, stop = self.memory, self.experiment.cycles
-        walks = {unit: walk(memory.program(unit), unit.kind, self.config, stop, self.seen) for unit in memory.units}
+        memory = self.memory
+        walks = {
+            unit: walk(memory.program(unit), unit.kind, self.config, self.stop, self.seen) for unit in memory.units
+        }
         in_force: dict[int, list[tuple[Unit, Issue]]] = defaultdict(list)
         for unit, path in walks.items():
             if path.illegal is not None:
@@ -121,7 +137,7 @@ class _Run:
             for issue in path.issues:
                 in_force[issue.cycle + CONTROL_LATENCY].append((unit, issue))
         self._elapse(in_force)
-        return self._record(cycles=max(path.halted for path in walks.values()))
+        return self._record(cycles=min(self.stop + 1, max(path.halted for path in walks.values())))
 
     def _record(self, cycles: int) -> Record:
         memory = self.memory
@@ -151,7 +167,16 @@ class _Run:
             },
         )
 
-    def _elapse(self, in_force: Mapping[int, list[tuple[Unit, Issue]]]) -> None:
+    def _interrupt(self, now: int, in_force: dict[int, list[tuple[Unit, Issue]]]) -> None:
+        """All units are stopped in cycle `now`, up to which everything has happened."""
+        self.stop = max(now, 1)
+        for cycle in [cycle for cycle in in_force if cycle > self.stop + CONTROL_LATENCY]:
+            del in_force[cycle]
+        for unit in self.memory.units:
+            if self.flags.get((unit, "illegal"), 0) > self.stop + 1:
+                del self.flags[unit, "illegal"]
+
+    def _elapse(self, in_force: dict[int, list[tuple[Unit, Issue]]]) -> None:
         """Go through the cycles in which a bank takes force, a pulse rises or falls, or contention is checked."""
         agenda = sorted(in_force)
         last = max(agenda, default=0) + 1  # nothing that follows can be seen any more
@@ -161,10 +186,16 @@ class _Run:
             cycle = heappop(agenda)
             if cycle == now:
                 continue
+            if self.stop == self.experiment.cycles and self.watch.interrupted(now, self.stop):
+                self._interrupt(now, in_force)
+                last = max(in_force, default=0) + 1
+                if cycle > last:
+                    break
             self._pass(now, cycle - now)
             now = cycle
             taken: set[str] = set()  # banks that take force in this cycle
             events: list[TileEvent] = []
+            changes: list[int] = []  # cycles in which something rises or falls
             fired = False
             for unit, issue in in_force.get(cycle, ()):
                 taken.add(issue.bank)
@@ -174,24 +205,25 @@ class _Run:
                     case "PULSE":
                         if self.ilps[unit.index].write(cycle, issue.fields):
                             fired = True
-                            agenda += self.ilps[unit.index].pulse.changes
+                            changes += self.ilps[unit.index].pulse.changes
                     case "COUNT":
                         self._count(cycle, unit, issue)
                     case bank:
                         events += self.tiles[unit.index].write(cycle, bank, issue.fields)
             if events:
-                agenda += self._serve(cycle, events)
+                changes += self._serve(cycle, events)
             if "ARRAY" in taken:
                 self._faults(cycle)
             if "MESH" in taken:
                 self._judge_switches(cycle)
                 checks.add(cycle + 1)
-                agenda.append(cycle + 1)
+                changes.append(cycle + 1)
             if fired or cycle in checks:
                 sending = [domain for domain, pad in enumerate(self.ilps) if pad.sending(cycle)]
                 self._contend(cycle + 1, self.mesh.edge_contention(sending))
             self.mesh.resolve(self._sources(cycle))
-            heapify(agenda)
+            for change in changes:
+                heappush(agenda, change)
 
     def _pass(self, now: int, cycles: int) -> None:
         """`cycles` go by from `now` on, in which nothing changes."""

@@ -60,6 +60,7 @@ def walk(words: Sequence[int], kind: UnitKind, config: ChipConfig, stop: int, se
     counters = [0] * config.loop_levels
     owners: dict[int, int] = {}  # the LOOP word that counted last at each level, for coverage
     issues: list[Issue] = []
+    loops = _IdleLoops(counters, seen)
     at, cycle = 0, 0
     while cycle <= stop:
         mnemonic, wait, fields = _decode(kind, words[at])
@@ -76,11 +77,14 @@ def walk(words: Sequence[int], kind: UnitKind, config: ChipConfig, stop: int, se
                 seen["jump", "self" if following == at else "back" if following < at else "ahead"] += 1
             case "LOOP" if fields["level"] < config.loop_levels:
                 following = _loop(counters, owners, fields, at, seen)
+                loops.counted(fields["level"])
             case "LOOP" | "MODE":
                 seen["illegal", kind.name, "LOOP level" if mnemonic == "LOOP" else f"mode {fields['mode']}"] += 1
                 return _illegal(issues, cycle + 1, stop, seen)
             case bank:
                 issues.append(Issue(cycle, bank, fields))
+        if following <= at:
+            cycle += loops.skipped(at, cycle, stop, len(issues), fields["level"] if mnemonic == "LOOP" else None)
         cycle += wait + 1
         if following >= len(words):
             seen["illegal", kind.name, "end" if following == at + 1 else f"{mnemonic} beyond"] += 1
@@ -88,6 +92,61 @@ def walk(words: Sequence[int], kind: UnitKind, config: ChipConfig, stop: int, se
         at = following
     seen["end", "stop"] += 1
     return Walk(tuple(issues), stop + 1, None)
+
+
+class _IdleLoops:
+    """Passes of a loop that writes no bank, and so has no effect but the time that it takes: all but three are skipped.
+
+    Two passes in a row that change nothing but the loop's own counter are alike, and so are all that follow. What the
+    second of them added to `seen` is added for each that is skipped.
+    """
+
+    def __init__(self, counters: list[int], seen: Counter[tuple]) -> None:
+        self._counters, self._seen = counters, seen
+        self._counts = [0] * len(counters)  # LOOPs at each level
+        self._state: dict[int, tuple] = {}  # by the word that goes back, when it last did
+        self._before: dict[int, tuple[int, Counter[tuple]]] = {}  # the cycle and `seen` then, after one idle pass
+
+    def counted(self, level: int) -> None:
+        """A LOOP of this level was gone through."""
+        self._counts[level] += 1
+
+    def skipped(self, at: int, cycle: int, stop: int, issued: int, own: int | None) -> int:
+        """Word `at` goes back in `cycle`, a LOOP of level `own` or a JUMP: cycles of the passes that are skipped."""
+        state = self._now(issued, own)
+        before = self._state.get(at)
+        self._state[at] = state
+        if before is None or not _idle(before, state):
+            self._before.pop(at, None)
+            return 0
+        if at not in self._before:
+            self._before[at] = cycle, self._seen.copy()
+            return 0
+        began, seen = self._before.pop(at)
+        passes = (stop - cycle) // (cycle - began)
+        if own is not None:
+            passes = min(passes, self._counters[own] - 1)
+            self._counters[own] -= passes
+            self._counts[own] += passes
+        for key, count in (self._seen - seen).items():
+            self._seen[key] += passes * count
+        self._state[at] = self._now(issued, own)
+        return passes * (cycle - began)
+
+    def _now(self, issued: int, own: int | None) -> tuple:
+        """(bank writes, the other counters, passes left + LOOPs of the own level): equal before and after an idle pass.
+
+        The last one is what a second LOOP of the same level in the loop would change.
+        """
+        others = tuple(count for level, count in enumerate(self._counters) if level != own)
+        return issued, others, None if own is None else (self._counters[own], self._counts[own])
+
+
+def _idle(before: tuple, now: tuple) -> bool:
+    """Whether nothing happened between two states but one pass of the loop."""
+    *rest, own = now
+    *was, earlier = before
+    return was == rest and (own is None or (earlier[0] - own[0], own[1] - earlier[1]) == (1, 1))
 
 
 def _loop(counters: list[int], owners: dict[int, int], fields: Mapping[str, int], at: int, seen: Counter[tuple]) -> int:

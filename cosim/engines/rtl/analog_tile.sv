@@ -167,5 +167,19 @@ module duramesh_analog_tile #(
     end
   /* verilator lint_on BLKSEQ */
 
+`ifdef TRACED
+  // Voltages of some columns' capacitors, as the physics has them after the last event: the test bench sets them, for the
+  // waveform. The traced copies change with the clock, for a change from outside alone would not be seen.
+  real volts_0, volts_1, volts_2, volts_3, volts_4;
+  real set_volts_0, set_volts_1, set_volts_2, set_volts_3, set_volts_4;
+  always @(posedge clk) begin
+    volts_0 <= set_volts_0;
+    volts_1 <= set_volts_1;
+    volts_2 <= set_volts_2;
+    volts_3 <= set_volts_3;
+    volts_4 <= set_volts_4;
+  end
+`endif
+
   assign columns_out = ramp ? pulses[LANES-1:0] : {LANES{1'b0}};
 endmodule

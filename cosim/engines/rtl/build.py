@@ -123,7 +123,7 @@ def build(config: ChipConfig | None = None, waves: bool = False, quiet: bool = F
     reporter = Reporter(quiet)
     sources, parameters = bench_sources(config, reporter)
     control = [sources[-1].with_name(name) for name in ("chip.vlt", "chip_recent.vlt")]
-    control.append(Path(str(files(__package__) / "bench.vlt")))
+    control += [Path(str(files(__package__) / name)) for name in ("bench.vlt", *(["traced.vlt"] if waves else []))]
     simulator = compile_simulator(
         [*control, *sources], top="bench", parameters=parameters, waves=waves, reporter=reporter
     )
@@ -235,7 +235,14 @@ def _trace_flags(trace: str | None) -> list[str]:
     if trace is None:
         return []
     # Verilator's FST writer also wants LZ4; ours is a header that stores without compressing.
-    return [f"--trace-{trace}", "--trace-max-array", "8", "-CFLAGS", f"-I{files(__package__) / 'fst'}"]
+    return [
+        "+define+TRACED",
+        f"--trace-{trace}",
+        "--trace-max-array",
+        "8",
+        "-CFLAGS",
+        f"-I{files(__package__) / 'fst'}",
+    ]
 
 
 def _progress(reporter: Reporter, objects: Path, total: int) -> None:

@@ -1,13 +1,15 @@
 """Runs programs and experiments on the RTL, each run or session in a simulator process of its own."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from numpy.typing import ArrayLike
 
 from analog_models.chip import AnalogChip
-from cosim.engines.engine import Progress, RunInterrupted, run_frames
+from cosim.engines.engine import Progress, RunInterrupted, Watch, check_experiment, run_frames
 from cosim.engines.results import Results
 from cosim.engines.rtl.build import build
 from cosim.engines.rtl.cache import Effort
@@ -15,8 +17,8 @@ from cosim.engines.rtl.channel import Message
 from cosim.engines.rtl.icarus import build_icarus
 from cosim.engines.rtl.process import SimulatorProcess
 from cosim.engines.rtl.session import RtlSession
-from cosim.engines.rtl.waves import write_save_file
-from cosim.experiment import Experiment, ExperimentError, Record
+from cosim.engines.rtl.waves import check_place, part_of, save_file, trace_file, write_save_file
+from cosim.experiment import Experiment, Record
 from cosim.program import ChipImage, Program, ProgramError
 from rtl.config import ChipConfig, preset
 
@@ -31,8 +33,10 @@ class RtlEngine:
     config : ChipConfig
         The full chip by default.
     waves : Path or None
-        Write a waveform there, and a GTKWave save file beside it; the suffix becomes that of the trace format. If None,
-        the environment variable ``WAVES=1`` asks for a file ``waves`` in the working directory. Several times slower.
+        Write a waveform there, and a GTKWave save file beside it; the suffix of the trace format is added. If None, the
+        environment variable ``WAVES=1`` asks for a file ``waves`` in the working directory. Several times slower.
+    waves_frames : collection of int, optional
+        Numbers of the frames of a program that the waveform shows; by default all that happens. Codes are the same.
     pause : float
         Chance that the host port holds back a beat in a cycle; changes no result, for verification.
     quiet : bool
@@ -56,6 +60,7 @@ class RtlEngine:
         config: ChipConfig | None = None,
         *,
         waves: Path | None = None,
+        waves_frames: Collection[int] | None = None,
         pause: float = 0.0,
         quiet: bool = False,
         timeout_s: float | None = None,
@@ -66,12 +71,31 @@ class RtlEngine:
             waves = Path("waves")
         if tool not in ("verilator", "icarus") or (tool == "icarus" and waves):
             raise ValueError(f"no tool {tool!r}{' that writes waves' if waves else ''}; expected verilator or icarus")
+        if waves:
+            check_place(trace_file(waves))  # the build takes minutes
         if tool == "icarus":
             self._simulator = build_icarus(self.config, quiet=quiet)
         else:
             self._simulator = build(self.config, waves=waves is not None, quiet=quiet)
-        self.waves = waves and waves.resolve().with_suffix(f".{self._simulator.trace_format}")
+        self.waves = waves and trace_file(waves, f".{self._simulator.trace_format}")
+        self._waves_frames = waves_frames
+        self._traced_by: int | None = None  # number of the process
         self._pause, self._timeout_s = pause, timeout_s
+
+    @property
+    def save_file(self) -> Path | None:
+        """The viewer's save file of the waveform."""
+        return self.waves and save_file(self.waves)
+
+    @property
+    def waves_bytes(self) -> int:
+        """Size of the waveform so far; it grows in steps of some megabytes."""
+        if not self.waves or self._traced_by is None:
+            return 0
+        for path in (part_of(self.waves, self._traced_by), self.waves):
+            with suppress(OSError):
+                return path.stat().st_size
+        return 0
 
     @property
     def build_effort(self) -> Effort | None:
@@ -100,17 +124,18 @@ class RtlEngine:
         image = ChipImage.of(image)
         if image.config != self.config:
             raise ProgramError("the program was compiled for another chip than the engine's; compile it for this one")
-        if self.waves:
-            write_save_file(self.waves, image.config, image.words)
-        return RtlSession(
+        session = RtlSession(
             self._simulator,
             image,
             chip,
             pause=self._pause,
             bare=bare,
             trace=self.waves,
+            shown=self._waves_frames,
             timeout_s=self._timeout_s,
         )
+        self._traced_by = session.pid
+        return session
 
     def run(
         self,
@@ -161,7 +186,13 @@ class RtlEngine:
                 "rtl", session, codes, group=program.frames_per_run, first_frame=first_frame, progress=progress
             )
 
-    def perform(self, experiments: Sequence[Experiment], *, progress: Progress | None = None) -> list[Record]:
+    def perform(
+        self,
+        experiments: Sequence[Experiment],
+        *,
+        progress: Progress | None = None,
+        cycles: Progress | None = None,
+    ) -> list[Record]:
         """Run experiments one after the other in one simulator.
 
         Before each of them the chip is reset, which leaves the contents of its SRAMs as they are; at the beginning they
@@ -174,6 +205,8 @@ class RtlEngine:
         experiments : sequence of Experiment
         progress : callable (experiments done, experiments in all)
             Called after each experiment.
+        cycles : callable (cycles done, cycles at most), optional
+            Called now and then within an experiment.
 
         Returns
         -------
@@ -189,31 +222,42 @@ class RtlEngine:
         SimulationError
             If the simulator ends abnormally.
         RunInterrupted
-            On Ctrl-C; it carries the records of what was finished.
+            On Ctrl-C; it carries what was finished, and what was going on as far as it came.
         """
         for experiment in experiments:
-            if experiment.config != self.config:
-                raise ExperimentError(
-                    f"{experiment.name} is for another chip than the engine's; give RtlEngine its `config`"
-                )
+            check_experiment(experiment, self.config)
         if not experiments:
             return []
+        units = {unit: words for experiment in experiments for unit, words in experiment.units.items()}
         if self.waves:
-            units = {unit: words for experiment in experiments for unit, words in experiment.units.items()}
             write_save_file(self.waves, self.config, units)
         process = SimulatorProcess(self._simulator, trace=self.waves, timeout_s=self._timeout_s)
+        self._traced_by = process.pid
         records: list[Record] = []
         try:
-            for experiment in experiments:
-                meta, arrays = experiment.to_parts()
-                request = Message("perform", {"experiment": meta, "pause": self._pause}, arrays)
-                answer = process.request(request, f"perform {experiment.name}")
-                records.append(Record.from_parts(answer.meta, answer.arrays))
-                if progress is not None:
-                    progress(len(records), len(experiments))
+            with Watch(cycles) as watch:
+                for experiment in experiments:
+                    record = self._performed(process, experiment, watch)
+                    if self.waves and not records:
+                        write_save_file(self.waves, self.config, units, start_ns=record.statistics["started_ns"])
+                    if watch.over:
+                        done = replace(experiment, cycles=min(max(record.cycles - 1, 1), experiment.cycles))
+                        raise RunInterrupted(records, (done, record))
+                    records.append(record)
+                    watch.check(records)
+                    if progress is not None:
+                        progress(len(records), len(experiments))
+        except RunInterrupted:
+            raise
         except KeyboardInterrupt:
             process.kill()
             raise RunInterrupted(records) from None
         finally:
             process.close()
         return records
+
+    def _performed(self, process: SimulatorProcess, experiment: Experiment, watch: Watch) -> Record:
+        meta, arrays = experiment.to_parts()
+        request = Message("perform", {"experiment": meta, "pause": self._pause}, arrays)
+        answer = process.request(request, f"perform {experiment.name}", watch.interrupted)
+        return Record.from_parts(answer.meta, answer.arrays)

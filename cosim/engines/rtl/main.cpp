@@ -9,13 +9,20 @@
 // `bare_run` is for benchmarks: Python, which lives in this process, asks for a number of cycles in which nothing but the
 // model runs, no callback and no trace, and reads the time that they took with `bare_seconds`.
 //
-// +trace=FILE writes a waveform, if the simulator was built for it.
+// +trace=FILE writes a waveform, if the simulator was built for it. Until the simulation ends it is called .trace-PID.part,
+// in the same folder; a signal ends the simulation in order, so that what was traced until then can be read. Python
+// switches it off and on with `trace_on`.
+
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 
@@ -34,6 +41,10 @@ using Trace = VerilatedVcdC;
 static std::uint64_t bare_cycles = 0;
 static double bare_time = 0.0;
 
+static bool tracing = true;
+static volatile std::sig_atomic_t ended_by = 0;
+
+extern "C" void trace_on(int on) { tracing = on != 0; }
 extern "C" void bare_run(std::uint64_t cycles) { bare_cycles = cycles; }
 extern "C" double bare_seconds() { return bare_time; }
 
@@ -71,6 +82,8 @@ void settle(Vtop& top) {
     VerilatedVpi::callCbs(cbReadOnlySynch);
 }
 
+void end_in_order(int number) { ended_by = number; }
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -91,9 +104,16 @@ int main(int argc, char** argv) {
     const std::string trace_file = plus_argument(context, "trace");
     Trace trace;
     context.traceEverOn(true);
+    const auto folder_end = trace_file.rfind('/') + 1;  // 0 if there is none
+    const std::string part = trace_file.substr(0, folder_end) + ".trace-" + std::to_string(getpid()) + ".part";
     if (!trace_file.empty()) {
         top->trace(&trace, 99);
-        trace.open(trace_file.c_str());
+        trace.open(part.c_str());
+        if (!trace.isOpen()) {
+            std::fprintf(stderr, "%s: the trace cannot be written: %s\n", trace_file.c_str(), std::strerror(errno));
+            return 2;
+        }
+        for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGIO}) std::signal(number, end_in_order);
     }
 #endif
 
@@ -101,7 +121,7 @@ int main(int argc, char** argv) {
     VerilatedVpi::callCbs(cbStartOfSimulation);
     call_value_callbacks();
 
-    while (!context.gotFinish()) {
+    while (!context.gotFinish() && !ended_by) {
         if (bare_cycles && top->clk == 0) {
             const auto begun = std::chrono::steady_clock::now();
             for (std::uint64_t edge = 0; edge < 2 * bare_cycles; ++edge) {
@@ -113,7 +133,7 @@ int main(int argc, char** argv) {
         }
         settle(*top);
 #if VM_TRACE
-        if (trace.isOpen()) trace.dump(context.time());
+        if (trace.isOpen() && tracing) trace.dump(context.time());
 #endif
         const std::uint64_t next_model = top->eventsPending() ? top->nextTimeSlot() : NEVER;
         const std::uint64_t next = std::min({VerilatedVpi::cbNextDeadline(), next_model, next_edge});
@@ -130,10 +150,23 @@ int main(int argc, char** argv) {
         }
     }
 
-    top->final();
-    VerilatedVpi::callCbs(cbEndOfSimulation);
+    if (!ended_by) {
+        top->final();
+        VerilatedVpi::callCbs(cbEndOfSimulation);
+    }
 #if VM_TRACE
-    trace.close();
+    if (trace.isOpen()) {
+        trace.close();
+        if (std::rename(part.c_str(), trace_file.c_str()) != 0) {
+            std::fprintf(stderr, "%s: the trace cannot be written: %s\n", trace_file.c_str(), std::strerror(errno));
+            std::remove(part.c_str());
+            return 2;
+        }
+    }
 #endif
+    if (ended_by) {
+        std::signal(ended_by, SIG_DFL);
+        std::raise(ended_by);
+    }
     return context.errorCount() > 0 ? 1 : 0;
 }

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import tempfile
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
@@ -49,7 +50,7 @@ class SimulatorProcess:
     def __init__(self, simulator: Simulator, *, trace: Path | None = None, timeout_s: float | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="duramesh-")
         self.log = Path(self._folder.name).resolve() / "sim.log"
-        self._timeout_s = timeout_s
+        self._timeout_s, self._traced = timeout_s, trace is not None
         ours, theirs = socket.socketpair()
         lifeline, held = os.pipe()
         try:
@@ -85,7 +86,7 @@ class SimulatorProcess:
         """Whether requests can be made."""
         return self._end.alive
 
-    def request(self, message: Message, what: str) -> Message:
+    def request(self, message: Message, what: str, watch: Callable[[int, int], bool] | None = None) -> Message:
         """Send a request and wait for its answer.
 
         Parameters
@@ -93,6 +94,8 @@ class SimulatorProcess:
         message : Message
         what : str
             What is asked for, to be said if it fails: "run 3 frames of entry main".
+        watch : callable (done, all) -> bool, optional
+            Called now and then with the cycles of the program; whether it is to be stopped.
 
         Raises
         ------
@@ -103,7 +106,9 @@ class SimulatorProcess:
         try:
             with self._turn:  # threads that share a session take turns
                 self._channel.send(message)
-                answer = self._channel.receive()
+                while (answer := self._channel.receive()).kind == "progress":
+                    stop = watch is not None and watch(answer.meta["done"], answer.meta["all"])
+                    self._channel.send(Message("stop" if stop else "go on"))
         except ChannelClosed:
             status = self._reaped()
             log = tail(self.log)
@@ -142,9 +147,12 @@ class SimulatorProcess:
         self._end()
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once; one that writes a waveform finishes the file first."""
         if self._process.poll() is None:
-            self._process.kill()
+            if self._traced:
+                self._process.terminate()
+            else:
+                self._process.kill()
         self._end()
 
 

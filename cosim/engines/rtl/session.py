@@ -1,6 +1,6 @@
 """A chip on the RTL that stays open: one living simulator process."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -13,6 +13,7 @@ from analog_models.chip import AnalogChip
 from cosim.engines.rtl.channel import Message
 from cosim.engines.rtl.process import SimulatorProcess
 from cosim.engines.rtl.simulator import Simulator
+from cosim.engines.rtl.waves import write_save_file
 from cosim.engines.session import Codes, SessionClosedError, check_chip, frame_numbers
 from cosim.program import ChipImage
 
@@ -33,7 +34,9 @@ class RtlSession:
     bare : bool
         After each group of frames, let the model run as many cycles of it again, alone, and time that.
     trace : Path, optional
-        Waveform file.
+        Waveform file; the viewer's save file is written beside it.
+    shown : collection of int, optional
+        Numbers of the frames that the waveform shows; by default all that happens.
     timeout_s : float, optional
         How long an answer of the simulator may take; by default as long as it takes.
 
@@ -64,6 +67,7 @@ class RtlSession:
         pause: float = 0.0,
         bare: bool = False,
         trace: Path | None = None,
+        shown: Collection[int] | None = None,
         timeout_s: float | None = None,
     ) -> None:
         check_chip(image, chip)
@@ -73,9 +77,10 @@ class RtlSession:
         meta, arrays = image.to_parts()
         parts = {f"image {name}": array for name, array in arrays.items()}
         parts |= {f"chip {name}": array for name, array in chip.to_arrays().items()}
-        answer = self._process.request(
-            Message("open", {"image": meta, "pause": pause, "bare": bare}, parts), "load the image"
-        )
+        asked = {"image": meta, "pause": pause, "bare": bare, "shown": None if shown is None else sorted(shown)}
+        answer = self._process.request(Message("open", asked, parts), "load the image")
+        if trace is not None:
+            write_save_file(trace, image.config, image.words, start_ns=answer.meta["now_ns"])
         self._counted: dict[str, Any] = dict(answer.meta)
         self._startup_s = perf_counter() - began - self._counted["wall_s"]
         self._transfer_s = 0.0

@@ -9,14 +9,16 @@ import os
 import select
 import socket
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from time import perf_counter, process_time
 from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.simtime import get_sim_time
+from cocotb.triggers import ClockCycles, Event, RisingEdge, Timer
 from numpy.typing import NDArray
 
 from analog_models.chip import AnalogChip
@@ -26,12 +28,17 @@ from cosim.engines.rtl.agents import CYCLE_NS, AnalogAgent, ErrorMonitor, HostPo
 from cosim.engines.rtl.bare import run_bare
 from cosim.engines.rtl.channel import Channel, ChannelClosed, Message
 from cosim.engines.rtl.process import CHANNEL, LIFELINE
+from cosim.engines.rtl.traced import ShownVoltages, trace_on, traced
 from cosim.experiment import STATUS_FIELDS, Experiment, ExperimentError, Record, Recorder
 from cosim.program import ChipImage, Program, Unit
 from rtl.isa import CONTROL_LATENCY
 
 #: Cycles after the last unit's halt in which the last writes take force and flags rise, before anything is read.
 _SETTLING_CYCLES = 8
+#: Cycles that a unit may run on after it should have been stopped.
+_TIMEOUT_CYCLES = 10_000
+#: Seconds between two words to the owner about a long run, and cycles before the first.
+_TELL_S, _FIRST_STEP_CYCLES = 0.3, 1000
 
 Answer = tuple[Mapping[str, Any], Mapping[str, NDArray]]
 
@@ -42,7 +49,7 @@ async def serve(dut: Any) -> None:
     channel = Channel(socket.socket(fileno=int(os.environ[CHANNEL])))
     if "clock" not in cocotb.plusargs:  # a simulator without our main program
         Clock(dut.clk, CYCLE_NS, "ns").start()
-    bench = _Bench(dut)
+    bench = _Bench(dut, channel)
     while True:
         try:
             request = channel.receive()
@@ -68,8 +75,8 @@ def _end_with_the_owner(lifeline: int) -> None:
 class _Bench:
     """The chip in the bench, and what is open on it."""
 
-    def __init__(self, dut: Any) -> None:
-        self._dut = dut
+    def __init__(self, dut: Any, channel: Channel) -> None:
+        self._dut, self._channel = dut, channel
         self._open: _OpenChip | None = None
 
     async def answer(self, request: Message) -> Answer:
@@ -83,7 +90,7 @@ class _Bench:
                 return self._open.statistics, codes
             case "perform":
                 experiment = Experiment.from_parts(request.meta["experiment"], request.arrays)
-                return (await _perform(self._dut, experiment, request.meta["pause"])).to_parts()
+                return (await _perform(self._dut, self._channel, experiment, request.meta["pause"])).to_parts()
         raise ValueError(f"no request {request.kind!r}; expected open, run or perform")
 
 
@@ -93,10 +100,15 @@ class _Bench:
 class _OpenChip:
     """An image and a chip, loaded."""
 
-    def __init__(self, dut: Any, image: ChipImage, chip: AnalogChip, pause: float, bare: bool) -> None:
+    def __init__(
+        self, dut: Any, image: ChipImage, chip: AnalogChip, pause: float, bare: bool, shown: Sequence[int] | None
+    ) -> None:
         self._dut, self._image, self._bare = dut, image, bare
+        #: Frames that the waveform shows; None for all that happens.
+        self._shown = None if shown is None else frozenset(shown)
         self._host = HostPort(dut, image.config, pause)
-        self._analog = AnalogAgent(dut, image.config, chip)
+        physics = ShownVoltages(dut, image.config, chip, chip) if traced() else chip
+        self._analog = AnalogAgent(dut, image.config, physics)
         self._receivers = ReceiverAgent(dut, image.config, chip)
         self._monitor = ErrorMonitor(dut)
         self._chosen = next(iter(image.entries))
@@ -114,7 +126,10 @@ class _OpenChip:
         image = ChipImage.from_parts(request.meta["image"], parts["image"])
         chip = AnalogChip.from_arrays(parts["chip"])
         gc.freeze()  # none of what is imported and loaded by now goes away; do not search it again and again
-        opened = cls(dut, image, chip, request.meta["pause"], request.meta["bare"])
+        shown = request.meta["shown"]
+        opened = cls(dut, image, chip, request.meta["pause"], request.meta["bare"], shown)
+        if shown is not None:
+            trace_on(False)
         with opened._timing():
             await opened._reset()
             opened._analog.start()
@@ -143,6 +158,7 @@ class _OpenChip:
         """Sums since the reset: what was done, and the wall time of each part of the co-simulation."""
         carried = self._host.seconds + self._analog.overhead + self._receivers.seconds
         return {
+            "now_ns": round(get_sim_time("ns")),
             "frames": self._frames,
             "cycles": self._earlier_cycles + int(self._dut.cycle.value),
             "events": self._analog.events,
@@ -159,13 +175,25 @@ class _OpenChip:
     ) -> dict[str, NDArray[np.uint8]]:
         program = self._image.entry(entry)
         groups = [{out.name: np.zeros((0, out.width), np.uint8) for out in program.outputs}]
-        for first in range(0, len(codes), program.frames_per_run):
-            part = slice(first, first + program.frames_per_run)
+        for part in self._parts(frames, program.frames_per_run):
+            if self._shown is not None:
+                trace_on(self._is_shown(int(frames[part.start])))
             with self._timing():
                 groups.append(await self._group(entry, program, codes[part], frames[part]))
             if self._bare:
                 self._timed |= await _again_bare(self._dut, self._host, self._cycles)
         return {name: np.concatenate([group[name] for group in groups]) for name in groups[0]}
+
+    def _is_shown(self, frame: int) -> bool:
+        return self._shown is None or frame in self._shown
+
+    def _parts(self, frames: NDArray[np.int64], most: int) -> Iterator[slice]:
+        """Rows that one start takes: at most so many, and the waveform shows all of them or none."""
+        first = 0
+        for _, alike in groupby(map(self._is_shown, frames.tolist())):
+            end = first + len(list(alike))
+            yield from (slice(at, min(at + most, end)) for at in range(first, end, most))
+            first = end
 
     async def _group(
         self, entry: str, program: Program, codes: NDArray[np.int16], frames: NDArray[np.int64]
@@ -238,13 +266,14 @@ def _end_of_frame(program: Program, frame: int) -> int:
 # ---- experiments
 
 
-async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
+async def _perform(dut: Any, channel: Channel, experiment: Experiment, pause: float) -> Record:
     config = experiment.config
     chip = experiment.make_chip()
     physics = _Patient(Recorder(chip, experiment.name))
+    seen_by_waves = ShownVoltages(dut, config, chip, physics) if traced() else physics
     started = perf_counter()
     host = HostPort(dut, config, pause)
-    analog = AnalogAgent(dut, config, physics, lambda unit, cycle: (experiment.frame, cycle))
+    analog = AnalogAgent(dut, config, seen_by_waves, lambda unit, cycle: (experiment.frame, cycle))
     receivers = ReceiverAgent(dut, config, chip, analog.locate)
     await reset(dut)
     serving = analog.start()
@@ -257,7 +286,11 @@ async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
             await host.load_vectors(ilp, codes)
     await host.clear()
     monitor = ErrorMonitor(dut)
-    busy = await host.run(stop_in=experiment.cycles)
+    started_ns = round(get_sim_time("ns"))
+    cut = Event()
+    telling = cocotb.start_soon(_tell(dut, channel, experiment.cycles, cut))
+    busy = await host.run(experiment.cycles + _TIMEOUT_CYCLES, stop_in=experiment.cycles, cut=cut)
+    telling.cancel()
     await ClockCycles(dut.clk, _SETTLING_CYCLES)
     statuses = await host.unit_statuses()
     results = {olp: await host.read_vectors(olp, config.olp_vectors) for olp in range(config.domain_count)}
@@ -280,6 +313,7 @@ async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
         crossings=physics.recorder.crossings,
         statistics={
             "session_cycles": session_cycles,
+            "started_ns": started_ns,
             "cycles_per_s": session_cycles / wall,
             "wall_s": wall,
             "analog_s": analog.seconds,
@@ -287,6 +321,20 @@ async def _perform(dut: Any, experiment: Experiment, pause: float) -> Record:
             "simulator_s": wall - analog.seconds - carried,
         },
     )
+
+
+async def _tell(dut: Any, channel: Channel, cycles: int, cut: Event) -> None:
+    """Tell the owner now and then how far the run is; `cut` is set when the owner wants no more of it."""
+    step = _FIRST_STEP_CYCLES
+    while True:
+        began = perf_counter()
+        await Timer(step * CYCLE_NS, "ns")
+        spent = perf_counter() - began
+        channel.send(Message("progress", {"done": min(int(dut.program_cycle.value), cycles), "all": cycles}))
+        if channel.receive().kind == "stop":
+            cut.set()
+            return
+        step = round(min(max(step * _TELL_S / spent, _FIRST_STEP_CYCLES), 2 * step))
 
 
 class _Patient:

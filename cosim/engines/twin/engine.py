@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.values import whole_number
-from cosim.engines.engine import Progress, run_frames
+from cosim.engines.engine import Progress, RunInterrupted, Watch, check_experiment, run_frames
 from cosim.engines.results import Results
 from cosim.engines.twin.experiments import Memory, perform
 from cosim.engines.twin.session import Plan, TwinSession
-from cosim.experiment import Experiment, ExperimentError, Record
+from cosim.experiment import Experiment, Record
 from cosim.program import ChipImage, Program
 
 __all__ = ["TwinEngine", "make_chip"]
@@ -119,14 +119,22 @@ class TwinEngine:
         with self.open(program, chip) as session:
             return run_frames("twin", session, inputs, group=self.batch, first_frame=first_frame, progress=progress)
 
-    def perform(self, experiments: Sequence[Experiment], *, progress: Progress | None = None) -> list[Record]:
+    def perform(
+        self,
+        experiments: Sequence[Experiment],
+        *,
+        progress: Progress | None = None,
+        cycles: Progress | None = None,
+    ) -> list[Record]:
         """Run legal experiments one after the other in one session, as `RtlEngine.perform` does.
 
         Parameters
         ----------
         experiments : sequence of Experiment
             For one chip.
-        progress : callable (done, all), optional
+        progress : callable (experiments done, experiments in all), optional
+        cycles : callable (cycles done, cycles at most), optional
+            Called now and then within an experiment.
 
         Returns
         -------
@@ -136,17 +144,23 @@ class TwinEngine:
         ------
         ExperimentError
             If an experiment does what the chip would flag, runs into a word that nobody wrote, asks the physics for
-            what it cannot do, or is for another chip than the one before it.
+            what it cannot do, or is for another chip than the first one.
+        RunInterrupted
+            On Ctrl-C; it carries what was finished, and what was going on as far as it came.
         """
         records: list[Record] = []
         memory: Memory | None = None
-        for experiment in experiments:
-            memory = memory or Memory(experiment.config)
-            if experiment.config != memory.config:
-                raise ExperimentError(f"{experiment.name} is for another chip than the experiment before it")
-            began = time.perf_counter()
-            record = perform(experiment, memory)
-            records.append(replace(record, statistics={"wall_s": time.perf_counter() - began}))
-            if progress is not None:
-                progress(len(records), len(experiments))
+        with Watch(cycles) as watch:
+            for experiment in experiments:
+                memory = memory or Memory(experiment.config)
+                check_experiment(experiment, memory.config)
+                began = time.perf_counter()
+                done, record = perform(experiment, memory, watch)
+                record = replace(record, statistics={"wall_s": time.perf_counter() - began})
+                if done.cycles < experiment.cycles:
+                    raise RunInterrupted(records, (done, record))
+                records.append(record)
+                watch.check(records)
+                if progress is not None:
+                    progress(len(records), len(experiments))
         return records

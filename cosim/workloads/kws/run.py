@@ -39,6 +39,9 @@ class Display(Protocol):
     def advance(self, done: int, total: int) -> None:
         """How far it is."""
 
+    def describe(self, text: str, done: int, total: int) -> None:
+        """The same, with other words."""
+
     def paused(self) -> AbstractContextManager[None]:
         """While something else, such as a build, has a display of its own."""
 
@@ -67,7 +70,7 @@ class Settings:
         As of `MappingOptions`.
     model : Path, optional
         By default the shipped network.
-    waves : Path, optional
+    waves, waves_frames
         As of `RtlEngine`.
     checkpoint : Path, optional
         Folder in which results are kept as they come, `chunk` clips at once, and from which the run goes on.
@@ -84,6 +87,7 @@ class Settings:
     overlapped: bool = False
     model: Path | None = None
     waves: Path | None = None
+    waves_frames: tuple[int, ...] | None = None
     checkpoint: Path | None = None
     chunk: int = CHUNK
 
@@ -118,6 +122,7 @@ class Run:
     checkpoint: Checkpoint | None
     notes: list[str] = field(default_factory=list)
     waves: Path | None = None
+    _traced: RtlEngine | None = None
 
     def classify(self) -> KwsReport | RecordingReport:
         """Run the clips, or the recording's windows, on the chip.
@@ -131,7 +136,7 @@ class Run:
         """
         engine = self._resumable(self.checkpoint) if self.checkpoint else self._start()
         self.display(f"classifying {self._count}")
-        seed, progress = self.settings.seed, self.display.advance
+        seed, progress = self.settings.seed, self._advance
         report: KwsReport | RecordingReport
         if isinstance(self.clips, Recording):
             report = classify_recording(self.network, self.clips, self.chip, engine, seed=seed, progress=progress)
@@ -147,6 +152,13 @@ class Run:
     def _count(self) -> str:
         return f"{len(self.clips)} {'windows' if isinstance(self.clips, Recording) else 'clips'}"
 
+    def _advance(self, done: int, total: int) -> None:
+        if self._traced is None:
+            self.display.advance(done, total)
+        else:
+            size = f"waves {self._traced.waves_bytes / 1e6:,.0f} MB"
+            self.display.describe(f"classifying {self._count}, {size}", done, total)
+
     def _resumable(self, checkpoint: Checkpoint) -> ResumableEngine:
         return ResumableEngine(self._start, checkpoint, chunk=self.settings.chunk)
 
@@ -155,8 +167,8 @@ class Run:
         if self.settings.engine == "twin":
             return TwinEngine()
         with self.display.paused():
-            rtl = RtlEngine(waves=self.settings.waves)
-        self.waves = rtl.waves
+            rtl = RtlEngine(waves=self.settings.waves, waves_frames=self.settings.waves_frames)
+        self.waves, self._traced = rtl.waves, rtl if rtl.waves else None
         return CheckedEngine(rtl, TwinEngine(), self.clips.names) if self.settings.engine == "both" else rtl
 
 

@@ -93,8 +93,14 @@ def test_closed_ring_of_borderguards(bench: Bench) -> None:
 
 
 def test_program_past_its_end(bench: Bench) -> None:
-    message = r"TILE 0 runs past its last word, 0 \(the SRAM holds 64\), in cycle 1; end it with HALT or JUMP"
-    bench.refused(message, tile("MESH\n"), "--engine=twin")
+    """What happened until then is reported."""
+    result = bench.run(tile("MESH wait=8\n"), "--engine=twin", f"--routes={bench.folder / 'r.svg'}")
+    assert result.exit_code == 1
+    message = r"Error: .*TILE 0 runs past its last word, 0 \(the SRAM holds 64\), in cycle 9; end it with HALT or JUMP"
+    assert re.search(message, result.output)
+    assert "stopped        in cycle 8" in result.output
+    assert all(path.read_bytes() != OLD for path in bench.old)
+    assert "MESH" in bench.old[3].read_text()
 
 
 def test_store_without_a_window(bench: Bench) -> None:
@@ -219,7 +225,8 @@ def test_unroutable_request() -> None:
 def test_outputs_are_checked_before_the_run(bench: Bench) -> None:
     text = tile("HALT\n")
     bench.refused(r"x\.xml: no output format '\.xml'; expected \.npz, \.json, \.csv", text, "--out=x.xml")
-    bench.refused(r"there is no folder .*nowhere", text, f"--out={bench.folder / 'nowhere' / 'x.npz'}")
+    bench.refused(r"r\.png: pictures of routes are SVG files", text, "--routes=r.png")
+    bench.refused(r"e\.dat: experiments are kept as npz files", text, "--save=e.dat")
 
 
 def test_waves_of_an_engine_without_any(bench: Bench) -> None:

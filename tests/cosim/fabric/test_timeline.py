@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cosim.fabric.timeline import Interval, Issue, TimelineError, intervals, run
 from cosim.isa.assembler import assemble
-from cosim.isa.words import ILP, OLP, TILE, Operation, encode
+from cosim.isa.words import ILP, OLP, TILE, Operation, decode, encode
 from rtl.config import preset
 from rtl.isa import MAX_WAIT
 
@@ -214,3 +214,61 @@ def test_a_level_is_what_was_last_written(writes: list[tuple[int, int]]) -> None
     for cycle in range(50):
         last = [high for issued, high in writes if issued + 2 <= cycle]
         assert any(span.start <= cycle < span.stop for span in found) == bool(last and last[-1])
+
+
+# ---- loops that write nothing
+
+
+@st.composite
+def loops(draw: st.DrawFn) -> tuple[int, ...]:
+    """A short program, mostly of loops and jumps."""
+    length, wait = draw(st.integers(1, 8)), st.integers(0, 2)
+    back, count, level = st.integers(0, length - 1), st.sampled_from([0, 1, 2, 3, 7, 50]), st.integers(0, 3)
+    word = st.one_of(
+        st.builds(lambda wait: steer("NOP", wait), wait),
+        st.builds(lambda target, wait: steer("JUMP", wait, target=target), st.integers(0, length), wait),
+        *[st.builds(lambda t, c, n, w: steer("LOOP", w, target=t, count=c, level=n), back, count, level, wait)] * 2,
+        st.sampled_from([steer("ARRAY"), steer("HALT")]),
+    )
+    return tuple(draw(word) for _ in range(length))
+
+
+def every_pass(program: tuple[int, ...], limit: int) -> tuple[list[tuple[int, int]], int | None]:
+    """(cycle, address) of what is issued, and when the unit halts or leaves its program: pass by pass."""
+    counters, issues = [0] * SMALL.loop_levels, []
+    pc = cycle = 0
+    while cycle < limit:
+        if pc >= len(program):
+            return issues, cycle
+        operation = decode(TILE, program[pc])
+        fields, following = operation.fields, pc + 1
+        if operation.mnemonic == "HALT":
+            return issues, cycle + operation.wait + 1
+        if operation.mnemonic == "JUMP":
+            following = fields["target"]
+        elif operation.mnemonic == "LOOP":
+            counters[fields["level"]] = (counters[fields["level"]] or max(fields["count"], 1)) - 1
+            following = fields["target"] if counters[fields["level"]] else following
+        elif operation.mnemonic != "NOP":
+            issues.append((cycle, pc))
+        cycle, pc = cycle + operation.wait + 1, following
+    return issues, None
+
+
+@given(loops(), st.sampled_from([10, 100, 2000]))
+@settings(max_examples=300, deadline=None)
+def test_passes_are_skipped_only_where_that_changes_nothing(program: tuple[int, ...], limit: int) -> None:
+    issues, end = every_pass(program, limit)
+    try:
+        found = run(program, TILE, SMALL, limit)
+        assert found.halted == end
+    except TimelineError as error:
+        found = error
+        assert error.cycle == end
+    assert [(issue.cycle, issue.address) for issue in found.issues] == issues
+
+
+def test_a_loop_of_any_length_takes_no_time() -> None:
+    nest = [steer("LOOP", target=0, count=65535, level=level) for level in range(4)]
+    assert run((steer("NOP"), *nest, steer("HALT")), TILE, SMALL, 10**30).halted > 65535**4
+    assert run(words("again: JUMP again"), TILE, SMALL, 10**30).halted is None

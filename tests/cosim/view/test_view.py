@@ -278,3 +278,36 @@ def test_the_command_writes_the_page_and_opens_it(tmp_path: Path, monkeypatch: p
     assert expected.read_text(encoding="utf-8") == page(load_view(EXAMPLES / "pass_over.toml"))
     again = CliRunner().invoke(main, ["view", example, "--open"])  # now there is no browser
     assert (again.exit_code, "there is no browser here" in again.output) == (0, True)
+
+
+# ---- what is illegal
+
+
+def test_an_illegal_experiment_shows_where_it_is_illegal(tmp_path: Path) -> None:
+    words = units(
+        ilp_0="@10 PULSE fire; @100 PULSE fire; HALT",
+        tile_0="MESH west_to_net=all, net_to_south=all; @80 MESH west_to_net=all, south_to_net=odd",
+        tile_1="ARRAY share_south; HALT",
+        olp_0="COUNT store; HALT",
+    )
+    vectors = {0: np.full((1, SMALL.lanes), 50, np.uint8)}
+    shown = Reader(page(View(Experiment(SMALL, words, vectors=vectors, name="wrong"))))
+    said = [text for _, text in shown.find("p", class_="illegal")]
+    for text, expected in zip(
+        said,
+        (
+            "OLP 0 stores in cycle 0 without an open window step 1",
+            "TILE 1 shares its capacitors in cycle 2 with a southern neighbour that does not share back step 1",
+            "TILE 0 runs past its last word, 1 (the SRAM holds 64), in cycle 81; end it with HALT or JUMP step",
+            "cycle 82: net of tile (0, 0), odd wires 1-15: driven by",
+        ),
+        strict=True,
+    ):
+        assert text.startswith(f"Illegal: {expected}"), text
+    assert any(attributes["data-go"] != "1" for attributes, text in shown.find("button") if text.startswith("step "))
+
+
+@pytest.mark.parametrize("example", ["contention", "mac"])
+def test_only_an_illegal_experiment_is_called_so(example: str) -> None:
+    shown = Reader(page(load_view(EXAMPLES / f"{example}.toml")))
+    assert any(shown.find("p", class_="illegal")) == (example == "contention")

@@ -9,7 +9,7 @@ import cocotb
 import numpy as np
 from cocotb.simtime import get_sim_time
 from cocotb.task import Task
-from cocotb.triggers import Event, FallingEdge, Lock, RisingEdge
+from cocotb.triggers import Event, FallingEdge, First, Lock, RisingEdge
 from numpy.typing import ArrayLike, NDArray
 
 from cosim.engines.rtl.agents.clock import CYCLE_NS, within
@@ -245,7 +245,7 @@ class HostPort:
     async def _control(self, name: str) -> None:
         await self.write(_CONTROL, [_control_bit(name)])
 
-    async def run(self, timeout_cycles: int = 10_000_000, stop_in: int | None = None) -> int:
+    async def run(self, timeout_cycles: int = 10_000_000, stop_in: int | None = None, cut: Event | None = None) -> int:
         """Start, and wait until no unit runs any more.
 
         Parameters
@@ -253,6 +253,8 @@ class HostPort:
         timeout_cycles : int
         stop_in : int or None
             Cycle of the program, 1 or later, in which `stop` reaches every unit, if some still run then.
+        cut : Event or None
+            With `stop_in`: when it is set, `stop` is sent at once.
 
         Returns
         -------
@@ -279,7 +281,7 @@ class HostPort:
                 if stop_in is None:
                     await self.start()
                 else:
-                    await self._start_and_stop(stop_in, rose, run)
+                    await self._start_and_stop(stop_in, rose, run, cut or Event())
                 started = await within(rose.wait(), TRANSFER_TIMEOUT_CYCLES)
                 halted = started and await within(run, timeout_cycles)
                 self._resets.check(resets, _RUN)
@@ -299,7 +301,7 @@ class HostPort:
         await FallingEdge(self._dut.busy)
         return round((get_sim_time("ns") - began) / CYCLE_NS)
 
-    async def _start_and_stop(self, stop_in: int, rose: Event, run: Task[int]) -> None:
+    async def _start_and_stop(self, stop_in: int, rose: Event, run: Task[int], cut: Event) -> None:
         if stop_in < 1:
             raise ValueError(f"a program can be stopped from its cycle 1 on, got {stop_in}")
         header = write_header(_CONTROL, 1)
@@ -316,7 +318,8 @@ class HostPort:
                 if await within(rose.wait(), TRANSFER_TIMEOUT_CYCLES):
                     left = stop_in - _STOP_CYCLES  # this is cycle 0
                     # A quarter of a cycle later: safely between two edges.
-                    halted = left > 0 and await within(run, left + 0.25)
+                    ended = left > 0 and await within(First(run.complete, cut.wait()), left + 0.25)
+                    halted = ended and run.done()
                     self._resets.check(resets, _RUN)
                     self._cut_short = None
                     await self._send(np.array([0 if halted else stop], np.uint64), [0])

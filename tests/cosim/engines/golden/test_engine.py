@@ -284,3 +284,18 @@ def test_the_port_flags_bad_packets(port: Port, packet: list[int], answer: list[
     assert written == ([5, 0] if 5 in packet else [0, 0])
     port.send([0x1000_0001_0000_0000, 4])  # clear
     assert port.send([STATUS]) == [0]
+
+
+# ---- programs that never end
+
+
+def test_idle_loops_of_any_length_are_counted_and_take_no_time() -> None:
+    """What was seen is what it would be if every pass had been gone through."""
+    record = perform("== TILE 0 ==\nagain: JUMP again\n", cycles=10**12)
+    assert record.cycles == 10**12 + 1
+    assert record.statistics["seen"]["jump / self"] == 10**12 + 1
+    loops = "".join(f"LOOP body, count=1000, level={level}\n" for level in range(3))
+    record = perform(f"== TILE 0 ==\nbody: NOP\n{loops}HALT\n", cycles=10**12)
+    passes = 1000**3
+    assert record.cycles == passes + passes + passes // 1000 + passes // 1000**2 + 1
+    assert record.statistics["seen"]["word / TILE / NOP"] == passes

@@ -81,7 +81,7 @@ def test_stop_in_any_cycle(stop: int) -> None:
 
 
 def test_experiments_for_two_chips() -> None:
-    with pytest.raises(ExperimentError, match="other is for another chip than the experiment before it"):
+    with pytest.raises(ExperimentError, match="other is for another chip than"):
         TwinEngine().perform([experiment(), Experiment(preset(), {}, name="other")])
 
 
