@@ -1,0 +1,29 @@
+"""What tests ask of processes."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+#: How long a process may take to start or end, on a slow machine.
+PATIENCE_S = 60
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    status = Path(f"/proc/{pid}/stat")
+    return (
+        status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+    )  # nobody has asked for its end yet
