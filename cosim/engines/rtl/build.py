@@ -179,7 +179,11 @@ def compile_simulator(
         work = directory / "work"
         objects = work / "objects"
         objects.mkdir(parents=True)
-        links = {"verilator": tools.verilator.root, "fst": package.absolute() / "fst", "main.cpp": main_program.absolute()}
+        links = {
+            "verilator": tools.verilator.root,
+            "fst": package.absolute() / "fst",
+            "main.cpp": main_program.absolute(),
+        }
         for name, target in links.items():
             (work / name).symlink_to(target)
         command = [tools.verilator.program, *flags, "--prefix", "Vtop", "-Mdir", "objects", "-o", "../../simulator"]

@@ -1,6 +1,7 @@
 """What tests ask of processes."""
 
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,3 +28,11 @@ def is_gone(pid: int) -> bool:
     return (
         status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
     )  # nobody has asked for its end yet
+
+
+def simulators(owner: int) -> list[int]:
+    """Simulators that a process has started and that still run."""
+    command = ["ps", "-A", "-o", "ppid=,pid=,args="]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    listed = [line.split(maxsplit=2) for line in lines]
+    return [int(pid) for parent, pid, command in listed if int(parent) == owner and "simulators" in command]
