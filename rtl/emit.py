@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-from amaranth._toolchain.yosys import find_yosys
+from amaranth._toolchain.yosys import _BuiltinYosys
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
@@ -63,9 +63,9 @@ def to_verilog(component: wiring.Component, name: str, *, prefix: str = PREFIX, 
         f"attrmap -modattr {strip}",
         "write_verilog -norename",
     ]
-    yosys = find_yosys(lambda version: version >= (0, 40))
-    # Yosys warns about processes that Verilog cannot express; after `proc` there is none left.
-    text = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+    # The one that Amaranth brings, and none on PATH or in the environment: the text must not depend on that.
+    # It warns about processes that Verilog cannot express; after `proc` there is none left.
+    text = _BuiltinYosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
     own = [_plain(found.removeprefix("\\")) for found in _MODULE.findall(text)]
     known = {*own, *modules}
     parts = re.split(r"(?<=^endmodule\n)", text, flags=re.MULTILINE)

@@ -14,7 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from cosim.fabric.events import Count, Event, Integrate, Link, Precharge, Pulse, Ramp, Schedule, ScheduleError, StrayError, Write
+from cosim.fabric.events import (
+    Count,
+    Event,
+    Integrate,
+    Link,
+    Precharge,
+    Pulse,
+    Ramp,
+    Schedule,
+    ScheduleError,
+    StrayError,
+    Write,
+)
 from cosim.fabric.mesh_graph import Lanes, Mesh, MeshState, Place
 from cosim.fabric.pads import Store, sends, stores
 from cosim.fabric.timeline import Interval, Issue, Timeline, TimelineError, intervals, run

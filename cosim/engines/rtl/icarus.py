@@ -3,6 +3,7 @@
 It is a hundred times slower than Verilator on the full chip, and good enough for the small one.
 """
 
+import os
 import shutil
 import subprocess
 from importlib.metadata import version
@@ -41,9 +42,9 @@ def build_icarus(config: ChipConfig, quiet: bool = False) -> Simulator:
     key = digest(["icarus", release, version("cocotb"), *flags, *(source.read_bytes() for source in sources)])
 
     def make(directory: Path) -> None:
-        command = [compiler, *flags, "-o", str(directory / "bench.vvp"), *map(str, sources)]
+        command = [compiler, *flags, "-o", "bench.vvp", *map(str, sources)]
         with reporter.task("compiling bench with Icarus"):
-            run_tool(command, directory / "compiler.log", {})
+            run_tool(command, directory / "compiler.log", directory, os.environ)
 
     entry = cached("simulators", key, make, lambda: reporter.say("(waiting for another process)"))
     library = cocotb_tools.config.lib_name_path("vpi", "icarus")

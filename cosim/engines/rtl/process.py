@@ -7,30 +7,32 @@ import subprocess
 import tempfile
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
+from typing import IO
 
 from cosim.engines.rtl.agents.errors import ChipError
 from cosim.engines.rtl.channel import Channel, ChannelClosed, ChannelError, Message
+from cosim.engines.rtl.owned import OwnedProcess
 from cosim.engines.rtl.simulator import SimulationError, Simulator, tail
 from cosim.experiment import ExperimentError
 
-__all__ = ["CHANNEL", "LIFELINE", "SimulatorProcess"]
+__all__ = ["CHANNEL", "SimulatorProcess"]
 
-#: Environment variables with the file descriptors that the process inherits: its end of the channel, and the read end
-#: of a pipe that nobody ever writes to: its other end closes when the owner ends, whatever ended it.
-CHANNEL, LIFELINE = "DURAMESH_CHANNEL", "DURAMESH_LIFELINE"
+#: Environment variable with the file descriptor that the process inherits: its end of the channel.
+CHANNEL = "DURAMESH_CHANNEL"
 
 _TESTBENCH = "cosim.engines.rtl.testbench"
 #: The test bench is no test: rewriting the assertions of every module that it imports would take seconds.
-_ENVIRONMENT = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
+_ENVIRONMENT = {"COCOTB_REWRITE_ASSERTION_FILES": "", "COCOTB_RESULTS_FILE": os.devnull}
 _GRACE_S = 5.0
 #: Errors of the test bench that are the user's, by name.
 _ERRORS = {error.__name__: error for error in (ChipError, ExperimentError)}
 
 
 class SimulatorProcess:
-    """A running simulator that answers requests.
+    """A running simulator that answers requests. It leaves no files: its log has no name, and nobody needs its report.
 
     Parameters
     ----------
@@ -48,33 +50,28 @@ class SimulatorProcess:
     """
 
     def __init__(self, simulator: Simulator, *, trace: Path | None = None, timeout_s: float | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="duramesh-")
-        self.log = Path(self._folder.name).resolve() / "sim.log"
-        self._timeout_s, self._traced = timeout_s, trace is not None
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
+        self._timeout_s = timeout_s
         ours, theirs = socket.socketpair()
-        lifeline, held = os.pipe()
         try:
-            descriptors = (theirs.fileno(), lifeline)
-            numbers = {CHANNEL: str(descriptors[0]), LIFELINE: str(descriptors[1])}
             self._process = simulator.start(
                 [_TESTBENCH],
-                self.log.parent,
-                log=self.log,
-                trace=trace,
-                environment=_ENVIRONMENT | numbers,
-                pass_fds=descriptors,
+                Path("/"),  # a folder that is there as long as the process
+                log=self._log,
+                trace=trace and trace.absolute(),
+                environment=_ENVIRONMENT | {CHANNEL: str(theirs.fileno())},
+                pass_fds=(theirs.fileno(),),
             )
         except BaseException:
             ours.close()
-            os.close(held)
+            self._log.close()
             raise
         finally:
             theirs.close()
-            os.close(lifeline)
         ours.settimeout(timeout_s)
         self._channel = Channel(ours)
         self._turn = Lock()
-        self._end = weakref.finalize(self, _end, self._process, self._channel, held, self._folder)
+        self._end = weakref.finalize(self, _end, self._process, self._channel, self._log, os.getpid())
 
     @property
     def pid(self) -> int:
@@ -111,11 +108,11 @@ class SimulatorProcess:
                     self._channel.send(Message("stop" if stop else "go on"))
         except ChannelClosed:
             status = self._reaped()
-            log = tail(self.log)
+            log = tail(self._log)
             self.kill()
             raise SimulationError(f"the simulator {_ending(status)} when it was to {what}\n{log}") from None
         except TimeoutError:
-            log = tail(self.log)
+            log = tail(self._log)
             self.kill()
             raise SimulationError(
                 f"the simulator did not {what} within {self._timeout_s:g} s and was ended; allow more with timeout_s"
@@ -128,7 +125,7 @@ class SimulatorProcess:
             self.kill()
             raise
         if answer.kind == "error":
-            log = tail(self.log)
+            log = tail(self._log)
             self.close()  # in order: a waveform of what went wrong is complete
             name, text = answer.meta["type"], answer.meta["message"]
             if name in _ERRORS:
@@ -148,24 +145,19 @@ class SimulatorProcess:
 
     def kill(self) -> None:
         """End the process at once; one that writes a waveform finishes the file first."""
-        if self._process.poll() is None:
-            if self._traced:
-                self._process.terminate()
-            else:
-                self._process.kill()
+        self._channel.close()
+        self._process.end()
         self._end()
 
 
-def _end(process: subprocess.Popen, channel: Channel, held: int, folder: "tempfile.TemporaryDirectory[str]") -> None:
+def _end(process: OwnedProcess, channel: Channel, log: IO[bytes], owner: int) -> None:
     """The test bench ends when its channel closes; if it does not, it is ended."""
     channel.close()
-    try:
-        process.wait(_GRACE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    os.close(held)
-    folder.cleanup()
+    log.close()
+    if os.getpid() == owner:  # and not a fork of it
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+        process.end()
 
 
 def _ending(status: int | None) -> str:

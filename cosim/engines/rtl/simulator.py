@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 from xml.etree import ElementTree
 
 import cocotb_tools.config
@@ -13,13 +14,21 @@ from cocotb_tools.check_results import get_results
 from find_libpython import find_libpython
 
 from cosim.engines.rtl.cache import Effort
+from cosim.engines.rtl.owned import OwnedProcess
 from cosim.files.errors import UserError
 
 __all__ = ["CLOCK_PERIOD_PS", "SimulationError", "Simulator"]
 
 #: Period of the clock that the simulator's main program drives: 1 GHz.
 CLOCK_PERIOD_PS = 1000
-LOG_TAIL_LINES = 40
+LOG_TAIL_LINES, LOG_TAIL_BYTES = 40, 1 << 16
+#: What variables of the shell begin with that are settings of cocotb, or names of it, for some other run.
+_COCOTB = ("COCOTB_", "GPI_", "PYGPI_")
+#: The same without a prefix; and what takes assertions out of a test bench, or makes errors of cocotb's warnings.
+_FOREIGN = {
+    *("MODULE", "TOPLEVEL", "TOPLEVEL_LANG", "TESTCASE", "RANDOM_SEED", "COVERAGE", "COVERAGE_RCFILE"),
+    *("PYTHONOPTIMIZE", "PYTHONWARNINGS"),
+}
 
 
 class SimulationError(UserError, RuntimeError):
@@ -59,13 +68,13 @@ class Simulator:
         modules: Sequence[str],
         directory: Path,
         *,
-        log: Path,
+        log: IO[bytes],
         clock: bool = True,
         trace: Path | None = None,
         environment: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
-    ) -> subprocess.Popen:
-        """Start a simulation and return its process.
+    ) -> OwnedProcess:
+        """Start a simulation and return its process, which ends with this one.
 
         Parameters
         ----------
@@ -73,39 +82,48 @@ class Simulator:
             Importable modules with cocotb tests, which run one after the other.
         directory : Path
             Working directory; cocotb's `results.xml` appears there.
-        log : Path
-            Takes everything that the simulator and cocotb print.
+        log : file
+            Open for writing; takes everything that the simulator and cocotb print.
         clock : bool
             The main program drives `clk` with 1 GHz, if it can. Otherwise the test bench does, e.g. with cocotb's
             `Clock`, and the simulation runs at about half the speed.
         trace : Path or None
             Waveform file to write.
         environment : mapping
-            More environment variables.
+            More environment variables. Those of cocotb (`COCOTB_...`) must be given here: what the shell says of them
+            is for other runs.
         pass_fds : sequence of int
             File descriptors that the process inherits.
+
+        Raises
+        ------
+        SimulationError
+            If the process does not start.
         """
         if trace and not self.trace_format:
             raise ValueError("this simulator cannot write waveforms; build it with waves=True")
         arguments = [f"+clock={CLOCK_PERIOD_PS}"] * (clock and self.has_clock) + [f"+trace={trace}"] * (
             trace is not None
         )
-        with log.open("w") as output:
-            return subprocess.Popen(
+        try:
+            return OwnedProcess(
                 [*self.command, *arguments],
                 cwd=directory,
-                env={**os.environ, **self._cocotb_environment(modules), **(environment or {})},
+                env={**_shell(), **self._cocotb_environment(modules), **(environment or {})},
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=pass_fds,
-                start_new_session=True,  # Ctrl-C reaches the parent only, which ends the simulation in order
             )
+        except OSError as error:
+            raise SimulationError(f"the simulator {self.command[0]} does not start: {error}") from None
 
-    def run_tests(self, modules: Sequence[str], directory: Path, **options) -> list[str]:
+    def run_tests(
+        self, modules: Sequence[str], directory: Path, *, log: Path | None = None, **options: Any
+    ) -> list[str]:
         """Run the cocotb tests in `modules` to their end.
 
-        Parameters are those of `start`; `log` may be left out and is then `directory`/sim.log.
+        Parameters are those of `start`, but that `log` is a path, by default `directory`/sim.log.
 
         Returns
         -------
@@ -117,21 +135,21 @@ class Simulator:
         SimulationError
             If a test fails, there is none, or the simulator crashes; the message ends with the end of the log.
         """
-        log = options.pop("log", directory / "sim.log")
+        log = log or directory / "sim.log"
         results = directory / "results.xml"
         results.unlink(missing_ok=True)
-        process = self.start(modules, directory, log=log, **options)
-        try:
-            process.wait()
-        finally:
-            if process.poll() is None:
-                process.kill()
+        with log.open("w+b") as output:
+            process = self.start(modules, directory, log=output, **options)
+            try:
                 process.wait()
+            finally:
+                process.end()
+            last = tail(output, log)
         if process.returncode or not results.is_file():
-            raise SimulationError(f"the simulator ended with status {process.returncode}\n{tail(log)}")
+            raise SimulationError(f"the simulator ended with status {process.returncode}\n{last}")
         tests, failures = get_results(results)
         if failures or not tests:
-            raise SimulationError(f"{failures} of {tests} cocotb tests failed\n{tail(log)}")
+            raise SimulationError(f"{failures} of {tests} cocotb tests failed\n{last}")
         return [case.attrib["name"] for case in ElementTree.parse(results).iter("testcase")]
 
     def _cocotb_environment(self, modules: Sequence[str]) -> dict[str, str]:
@@ -141,7 +159,7 @@ class Simulator:
         return {
             "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",
             "PYGPI_PYTHON_BIN": sys.executable,
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
             "COCOTB_TOPLEVEL": self.top,
             "COCOTB_TEST_MODULES": ",".join(modules),
             "COCOTB_RESULTS_FILE": "results.xml",
@@ -156,9 +174,14 @@ class Simulator:
         }
 
 
-def tail(log: Path) -> str:
-    """Last lines of a log file."""
-    if not log.is_file():
-        return f"(there is no log {log})"
-    lines = log.read_text(errors="replace").splitlines()
-    return "\n".join([f"last lines of {log}:", *lines[-LOG_TAIL_LINES:]])
+def _shell() -> dict[str, str]:
+    """Environment variables of the shell, without those that are for other runs of cocotb."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_COCOTB) and name not in _FOREIGN}
+
+
+def tail(log: IO[bytes], name: Path | str = "its log") -> str:
+    """Last lines of a log that a process may still be writing."""
+    size = os.fstat(log.fileno()).st_size
+    start = max(size - LOG_TAIL_BYTES, 0)
+    lines = os.pread(log.fileno(), size - start, start).decode(errors="replace").splitlines()
+    return "\n".join([f"last lines of {name}:", *lines[-LOG_TAIL_LINES:]])

@@ -3,10 +3,8 @@
 Simulated time stands still between requests.
 """
 
-import fcntl
 import gc
 import os
-import select
 import socket
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +25,7 @@ from analog_models.reception import PadReceiver
 from cosim.engines.rtl.agents import CYCLE_NS, AnalogAgent, ErrorMonitor, HostPort, ReceiverAgent, reset
 from cosim.engines.rtl.bare import run_bare
 from cosim.engines.rtl.channel import Channel, ChannelClosed, Message
-from cosim.engines.rtl.process import CHANNEL, LIFELINE
+from cosim.engines.rtl.process import CHANNEL
 from cosim.engines.rtl.traced import ShownVoltages, trace_on, traced
 from cosim.experiment import STATUS_FIELDS, Experiment, ExperimentError, Record, Recorder
 from cosim.program import ChipImage, Program, Unit
@@ -45,7 +43,6 @@ Answer = tuple[Mapping[str, Any], Mapping[str, NDArray]]
 
 @cocotb.test()
 async def serve(dut: Any) -> None:
-    _end_with_the_owner(int(os.environ[LIFELINE]))
     channel = Channel(socket.socket(fileno=int(os.environ[CHANNEL])))
     if "clock" not in cocotb.plusargs:  # a simulator without our main program
         Clock(dut.clk, CYCLE_NS, "ns").start()
@@ -62,14 +59,6 @@ async def serve(dut: Any) -> None:
             channel.send(Message("error", {"type": type(error).__name__, "message": str(error)}))
             return
         channel.send(Message("done", meta, arrays))
-
-
-def _end_with_the_owner(lifeline: int) -> None:
-    """Let SIGIO end this process when the other end of the pipe closes, whatever this process does at that moment."""
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([lifeline], [], [], 0)[0]:
-        raise RuntimeError("the process that started this simulation is gone")
 
 
 class _Bench:

@@ -183,7 +183,7 @@ def test_cache_notes_what_an_entry_took(tmp_path, monkeypatch):
     assert 0 < effort.cpu_s < 60
     assert effort.wall_s > 0
     assert Effort.of(cached("things", "key", make)) == effort, "what it took then, not now"
-    (entry / "effort.json").unlink()
+    (entry / "manifest.json").unlink()
     assert Effort.of(entry) is None
     assert effort + effort - effort == Effort(pytest.approx(effort.wall_s), pytest.approx(effort.cpu_s))
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from cosim.isa.assembler import assemble
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
 from rtl.config import Edge, preset
+from tests.cosim.engines.rtl.processes import eventually, is_gone, simulators
 from tests.cosim.scripts import units
 
 pytestmark = pytest.mark.cosimulation
@@ -229,15 +229,13 @@ def test_ctrl_c_ends_the_command_in_order(engine: RtlEngine, tmp_path: Path) -> 
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 60
-        while not (logs := list(tmp_path.glob("duramesh-*/sim.log"))) or "running" not in logs[0].read_text():
-            assert time.monotonic() < deadline, "the simulator does not start"
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.05)
+        assert eventually(lambda: bool(simulators(process.pid)))
+        (simulator,) = simulators(process.pid)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     finally:
         process.kill()
     assert process.returncode == 1
     assert errors.strip() == "Aborted!"
-    assert [path.name for path in tmp_path.iterdir()] == ["e.toml"], "the session's folder is gone, too"
+    assert [path.name for path in tmp_path.iterdir()] == ["e.toml"]
+    assert is_gone(simulator)

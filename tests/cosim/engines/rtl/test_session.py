@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,14 +23,13 @@ from cosim.isa.words import TILE
 from cosim.program import ChipImage, ProgramError, Unit
 from rtl.config import preset
 from tests.cosim.engines.codes import assert_equal
+from tests.cosim.engines.rtl.processes import PATIENCE_S, eventually, is_gone
 
 pytestmark = pytest.mark.cosimulation
 
 ROOT = Path(__file__).parents[4]
 SMALL = preset("small")
 FRAMES = 7
-#: How long a process may take to end, on a slow machine.
-PATIENCE_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -117,26 +114,6 @@ def test_a_frame_that_fills_the_chip() -> None:
 
 
 # ---- ends
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    status = Path(f"/proc/{pid}/stat")
-    return (
-        status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
-    )  # nobody has asked for its end yet
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGSEGV"])
