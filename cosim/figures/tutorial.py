@@ -197,12 +197,7 @@ def wave_lines(mac: OneMac) -> list[tuple[str, str, str]]:
             found.append((start, f"{ilp}.data[{row}]", f"rises, and with it `{tile}.crossbar.rows[{row}]`"))
             found.append((stop, f"{ilp}.data[{row}]", f"falls, {stop - start} ns later"))
     found += [
-        (
-            one.stop,
-            f"{tile}.crossbar.event_strobe",
-            "the integration is over",
-        )
-        for one in mac.activities["integrate"]
+        (one.stop, f"{tile}.crossbar.event_strobe", "the integration is over") for one in mac.activities["integrate"]
     ]
     start, stop = mac.comparator_pulse(COLUMN)
     (window,) = mac.activities["count"]
