@@ -237,7 +237,8 @@ def instruction_set(config: ChipConfig) -> str:
 # Instruction set
 
 Every tile's local controller and every landing pad's sequencer run words of {WORD_BITS} bits from their own SRAM. What
-the signals do in which cycle is specified in [fabric.md](fabric.md#sequencers); the code is `rtl/isa.py`.
+the signals do in which cycle is specified in [fabric.md](fabric.md#sequencers); how words are written as text, in
+[assembly.md](assembly.md); the code is `rtl/isa.py`.
 
 ## Word
 

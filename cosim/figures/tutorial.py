@@ -197,12 +197,7 @@ def wave_lines(mac: OneMac) -> list[tuple[str, str, str]]:
             found.append((start, f"{ilp}.data[{row}]", f"rises, and with it `{tile}.crossbar.rows[{row}]`"))
             found.append((stop, f"{ilp}.data[{row}]", f"falls, {stop - start} ns later"))
     found += [
-        (
-            one.stop,
-            f"{tile}.crossbar.event_strobe",
-            "the integration is over: the physics learns how long each row was high",
-        )
-        for one in mac.activities["integrate"]
+        (one.stop, f"{tile}.crossbar.event_strobe", "the integration is over") for one in mac.activities["integrate"]
     ]
     start, stop = mac.comparator_pulse(COLUMN)
     (window,) = mac.activities["count"]
@@ -212,7 +207,7 @@ def wave_lines(mac: OneMac) -> list[tuple[str, str, str]]:
         if one.fields["discharge"]
     ]
     found += [
-        (mac.ramp.cycle, f"{tile}.crossbar.ramp", "the ramp starts: the physics is asked when it will cross"),
+        (mac.ramp.cycle, f"{tile}.crossbar.ramp", "the ramp starts"),
         (window.start, f"{olp}.counting", f"the window is open until cycle {window.stop}, when the codes are stored"),
         (start, f"{tile}.crossbar.columns_out[{COLUMN}]", "the comparator's pulse begins"),
         (stop, f"{tile}.crossbar.columns_out[{COLUMN}]", f"and ends after {stop - start} ns"),

@@ -35,11 +35,12 @@ def draw_waves(mac: OneMac) -> "Figure":
         ("OLP: window open", spans["count"], "black"),
     ]
     figure, axes = new_figure(10, 0.42 * len(lines) + 0.9)
+    end = mac.record.cycles + 20
     for place, (_, pulses, colour) in enumerate(lines):
-        _wave(axes, len(lines) - place - 1, pulses, mac.record.cycles, colour)
+        _wave(axes, len(lines) - place - 1, pulses, end, colour)
     axes.set_yticks([len(lines) - place - 0.65 for place in range(len(lines))], [name for name, _, _ in lines])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlim(0, mac.record.cycles)
+    axes.set_xlim(0, end)
     axes.set_xlabel(_TIME)
     axes.spines[["top", "right", "left"]].set_visible(False)
     return figure
@@ -164,12 +165,12 @@ def draw_noise(ideal: int, one: Readings, many: Readings, spreads: Mapping[str, 
 
 def draw_balance(plain: NDArray[np.float64], balanced: NDArray[np.float64], exact: float) -> "Figure":
     """Voltages of chips whose read paths differ, with and without asymmetry balance."""
-    figure, axes = new_figure(6, 3.2)
+    figure, axes = new_figure(7, 2.6)
     for place, (voltages, colour) in enumerate(((plain, ORANGE), (balanced, BLUE))):
         spread = np.linspace(-0.3, 0.3, voltages.size)
         axes.plot(voltages, -place + spread, ".", color=colour, markersize=4)
     axes.axvline(exact, color=GREY, linewidth=1)
     axes.set_yticks([0, -1], ["W on WP1 only", "W on WP1, -W on WP2"])
-    axes.set_xlabel("mV above the precharge level, before the ramp; a point is a chip")
+    axes.set_xlabel("mV above the precharge level; a point is a chip")
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -133,6 +133,7 @@ def save_experiments(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for case in cases():
         case.experiment.save(folder / f"{case.slug}.npz")
+        print(folder / f"{case.slug}.npz")
 
 
 if __name__ == "__main__":
