@@ -16,6 +16,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.values import whole_number
+
 __all__ = ["EventKind", "TileControls", "TileEvent"]
 
 
@@ -71,9 +73,7 @@ class TileControls:
 
     def __post_init__(self) -> None:
         for name, low, high in (("capacitors", 0, 8), ("ramp_start", 0, 255), ("ramp_slope", 0, 255)):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be {low} to {high}, got {value}")
+            object.__setattr__(self, name, whole_number(getattr(self, name), name, low, high))
 
 
 @dataclass(frozen=True)

@@ -189,18 +189,27 @@ class Experiment:
         )
 
     def make_chip(self) -> AnalogChip:
-        """The analog part of the chip: mismatch drawn from `seed`, tiles in `weights` programmed, closed loop."""
+        """The analog part of the chip: mismatch drawn from `seed`, tiles in `weights` programmed, closed loop.
+
+        Raises
+        ------
+        ExperimentError
+            If constants of the models are too large for so many rows.
+        """
         config = self.config
-        chip = AnalogChip(
-            self.analog,
-            tiles=self.weights,
-            pairs=dict(config.floorplan.capacitor_pairs()),
-            rows=config.lanes,
-            bias_rows=config.bias_rows,
-            columns=config.lanes,
-            seed=self.seed,
-        )
-        program_weights(chip, self.weights)
+        try:
+            chip = AnalogChip(
+                self.analog,
+                tiles=self.weights,
+                pairs=dict(config.floorplan.capacitor_pairs()),
+                rows=config.lanes,
+                bias_rows=config.bias_rows,
+                columns=config.lanes,
+                seed=self.seed,
+            )
+            program_weights(chip, self.weights)
+        except ValueError as error:
+            raise ExperimentError(f"{self.name}: {error}", ("analog",)) from None
         return chip
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray]]:

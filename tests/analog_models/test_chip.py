@@ -90,10 +90,11 @@ def test_a_tile_is_in_one_pair_only(small: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("capacitors", 9), ("ramp_start", 256), ("ramp_slope", -1), ("capacitors", -1)]
+    ("field", "value"),
+    [("capacitors", 9), ("ramp_start", 256), ("ramp_slope", -1), ("capacitors", -1), ("capacitors", 2.5)],
 )
 def test_controls_have_ranges(field: str, value: int) -> None:
-    with pytest.raises(ValueError, match=f"{field} must be 0 to .*, got {value}"):
+    with pytest.raises(ValueError, match=f"{field} must be a whole number, 0 to .*, got {value}"):
         replace(WP1, **{field: value})  # type: ignore[arg-type]
 
 

@@ -307,3 +307,11 @@ def test_an_experiment_stays_as_it_was_checked() -> None:
     assert not made.masks[0, Edge.WEST].any()
     assert not made.vectors[0].any()
     assert Unit(TILE, 99) not in made.units
+
+
+def test_constants_that_no_array_of_this_size_can_have_are_refused() -> None:
+    analog = replace(AnalogConfig.ideal(), significance=1 << 14)
+    with pytest.raises(
+        ExperimentError, match=r"everything: sums over 24 rows .* use fewer rows or a smaller significance"
+    ):
+        replace(full(), analog=analog).make_chip()

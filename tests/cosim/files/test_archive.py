@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analog_models.npz import ArraySpec
 from cosim.files.archive import (
     ArchiveError,
     archive_format,
+    load_archive,
     read_archive,
     read_arrays,
     replacing,
     write_archive,
     write_text,
 )
+from cosim.files.errors import OutputError
 from tests.damage import flipped
 
 KIND, VERSION = "duramesh thing", 3
@@ -87,6 +90,52 @@ def test_text_is_utf8_and_whole(tmp_path: Path) -> None:
     assert (tmp_path / "text").read_bytes() == "µs\n".encode()
     write_text(tmp_path / "new folder" / "text", "")
     assert (tmp_path / "new folder" / "text").is_file()
+    for path, problem in ((tmp_path / "text" / "text", "Not a directory|File exists"), (tmp_path, "it is a folder")):
+        with pytest.raises(OutputError, match=rf"{path} cannot be written: ({problem})"):
+            write_text(path, "")
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["new folder", "text"]
+
+
+def test_the_header_names_the_arrays(path: Path) -> None:
+    """What was taken away, or put beside them, is noticed before anybody uses the rest."""
+    arrays = dict(np.load(path))
+    for changed, odd in (
+        ({name: array for name, array in arrays.items() if name != "none"}, "none"),
+        (arrays | {"more": np.zeros(1)}, "more"),
+    ):
+        np.savez(path, **changed)
+        with pytest.raises(ArchiveError, match=rf"thing\.npz is damaged: its header names other arrays .*\({odd}\)"):
+            read_archive(path, KIND, VERSION)
+
+
+def test_building_from_a_file_gives_one_kind_of_error(path: Path) -> None:
+    assert load_archive(path, KIND, VERSION, lambda meta, arrays: (meta["name"], sorted(arrays)), KeyError) == (
+        "ä",
+        sorted(ARRAYS),
+    )
+
+    class ThingError(Exception):
+        """Of this kind of file."""
+
+    for build, message in (
+        (lambda meta, _: meta["colour"], "is damaged: KeyError: 'colour'"),
+        (lambda meta, _: meta["list"]["x"], "is damaged: TypeError"),
+        (lambda meta, _: int(meta["name"]), "is damaged: invalid literal"),
+        (lambda meta, _: 1 / 0, "is damaged: ZeroDivisionError"),
+    ):
+        with pytest.raises(ThingError, match=rf"thing\.npz {message}"):
+            load_archive(path, KIND, VERSION, build, ThingError)
+    with pytest.raises(ThingError, match="but not a duramesh other"):
+        load_archive(path, "duramesh other", VERSION, dict, ThingError)
+    with pytest.raises(FileNotFoundError):
+        load_archive(path.with_name("none"), KIND, VERSION, dict, ThingError)
+
+
+def test_arrays_are_held_against_a_schema(path: Path) -> None:
+    schema = {"meta": ArraySpec("U"), "a b": ArraySpec("u1", (2, 3)), "none": ArraySpec("f8", (0, 4))}
+    with pytest.raises(ArchiveError, match=r"thing\.npz holds no thing, .*array 'words' does not belong there"):
+        read_arrays(path, "thing", schema)
+    assert len(read_arrays(path, "thing", schema | {"words": ArraySpec("u8", (1,))})) == 4
 
 
 def test_another_kind_or_version_is_refused(path: Path) -> None:
