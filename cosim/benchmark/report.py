@@ -1,6 +1,5 @@
 """What a benchmark found out, as a table, a picture and JSON."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from rich.table import Table
 from cosim.benchmark.suite import Benchmark
 from cosim.benchmark.timing import Series
 from cosim.files.archive import write_text
+from cosim.files.json_text import to_json
 
 __all__ = ["plot", "print_benchmark", "write_json"]
 
@@ -100,7 +100,7 @@ def _short(value: float) -> str:
 
 def write_json(result: Benchmark, path: Path) -> None:
     """Write the documented keys (docs/benchmarks.md), whole or not at all."""
-    write_text(path, json.dumps(result.to_json(), indent=1) + "\n")
+    write_text(path, to_json(result.to_json(), indent=1) + "\n")
 
 
 def plot(result: Benchmark, path: Path) -> Path:

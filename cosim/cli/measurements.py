@@ -154,11 +154,10 @@ def figures(
     NAME is a study, all by default. What is measured is kept in the folder: an interrupted or killed campaign goes on
     when the same command is given again.
     """
-    import json
-
     from cosim.figures import Campaign
     from cosim.figures.registry import select
     from cosim.figures.report import make_report, print_findings
+    from cosim.files.json_text import to_json
 
     chosen = select(studies)
     if listed:
@@ -175,7 +174,7 @@ def figures(
             click.echo(f"interrupted; what is measured is kept in {out}, the same command goes on", err=True)
             ctx.exit(130)
     if as_json:
-        click.echo(json.dumps(results, indent=1))
+        click.echo(to_json(results, indent=1))
         return
     print_findings(results, new_console())
     click.echo(f"report: {out / 'index.html'}\njson: {out / 'results.json'}")

@@ -224,14 +224,13 @@ def _display(what: str, runs: int, runner: Engine) -> "Iterator[tuple[Progress, 
 
 def _print(reports: "Sequence[Report]", files: _Files, as_json: bool) -> None:
     """Results, and what was written; after the files, because what is printed may have nowhere to go."""
-    import json
-
     from cosim.experiment.report import print_spread
     from cosim.experiment.transcript import timeline
+    from cosim.files.json_text import to_json
 
     if as_json:
         values = [report.as_json() for report in reports]
-        click.echo(json.dumps(values[0] if len(values) == 1 else values, indent=1))
+        click.echo(to_json(values[0] if len(values) == 1 else values, indent=1))
     else:
         console = new_console()
         for report in reports:

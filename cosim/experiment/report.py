@@ -1,6 +1,5 @@
 """A record for people and for other programs: a table, JSON, CSV, npz."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from cosim.experiment.limits import still_running
 from cosim.experiment.record import Record
 from cosim.experiment.transcript import stored_results
 from cosim.files.archive import write_text
+from cosim.files.json_text import to_json
 
 __all__ = ["SUFFIXES", "Asked", "Report", "print_spread"]
 
@@ -144,7 +144,7 @@ class Report:
             case ".npz":
                 self.record.save(path)
             case ".json":
-                write_text(path, json.dumps(self.as_json(), indent=1) + "\n")
+                write_text(path, to_json(self.as_json(), indent=1) + "\n")
             case ".csv":
                 write_text(path, self.as_csv())
             case suffix:

@@ -5,7 +5,6 @@ There is one campaign for each device model: `results.json` has the first's, `re
 ``python -m cosim.figures.evidence [RESULTS...]`` writes the table anew; RESULTS, if given, first replace the kept ones.
 """
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from analog_models.config import DEVICE_MODELS
 from cosim.figures.report import FORMAT, headlines
 from cosim.files.archive import write_text
 from cosim.files.errors import UserError
+from cosim.files.json_text import from_json, to_json
 
 __all__ = ["EvidenceError", "keep", "kept_results", "read_results", "renew", "table"]
 
@@ -34,7 +34,7 @@ def read_results(path: Path) -> dict[str, Any]:
         If the file is missing, or holds something else.
     """
     try:
-        results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        results: dict[str, Any] = from_json(path.read_text(encoding="utf-8"))
         if results["format"] != FORMAT or not isinstance(results["studies"], dict):
             raise ValueError("another format")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -97,7 +97,7 @@ def keep(results: Mapping[str, Any], docs: Path) -> None:
     """
     if results["settings"]["quick"]:
         raise EvidenceError("these are results of a quick campaign; evidence takes a full one: `make figures`")
-    write_text(_place(docs, results["settings"]["devices"]), json.dumps(results, indent=1) + "\n")
+    write_text(_place(docs, results["settings"]["devices"]), to_json(results, indent=1) + "\n")
 
 
 def main(arguments: list[str]) -> None:

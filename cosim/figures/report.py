@@ -1,7 +1,6 @@
 """A campaign's results: pictures, `results.json`, and one page that shows all of it."""
 
 import base64
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from cosim.figures.campaign import Campaign
 from cosim.figures.measurement import Finding, Measurement, Unavailable
 from cosim.figures.study import Study
 from cosim.files.archive import write_text
+from cosim.files.json_text import to_json
 
 __all__ = ["FORMAT", "headlines", "make_report", "print_findings"]
 
@@ -84,7 +84,7 @@ def _write(campaign: Campaign, results: Mapping[str, Any], sections: Sequence[st
         "settings": campaign.settings,
         "studies": dict(results),
     }
-    write_text(campaign.folder / "results.json", json.dumps(content, indent=1) + "\n")
+    write_text(campaign.folder / "results.json", to_json(content, indent=1) + "\n")
     write_text(campaign.folder / "index.html", _page(content, sections))
     return content
 

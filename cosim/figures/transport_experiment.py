@@ -5,7 +5,6 @@ and with the transport errors of `analog_models.reception`. Those are modelled: 
 and no silicon.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from cosim.engines.twin.engine import make_chip
 from cosim.fabric.checker import check
 from cosim.fabric.mesh_graph import Lanes, Place
 from cosim.files.archive import write_text
+from cosim.files.json_text import to_json
 from cosim.isa.assembler import assemble
 from cosim.isa.words import ILP, OLP, TILE, Operation, encode
 from cosim.program import InputSlot, OutputSlot, Program, Unit
@@ -204,7 +204,7 @@ class TransportReport:
         return cls(**{name: keys[name] for name in plain}, model=TransportConfig(**keys["model"]), counts=counts)
 
     def write_json(self, path: Path, files: Mapping[str, str]) -> None:
-        write_text(path, json.dumps(self.to_json(files), indent=2) + "\n")
+        write_text(path, to_json(self.to_json(files), indent=2) + "\n")
 
     def print(self, console: Console) -> None:
         """A line for each range and mode."""

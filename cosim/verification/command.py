@@ -1,6 +1,5 @@
 """What the command `duramesh verify` does."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from cosim.engines.rtl.engine import RtlEngine
 from cosim.experiment import Experiment
 from cosim.files.archive import write_text
 from cosim.files.errors import UserError
+from cosim.files.json_text import from_json, to_json
 from cosim.isa.assembler import disassemble
 from cosim.verification.coverage import Coverage, bins
 from cosim.verification.runner import Mismatch, Verification, compare, smallest, verify, verify_packets
@@ -96,7 +96,7 @@ def run(
         if settings.json_file is not None:
             values = {"format": _FORMAT, "preset": settings.preset, **state.to_json()}
             settings.json_file.parent.mkdir(parents=True, exist_ok=True)
-            write_text(settings.json_file, json.dumps(values, indent=1) + "\n")
+            write_text(settings.json_file, to_json(values, indent=1) + "\n")
 
     if not settings.resume:
         advance("packets on the host port", 0, settings.packets)
@@ -139,7 +139,7 @@ def _load(settings: Settings) -> Verification:
     if json_file is None or not json_file.is_file():
         raise StateError("there is nothing to resume: --resume goes on with the file that --json names")
     try:
-        values = json.loads(json_file.read_text())
+        values = from_json(json_file.read_text())
         known = values["format"], values["preset"], values["seed"]
         state = Verification.from_json(preset(name), values)
     except (ValueError, KeyError, TypeError) as error:

@@ -1,6 +1,5 @@
 """Random packets for the host port: the golden port's answers against the chip's."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from cosim.engines.golden import Memory, Port
 from cosim.engines.rtl.simulator import Simulator
 from cosim.files.chip_config import config_to_json
+from cosim.files.json_text import from_json, to_json
 from rtl.config import ChipConfig
 
 __all__ = ["expected_answers", "random_packets", "verify_port"]
@@ -147,9 +147,9 @@ def verify_port(
     with tempfile.TemporaryDirectory(prefix="duramesh-") as folder:
         lengths = [len(answer or ()) for answer in expected]
         job = {"config": config_to_json(config), "packets": packets, "lengths": lengths, "pause": pause}
-        (Path(folder) / "job.json").write_text(json.dumps(job))
+        (Path(folder) / "job.json").write_text(to_json(job))
         simulator.run_tests([_BENCH], Path(folder))
-        actual = json.loads((Path(folder) / "answers.json").read_text())
+        actual = from_json((Path(folder) / "answers.json").read_text())
     for number, (packet, ours, theirs) in enumerate(zip(packets, expected, actual, strict=True)):
         for beat, (mine, other) in enumerate(zip(ours or (), theirs, strict=True)):
             if mine != other:

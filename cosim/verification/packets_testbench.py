@@ -1,6 +1,5 @@
 """The cocotb side of `packets`: sends the packets of the job in the working directory and writes down the answers."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import cocotb
 
 from cosim.engines.rtl.agents import ChipError, HostPort, reset
 from cosim.files.chip_config import config_from_json
+from cosim.files.json_text import from_json, to_json
 
 
 async def _answer(port: HostPort, packet: list[int], length: int) -> list[int]:
@@ -20,10 +20,10 @@ async def _answer(port: HostPort, packet: list[int], length: int) -> list[int]:
 
 @cocotb.test()
 async def send_packets(dut: Any) -> None:
-    job = json.loads(Path("job.json").read_text())
+    job = from_json(Path("job.json").read_text())
     port = HostPort(dut, config_from_json(job["config"]), job["pause"])
     await reset(dut)
     answers = [
         await _answer(port, packet, length) for packet, length in zip(job["packets"], job["lengths"], strict=True)
     ]
-    Path("answers.json").write_text(json.dumps(answers))
+    Path("answers.json").write_text(to_json(answers))

@@ -5,7 +5,6 @@ with them. A cache that can only be read serves for what it holds; what it lacks
 """
 
 import hashlib
-import json
 import os
 import shutil
 import stat
@@ -21,6 +20,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from cosim.files.errors import UserError
+from cosim.files.json_text import from_json, to_json
 
 __all__ = ["CacheError", "CacheWarning", "Effort", "cache_dir", "cached"]
 
@@ -60,7 +60,7 @@ class Effort:
     def of(cls, entry: Path) -> "Effort | None":
         """What it took to make an entry of the cache; None if that was not noted."""
         try:
-            return cls(**json.loads((entry / _MANIFEST).read_text())["effort"])
+            return cls(**from_json((entry / _MANIFEST).read_text())["effort"])
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -193,7 +193,7 @@ def _contents(entry: Path) -> dict[str, tuple[bool, str]]:
 def _is_whole(entry: Path) -> bool:
     """Whether an entry is there and holds what was made."""
     try:
-        files = json.loads((entry / _MANIFEST).read_text())["files"]
+        files = from_json((entry / _MANIFEST).read_text())["files"]
         return {name: tuple(properties) for name, properties in files.items()} == _contents(entry)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return False
@@ -226,7 +226,7 @@ def _made(entry: Path, make: Callable[[Path], None]) -> Path:
     try:
         make(scratch)
         manifest = {"effort": asdict(Effort.now() - began), "files": _contents(scratch)}
-        (scratch / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        (scratch / _MANIFEST).write_text(to_json(manifest, indent=2) + "\n")
         scratch.chmod(0o755)
         return scratch.rename(entry)
     finally:

@@ -4,7 +4,6 @@ A frame is the magic, the length of the header, the header and the arrays' bytes
 pickled, and an array arrives in one copy.
 """
 
-import json
 import socket
 import struct
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.files.errors import UserError
+from cosim.files.json_text import from_json, to_json
 
 __all__ = ["Channel", "ChannelClosed", "ChannelError", "Message"]
 
@@ -69,7 +69,7 @@ class Channel:
         """Send a message; arrays may have any order in memory."""
         arrays = {name: np.asarray(array, order="C") for name, array in message.arrays.items()}
         shapes = [[name, array.dtype.str, array.shape] for name, array in arrays.items()]
-        header = json.dumps({"kind": message.kind, "meta": message.meta, "arrays": shapes}).encode()
+        header = to_json({"kind": message.kind, "meta": message.meta, "arrays": shapes}).encode()
         try:
             self._end.sendall(_LENGTH.pack(_MAGIC, len(header)) + header)
             for array in arrays.values():
@@ -84,7 +84,7 @@ class Channel:
         if magic != _MAGIC or length > _LONGEST_HEADER:
             raise ChannelError(f"expected a message that begins with {_MAGIC!r}, got {magic!r}")
         try:
-            header = json.loads(bytes(self._exactly(bytearray(length))))
+            header = from_json(bytes(self._exactly(bytearray(length))))
             kind, meta = header["kind"], header["meta"]
             shapes = [(str(name), np.dtype(text), tuple(shape)) for name, text, shape in header["arrays"]]
         except (ValueError, KeyError, TypeError) as error:
