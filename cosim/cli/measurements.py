@@ -27,7 +27,7 @@ __all__ = ["bench", "figures", "transport", "verify"]
 @click.option(
     "--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port; not with --resume."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which ones.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Which ones.")
 @click.option("--preset", type=click.Choice(["chip", "small"]), default="chip", show_default=True)
 @click.option("--block", type=click.IntRange(min=1), default=20, show_default=True, help="Experiments of one session.")
 @click.option(
@@ -94,7 +94,9 @@ def bench(
 
 @click.command()
 @click.option("--vectors", type=click.IntRange(min=1), default=2048, show_default=True, help="Vectors of each range.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which vectors, and which chip.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Which vectors, and which chip."
+)
 @click.option(
     "--engine", type=click.Choice(["rtl", "twin"]), default="rtl", show_default=True, help="What runs the chip."
 )
@@ -139,7 +141,7 @@ def transport(vectors: int, seed: int, engine: str, json_file: Path | None, repo
     envvar="DURAMESH_FEATURES",
     help="Prepared features for calibration and training. [env: DURAMESH_FEATURES]",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first chip.")
+@click.option("--seed", type=click.IntRange(0, 2**63), default=0, show_default=True, help="Of the first chip.")
 @click.option("--chips", type=click.IntRange(min=1), help="Chips where a study takes many. Default: 20, quick 2.")
 @DEVICES_OPTION
 @click.option("--stale", is_flag=True, help="Take what earlier code has measured as well.")

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cosim.experiment import Experiment
+from cosim.files.archive import ArchiveError, archive_format
 from cosim.isa.assembler import AssemblyError, assemble, disassemble, program_depth
 from cosim.isa.numbers import NumberError, parse_number
 from cosim.program import Program, ProgramError, Unit
@@ -115,8 +116,8 @@ def read_words(path: Path, config: ChipConfig, unit: Unit) -> dict[Unit, tuple[i
 
     Raises
     ------
-    AssemblyError, ProgramError
-        If it holds none.
+    AssemblyError, ProgramError, ExperimentError
+        If it holds none, or is damaged.
     """
     if path.suffix != ".npz":
         try:
@@ -124,6 +125,7 @@ def read_words(path: Path, config: ChipConfig, unit: Unit) -> dict[Unit, tuple[i
         except UnicodeDecodeError:
             raise AssemblyError(str(path), 1, 1, "this is no text in UTF-8; expected words or an .npz file") from None
     try:
-        return dict(Experiment.load(path).units)
-    except ValueError:
-        return dict(Program.load(path).units)
+        experiment = archive_format(path) == "duramesh experiment"
+    except ArchiveError:
+        experiment = False  # Program.load says what it is
+    return dict((Experiment if experiment else Program).load(path).units)

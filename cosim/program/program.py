@@ -114,14 +114,14 @@ class Program:
         return target
 
     def _check_slots(self) -> None:
-        """Every slot is one that the landing pads have, in every frame of a run; every tile of a layer exists."""
-        config, last = self.config, self.frames_per_run - 1
+        """Every slot of frame 0 is one that the landing pads have; every tile of a layer exists."""
+        config = self.config
         slots = [(ILP, one.ilp, one.slot, one.stride, one.count, config.ilp_vectors) for one in self.inputs]
         slots += [(OLP, one.olp, one.slot, one.stride, one.width, config.olp_vectors) for one in self.outputs]
         for kind, index, slot, stride, lanes, depth in slots:
             checked_unit(Unit(kind, index), config)
             whole_number(slot, "slot", 0, depth - 1)
-            whole_number(slot + stride * last, f"slot of frame {last}", 0, depth - 1)
+            whole_number(stride, "stride of a slot", 0, depth)
             whole_number(lanes, "lanes of a slot", 0, config.lanes)
         for one in self.inputs:
             whole_number(one.first, "first input of a slot", 0, _MOST_INPUTS)
@@ -200,14 +200,14 @@ class Program:
         for slot in self.inputs:
             empty = np.zeros((self.config.ilp_vectors, self.config.lanes), np.uint8)
             image = images.setdefault(slot.ilp, empty)
-            rows = slot.slot + slot.stride * np.arange(len(codes))
-            image[rows, : slot.count] = magnitudes[slot.sign][:, slot.first : slot.first + slot.count]
+            numbers = _numbers(slot, len(codes), self.config.ilp_vectors)
+            image[numbers, : slot.count] = magnitudes[slot.sign][:, slot.first : slot.first + slot.count]
         return images
 
     def olp_codes(self, results: Mapping[int, NDArray[np.uint8]], frames: int) -> dict[str, NDArray[np.uint8]]:
         """Codes of each output from the result SRAMs {olp: (olp_vectors, lanes)}: {name: (frames, width)}."""
         return {
-            slot.name: results[slot.olp][slot.slot + slot.stride * np.arange(frames), : slot.width]
+            slot.name: results[slot.olp][_numbers(slot, frames, self.config.olp_vectors), : slot.width]
             for slot in self.outputs
         }
 
@@ -279,6 +279,14 @@ class Program:
             masks=masks,
             **{**vars(header), "origins": {Unit.parse(unit): cycles for unit, cycles in header.origins.items()}},
         )
+
+
+def _numbers(slot: InputSlot | OutputSlot, frames: int, depth: int) -> NDArray[np.int64]:
+    """Of the vectors of a slot in each frame."""
+    numbers = slot.slot + slot.stride * np.arange(frames)
+    if frames and numbers[-1] >= depth:
+        raise ProgramError(f"{frames} frames need vector {numbers[-1]} of a landing pad, it holds {depth}")
+    return numbers
 
 
 @dataclass(frozen=True)
