@@ -58,6 +58,11 @@ class LayerOptions:
         The largest weight, 1 to 160, in units of 1/160 of what a pair of devices holds: weights are rounded to whole
         units. The papers' integer weights end at 80 in tiles of a smaller conductance range (Nature 620, 768, 2023,
         Extended Data Fig. 4), and at 160 otherwise, which is our assumption. By default weights have no grid.
+
+    Raises
+    ------
+    MappingError
+        On an option of another type, or out of its range.
     """
 
     mode: Mode | None = None
@@ -113,6 +118,11 @@ class MappingOptions:
         Tiles of a layer, north first; layers left out are placed by the compiler.
     analog : AnalogConfig
         Constants that the scales are computed from.
+
+    Raises
+    ------
+    MappingError
+        On an option of another type, or out of its range.
     """
 
     steps: int = 8

@@ -93,7 +93,7 @@ class Program:
             object.__setattr__(self, "units", units)
             object.__setattr__(self, "origins", {unit: self._origin(unit, at) for unit, at in self.origins.items()})
             object.__setattr__(self, "masks", dict(checked_mask(*item, config) for item in self.masks.items()))
-            object.__setattr__(self, "targets", {tile: self._target(tile, one) for tile, one in self.targets.items()})
+            object.__setattr__(self, "targets", dict(self._target(*item) for item in self.targets.items()))
             self._check_slots()
         except ProgramError:
             raise
@@ -103,15 +103,15 @@ class Program:
     def _origin(self, unit: Unit, cycles: int) -> int:
         return whole_number(cycles, f"origin of {checked_unit(unit, self.config)}", 0, _MOST_CYCLES)
 
-    def _target(self, tile: int, target: WeightTargets) -> WeightTargets:
-        checked_tile(tile, self.config, f"weights of tile {tile}")
+    def _target(self, tile: int, target: WeightTargets) -> tuple[int, WeightTargets]:
+        index = checked_tile(tile, self.config, f"weights of tile {tile}")
         shape = (self.config.total_rows, self.config.lanes)
         for name in ("wp1", "wp2"):
             array = getattr(target, name)
             if array is None or array.shape != shape or not np.all(np.abs(array) <= 1):
                 got = None if array is None else array.shape
                 raise ValueError(f"{name} of tile {tile} must be {shape} numbers in [-1, 1], got {got}")
-        return target
+        return index, target
 
     def _check_slots(self) -> None:
         """Every slot of frame 0 is one that the landing pads have; every tile of a layer exists."""
