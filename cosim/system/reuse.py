@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from cosim.engines.rtl.cache import cached
+from cosim.engines.rtl.cache import CacheError, cached
+from cosim.files.archive import ArchiveError
 from cosim.files.digest import digest
-from cosim.files.errors import UserError
 from cosim.system.checkpoint import code_digest
 
 __all__ = ["reused"]
@@ -29,7 +29,7 @@ def reused(
 ) -> Made:
     """What `make` gives, or what it gave an earlier run.
 
-    An entry that is damaged is made again; a cache that cannot be written costs time and nothing else.
+    An entry that is damaged is made again, with a warning; a cache that cannot be written costs time and nothing else.
 
     Parameters
     ----------
@@ -49,18 +49,12 @@ def reused(
         made[:] = [make()]
         save(made[0], folder)
 
-    key = digest([code_digest(), *parts])
-    for _ in range(2):
-        try:
-            entry = cached(kind, key, fill, waiting)
-        except OSError:
-            break
+    try:
+        entry = cached(kind, digest([code_digest(), *parts]), fill, waiting)
         _drop_others(entry)
-        try:
-            return load(entry)  # what was just made as well: the first run takes what later ones will
-        except (UserError, OSError):
-            shutil.rmtree(entry, ignore_errors=True)
-    return made[0] if made else make()
+        return load(entry)  # what was just made as well: the first run takes what later ones will
+    except (CacheError, OSError, ArchiveError):  # nowhere to keep it, or another process has removed it
+        return made[0] if made else make()
 
 
 def _drop_others(entry: Path) -> None:

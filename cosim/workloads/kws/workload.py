@@ -1,7 +1,7 @@
 """Keyword spotting from clips to a report: features, compile, program, calibrate, run, compare with software."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from cosim.engines.engine import Engine
 from cosim.engines.results import Results
 from cosim.files.archive import ArchiveError, load_archive, write_archive
 from cosim.files.digest import digest
+from cosim.files.json_text import to_json
 from cosim.files.typed import typed
 from cosim.program import Program
 from cosim.system.checkpoint import code_digest
@@ -262,6 +263,7 @@ def describe_chip(
         "model": _digest_of(*model.network.to_arrays().values(), model.rows, model.mean, model.spread, model.limit),
         "calibration": f"{len(calibration)} clips ({calibration.fingerprint})",
         "frame": "overlapped" if options.overlapped else "strict",
+        "mapping": digest([to_json(replace(options, overlapped=False).to_json(), sort_keys=True)]),
         "code": code_digest(),
     }
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cosim.engines.rtl.cache import CacheWarning
 from cosim.files.archive import ArchiveError
 from cosim.files.errors import OutputError
 from cosim.system import reuse
@@ -72,7 +73,9 @@ def test_damaged_entries_are_made_again(cache, damage):
     maker.reused("a")
     (entry,) = entries(cache)
     damage(entry / "text")
-    assert [maker.reused("a"), maker.reused("a")] == ["made", "made"]
+    with pytest.warns(CacheWarning, match="was damaged, and is made again"):
+        assert maker.reused("a") == "made"
+    assert maker.reused("a") == "made"
     assert maker.count == 2
 
 

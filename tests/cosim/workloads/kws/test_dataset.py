@@ -285,7 +285,7 @@ def test_prepared_features(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"split": None}, "array 'split' is missing"),
+        ({"split": None}, "no array 'split'"),
         ({"x": np.zeros((8, 49, 39), np.int8)}, r"array 'x' has shape \(8, 49, 39\); expected \(8, 49, 40\)"),
         ({"x": np.zeros((8, 49, 40))}, "array 'x' holds float64; expected i1"),
         ({"x": np.zeros(8, np.int8)}, "array 'x' has shape"),

@@ -48,6 +48,7 @@ def other_weights(model: KwsModel) -> KwsModel:
         ("analog", lambda _: AnalogConfig.ideal(), "analog part"),
         ("analog", lambda _: AnalogConfig.nominal("hermes"), "analog part"),
         ("options", lambda options: replace(options, overlapped=True), "frame"),
+        ("options", lambda options: replace(options, duration=200), "mapping"),
         ("seed", lambda seed: seed + 1, "seed"),
     ],
 )
