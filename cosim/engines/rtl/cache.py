@@ -30,7 +30,7 @@ _MANIFEST = "manifest.json"
 _NEEDS = "that can be written and that programs can run from"
 
 
-class CacheError(UserError, RuntimeError):
+class CacheError(UserError, OSError):
     """What was made cannot be kept; the message says where, why, and what to do."""
 
 

@@ -179,15 +179,41 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
 @pytest.mark.parametrize("doing", ["waiting", "busy"])
-def test_no_simulator_outlives_its_owner(engine, program, tmp_path: Path, doing: str) -> None:
+def test_no_simulator_outlives_its_owner(engine, program, tmp_path: Path, doing: str, name: str) -> None:
     program.save(tmp_path / "program.npz")
     command = [sys.executable, "-c", _OWNER, str(tmp_path / "program.npz"), doing]
-    owner = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    shell = {**os.environ, "TMPDIR": str(tmp_path)}
+    owner = subprocess.Popen(command, cwd=ROOT, env=shell, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         pid = int(owner.stdout.readline())
         assert not is_gone(pid)
     finally:
-        owner.kill()
+        owner.send_signal(getattr(signal, name))
         owner.communicate()
     assert eventually(lambda: is_gone(pid))
+    assert [path.name for path in tmp_path.iterdir()] == ["program.npz"], "nor a folder or file"
+
+
+_FORKS = """
+import os, sys
+import numpy as np
+from pathlib import Path
+from analog_models.config import AnalogConfig
+from cosim.engines.rtl.engine import RtlEngine
+from cosim.engines.twin.engine import make_chip
+from cosim.program import Program
+program = Program.load(Path(sys.argv[1]))
+with RtlEngine(program.config).open(program, make_chip(program, AnalogConfig.ideal())) as session:
+    if not os.fork():
+        sys.exit(0)
+    os.wait()
+    print(len(session.run("main", np.zeros((2, program.input_width)), [0, 1])["layer1"]))
+"""
+
+
+def test_a_fork_that_ends_leaves_the_session_alone(engine, program, tmp_path: Path) -> None:
+    program.save(tmp_path / "program.npz")
+    command = [sys.executable, "-W", "ignore", "-c", _FORKS, str(tmp_path / "program.npz")]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "2\n"
