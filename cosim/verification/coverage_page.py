@@ -51,7 +51,7 @@ def page(preset: str, state: Verification, code: CodeCoverage | None = None) -> 
 def _code(code: CodeCoverage) -> str:
     parts = [
         f"<h2>Code: {code.summary}</h2>",
-        "<p>Blocks of the RTL that have run, branches that were taken, and bits of its nets that have gone up and down, "
+        "<p>Blocks of the RTL that have run, branches that were taken, and bits of its nets that have gone up and down "
         "in any instance of a module. A module opens to what has no hit; what is waived does not count, for the reason "
         "given.</p>",
     ]
