@@ -24,10 +24,8 @@ __all__ = ["bench", "figures", "transport", "verify"]
 @click.command()
 @click.argument("saved", nargs=-1, type=FILE)
 @click.option("--experiments", type=click.IntRange(min=0), default=100, show_default=True, help="How many (more).")
-@click.option(
-    "--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port; not with --resume."
-)
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Which ones.")
+@click.option("--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port, in all.")
 @click.option("--preset", type=click.Choice(["chip", "small"]), default="chip", show_default=True)
 @click.option("--block", type=click.IntRange(min=1), default=20, show_default=True, help="Experiments of one session.")
 @click.option(
@@ -37,7 +35,11 @@ __all__ = ["bench", "figures", "transport", "verify"]
 @click.option("--resume", is_flag=True, help="Go on where the file that --json names left off.")
 @click.option("--save", "folder", type=OUTPUT_FOLDER, help="Folder for failing experiments, made small.")
 @click.option("--detail", is_flag=True, help="Print the hits of every bin.")
-@click.option("--complete", is_flag=True, help="Fail if a bin of the coverage has no hit.")
+@click.option("--complete", is_flag=True, help="Fail if something of the coverage has no hit.")
+@click.option(
+    "--code-coverage", type=OUTPUT_FOLDER, help="Count lines and toggles of the RTL, too, into that folder; slower."
+)
+@click.option("--html", type=OUTPUT_FILE, help="Show the coverage on a page.")
 @click.pass_context
 def verify(ctx: click.Context, saved: tuple[Path, ...], detail: bool, complete: bool, **choices: Any) -> None:
     """Compare the RTL with the golden model on random experiments, or on SAVED ones.
@@ -49,10 +51,10 @@ def verify(ctx: click.Context, saved: tuple[Path, ...], detail: bool, complete: 
     if saved:
         ctx.exit(0 if replay(saved, new_console()) else 1)
     with new_progress() as bar:
-        state = run(Settings(**choices), new_console(), detail=detail, advance=Task(bar).describe)
-    if state.interrupted:
+        outcome = run(Settings(**choices), new_console(), detail=detail, advance=Task(bar).describe)
+    if outcome.state.interrupted:
         ctx.exit(130)
-    ctx.exit(0 if state.passed and not (complete and state.coverage.holes) else 1)
+    ctx.exit(0 if outcome.state.passed and (outcome.complete or not complete) else 1)
 
 
 @click.command()

@@ -13,11 +13,13 @@ from cosim.files.archive import write_text
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json, to_json
 from cosim.isa.assembler import disassemble
+from cosim.verification.code_coverage import CodeCoverage
 from cosim.verification.coverage import Coverage, bins
+from cosim.verification.coverage_page import page
 from cosim.verification.runner import Mismatch, Verification, compare, smallest, verify, verify_packets
 from rtl.config import preset
 
-__all__ = ["Settings", "StateError", "listing", "replay", "run"]
+__all__ = ["Outcome", "Settings", "StateError", "listing", "replay", "run"]
 
 _FORMAT = "duramesh verification"
 #: Holes that are printed by name.
@@ -41,7 +43,7 @@ class Settings:
     experiments : int
         How many (more).
     packets : int
-        Random packets on the host port; none when it resumes.
+        Random packets on the host port in all, whether it resumes or not.
     seed : int
         Which ones.
     block : int
@@ -54,6 +56,10 @@ class Settings:
         Go on where that file left off.
     folder : Path, optional
         For failing experiments, made small.
+    code_coverage : Path, optional
+        Folder for the counts of the RTL's line and toggle coverage.
+    html : Path, optional
+        For a page with the coverage.
     """
 
     preset: str = "chip"
@@ -65,11 +71,33 @@ class Settings:
     json_file: Path | None = None
     resume: bool = False
     folder: Path | None = None
+    code_coverage: Path | None = None
+    html: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a verification found.
+
+    Parameters
+    ----------
+    state : Verification
+    code : CodeCoverage or None
+        If it was asked for.
+    """
+
+    state: Verification
+    code: CodeCoverage | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether no bin is without a hit, and no line and no toggle that is not waived."""
+        return not self.state.coverage.holes and not (self.code and self.code.holes)
 
 
 def run(
     settings: Settings, console: Console, *, detail: bool = False, advance: Callable[[str, int, int], None]
-) -> Verification:
+) -> Outcome:
     """Random experiments and packets on a chip: prints what they found.
 
     Parameters
@@ -83,25 +111,26 @@ def run(
     Raises
     ------
     StateError
-        If it is to resume what is not there, or was another verification.
+        If it is to resume what is not there, or was another verification; if it is not, and the folder for the counts
+        of the code coverage has some.
     """
-    config = preset(settings.preset)
+    config, counts = preset(settings.preset), settings.code_coverage
     state = _load(settings) if settings.resume else Verification(settings.seed, 0, Coverage(bins(config)))
-    simulator = build(config)
-    engine = RtlEngine(config)
+    if counts is not None and not settings.resume and CodeCoverage.counts(counts):
+        raise StateError(f"{counts} has counts of another verification; name another folder, or --resume that one")
+    simulator = build(config, coverage=counts)
+    engine = RtlEngine(config, coverage=counts)
     goal = state.done + settings.experiments
 
     def keep(state: Verification) -> None:
-        advance(f"{len(state.mismatches)} mismatches", state.done, goal)
+        advance(f"{state.found} mismatches", state.done, goal)
         if settings.json_file is not None:
             values = {"format": _FORMAT, "preset": settings.preset, **state.to_json()}
             settings.json_file.parent.mkdir(parents=True, exist_ok=True)
             write_text(settings.json_file, to_json(values, indent=1) + "\n")
 
-    if not settings.resume:
-        advance("packets on the host port", 0, settings.packets)
-        verify_packets(config, simulator, state, packets=settings.packets)
-        keep(state)
+    advance("packets on the host port", state.packets, settings.packets)
+    verify_packets(config, simulator, state, packets=settings.packets, each=keep)
     verify(
         config,
         engine,
@@ -121,17 +150,28 @@ def run(
         if small is not mismatch:
             _report(small, settings, console, listed=True)
     console.print(state.coverage.table(detail))
-    if holes := state.coverage.holes:
-        more = f", and {len(holes) - _HOLES} more (--detail)" if len(holes) > _HOLES else ""
-        console.print(f"{len(holes)} holes: {', '.join(holes[:_HOLES])}{more}", soft_wrap=True)
+    _print_holes(console, "bins", state.coverage.holes)
+    outcome = Outcome(state, CodeCoverage.read(counts) if counts is not None else None)
+    if outcome.code is not None:
+        console.print(outcome.code.table())
+        _print_holes(console, "lines and toggles", [str(point) for point in outcome.code.holes])
     console.print(
         f"{state.done} experiments on {settings.preset} (seed {state.seed}, {state.closed_loops} with closed loops), "
         f"{state.cycles:,} program cycles, {state.packets} packets in {state.wall_s:.0f} s\n"
-        f"{len(state.mismatches) + len(state.port_mismatches)} mismatches, coverage {state.coverage.share:.1%}"
+        f"{state.found} mismatches, coverage {state.coverage.share:.1%}"
         + ("; interrupted, --resume goes on" if state.interrupted else ""),
         soft_wrap=True,
     )
-    return state
+    if settings.html is not None:
+        write_text(settings.html, page(settings.preset, state, outcome.code))
+        console.print(f"page: {settings.html}", soft_wrap=True)
+    return outcome
+
+
+def _print_holes(console: Console, what: str, holes: Sequence[str]) -> None:
+    if holes:
+        more = f", and {len(holes) - _HOLES} more (--html shows all)" if len(holes) > _HOLES else ""
+        console.print(f"{len(holes)} {what} without a hit: {', '.join(holes[:_HOLES])}{more}", soft_wrap=True)
 
 
 def _load(settings: Settings) -> Verification:

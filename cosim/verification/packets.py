@@ -24,7 +24,7 @@ _STOP, _CLEAR = 1 << 1, 1 << 2
 
 
 def random_packets(config: ChipConfig, seed: int, count: int) -> list[Packet]:
-    """So many draws of packets, good and bad, and reads that show what became of them.
+    """So many random packets, good and bad, and behind them reads of all that they can have changed.
 
     Parameters
     ----------
@@ -37,7 +37,10 @@ def random_packets(config: ChipConfig, seed: int, count: int) -> list[Packet]:
         Beats of each packet, header first; `tlast` goes with the last. None of them starts a program.
     """
     draw = _Draw(config, np.random.default_rng((seed, count)))
-    return [packet for _ in range(count) for packet in draw.packets()] + draw.everything()
+    packets: list[Packet] = []
+    while len(packets) < count:
+        packets += draw.packets()
+    return packets[:count] + draw.everything()
 
 
 class _Draw:

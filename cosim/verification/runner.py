@@ -20,6 +20,7 @@ __all__ = ["Engine", "Mismatch", "Verification", "compare", "smallest", "verify"
 
 #: Packets of one sequence; the state of the port lives no longer.
 _PACKETS = 250
+_CLOSED_LOOP = "mesh / closed loop"
 
 
 class Engine(Protocol):
@@ -61,7 +62,7 @@ class Verification:
     mismatches : list of Mismatch
     done, closed_loops, cycles, packets : int
         Experiments compared; those of them that closed a loop, of which only flags were compared; cycles of programs;
-        packets on the host port.
+        random packets on the host port.
     port_mismatches : list of str
         Differences in the answers of the host port.
     wall_s : float
@@ -84,7 +85,12 @@ class Verification:
     @property
     def passed(self) -> bool:
         """Whether nothing was found so far."""
-        return not self.mismatches and not self.port_mismatches
+        return not self.found
+
+    @property
+    def found(self) -> int:
+        """How many differences there were so far, of experiments and of the host port."""
+        return len(self.mismatches) + len(self.port_mismatches)
 
     @classmethod
     def from_json(cls, config: ChipConfig, values: Mapping[str, Any]) -> "Verification":
@@ -172,11 +178,11 @@ def verify(
     Returns
     -------
     Verification
-        Also on Ctrl-C, with `interrupted` set and all blocks that were finished.
+        Also on Ctrl-C, with `interrupted` set and all blocks that were finished; at once, if it is set already.
     """
     state = state or Verification(seed, 0, Coverage(bins(config)))
     last = state.following + experiments
-    while state.following < last:
+    while state.following < last and not state.interrupted:
         began = perf_counter()
         numbers = range(state.following, min(state.following + block, last))
         chosen = [random_experiment(config, state.seed, number, weights=weights) for number in numbers]
@@ -193,8 +199,10 @@ def verify(
             state.interrupted = True
             break
         for record in expected:
-            state.coverage.add(record.statistics["seen"])
-            state.closed_loops += record.statistics["closed_loop"]
+            closed_loop = record.statistics["closed_loop"]
+            # Hits of what was compared: with a closed loop that is little.
+            state.coverage.add({_CLOSED_LOOP: 1} if closed_loop else record.statistics["seen"])
+            state.closed_loops += closed_loop
             state.cycles += record.cycles
         state.mismatches += mismatches
         state.done += len(chosen)
@@ -205,20 +213,35 @@ def verify(
     return state
 
 
-def verify_packets(config: ChipConfig, simulator: Simulator, state: Verification, *, packets: int) -> None:
-    """Send random packets, good and bad, to the host port after a reset, and compare every answer.
+def verify_packets(
+    config: ChipConfig,
+    simulator: Simulator,
+    state: Verification,
+    *,
+    packets: int,
+    each: Callable[[Verification], None] | None = None,
+) -> None:
+    """Send random packets, good and bad, to the host port, until `state` has so many of them; compare every answer.
 
-    Half of the sequences meet back-pressure on both channels.
+    They go in sequences, each after a reset; half of the sequences meet back-pressure on both channels. On Ctrl-C the
+    sequences that were finished are kept, and `state.interrupted` is set.
     """
-    began = perf_counter()
-    for number, first in enumerate(range(0, packets, _PACKETS)):
-        chosen = random_packets(config, state.seed + number, min(_PACKETS, packets - first))
-        difference, seen = verify_port(config, simulator, chosen, pause=0.3 * (number % 2))
+    while state.packets < packets:
+        began = perf_counter()
+        number, count = state.packets // _PACKETS, min(_PACKETS, packets - state.packets)
+        chosen = random_packets(config, state.seed + number, count)
+        try:
+            difference, seen = verify_port(config, simulator, chosen, pause=0.3 * (number % 2))
+        except KeyboardInterrupt:
+            state.interrupted = True
+            return
         if difference is not None:
             state.port_mismatches.append(f"seed {state.seed + number}: {difference}")
         state.coverage.add(seen)
-        state.packets += len(chosen)
-    state.wall_s += perf_counter() - began
+        state.packets += count
+        state.wall_s += perf_counter() - began
+        if each is not None:
+            each(state)
 
 
 def _culprits(config: ChipConfig, engine: Engine, session: list[Experiment]) -> tuple[Experiment, ...]:

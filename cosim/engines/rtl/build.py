@@ -39,6 +39,9 @@ VERILATOR_FLAGS = (
     "-fno-table",
     *("-Wno-lint", "-Wno-fatal"),  # `rtl` lints its Verilog itself
 )
+COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle")
+#: How long a simulator may write its counts: some megabytes, on a machine with other work.
+_COUNTS_S = 120.0
 LOG_TAIL_LINES = 30
 
 
@@ -66,7 +69,9 @@ class Reporter:
         self._status.update(f"{self._title} {detail}".strip())
 
 
-def build(config: ChipConfig | None = None, waves: bool = False, quiet: bool = False) -> Simulator:
+def build(
+    config: ChipConfig | None = None, waves: bool = False, quiet: bool = False, coverage: Path | None = None
+) -> Simulator:
     """Simulator of a whole chip in its test bench (`bench.sv`), from the cache or freshly built.
 
     Parameters
@@ -77,6 +82,9 @@ def build(config: ChipConfig | None = None, waves: bool = False, quiet: bool = F
         Able to write waveforms; a build of its own, because tracing costs speed.
     quiet : bool
         Do not report progress on stderr.
+    coverage : Path, optional
+        Folder, in which every process of the simulator leaves the counts of its line and toggle coverage, as Verilator
+        writes them; a build of its own, several times slower.
 
     Raises
     ------
@@ -87,10 +95,20 @@ def build(config: ChipConfig | None = None, waves: bool = False, quiet: bool = F
     reporter = Reporter(quiet)
     sources, parameters = bench_sources(config, reporter)
     control = [sources[-1].with_name(name) for name in ("chip.vlt", "chip_recent.vlt")]
-    control += [Path(str(files(__package__) / name)) for name in ("bench.vlt", *(["traced.vlt"] if waves else []))]
+    parts = ["bench.vlt", *(["traced.vlt"] if waves else []), *(["coverage.vlt"] if coverage is not None else [])]
+    control += [Path(str(files(__package__) / name)) for name in parts]
     simulator = compile_simulator(
-        [*control, *sources], top="bench", parameters=parameters, waves=waves, reporter=reporter
+        [*control, *sources],
+        top="bench",
+        parameters=parameters,
+        waves=waves,
+        coverage=coverage is not None,
+        reporter=reporter,
     )
+    if coverage is not None:
+        coverage.mkdir(parents=True, exist_ok=True)
+        command = (*simulator.command, f"+coverage={coverage.resolve()}")
+        simulator = replace(simulator, command=command, grace_s=_COUNTS_S)
     verilog = Effort.of(sources[-1].parent)
     effort = simulator.effort + verilog if simulator.effort and verilog else None
     return replace(simulator, effort=effort)
@@ -125,6 +143,7 @@ def compile_simulator(
     top: str,
     parameters: Mapping[str, int] | None = None,
     waves: bool = False,
+    coverage: bool = False,
     reporter: Reporter | None = None,
 ) -> Simulator:
     """Simulator of the module `top`, from the cache or freshly built.
@@ -137,7 +156,7 @@ def compile_simulator(
     top : str
     parameters : mapping
         Values for parameters of `top`.
-    waves : bool
+    waves, coverage : bool
     reporter : Reporter
 
     Raises
@@ -153,6 +172,7 @@ def compile_simulator(
         f"+define+RAMP_LATENCY={RAMP_LATENCY}",
         *("--top-module", top),
         *_trace_flags(trace),
+        *COVERAGE_FLAGS * coverage,
     ]
     libraries = cocotb_tools.config.libs_dir
     # `-rdynamic`: Python calls `bare_run` of the main program.

@@ -44,6 +44,8 @@ class RtlEngine:
     timeout_s : float, optional
         How long one answer of the simulator may take, e.g. a group of frames; by default as long as it takes. A chip
         that hangs is noticed by its cycles in any case.
+    coverage : Path, optional
+        Folder for the counts of line and toggle coverage, as for `build`.
     tool : str
         `verilator`; or `icarus`, where that is installed: a second opinion on small chips, without waves.
 
@@ -64,6 +66,7 @@ class RtlEngine:
         pause: float = 0.0,
         quiet: bool = False,
         timeout_s: float | None = None,
+        coverage: Path | None = None,
         tool: str = "verilator",
     ) -> None:
         self.config = config or preset()
@@ -76,7 +79,7 @@ class RtlEngine:
         if tool == "icarus":
             self._simulator = build_icarus(self.config, quiet=quiet)
         else:
-            self._simulator = build(self.config, waves=waves is not None, quiet=quiet)
+            self._simulator = build(self.config, waves=waves is not None, quiet=quiet, coverage=coverage)
         self.waves = waves and trace_file(waves, f".{self._simulator.trace_format}")
         self._waves_frames = waves_frames
         self._traced_by: int | None = None  # number of the process

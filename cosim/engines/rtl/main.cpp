@@ -12,6 +12,8 @@
 // +trace=FILE writes a waveform, if the simulator was built for it. Until the simulation ends it is called .trace-PID.part,
 // in the same folder; a signal ends the simulation in order, so that what was traced until then can be read. Python
 // switches it off and on with `trace_on`.
+//
+// +coverage=FOLDER leaves the counts of the coverage there as PID.dat, if the simulator was built for it.
 
 #include <unistd.h>
 
@@ -30,6 +32,9 @@
 #include "verilated.h"
 #include "verilated_vpi.h"
 
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 #if VM_TRACE_FST
 #include "verilated_fst_c.h"
 using Trace = VerilatedFstC;
@@ -166,6 +171,14 @@ int main(int argc, char** argv) {
             std::remove(part.c_str());
             return 2;
         }
+    }
+#endif
+#if VM_COVERAGE
+    const std::string folder = plus_argument(context, "coverage");
+    if (!folder.empty()) {
+        const std::string counts = folder + "/" + std::to_string(getpid());
+        context.coveragep()->write(counts + ".part");
+        std::rename((counts + ".part").c_str(), (counts + ".dat").c_str());
     }
 #endif
     if (ended_by) {

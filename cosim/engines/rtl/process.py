@@ -26,7 +26,6 @@ CHANNEL = "DURAMESH_CHANNEL"
 _TESTBENCH = "cosim.engines.rtl.testbench"
 #: The test bench is no test: rewriting the assertions of every module that it imports would take seconds.
 _ENVIRONMENT = {"COCOTB_REWRITE_ASSERTION_FILES": "", "COCOTB_RESULTS_FILE": os.devnull}
-_GRACE_S = 5.0
 #: Errors of the test bench that are the user's, by name.
 _ERRORS = {error.__name__: error for error in (ChipError, ExperimentError)}
 
@@ -51,7 +50,7 @@ class SimulatorProcess:
 
     def __init__(self, simulator: Simulator, *, trace: Path | None = None, timeout_s: float | None = None) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process
-        self._timeout_s = timeout_s
+        self._timeout_s, self._grace_s = timeout_s, simulator.grace_s
         ours, theirs = socket.socketpair()
         try:
             self._process = simulator.start(
@@ -71,7 +70,9 @@ class SimulatorProcess:
         ours.settimeout(timeout_s)
         self._channel = Channel(ours)
         self._turn = Lock()
-        self._end = weakref.finalize(self, _end, self._process, self._channel, self._log, os.getpid())
+        self._end = weakref.finalize(
+            self, _end, self._process, self._channel, self._log, os.getpid(), self._grace_s
+        )
 
     @property
     def pid(self) -> int:
@@ -135,7 +136,7 @@ class SimulatorProcess:
 
     def _reaped(self) -> int | None:
         try:
-            return self._process.wait(_GRACE_S)
+            return self._process.wait(self._grace_s)
         except subprocess.TimeoutExpired:
             return None
 
@@ -150,13 +151,13 @@ class SimulatorProcess:
         self._end()
 
 
-def _end(process: OwnedProcess, channel: Channel, log: IO[bytes], owner: int) -> None:
+def _end(process: OwnedProcess, channel: Channel, log: IO[bytes], owner: int, grace_s: float) -> None:
     """The test bench ends when its channel closes; if it does not, it is ended."""
     channel.close()
     log.close()
     if os.getpid() == owner:  # and not a fork of it
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_S)
+            process.wait(grace_s)
         process.end()
 
 

