@@ -4,87 +4,100 @@ PYTHON ?= python3
 VENV   ?= .venv
 BUILD  ?= build
 REPORT ?= reports/kws
-# Options handed on to `duramesh kws`, e.g. make kws ARGS="--clips 12 --json result.json"
+# Options handed on to the command, e.g. make kws ARGS="--clips 12 --json result.json"
 ARGS   ?=
 
-BIN    := $(VENV)/bin
+# Recipes read names of files from the environment: blanks and quotes in them are nobody's syntax there.
+export PYTHON VENV BUILD REPORT SPEECH_COMMANDS
+# Modules and not the commands beside them, which name the folder that they were installed in: it may have been moved.
+RUN      := "$$VENV/bin/python" -m
+DURAMESH := $(RUN) cosim.cli
+INSTALL  := $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 # Data set in the standard Speech Commands layout; without one, speech is synthesised.
-ifdef SPEECH_COMMANDS
-AUDIO  := --audio "$(SPEECH_COMMANDS)"
-endif
+AUDIO    := $${SPEECH_COMMANDS:+--audio "$$SPEECH_COMMANDS"}
+empty    :=
+STAMPS   := $(subst $(empty) ,\ ,$(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv kws sim bench figures test long verify formal mutate spice verilog synth docs lint clean
+.PHONY: help venv kws sim bench figures test versions oldest long verify formal mutate spice verilog synth docs lint clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  SPEECH_COMMANDS=DIR make kws     the same on the standard data set"
 	@echo "  WAVES=1 make kws                 also write a waveform trace"
 
 # Two stamps: running the chip needs less than developing it.
-$(VENV)/.runtime: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
-	  { echo "duramesh needs Python 3.11 to 3.13, but $(PYTHON) is $$($(PYTHON) -V); set PYTHON=..." >&2; exit 1; }
-	@echo "setting up $(VENV) (about a minute, once)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
-	@touch $@
+$(STAMPS)/.runtime: pyproject.toml constraints.txt
+	@"$$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' || \
+	  { echo "duramesh needs Python 3.11 to 3.14, but $$PYTHON is $$("$$PYTHON" -V 2>&1); set PYTHON=..." >&2; exit 1; }
+	@echo "setting up $$VENV (about a minute, once)"
+	@"$$PYTHON" -m venv "$$VENV"
+	@$(INSTALL) .
+	@touch "$$VENV/.runtime"
 
-$(VENV)/.dev: $(VENV)/.runtime
+$(STAMPS)/.dev: $(STAMPS)/.runtime
 	@echo "adding the development tools"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@
+	@$(INSTALL) '.[dev]'
+	@touch "$$VENV/.dev"
 
-venv: $(VENV)/.dev ## set up the virtual environment with the development tools
+venv: $(STAMPS)/.dev ## set up the virtual environment with the development tools
 
-kws: $(VENV)/.runtime ## classify spoken words on the simulated chip
-	@$(BIN)/duramesh kws $(AUDIO) --report $(REPORT) $(ARGS)
+kws: $(STAMPS)/.runtime ## classify spoken words on the simulated chip
+	@$(DURAMESH) kws $(AUDIO) --report "$$REPORT" $(ARGS)
 
-sim: $(VENV)/.dev ## run every co-simulation of the RTL
-	@$(BIN)/python -m pytest -m "cosimulation and not long"
+sim: $(STAMPS)/.dev ## run every co-simulation of the RTL
+	@$(RUN) pytest -m "cosimulation and not long"
 
-bench: $(VENV)/.runtime ## measure RTL, bare model, twin and numpy on the same work
-	@$(BIN)/duramesh bench --report reports/benchmark $(ARGS)
+bench: $(STAMPS)/.runtime ## measure RTL, bare model, twin and numpy on the same work
+	@$(DURAMESH) bench --report reports/benchmark $(ARGS)
 
-figures: $(VENV)/.runtime ## characterise the chip: figures beside the papers' numbers, on one page
-	@$(BIN)/duramesh figures $(AUDIO) $(ARGS)
+figures: $(STAMPS)/.runtime ## characterise the chip: figures beside the papers' numbers, on one page
+	@$(DURAMESH) figures $(AUDIO) $(ARGS)
 
-test: $(VENV)/.dev ## run all tests that take less than a minute
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0 -m "not long"
+test: $(STAMPS)/.dev ## run all tests that take less than a minute: 10 to 20 minutes on two cores
+	@echo "about 2,000 tests: 10 to 20 minutes on two cores, and some more the first time, to build simulators"
+	@$(RUN) pytest -n 2 --dist loadgroup --max-worker-restart 0 -m "not long"
 
-long: $(VENV)/.dev ## run the tests that take minutes
-	@$(BIN)/python -m pytest -m long
+versions: $(STAMPS)/.dev ## run the unit tests on every Python from 3.11 on that is installed
+	@$(RUN) nox --session units
 
-verify: $(VENV)/.runtime ## compare the RTL with the golden model on 500 random experiments
-	@$(BIN)/duramesh verify --experiments 500 --packets 1000 --complete --json $(BUILD)/verify.json --save $(BUILD)/failing $(ARGS)
+oldest: $(STAMPS)/.dev ## run the built wheel with the oldest dependencies that it admits
+	@$(RUN) nox --session oldest --error-on-missing-interpreters
 
-formal: $(VENV)/.dev ## prove the RTL right, unit by unit
-	@$(BIN)/python -m tests.formal --jobs 2
+long: $(STAMPS)/.dev ## run the tests that take minutes
+	@$(RUN) pytest -m long
 
-mutate: $(VENV)/.dev ## break the RTL in ten ways, and see that proofs or tests notice
-	@$(BIN)/python -m tests.formal.mutate
+verify: $(STAMPS)/.runtime ## compare the RTL with the golden model on 500 random experiments
+	@$(DURAMESH) verify --experiments 500 --packets 1000 --complete --json "$$BUILD/verify.json" --save "$$BUILD/failing" $(ARGS)
 
-verilog: $(VENV)/.runtime ## write the chip's Verilog to build/verilog
-	@$(BIN)/duramesh verilog --out $(BUILD)/verilog $(ARGS)
+formal: $(STAMPS)/.dev ## prove the RTL right, unit by unit
+	@$(RUN) tests.formal --jobs 2
 
-synth: $(VENV)/.dev ## what every unit becomes in gates; also docs/synthesis.md, with the small chip on an FPGA
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fpga]'
-	@$(BIN)/python -m rtl.synthesis_page --out docs/synthesis.md
+mutate: $(STAMPS)/.dev ## break the RTL in ten ways, and see that proofs or tests notice
+	@$(RUN) tests.formal.mutate
 
-spice: $(VENV)/.runtime ## compare the analog models with ngspice, where it is installed; also docs/spice.md
-	@$(BIN)/python -m cosim.verification.spice_page --out docs/spice.md
+verilog: $(STAMPS)/.runtime ## write the chip's Verilog to build/verilog
+	@$(DURAMESH) verilog --out "$$BUILD/verilog" $(ARGS)
 
-docs: $(VENV)/.runtime ## regenerate the pages that come from the code
-	@$(BIN)/python -m rtl.docs
-	@$(BIN)/python -m tests.directed.catalogue
-	@$(BIN)/python -m cosim.figures.evidence
+synth: $(STAMPS)/.dev ## what every unit becomes in gates; also docs/synthesis.md, with the small chip on an FPGA
+	@$(INSTALL) '.[fpga]'
+	@$(RUN) rtl.synthesis_page --out docs/synthesis.md
 
-lint: $(VENV)/.dev ## check style, types and the direction of imports
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy rtl analog_models cosim
-	@$(BIN)/lint-imports --no-cache --no-logo
+spice: $(STAMPS)/.runtime ## compare the analog models with ngspice, where it is installed; also docs/spice.md
+	@$(RUN) cosim.verification.spice_page --out docs/spice.md
+
+docs: $(STAMPS)/.runtime ## regenerate the pages that come from the code
+	@$(RUN) rtl.docs
+	@$(RUN) tests.directed.catalogue
+	@$(RUN) cosim.figures.evidence
+
+lint: $(STAMPS)/.dev ## check style, types, those that a user sees, and the direction of imports
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy rtl analog_models cosim
+	@$(RUN) mypy --strict --config-file= --follow-imports=silent tests/typing/user_script.py
+	@"$$VENV/bin/python" "$$VENV/bin/lint-imports" --no-cache --no-logo
 
 clean: ## remove everything that can be made again (not the simulator cache)
-	rm -rf $(VENV) $(BUILD) reports *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf "$$VENV" "$$BUILD" reports *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .nox

@@ -4,9 +4,10 @@ from functools import reduce
 from operator import or_
 
 from amaranth.hdl import Module, Signal, unsigned
-from amaranth.lib import data, enum, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl.enumeration import enum
 from rtl.parameters import ParametricSignature
 
 __all__ = ["BUS_READ_LATENCY", "Region", "StatusRegister", "UnitBus", "UnitStatus", "fan_out"]

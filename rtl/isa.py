@@ -15,7 +15,9 @@ Methods, "local controller". Field widths and codes are our assumption.
 from enum import Enum
 
 from amaranth.hdl import unsigned
-from amaranth.lib import data, enum
+from amaranth.lib import data
+
+from rtl.enumeration import enum
 
 __all__ = [
     "CONTROL_LATENCY",

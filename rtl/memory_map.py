@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from amaranth.hdl import unsigned
-from amaranth.lib import data, enum
+from amaranth.lib import data
 
 from .bus import Region
 from .config import ChipConfig
+from .enumeration import enum
 from .isa import UnitKind
 
 __all__ = [

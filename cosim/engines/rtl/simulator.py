@@ -159,8 +159,10 @@ class Simulator:
         libpython = find_libpython()
         if libpython is None:
             raise SimulationError(f"cocotb needs the shared library of {sys.executable}, and it has none")
+        # cocotb 2.0 finds its own entry and asks for the library only.
+        entry = getattr(cocotb_tools.config, "pygpi_entry_point", None)
         return {
-            "GPI_USERS": f"{libpython};{cocotb_tools.config.pygpi_entry_point()}",
+            **({"GPI_USERS": f"{libpython};{entry()}"} if entry else {"LIBPYTHON_LOC": libpython}),
             "PYGPI_PYTHON_BIN": sys.executable,
             "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
             "COCOTB_TOPLEVEL": self.top,
