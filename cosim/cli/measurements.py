@@ -12,6 +12,7 @@ from cosim.cli.shared import (
     INPUT,
     OUTPUT_FILE,
     OUTPUT_FOLDER,
+    SEED,
     Task,
     new_console,
     new_progress,
@@ -24,7 +25,7 @@ __all__ = ["bench", "figures", "transport", "verify"]
 @click.command()
 @click.argument("saved", nargs=-1, type=FILE)
 @click.option("--experiments", type=click.IntRange(min=0), default=100, show_default=True, help="How many (more).")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Which ones.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Which ones.")
 @click.option("--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port, in all.")
 @click.option("--preset", type=click.Choice(["chip", "small"]), default="chip", show_default=True)
 @click.option("--block", type=click.IntRange(min=1), default=20, show_default=True, help="Experiments of one session.")
@@ -96,9 +97,7 @@ def bench(
 
 @click.command()
 @click.option("--vectors", type=click.IntRange(min=1), default=2048, show_default=True, help="Vectors of each range.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Which vectors, and which chip."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Which vectors, and which chip.")
 @click.option(
     "--engine", type=click.Choice(["rtl", "twin"]), default="rtl", show_default=True, help="What runs the chip."
 )

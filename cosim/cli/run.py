@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -12,7 +12,7 @@ import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
 from cosim.cli.numbers import Numbers
-from cosim.cli.shared import FILE, OUTPUT, OUTPUT_OR_PRINTED, Task, new_console, new_progress
+from cosim.cli.shared import FILE, OUTPUT, OUTPUT_OR_PRINTED, SEED, Task, new_console, new_progress
 
 if TYPE_CHECKING:
     from cosim.engines.engine import Progress
@@ -104,7 +104,7 @@ class _Outcome:
 @click.option("--timeline", type=OUTPUT_OR_PRINTED, help="Write what happened when; - prints it.")
 @click.option("--routes", type=OUTPUT, help="Draw what moves where, step by step, on the floorplan (SVG).")
 @click.option("--waves", type=OUTPUT, help="Write a waveform trace and a viewer's save file (RTL). [env: WAVES=1]")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Mismatch and noise, in place of the file's.")
+@click.option("--seed", type=SEED, help="Mismatch and noise, in place of the file's.")
 @click.option("--seeds", type=Numbers(), help="Run once with each of these seeds, and show how far results spread.")
 @click.option(
     "--cycles", type=click.IntRange(min=1), help="When units that still run are stopped, instead of the file's."
@@ -197,26 +197,26 @@ def _perform(runner: Engine, experiments: "Sequence[Experiment]", what: str) -> 
 @contextmanager
 def _display(what: str, runs: int, runner: Engine) -> "Iterator[tuple[Progress, Progress]]":
     """(runs done, cycles done of one): a bar on a terminal; elsewhere, after a while, lines."""
-    with new_progress() as bar:
-        terminal = bar.console.is_terminal
-        task = Task(bar) if terminal else None
-        done, said = 0, monotonic()
+    done, said = 0, monotonic()
+    bar = new_progress()
+    task = Task(bar) if bar.console.is_terminal else None
 
-        def run_done(count: int, total: int) -> None:
-            nonlocal done
-            done = count
+    def run_done(count: int, total: int) -> None:
+        nonlocal done
+        done = count
 
-        def cycles_done(count: int, total: int) -> None:
-            nonlocal said
-            text = f"{what}, run {done + 1} of {runs}" if runs > 1 else what
-            if size := getattr(runner, "waves_bytes", 0):
-                text += f", waves {size / 1e6:,.0f} MB"
-            if task is not None:
-                task.describe(f"{text}, cycles", count, total)
-            elif monotonic() - said > _SAY_S:
-                said = monotonic()
-                click.echo(f"{text}: {count:,} of at most {total:,} cycles", err=True)
+    def cycles_done(count: int, total: int) -> None:
+        nonlocal said
+        text = f"{what}, run {done + 1} of {runs}" if runs > 1 else what
+        if size := getattr(runner, "waves_bytes", 0):
+            text += f", waves {size / 1e6:,.0f} MB"
+        if task is not None:
+            task.describe(f"{text}, cycles", count, total)
+        elif monotonic() - said > _SAY_S:
+            said = monotonic()
+            click.echo(f"{text}: {count:,} of at most {total:,} cycles", err=True)
 
+    with bar if task else nullcontext():
         if task is not None:
             task.describe(what, 0, 1)
         yield run_done, cycles_done

@@ -22,6 +22,7 @@ __all__ = [
     "OUTPUT_FILE",
     "OUTPUT_FOLDER",
     "OUTPUT_OR_PRINTED",
+    "SEED",
     "Task",
     "new_console",
     "new_progress",
@@ -79,6 +80,9 @@ OUTPUT = _Output(path_type=Path)
 OUTPUT_OR_PRINTED = _Output(allow_dash=True, path_type=Path)
 OUTPUT_FILE = _Output(dir_okay=False, writable=True, path_type=Path)
 OUTPUT_FOLDER = _Output(file_okay=False, writable=True, path_type=Path)
+
+#: Seeds key the noise with 64 bits.
+SEED = click.IntRange(0, (1 << 64) - 1)
 
 #: Names of the models of PCM devices, as in `DEVICE_MODELS`, which would load numpy for --help; a test compares.
 DEVICES = click.Choice(["pcm", "hermes"])

@@ -18,6 +18,7 @@ from cosim.cli.shared import (
     OUTPUT,
     OUTPUT_FILE,
     OUTPUT_FOLDER,
+    SEED,
     Task,
     new_console,
     new_progress,
@@ -51,9 +52,7 @@ _SEED_DIGITS = 19
 @click.option(
     "--clips", type=click.IntRange(1, 1_000_000), help="Classify N clips. Default: all, or 60 synthesised ones."
 )
-@click.option(
-    "--seed", type=click.IntRange(0, (1 << 64) - 1), default=0, show_default=True, help="Which chip, and which clips."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Which chip, and which clips.")
 @click.option("--ideal", is_flag=True, help="Analog part without noise or mismatch.")
 @DEVICES_OPTION
 @click.option(

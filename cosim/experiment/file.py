@@ -107,6 +107,7 @@ def change_constants(analog: AnalogConfig, settings: Sequence[str]) -> AnalogCon
     """
     source = TomlSource.parse("".join(f"analog.{setting}\n" for setting in settings), "--set")
     reader, values = _Reader(source, Path()), source.values.get("analog", {})
+    reader.known((), source.values, ("analog",))  # one setting is one line
     reader.known(("analog",), values, [item.name for item in fields(analog)])
     return reader.changed(analog, values, ("analog",))
 

@@ -179,7 +179,7 @@ class _Header:
     cycles: int
     error_cycle: int | None
     statuses: Mapping[str, Mapping[str, int]]
-    statistics: Mapping[str, int | float | str | None]
+    statistics: Mapping[str, bool | int | float | str | None]
 
 
 @dataclass(frozen=True)

@@ -119,8 +119,8 @@ def test_engines_that_agree() -> None:
 def test_engines_that_differ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     perform = TwinEngine.perform
 
-    def off_by_one(self: TwinEngine, experiments: list) -> list[Record]:
-        (record,) = perform(self, experiments)
+    def off_by_one(self: TwinEngine, experiments: list, **watched) -> list[Record]:
+        (record,) = perform(self, experiments, **watched)
         record.results[0][1, 3] += 1
         return [record]
 

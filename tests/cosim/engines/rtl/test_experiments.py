@@ -223,7 +223,7 @@ def test_interrupted_session_keeps_what_is_done(engine: RtlEngine) -> None:
 
 
 def test_ctrl_c_ends_the_command_in_order(engine: RtlEngine, tmp_path: Path) -> None:
-    """No traceback, no output, no simulator left behind."""
+    """No traceback, what was done is written, no simulator is left behind."""
     (tmp_path / "e.toml").write_text('preset = "small"\ncycles = 1000000000\n[tile.0]\nprogram = "again: JUMP again"\n')
     command = [sys.executable, "-m", "cosim.cli", "run", "e.toml", "--out=e.npz"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
@@ -232,10 +232,10 @@ def test_ctrl_c_ends_the_command_in_order(engine: RtlEngine, tmp_path: Path) -> 
         assert eventually(lambda: bool(simulators(process.pid)))
         (simulator,) = simulators(process.pid)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert process.returncode == 1
-    assert errors.strip() == "Aborted!"
-    assert [path.name for path in tmp_path.iterdir()] == ["e.toml"]
+    assert process.returncode == 130
+    assert "interrupted in cycle " in errors
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.npz", "e.toml"]
     assert is_gone(simulator)
