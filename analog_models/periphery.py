@@ -158,6 +158,7 @@ class Periphery:
             return level_mv
         root = level_mv * (self.capacitor_per_v / 500.0)
         root += 1.0
+        np.maximum(root, 0.0, out=root)  # noise may go where the law has no voltage, far below a rail
         np.sqrt(root, out=root)
         root += 1.0
         return 2.0 * level_mv / root
