@@ -27,9 +27,6 @@ from cosim.cli.shared import (
 
 __all__ = ["kws"]
 
-#: Seeds of PyTorch have 64 bits.
-_SEED_DIGITS = 19
-
 
 @click.group(invoke_without_command=True)
 @click.option(
@@ -125,18 +122,14 @@ def _refuse_options_of_another_command(ctx: click.Context) -> None:
 @kws.command()
 @click.option("--data", type=INPUT, required=True, help="Speech Commands, or an npz file of prepared features.")
 @click.option("--recipe", type=click.Choice(["paper", "best"]), default="best", show_default=True)
-@click.option("--seeds", default="1,2,3", show_default=True, help="One network for each; validation chooses.")
+@click.option(
+    "--seeds", type=Numbers(), default="1-3", show_default=True, help="One network for each; validation chooses."
+)
 @click.option("--epochs", type=click.IntRange(min=1), help="Shorten or lengthen the recipe.")
 @click.option("--device", help="E.g. cpu, cuda. Default: an accelerator if there is one.")
 @click.option("--out", type=OUTPUT_FILE, default=Path("kws-model.npz"), show_default=True)
-def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str | None, out: Path) -> None:
+def train(data: Path, recipe: str, seeds: tuple[int, ...], epochs: int | None, device: str | None, out: Path) -> None:
     """Train the network, hardware-aware (needs PyTorch: the extra `train`)."""
-    numbers = seeds.split(",")
-    if not all(number.strip().isdecimal() and len(number) < _SEED_DIGITS for number in numbers):
-        raise click.BadParameter(
-            f"{seeds[:80]!r} is no list of whole numbers of at most {_SEED_DIGITS - 1} digits, e.g. 1,2,3",
-            param_hint="--seeds",
-        )
     from cosim.workloads.kws.training.recipes import RECIPES, TRAINING_REQUIREMENT
 
     try:
@@ -148,8 +141,6 @@ def train(data: Path, recipe: str, seeds: str, epochs: int | None, device: str |
     from cosim.workloads.kws.dataset import load_training_set
 
     settings = replace(RECIPES[recipe], epochs=epochs) if epochs else RECIPES[recipe]
-    model, _ = run(
-        load_training_set(data), settings, [int(number) for number in numbers], device=device, say=click.echo
-    )
+    model, _ = run(load_training_set(data), settings, seeds, device=device, say=click.echo)
     model.save(out)
     click.echo(f"wrote {out}")

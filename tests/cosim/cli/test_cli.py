@@ -34,7 +34,7 @@ def test_help_lists_the_commands(invoke):
         (("kws", "--clips", "0"), "0 is not in the range"),
         (("kws", "--frobnicate"), "No such option"),
         (("kws", "--audio", "/nowhere/at/all"), "does not exist"),
-        (("kws", "train", "--data", ".", "--seeds", "one"), "is not a list of numbers"),
+        (("kws", "train", "--data", ".", "--seeds", "one"), "is no number and no range"),
     ],
 )
 def test_bad_options_say_what_is_wrong(invoke, arguments, message):

@@ -72,4 +72,4 @@ def test_the_advice_to_install_works(files, monkeypatch):
 def test_seeds_of_a_training(files, seeds):
     result = kws("train", "--data", files["features"], "--seeds", seeds)
     assert result.exit_code == 2, result.output
-    assert "is no list of whole numbers" in result.output
+    assert "is no number and no range" in result.output
