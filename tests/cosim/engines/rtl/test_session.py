@@ -166,12 +166,14 @@ _OWNER = """
 import sys
 import numpy as np
 from pathlib import Path
-from analog_models.config import AnalogConfig
+from analog_models.programming import program as program_weights
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import make_chip
 from cosim.program import Program
 program = Program.load(Path(sys.argv[1]))
-session = RtlEngine(program.config).open(program, make_chip(program, AnalogConfig.ideal()))
+chip = make_chip(program)
+program_weights(chip, program.targets)
+session = RtlEngine(program.config).open(program, chip)
 print(session.pid, flush=True)
 if sys.argv[2] == "busy":
     session.run("main", np.zeros((1_000_000, program.input_width)), np.arange(1_000_000))
@@ -179,8 +181,7 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
-@pytest.mark.parametrize("doing", ["waiting", "busy"])
+@pytest.mark.parametrize(("doing", "name"), [("waiting", "SIGTERM"), ("busy", "SIGTERM"), ("busy", "SIGKILL")])
 def test_no_simulator_outlives_its_owner(engine, program, tmp_path: Path, doing: str, name: str) -> None:
     program.save(tmp_path / "program.npz")
     command = [sys.executable, "-c", _OWNER, str(tmp_path / "program.npz"), doing]
@@ -200,12 +201,14 @@ _FORKS = """
 import os, sys
 import numpy as np
 from pathlib import Path
-from analog_models.config import AnalogConfig
+from analog_models.programming import program as program_weights
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import make_chip
 from cosim.program import Program
 program = Program.load(Path(sys.argv[1]))
-with RtlEngine(program.config).open(program, make_chip(program, AnalogConfig.ideal())) as session:
+chip = make_chip(program)
+program_weights(chip, program.targets)
+with RtlEngine(program.config).open(program, chip) as session:
     if not os.fork():
         sys.exit(0)
     os.wait()
