@@ -1,5 +1,6 @@
 """The command `duramesh run`."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -62,6 +63,12 @@ class _Files:
             raise click.ClickException(f"{self.routes}: pictures of routes are SVG files, end the name in .svg")
         if self.save and self.save.suffix != ".npz":
             raise click.ClickException(f"{self.save}: experiments are kept as npz files, end the name in .npz")
+
+    def spare(self, read: "Sequence[Path]") -> None:
+        """See before the work that none of them is one of the files that the experiment names."""
+        for path in (*self.outputs, self.timeline, self.save, self.routes):
+            if path and any(os.path.realpath(path) == os.path.realpath(other) for other in read):
+                raise click.ClickException(f"{path} is read by the experiment; give the output another name")
 
     def write(self, reports: "Sequence[Report]") -> None:
         """Write what was asked for; the experiments differ in their seeds only."""
@@ -143,6 +150,7 @@ def run(
     if seed is not None and seeds is not None:
         raise click.UsageError("--seed and --seeds exclude each other; give one of them")
     file = load_experiment(experiment, seed=seed, devices=None if analog.preset else analog.devices)
+    files.spare(file.files)
     chosen = engine or file.engines[0]
     if files.waves and chosen != "rtl":
         raise click.UsageError(f"only the RTL has waves, the engine is {chosen}; add --engine rtl")

@@ -53,11 +53,14 @@ class ExperimentFile:
         Engines that the experiment is meant for; the first one runs it unless told otherwise.
     asked : mapping of OLP index to Asked
         Of a landing pad left out, all results that are stored.
+    files : tuple of Path
+        Files that it names, which were read as well.
     """
 
     experiment: Experiment
     engines: tuple[str, ...] = ENGINES[:1]
     asked: Mapping[int, Asked] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
 
 
 def load_experiment(path: Path, *, seed: int | None = None, devices: str | None = None) -> ExperimentFile:
@@ -147,7 +150,8 @@ class _Reader(TomlValues):
             raise self.error(self.keys[error.part], str(error).partition(": ")[2]) from None
         looked_through = limited(experiment)  # a program that never ends repeats itself
         self.check_sent(looked_through)
-        return ExperimentFile(experiment, self.engines(), self.results(looked_through))
+        results = self.results(looked_through)
+        return ExperimentFile(experiment, self.engines(), results, tuple(self.files))
 
     # ---- the whole
 

@@ -34,6 +34,7 @@ class TomlValues:
 
     def __init__(self, source: TomlSource, folder: Path) -> None:
         self.source, self.folder = source, folder
+        self.files: list[Path] = []  #: that were named
 
     def error(self, key: Key, message: str) -> ExperimentError:
         """What to raise about a value."""
@@ -100,6 +101,7 @@ class TomlValues:
             there = False
         if not there:
             raise self.error(key, f"there is no file {path}")
+        self.files.append(path)
         return path
 
     def content(self, key: Key, path: Path) -> str:

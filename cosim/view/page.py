@@ -79,13 +79,13 @@ class _Page:
         used = f"{len(view.uses)} of {self.config.tile_count} tiles hold weights"
         yield _element("p", f"{len(view.span):,} ns a {what} in {steps}; {used}")
         for problem in view.problems:
-            line = _element("p", "Illegal: ", class_="illegal", role="alert")
-            _element("strong", problem.text, line)
+            notice = _element("p", "Illegal: ", class_="illegal", role="alert")
+            _element("strong", problem.text, notice)
             if problem.cycle is not None:
-                line[-1].tail = " "
-                at = str(view.step_of(problem.cycle))
-                _element("button", f"step {at}", line, type="button", data_go=at)
-            yield line
+                notice[-1].tail = " "
+                step = str(view.step_of(problem.cycle))
+                _element("button", f"step {step}", notice, type="button", data_go=step)
+            yield notice
         if view.program:
             details = _element("details")
             _element("summary", "Layers", details)

@@ -193,6 +193,9 @@ def compile_simulator(
         ]
     )
 
+    what = f"{top} with waveforms" if trace else top
+    takes = "; made once, it takes some minutes" if trace else ""
+
     def make(directory: Path) -> None:
         jobs = _jobs()
         # A makefile cannot name a path with a blank. What it is to name lies here, and it names it from here.
@@ -207,7 +210,7 @@ def compile_simulator(
         for name, target in links.items():
             (work / name).symlink_to(target)
         command = [tools.verilator.program, *flags, "--prefix", "Vtop", "-Mdir", "objects", "-o", "../../simulator"]
-        with reporter.task(f"translating {top} with Verilator"):
+        with reporter.task(f"translating {what} with Verilator"):
             run_tool(
                 [*command, "main.cpp", *(str(path.absolute()) for path in sources)],
                 directory / "verilator.log",
@@ -235,7 +238,7 @@ def compile_simulator(
             *(f"{name}={value}" for name, value in settings.items()),
         ]
         makefiles = objects / "Vtop.mk", tools.verilator.root / "include" / "verilated.mk"
-        with reporter.task(f"compiling {top}"):
+        with reporter.task(f"compiling {what}{takes}"):
             total = len(list(objects.glob("*.cpp")))
             run_tool(
                 command,

@@ -24,6 +24,9 @@ from rtl.config import ChipConfig, preset
 
 __all__ = ["RtlEngine"]
 
+#: Seconds in which a simulator that writes a waveform finishes its file.
+_TRACE_S = 60.0
+
 
 class RtlEngine:
     """The chip's Verilog in Verilator, driven by cocotb.
@@ -80,6 +83,8 @@ class RtlEngine:
             self._simulator = build_icarus(self.config, quiet=quiet)
         else:
             self._simulator = build(self.config, waves=waves is not None, quiet=quiet, coverage=coverage)
+        if waves:  # the end of a long trace takes a while to write
+            self._simulator = replace(self._simulator, grace_s=max(self._simulator.grace_s, _TRACE_S))
         self.waves = waves and trace_file(waves, f".{self._simulator.trace_format}")
         self._waves_frames = waves_frames
         self._traced_by: int | None = None  # number of the process

@@ -145,7 +145,7 @@ class SimulatorProcess:
     def kill(self) -> None:
         """End the process at once; one that writes a waveform finishes the file first."""
         self._channel.close()
-        self._process.end()
+        self._process.end(self._grace_s)
         self._end()
 
 

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -37,10 +36,9 @@ def endless(cycles: int) -> Experiment:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch that says at every look how far the run is."""
     monkeypatch.setattr("cosim.engines.engine._LOOK_S", -1.0)
-    yield
 
 
 def test_what_was_done_is_a_shorter_run(engine, impatient) -> None:
@@ -75,10 +73,11 @@ def test_all_engines_give_the_same_record_at_the_limit(engine) -> None:
 
 
 def test_a_second_ctrl_c_ends_at_once() -> None:
-    with pytest.raises(KeyboardInterrupt), Watch() as watch:
+    with Watch() as watch:
         signal.raise_signal(signal.SIGINT)
         assert watch.interrupted(1, 2)
-        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -258,14 +258,12 @@ def every_pass(program: tuple[int, ...], limit: int) -> tuple[list[tuple[int, in
 @given(loops(), st.sampled_from([10, 100, 2000]))
 @settings(max_examples=300, deadline=None)
 def test_passes_are_skipped_only_where_that_changes_nothing(program: tuple[int, ...], limit: int) -> None:
-    issues, end = every_pass(program, limit)
     try:
-        found = run(program, TILE, SMALL, limit)
-        assert found.halted == end
+        timeline = run(program, TILE, SMALL, limit)
+        issues, end = timeline.issues, timeline.halted
     except TimelineError as error:
-        found = error
-        assert error.cycle == end
-    assert [(issue.cycle, issue.address) for issue in found.issues] == issues
+        issues, end = error.issues, error.cycle
+    assert ([(issue.cycle, issue.address) for issue in issues], end) == every_pass(program, limit)
 
 
 def test_a_loop_of_any_length_takes_no_time() -> None:

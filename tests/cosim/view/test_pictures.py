@@ -7,7 +7,6 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from cosim.experiment import Experiment
-from cosim.fabric.events import ScheduleError
 from cosim.view.pictures import draw_routes, routes_svg
 from rtl.config import preset
 from tests.cosim.scripts import sending, to_the_olp
@@ -90,6 +89,8 @@ def test_other_formats_are_refused(tmp_path: Path) -> None:
         draw_routes(to_the_olp(), tmp_path / "routes.png")
 
 
-def test_a_word_that_is_none_is_named() -> None:
-    with pytest.raises(ScheduleError, match=r"TILE 0 word 0, cycle 0: mode 9"):
-        routes_svg(sending(tile_0="WORD 0x90000000000000000000000000000000"))
+def test_what_a_unit_does_until_it_leaves_its_program_is_drawn() -> None:
+    """It halts there, as on the chip."""
+    listing = "MESH west_to_net=all, net_to_south=all"
+    whole, stray = (sending(ilp_0="PULSE fire; HALT", tile_0=tile) for tile in (f"{listing}; HALT", listing))
+    assert routes_svg(stray) == routes_svg(whole)

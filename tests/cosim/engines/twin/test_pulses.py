@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analog_models.reception import NO_SLIP, SLIPS, Reception
@@ -77,6 +77,7 @@ def receptions(draw: st.DrawFn) -> Reception:
     return reception(moves, slips, draw(st.booleans()))
 
 
+@settings(deadline=None)
 @given(edges=edge_lists(), setting=receptions(), cuts=st.lists(st.integers(1, WINDOW - 1), max_size=2))
 def test_arithmetic_on_spans_is_the_cycle_model(edges: list[list[int]], setting: Reception, cuts: list[int]) -> None:
     """Also where a pulse is cut into spans that touch, as routes that change cut it."""
