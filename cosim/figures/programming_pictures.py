@@ -59,7 +59,7 @@ def _said(measurement: Measurement, chips: int | None = None) -> str:
 def one_tile(numbers: Mapping[str, Any]) -> str:
     """What was programmed where one tile was: all of it, or some of its rows."""
     rows, lanes = numbers["rows_of_one_tile"], numbers["lanes"]
-    return "one tile" if rows == lanes else f"{rows} of {lanes} rows of one tile"
+    return "one tile" if rows >= lanes else f"{rows} of {lanes} rows of one tile"
 
 
 def draw_correlation(measurement: Measurement) -> "Picture":

@@ -91,8 +91,8 @@ class _Page:
             details = _element("details")
             _element("summary", "Layers", details)
             lines = _element("ul", parent=details)
-            for line in summary(view.program):
-                _element("li", line, lines)
+            for text in summary(view.program):
+                _element("li", text, lines)
             yield details
 
     def chip(self) -> Xml.Element:

@@ -46,6 +46,7 @@ def sentences(study: Study, measurement: Measurement) -> str:
     for figure in study.figures:
         picture = figure.draw(measurement)
         texts += [said(figure.caption, measurement), picture.get_suptitle()]
+        texts += [text.get_text() for legend in picture.legends for text in legend.get_texts()]
         for axes in picture.axes:
             legend = axes.get_legend()
             texts += [axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), *(text.get_text() for text in axes.texts)]
@@ -89,9 +90,7 @@ def test_a_run_without_rtl_does_not_speak_of_one(quick: Callable[[Study], Measur
     rtl = {"chip": 0, "compared_codes": 2640, "accuracy_percent": 80.0}
     text = sentences(accuracy.STUDY, changed(measured, "rtl", to=rtl))
     assert "the RTL on chip 0: 2,640 codes, every output of every layer, are compared" in text
-    assert "2,640 codes equal to the twin's" in str(
-        [t.get_text() for t in accuracy.STUDY.figures[0].draw(changed(measured, "rtl", to=rtl)).legends[0].get_texts()]
-    )
+    assert "2,640 codes equal to the twin's" in text
 
 
 def test_ages_are_counted(quick: Callable[[Study], Measurement]) -> None:
