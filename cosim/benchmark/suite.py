@@ -1,14 +1,14 @@
 """What `duramesh bench` measures, round by round."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cosim.benchmark.machine import describe_machine
+from cosim.benchmark.machine import Occupation, describe_machine
 from cosim.benchmark.sessions import Latency, SideBySide
 from cosim.benchmark.timing import Sample, Series, Worker, together
 from cosim.benchmark.work import (
@@ -118,17 +118,23 @@ class Plan:
 
 @dataclass
 class RtlSeries:
-    """What was measured on the RTL: cycles of co-simulation, cycles of the model alone, frames; tiles at work."""
+    """What was measured on the RTL: cycles of co-simulation, cycles of the model alone, frames; tiles at work.
+
+    The co-simulation's cycles are those of programs, which the model alone runs as well, and those of transfers on the
+    host port, in which most of the chip rests: `running` is the share of the former.
+    """
 
     tiles: int
     lanes: int
     build: Effort | None
+    running: float | None = None
     cycles: Series = field(default_factory=Series)
     bare: Series = field(default_factory=Series)
     frames: Series = field(default_factory=Series)
 
-    def keep(self, statistics: Any) -> None:
-        """Add one run."""
+    def keep(self, statistics: Any, groups: int) -> None:
+        """Add one run of so many groups of frames; the model alone has run one of them."""
+        self.running = groups * statistics["bare_cycles"] / statistics["cycles"]
         spent = statistics["wall_s"], statistics["cpu_s"]
         self.cycles.samples.append(Sample(statistics["cycles"], *spent))
         self.frames.samples.append(Sample(statistics["frames"], *spent))
@@ -136,8 +142,16 @@ class RtlSeries:
 
     @property
     def ratio(self) -> float:
-        """Speed of the co-simulation as a share of the bare model's: median of the runs' own ratios."""
+        """Cycles a second of the co-simulation over the bare model's: median of the runs' own ratios.
+
+        It may exceed 1, for the co-simulation has cycles that cost less.
+        """
         return self.bare.over(self.cycles)
+
+    @property
+    def model_share(self) -> float | None:
+        """Share of the co-simulation's time that the bare model takes for the cycles of programs in it."""
+        return None if self.running is None else self.running * self.ratio
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -148,6 +162,8 @@ class RtlSeries:
             "bare_cycles_per_s": self.bare.per_s,
             "wall_bare_cycles_per_s": self.bare.wall_per_s,
             "ratio": self.ratio,
+            "running": self.running,
+            "model_share": self.model_share,
             "frames_per_s": self.frames.per_s,
             "spread": self.cycles.spread,
             "build_s": self.build and self.build.wall_s,
@@ -175,6 +191,10 @@ class Benchmark:
         Memory for one batch of keyword-spotting frames, the largest batch of the plan.
     first_use_s : float
         The first full frame on a programmed chip.
+    occupation : Occupation
+        What else the machine did meanwhile.
+    interrupted : bool
+        Ctrl-C ended it: there are fewer rounds than planned.
     """
 
     plan: Plan
@@ -184,8 +204,10 @@ class Benchmark:
     rtl: dict[RtlCase, RtlSeries] = field(default_factory=dict)
     latency: dict[str, Latency] = field(default_factory=lambda: {"rtl": Latency(), "twin": Latency()})
     side_by_side: SideBySide = field(default_factory=SideBySide)
-    peak_mib: float = float("nan")
-    first_use_s: float = float("nan")
+    peak_mib: float | None = None
+    first_use_s: float | None = None
+    occupation: Occupation = field(default_factory=Occupation)
+    interrupted: bool = False
 
     def series(self, work: str, batch: int | None = None, lanes: int | None = None, tiles: int = 1) -> Series:
         """Samples of a case; by default of the largest batch and the largest tile."""
@@ -205,19 +227,39 @@ class Benchmark:
     def busy(self) -> str | None:
         """That the machine had other work, and what it does to the figures; None if it had not."""
         load, share = self.machine["load"] or 0.0, self.core_share
-        if load < 0.5 * self.machine["cores"] and share > 0.95:
+        others, steal = self.occupation.others or 0.0, self.occupation.steal or 0.0
+        if load < 0.5 * self.machine["cores"] and share > 0.95 and others < 0.1 and steal < 0.02:
             return None
         return (
-            f"the machine was busy (load {load:.1f} at the start on {self.machine['cores']} cores; a process had "
+            f"the machine was busy (load {load:.1f} at the start on {self.machine['cores']} cores; meanwhile other "
+            f"processes had {others:.0%} of all cores and other virtual machines {steal:.0%}; a process had "
             f"{share:.0%} of its core): figures by the clock are too low, and those of CPU time a little; measure again"
         )
+
+    @property
+    def rounds(self) -> int:
+        """That were finished."""
+        return len(self.side_by_side.gains)
+
+    def cut(self) -> None:
+        """Drop the samples of a round that was not finished."""
+        rounds = self.rounds
+        rtl = [part for one in self.rtl.values() for part in (one.cycles, one.bare, one.frames)]
+        for series in (*self.one_process.values(), *self.beside.values(), *rtl):
+            del series.samples[rounds:]
+        for latency in self.latency.values():
+            for samples in (latency.wall_s, *latency.parts.values()):
+                del samples[rounds:]
 
     def to_json(self) -> dict[str, Any]:
         """The documented keys (docs/benchmarks.md). A batch size *n* is the key ``bn``."""
         plan = self.plan
         others = ("products", "products64", "twin full frames")  # they have keys of their own, or none
         works = sorted({case.work for case in self.one_process} - set(others))
-        result: dict[str, Any] = {"machine": self.machine | {"busy": self.busy, "core_share": self.core_share}}
+        result: dict[str, Any] = {
+            "machine": self.machine
+            | {"busy": self.busy, "core_share": self.core_share, "meanwhile": self.occupation.to_json()}
+        }
         result["rtl"] = self.rtl[plan.rtl[0]].to_json()
         result["session"] = {name: latency.to_json() for name, latency in self.latency.items()}
         result["session"]["side_by_side"] = {"sessions": plan.sessions, **self.side_by_side.to_json()}
@@ -239,7 +281,8 @@ class Benchmark:
             f"{case.work}, batch {case.batch}, {case.lanes} lanes, {case.tiles} tiles": series.to_json()
             for case, series in self.one_process.items()
         }
-        result["repeats"] = plan.repeats
+        result["repeats"] = self.rounds
+        result["interrupted"] = self.interrupted
         return result
 
     def scaling(self) -> dict[str, dict[str, dict[int, float]]]:
@@ -279,12 +322,28 @@ def measure(plan: Plan, advance: Advance = lambda what, done, total: None, *, re
     ------
     BuildError, SimulationError, ChipError
         From the RTL engine.
+    KeyboardInterrupt
+        On Ctrl-C in the first round; later on, the rounds that were finished are the result.
     """
-    result = Benchmark(plan)
     effort = _rebuild(plan.rtl[0]) if rebuild else None
     rtl = {case: _rtl(case, plan) for case in plan.rtl}
     if effort:
         rtl[plan.rtl[0]][0].build = effort
+    result = Benchmark(plan, rtl={case: series for case, (series, _) in rtl.items()})
+    try:
+        _take_samples(result, {case: run for case, (_, run) in rtl.items()}, advance)
+    except KeyboardInterrupt:
+        if not result.rounds:
+            raise
+        result.interrupted = True
+        result.cut()
+    result.occupation.end()
+    return result
+
+
+def _take_samples(result: Benchmark, rtl: Mapping[RtlCase, Callable[[], Any]], advance: Advance) -> None:
+    """All rounds; every process that worked has ended in the end."""
+    plan = result.plan
     with Worker() as fresh:
         problem = fresh.call(aihwkit_problem)
     result.machine["aihwkit"] = "measured" if problem is None else f"not measured: {problem}"
@@ -307,9 +366,9 @@ def measure(plan: Plan, advance: Advance = lambda what, done, total: None, *, re
         step("opening sessions")
         latencies, side = _sessions(plan, stack)
         for _ in range(plan.repeats):
-            for rtl_case, (series, run) in rtl.items():
+            for rtl_case, run in rtl.items():
                 step(f"RTL: {rtl_case}")
-                series.keep(run())
+                result.rtl[rtl_case].keep(run(), plan.groups)
             for case in cases:
                 step(f"{case.work}, {case.batch} at once")
                 sample = workers[0].call(take, case, plan.least_s)
@@ -324,8 +383,6 @@ def measure(plan: Plan, advance: Advance = lambda what, done, total: None, *, re
                 result.latency[name].take(session)
             step(f"{plan.sessions} sessions")
             result.side_by_side.take(side)
-    result.rtl = {case: series for case, (series, _) in rtl.items()}
-    return result
 
 
 def _rebuild(case: RtlCase) -> Effort | None:

@@ -8,6 +8,7 @@ is what the wall time would be if it had its core for itself.
 import math
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -99,7 +100,13 @@ class Worker:
     """A process that measures, with one thread for numpy's products; a context manager."""
 
     def __init__(self) -> None:
-        self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        # Ctrl-C reaches every process of a terminal; it is the parent that decides what becomes of a sample.
+        self._pool = ProcessPoolExecutor(
+            1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=signal.signal,
+            initargs=(signal.SIGINT, signal.SIG_IGN),
+        )
 
     def __enter__(self) -> "Worker":
         return self

@@ -1,5 +1,7 @@
 """Commands that measure or verify: `duramesh verify`, `bench`, `transport`, `figures`."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,36 @@ from cosim.cli.shared import (
 )
 
 __all__ = ["bench", "figures", "transport", "verify"]
+
+
+#: A file, if it is asked for, and how to write it.
+_File = tuple[Path | None, Callable[[Path], object]]
+
+
+def _write_then_print(files: Mapping[str, _File], show: Callable[[], object]) -> None:
+    """Write the files that have a path, {what: (path, how to write it)}; then print results, and where the files are.
+
+    So a closed pipe loses no file, and a file that cannot be written loses neither the others nor what is printed.
+
+    Raises
+    ------
+    OutputError
+        Of the first file that could not be written, when all else is done.
+    """
+    from cosim.files.errors import OutputError
+
+    written, problems = {}, []
+    for what, (path, write) in files.items():
+        if path is not None:
+            try:
+                write(path)
+                written[what] = str(path)
+            except OutputError as error:
+                problems.append(error)
+    show()
+    print_files(new_console(), written)
+    if problems:
+        raise problems[0]
 
 
 @click.command()
@@ -65,7 +97,9 @@ def verify(ctx: click.Context, saved: tuple[Path, ...], detail: bool, complete: 
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there.")
 @click.option("--plot", "picture", type=OUTPUT_FILE, help="Draw how speed scales: .png, .svg, .pdf.")
 @click.option("--report", type=OUTPUT_FOLDER, help="Folder for both: benchmark.json, benchmark.png.")
+@click.pass_context
 def bench(
+    ctx: click.Context,
     repeats: int,
     quick: bool,
     rebuild: bool,
@@ -73,7 +107,10 @@ def bench(
     picture: Path | None,
     report: Path | None,
 ) -> None:
-    """Measure RTL, bare model, twin and numpy on the same work: docs/benchmarks.md."""
+    """Measure RTL, bare model, twin and numpy on the same work: docs/benchmarks.md.
+
+    Ctrl-C after the first round ends it with the rounds that were finished.
+    """
     from cosim.benchmark.report import plot, print_benchmark, write_json
     from cosim.benchmark.suite import Plan, measure
 
@@ -81,18 +118,17 @@ def bench(
         raise click.ClickException(f"{picture}: no picture format {picture.suffix!r}; expected .png, .svg or .pdf")
     plan = Plan.quick() if quick else Plan.full(repeats)
     with new_progress() as bar:
-        say = Task(bar)
-
-        result = measure(plan, say.describe, rebuild=rebuild)
-    print_benchmark(result, new_console())
+        result = measure(plan, Task(bar).describe, rebuild=rebuild)
     if report:
         json_file = json_file or report / "benchmark.json"
         picture = picture or report / "benchmark.png"
-    if json_file:
-        write_json(result, json_file)
-        click.echo(f"json: {json_file}")
-    if picture:
-        click.echo(f"plot: {plot(result, picture)}")
+    files: dict[str, _File] = {
+        "json": (json_file, partial(write_json, result)),
+        "plot": (picture, partial(plot, result)),
+    }
+    _write_then_print(files, partial(print_benchmark, result, new_console()))
+    if result.interrupted:
+        ctx.exit(130)
 
 
 @click.command()
@@ -109,24 +145,29 @@ def bench(
     show_default=True,
     help="Folder for the picture.",
 )
-def transport(vectors: int, seed: int, engine: str, json_file: Path | None, report: Path) -> None:
-    """Send durations from one landing pad to all others: errors of ideal and of modelled (not measured) wires."""
+@click.pass_context
+def transport(ctx: click.Context, vectors: int, seed: int, engine: str, json_file: Path | None, report: Path) -> None:
+    """Send durations from one landing pad to all others: errors of ideal and of modelled (not measured) wires.
+
+    Ctrl-C after the first range ends it with the ranges that were finished.
+    """
     from cosim.engines.rtl.engine import RtlEngine
     from cosim.engines.twin.engine import TwinEngine
     from cosim.figures.transport_experiment import measure_transport
 
-    console = new_console()
     runner = TwinEngine() if engine == "twin" else RtlEngine()  # the first time, it builds the simulator
     with new_progress() as bar:
         say = Task(bar)
         say("sending vectors")
         outcome = measure_transport(runner, vectors=vectors, seed=seed, progress=say.advance)
-    outcome.print(console)
-    files = outcome.write(report)
-    if json_file:
-        outcome.write_json(json_file, files)
-        files["json"] = str(json_file)
-    print_files(console, files)
+    picture = report / "transport.png"
+    files: dict[str, _File] = {
+        "transport_errors": (picture, outcome.write_picture),
+        "json": (json_file, partial(outcome.write_json, files={"transport_errors": str(picture)})),
+    }
+    _write_then_print(files, partial(outcome.print, new_console()))
+    if outcome.interrupted:
+        ctx.exit(130)
 
 
 @click.command()
@@ -179,5 +220,6 @@ def figures(
     if as_json:
         click.echo(to_json(results, indent=1))
         return
-    print_findings(results, new_console())
-    click.echo(f"report: {out / 'index.html'}\njson: {out / 'results.json'}")
+    console = new_console()
+    print_findings(results, console)
+    print_files(console, {"report": str(out / "index.html"), "json": str(out / "results.json")})

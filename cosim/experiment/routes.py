@@ -184,7 +184,8 @@ class Routes:
             Cycles that repeat, as a frame does. Its steps are of equal length if each then holds what it sends.
         """
         span = period or range(self.experiment.cycles + 1)
-        sends = sorted((a.start, a.stop) for a in self.during(span.start, span.stop) if a.kind == "send")
+        acts = self.during(span.start, span.stop)
+        sends = sorted((a.start, a.stop) for a in acts if a.kind == "send" and a.stop > a.start)  # a vector may be 0
         bursts = _merged((max(start, span.start), min(stop, span.stop)) for start, stop in sends)
         steps: list[Step] = []
         end = span.start

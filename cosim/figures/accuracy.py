@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +14,22 @@ from cosim.engines.checked import CheckedEngine
 from cosim.engines.engine import Engine
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
+from cosim.figures import accuracy_pictures as pictures
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.mechanisms import MECHANISMS, Mechanism
+from cosim.figures.sampling import interval_percent, sampling_error
 from cosim.figures.study import Figure, Study
-from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.figures.wording import counted, listed
 from cosim.workloads.kws.report import (
     ISO_SHARE,
     PAPER_CHIP_ACCURACY,
     PAPER_SOFTWARE_ACCURACY,
     confusion_matrix,
     correlation,
-    draw_confusion,
     rms_error_percent,
 )
 from cosim.workloads.kws.workload import classify
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Picture
 
 __all__ = ["STUDY", "chips_disagreeing", "measure"]
 
@@ -76,6 +74,10 @@ def measure(campaign: Campaign) -> Measurement:
         "software_accuracy_percent": reference,
         "iso_limit_percent": ISO_SHARE * reference,
         "chip_accuracy_percent": chips.tolist(),
+        "sampling_interval_percent": {
+            name: interval_percent(value, len(clips))
+            for name, value in {"software": reference, "chips": float(chips.mean())}.items()
+        },
         "chips_at_iso_limit": int(np.sum(chips >= ISO_SHARE * reference)),
         "correlation": _by_layer(parts, "correlations"),
         "rms_error_percent": _by_layer(parts, "errors"),
@@ -222,6 +224,14 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
             source=_FIG_3,
             headline=True,
         ),
+        sampling_error(
+            "keyword spotting, chips",
+            float(chips.mean()),
+            numbers["clips"],
+            engine="twin",
+            data=numbers["data"],
+            seeds=numbers["seeds"],
+        ),
         over("chip over software", 100 * chips / reference, "%", paper=paper_ratio, source=_FIG_3, headline=True),
         one(
             f"chips that reach {numbers['iso_limit_percent']:.2f} %, {100 * ISO_SHARE:.0f} % of software (iso limit)",
@@ -285,129 +295,45 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-def draw_chips(measurement: Measurement) -> "Picture":
-    """Accuracy of every chip, beside software's, the iso limit, and the paper's."""
+def _about(measurement: Measurement) -> str:
+    """What was done, of this run."""
     numbers = measurement.numbers
-    chips = np.array(numbers["chip_accuracy_percent"])
-    mean, std = chips.mean(), chips.std(ddof=1) if len(chips) > 1 else 0.0
-    figure, axes = new_figure(8.0, 4.4)
-    axes.axhspan(mean - std, mean + std, color=BLUE, alpha=0.15, linewidth=0)
-    for value, style, colour, text in (
-        (numbers["software_accuracy_percent"], "-", ORANGE, "software"),
-        (numbers["iso_limit_percent"], "--", ORANGE, f"iso limit, {100 * ISO_SHARE:.0f} % of software"),
-        (mean, "-", BLUE, f"chips, mean {mean:.2f} ± {std:.2f}"),
-        (100 * PAPER_SOFTWARE_ACCURACY, ":", GREY, "the paper's software, 86.75"),
-        (100 * PAPER_CHIP_ACCURACY, ":", GREY, "the paper's chip, 86.14"),
-    ):
-        axes.axhline(value, color=colour, linestyle=style, linewidth=1.1)
-        axes.annotate(text, (1.01, value), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=colour)
-    axes.plot(numbers["chips"], chips, "o", color=BLUE, markersize=6, label="twin")
-    if rtl := numbers.get("rtl"):
-        axes.plot(rtl["chip"], rtl["accuracy_percent"], "D", color="none", markeredgecolor="black", markersize=11,
-                  label="RTL, every code equal to the twin's")  # fmt: skip
-    axes.set_xticks(numbers["chips"])
-    axes.set(xlabel="chip (seed)", ylabel="accuracy (%)")
-    axes.legend(fontsize=8, frameon=False, loc="lower left", ncols=2)
-    low, high = axes.get_ylim()
-    axes.set_ylim(low - 0.15 * (high - low), high)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"{len(chips)} independently programmed chips; {numbers['data']}", fontsize=9)
-    return figure
-
-
-def draw_confusions(measurement: Measurement) -> "Picture":
-    """Confusion matrix, summed over all chips."""
-    numbers = measurement.numbers
-    title = f"Twin, {numbers['seeds']} added up; {numbers['data']}"
-    return draw_confusion(np.array(numbers["confusion"]), numbers["words"], title)
-
-
-def draw_disagreement(measurement: Measurement) -> "Picture":
-    """How many chips decide a clip otherwise than most, and for which words that happens."""
-    numbers, arrays = measurement.numbers, measurement.arrays
-    disagreeing, labels = arrays["disagreeing"], arrays["labels"]
-    count = len(numbers["chips"])
-    figure, (left, right) = new_figure(9.0, 3.8, columns=2, width_ratios=(2, 3))
-    shares = np.bincount(disagreeing[disagreeing > 0], minlength=count // 2 + 1)[1:]
-    left.bar(range(1, len(shares) + 1), 100 * shares / len(disagreeing), color=BLUE)
-    left.set_xticks(range(1, len(shares) + 1))
-    left.set_xlim(0.4, max(len(shares), 5) + 0.6)
-    left.set(xlabel=f"chips of {count} that decide otherwise than most", ylabel="share of the clips (%)")
-    all_alike = 100 - numbers["decided_differently_percent"]
-    left.set_title(f"{all_alike:.1f} % of the clips: all chips alike", fontsize=9)
-    for place in range(len(numbers["words"])):
-        of_word = labels == place
-        if of_word.any():
-            right.bar(place, 100 * np.mean(disagreeing[of_word] > 0), color=BLUE)
-    right.set_xticks(range(len(numbers["words"])), numbers["words"], rotation=45, ha="right")
-    right.set_ylabel("clips not decided alike (%)")
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"Twin, {numbers['seeds']}; {numbers['data']}", fontsize=9)
-    return figure
-
-
-def draw_steps(measurement: Measurement) -> "Picture":
-    """Accuracy and error of each layer after each step of the calibration."""
-    numbers = measurement.numbers
+    count, rtl, without = len(numbers["chips"]), numbers.get("rtl"), numbers.get("without")
+    each = "The chip is" if count == 1 else f"Each of {count} chips has devices, circuits and noise of its own; all are"
     steps = numbers["calibration_steps"]
-    places = np.arange(len(steps["steps"]))
-    figure, (left, right) = new_figure(9.0, 3.9, columns=2)
-    accuracy = np.array(steps["accuracy_percent"])
-    left.plot(places, accuracy.T, "o", color=BLUE, markersize=4)
-    left.plot(places, accuracy.mean(axis=0), "-", color=BLUE)
-    for value, style, text in (
-        (numbers["software_accuracy_percent"], "-", "software"),
-        (numbers["iso_limit_percent"], "--", "iso limit"),
-    ):
-        left.axhline(value, color=ORANGE, linestyle=style, linewidth=1)
-        left.annotate(
-            text, (places[-1], value), (0, 3), textcoords="offset points", ha="right", fontsize=8, color=ORANGE
+    sentences = [
+        f"{each} programmed with the shipped network and calibrated with "
+        f"{counted(numbers['calibration_clips'], 'clip')} ({numbers['calibration']}).",
+        f"The twin classifies {counted(numbers['clips'], 'clip')} on {'it' if count == 1 else 'each of them'}"
+        + (
+            f", and the RTL on chip {rtl['chip']}: {rtl['compared_codes']:,} codes, every output of every layer, are "
+            "compared with the twin's, and one that differs ends the study."
+            if rtl
+            else "; nothing ran on the RTL."
+        ),
+        "Software is the same network in float64 on the same 8-bit inputs.",
+        "The paper's accuracies are of its own network and of the whole test set; what can be compared is the share of "
+        "software's accuracy that a chip reaches.",
+        f"The calibration is done from the beginning on {steps['seeds']}, with these steps: "
+        f"{'; '.join(steps['steps'])}.",
+    ]
+    if without:
+        sentences.append(
+            f"What a chip loses is taken apart on {without['seeds']}, programmed and calibrated anew without one of: "
+            f"{listed(without['accuracy_percent'])}."
         )
-    levels = [*accuracy.flat, numbers["software_accuracy_percent"], numbers["iso_limit_percent"]]
-    left.set_ylim(min(levels) - 0.3, max(levels) + 0.3)
-    left.set_ylabel("accuracy (%)")
-    for (name, errors), colour, marker in zip(
-        steps["rms_error_percent"].items(), (BLUE, GREEN, PINK), ("o", "s", "^"), strict=False
-    ):
-        right.plot(places, np.array(errors).T, marker, color=colour, markersize=4)
-        right.plot(places, np.mean(errors, axis=0), "-", color=colour, marker=marker, markersize=4, label=name)
-    right.set_ylabel("rms error (% of full scale)")
-    right.set_ylim(bottom=0)
-    right.legend(fontsize=8, frameon=False)
-    for axes in (left, right):
-        axes.set_xticks(places, steps["steps"], fontsize=8)
-        axes.set_xlabel("calibration, step by step")
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"Twin, {steps['seeds']}; {numbers['data']}; calibrated with {numbers['calibration_clips']} clips",
-                    fontsize=9)  # fmt: skip
-    return figure
+    return " ".join(sentences)
 
 
 STUDY = Study(
     name="accuracy",
     title="Keyword spotting",
-    about="""Every chip has devices, circuits and noise of its own; all are programmed with the shipped network and
-    calibrated with clips of the validation split, never of the test. The twin classifies all clips on each of them, and
-    the RTL of the full chip on the first: every output of every layer is compared, and one that differs ends the
-    study. Software is the same network in float64 on the same 8-bit inputs. The paper's accuracies are of its own
-    network and of the whole test set; what can be compared is the share of software's accuracy that a chip reaches.
-    The steps of the calibration are done on chips that begin anew: none, slopes of the columns, bias rows, window
-    of the ReLU. What a chip loses is taken apart on chips of the same seeds, programmed and calibrated anew without one
-    of the devices' mechanisms, and without all those of the circuits.""",
+    about=_about,
     measure=measure,
     figures=(
-        Figure("accuracy-chips", "Accuracy of every chip; the band is one standard deviation.", draw_chips),
-        Figure("accuracy-steps", "What each step of the calibration does.", draw_steps),
-        Figure(
-            "accuracy-confusion",
-            "What was spoken and what was heard, all chips added up.",
-            draw_confusions,
-        ),
-        Figure(
-            "accuracy-disagreement",
-            "Clips that are decided differently from chip to chip: how many chips are outvoted, and on which words.",
-            draw_disagreement,
-        ),
+        Figure("accuracy-chips", pictures.caption_of_chips, pictures.draw_chips),
+        Figure("accuracy-steps", pictures.caption_of_steps, pictures.draw_steps),
+        Figure("accuracy-confusion", pictures.caption_of_confusions, pictures.draw_confusions),
+        Figure("accuracy-disagreement", pictures.caption_of_disagreement, pictures.draw_disagreement),
     ),
 )

@@ -5,10 +5,14 @@
     data/STUDY.npz             a finished measurement
     parts/STUDY/KEY.npz        finished parts of one that is under way
 
+    campaign.json              settings and data of the campaign that the folder belongs to
+
 Files appear complete, under their final name. A part is used again if it was measured by the same code, with the same
-settings and data; so a campaign that was interrupted or killed goes on where it stood.
+settings and data; so a campaign that was interrupted or killed goes on where it stood. A folder that holds another
+campaign, or something else, is refused: what is in it was work.
 """
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -22,16 +26,19 @@ from analog_models.config import AnalogConfig
 from cosim.calibration import STEPS, CalibratedChip, Step
 from cosim.compiler import MappingOptions
 from cosim.figures.measurement import Measurement
-from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.files.archive import ArchiveError, read_archive, write_archive, write_text
 from cosim.files.digest import digest
+from cosim.files.errors import UserError
+from cosim.files.json_text import JsonError, from_json, to_json
 from cosim.system.checkpoint import code_digest
 from cosim.workloads.kws.model import KwsModel
 from cosim.workloads.kws.workload import ClipSet, calibration_clips, load_clips, prepare_chip
 from rtl.config import ChipConfig, preset
 
-__all__ = ["Campaign", "Measurable", "describe_seeds"]
+__all__ = ["Campaign", "CampaignError", "Measurable", "describe_seeds"]
 
 _FORMAT, _VERSION = "duramesh part", 1
+_FOLDER_FORMAT = "duramesh campaign"
 #: Clips of a run without a data set; a full one takes all of a data set's.
 _SPOKEN, _QUICK_CLIPS, _QUICK_CALIBRATION = 600, 120, 250
 
@@ -39,6 +46,23 @@ _SPOKEN, _QUICK_CLIPS, _QUICK_CALIBRATION = 600, 120, 250
 def describe_seeds(seeds: Sequence[int]) -> str:
     """Some chips of a campaign, for findings: "chip 0", or "chips 0-2"."""
     return f"chip {seeds[0]}" if len(seeds) == 1 else f"chips {seeds[0]}-{seeds[-1]}"
+
+
+def _content(path: Path) -> str:
+    """Digest of a file, or of all files of a folder and their names."""
+    if path.is_file():
+        return digest([path.read_bytes()])
+    inside = (part for part in sorted(path.rglob("*")) if part.is_file())
+    return digest(text for part in inside for text in (os.fsencode(part.relative_to(path)), part.read_bytes()))
+
+
+def _word(value: Any) -> str:
+    """A setting, in a message."""
+    return str(value)[:12] if value is not None else "none"
+
+
+class CampaignError(UserError, ValueError):
+    """A folder holds another campaign, or something else; or what earlier code measured does not suit this one."""
 
 
 class Measurable(Protocol):
@@ -75,6 +99,11 @@ class Campaign:
     say : callable (what is being done), optional
     advance : callable (done, total), optional
         How far the current thing is.
+
+    Raises
+    ------
+    CampaignError
+        By `claim`, `measure` and `finished`, if the folder is not this campaign's.
     """
 
     def __init__(
@@ -189,21 +218,71 @@ class Campaign:
     def _kept(self, path: Path, wanted: Mapping[str, Any]) -> dict[str, NDArray] | None:
         try:
             meta, arrays = read_archive(path, _FORMAT, _VERSION)
-        except (ArchiveError, FileNotFoundError):
+        except FileNotFoundError:
             return None
-        about = meta.get("about", {})
-        if not self._same(about, wanted):
+        except ArchiveError as error:
+            self.say(f"measured anew: {error}")
             return None
-        self._codes.add(about["code"])
+        about = meta.get("about")
+        if not isinstance(about, dict) or not self._same(about, wanted):
+            return None
+        self._codes.add(str(about["code"]))
         return arrays
 
     def _same(self, about: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-        return all(about.get(name) == value or (self.stale and name == "code") for name, value in wanted.items())
+        """Whether it is what is wanted: of the same settings and data, and by the same code, or any if `stale`."""
+        return all(
+            about.get(name) == value or (self.stale and name == "code" and isinstance(about.get(name), str))
+            for name, value in wanted.items()
+        )
 
     @cached_property
     def _fingerprint(self) -> dict[str, Any]:
         """What decides whether a measurement is that of this campaign."""
-        return {**self.settings, "code": code_digest()}
+        return {**self._identity, "code": code_digest()}
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        """Settings, and the content of the data: files of one name may hold anything."""
+        given = [path for path in (self.audio, self.features) if path is not None]
+        return {**self.settings, "data": digest(map(_content, given)) if given else None}
+
+    @cached_property
+    def _claimed(self) -> bool:
+        """See `claim`."""
+        path = self.folder / "campaign.json"
+        remedy = "give another folder with --out, or remove this one"
+        try:
+            kept = from_json(path.read_text(encoding="utf-8"))
+            if not isinstance(kept, dict) or kept.pop("format", None) != _FOLDER_FORMAT:
+                raise JsonError("it is none of ours")
+        except FileNotFoundError:
+            if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / "parts").is_dir():
+                raise CampaignError(f"{self.folder} holds files, but no campaign; {remedy}") from None
+            write_text(path, to_json({"format": _FOLDER_FORMAT, **self._identity}, indent=1) + "\n")
+            return True
+        except (OSError, ValueError) as error:
+            raise CampaignError(f"{path} cannot be read as what a campaign is ({error}); {remedy}") from None
+        changed = [
+            f"{name} {_word(kept.get(name))} there, {_word(value)} here"
+            for name, value in self._identity.items()
+            if kept.get(name) != value
+        ]
+        if changed:
+            raise CampaignError(f"{self.folder} holds another campaign ({'; '.join(changed)}); {remedy}")
+        return True
+
+    def claim(self) -> None:
+        """Make the folder this campaign's, if it is empty or new.
+
+        Raises
+        ------
+        CampaignError
+            If it is another one's, or holds something else.
+        OutputError
+            If it cannot be written to.
+        """
+        assert self._claimed
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -229,6 +308,7 @@ class Campaign:
         KeyboardInterrupt
             On Ctrl-C; finished parts are kept.
         """
+        self.claim()
         if (kept := self.finished(study)) is not None:
             return kept
         with self._in(study):
@@ -243,7 +323,10 @@ class Campaign:
         """What the folder holds of a study, if it is whole and of this campaign."""
         try:
             measurement, about = Measurement.load(self._path(study))
-        except (ArchiveError, FileNotFoundError):
+        except FileNotFoundError:
+            return None
+        except ArchiveError as error:
+            self.say(f"not used: {error}")
             return None
         return (measurement, about) if self._same(about, self._fingerprint) else None
 

@@ -12,7 +12,9 @@ from cosim.figures import drift_pictures as pictures
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.drift_measurement import AGE_NAMES, DAY, HOUR, MONTH, POLICIES, measure_age, measure_reads
 from cosim.figures.measurement import Finding, Measurement
+from cosim.figures.sampling import interval_percent, sampling_error
 from cosim.figures.study import Figure, Study
+from cosim.figures.wording import counted, listed
 from cosim.workloads.kws.model import quantise
 
 __all__ = ["STUDY", "measure", "summarise"]
@@ -59,7 +61,7 @@ def measure(campaign: Campaign) -> Measurement:
         campaign.say(f"chip {seed}, {len(inputs)} clips read {reads} times each")
         repeated.append(campaign.part(f"chip {seed}, reads", partial(read, seed)))
         campaign.advance(sum(map(len, drifted)) + len(repeated), total)
-    return summarise(drifted, repeated, ages, seeds, campaign.clips.source)
+    return summarise(drifted, repeated, ages, seeds, campaign.clips.source, len(campaign.clips))
 
 
 def summarise(
@@ -68,8 +70,12 @@ def summarise(
     ages: tuple[float, ...],
     seeds: list[int],
     data: str,
+    clips: int,
 ) -> Measurement:
-    """Numbers, arrays and findings of what `measure_age` gave for chips and ages, and `measure_reads` for chips."""
+    """Numbers, arrays and findings of what `measure_age` gave for chips and ages, and `measure_reads` for chips.
+
+    `data` and `clips` say on what, and how many they were.
+    """
 
     def stacked(name: str) -> NDArray:
         return np.array([[part[name] for part in parts] for parts in drifted])  # (chips, ages, policies, ...)
@@ -81,9 +87,12 @@ def summarise(
         return {policy: values[:, :, index].tolist() for index, policy in enumerate(POLICIES)}
 
     reads = _reads(repeated, layers)
+    first = float(accuracy[:, 0, 0].mean())
     numbers = {
         "seeds": seeds,
         "data": data,
+        "clips": clips,
+        "sampling_interval_percent": interval_percent(first, clips),
         "ages_s": list(ages),
         "layers": layers,
         "software_accuracy_percent": 100 * float(stacked("software").mean()),
@@ -142,7 +151,9 @@ def _findings(numbers: Mapping[str, Any], accuracy: Array, rms: Array, data: str
     def over(what: str, values: Any, unit: str, **rest: Any) -> Finding:
         return Finding.over(what, np.asarray(values), unit, **{**common, **rest})
 
-    yield over("accuracy, 1 hour after programming", accuracy[:, 0, 0], "%")
+    youngest = f"accuracy, {AGE_NAMES[ages[0]]} after programming"
+    yield over(youngest, accuracy[:, 0, 0], "%")
+    yield sampling_error(youngest, float(accuracy[:, 0, 0].mean()), numbers["clips"], **common)
     papers = {
         "without recalibration": "roughly 5 % in 30 days (another network and task)",
         "recalibrated": "less than 1 % in 30 days (another network and task)",
@@ -185,43 +196,36 @@ def _findings(numbers: Mapping[str, Any], accuracy: Array, rms: Array, data: str
     yield over("answers other than a clip's usual one", reads["unusual_answers_percent"], "%", data=repeated)
 
 
+def _about(measurement: Measurement) -> str:
+    """What was done, of this run."""
+    numbers = measurement.numbers
+    ages, reads = [AGE_NAMES[age] for age in numbers["ages_s"]], numbers["reads"]
+    return (
+        f"{counted(len(numbers['seeds']), 'chip')} with the keyword-spotting network, calibrated at an age of "
+        f"{ages[0]}, read {counted(numbers['clips'], 'clip')} at {counted(len(ages), 'age')}, {listed(ages)}: as they "
+        "are; with the bias rows measured and programmed anew; and recalibrated, which is the bias rows, the slope of "
+        "each layer's ramp (an LC setting that takes up the median loss of its columns) and the ReLU's window. The "
+        "weights are never programmed again; to do so would make the chip as good as new. A loss of gain that a whole "
+        "layer shares does not change the answer of a network of ReLUs without biases, such as this one: accuracy "
+        "need not follow the errors of the outputs, as it did for the paper's transformer. New bias rows are as old "
+        "when they are read as all rows were at first. Recalibration takes the same clips as calibration. The ALBERT "
+        "paper recalibrates in digital, a slope and an offset for every column; on a chip whose layers feed each "
+        "other there is one slope for a layer. All reads of an age see the same noise, so that policies can be "
+        f"compared. For the read-to-read variation {counted(reads['clips'], 'clip')} are read {reads['reads']} times "
+        "each: what 1/f noise has done to a device by its age, all reads share, and the noise within a pulse is drawn "
+        "anew. Layers behind the first one include what varies in their input."
+    )
+
+
 STUDY = Study(
     name="drift",
     title="Drift, recalibration and read noise",
-    about="""Chips with the keyword-spotting network, calibrated when they are an hour old, are read at ages up to a
-    year: as they are; with the bias rows measured and programmed anew; and recalibrated, which is the bias rows, the
-    slope of each layer's ramp (an LC setting that takes up the median loss of its columns) and the ReLU's window. The
-    weights are never programmed again; to do so would make the chip as good as new. A loss of gain that a whole layer
-    shares does not change the answer of a network of ReLUs without biases, such as this one: accuracy need not follow
-    the errors of the outputs, as it did for the paper's transformer. New bias rows are an hour old when they are read,
-    as all rows were at first. Recalibration takes the same validation clips as calibration. The ALBERT paper
-    recalibrates in digital, a slope and an offset for every column; on a chip whose layers feed each other there is one
-    slope for a layer. All reads of an age see the same noise, so that policies can be compared. For the read-to-read
-    variation the same clips are read many times: what 1/f noise has done to a device by its age, all reads share, and
-    the noise within a pulse is drawn anew. Layers behind the first one include what varies in their input.""",
+    about=_about,
     measure=measure,
     figures=(
-        Figure(
-            "drift-accuracy",
-            "Keyword-spotting accuracy from an hour to a year after programming, under three policies.",
-            pictures.draw_accuracy,
-        ),
-        Figure(
-            "drift-errors",
-            "Root-mean-square error and correlation of each layer's outputs and software that is fed with the "
-            "chip's own input.",
-            pictures.draw_errors,
-        ),
-        Figure(
-            "drift-distributions",
-            "Distribution of the same errors: without recalibration outputs shrink and tails grow; with it, only the "
-            "spread of the devices' drift is left. Compare Fig. 4d of the ALBERT paper.",
-            pictures.draw_distributions,
-        ),
-        Figure(
-            "drift-reads",
-            "How much an output varies from read to read, for the outputs that stay within the range of the codes.",
-            pictures.draw_reads,
-        ),
+        Figure("drift-accuracy", pictures.caption_of_accuracy, pictures.draw_accuracy),
+        Figure("drift-errors", pictures.caption_of_errors, pictures.draw_errors),
+        Figure("drift-distributions", pictures.caption_of_distributions, pictures.draw_distributions),
+        Figure("drift-reads", pictures.caption_of_reads, pictures.draw_reads),
     ),
 )

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from analog_models.config import DEVICE_MODELS
+from cosim.figures.measurement import Finding
 from cosim.figures.report import FORMAT, headlines
 from cosim.files.archive import write_text
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json, to_json
+from cosim.files.typed import typed
 
 __all__ = ["EvidenceError", "keep", "kept_results", "read_results", "renew", "table"]
 
@@ -34,13 +36,20 @@ def read_results(path: Path) -> dict[str, Any]:
         If the file is missing, or holds something else.
     """
     try:
-        results: dict[str, Any] = from_json(path.read_text(encoding="utf-8"))
-        if results["format"] != FORMAT or not isinstance(results["studies"], dict):
-            raise ValueError("another format")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EvidenceError(
-            f"{path} holds no results ({type(error).__name__}: {error}); expected what `duramesh figures` writes"
-        ) from None
+        results = typed(dict[str, Any], from_json(path.read_bytes()), "it")
+        if results.get("format") != FORMAT:
+            raise ValueError(f"its format is not {FORMAT!r}")
+        settings = typed(dict[str, Any], results.get("settings"), "settings")
+        typed(bool, settings.get("quick"), "settings.quick")
+        if settings.get("devices") not in DEVICE_MODELS:
+            raise ValueError(f"settings.devices must be one of {', '.join(DEVICE_MODELS)}")
+        studies = typed(dict[str, dict[str, Any]], results.get("studies"), "studies")
+        for name, study in studies.items():
+            typed(tuple[Finding, ...], study.get("findings", []), f"studies.{name}.findings")
+    except OSError as error:
+        raise EvidenceError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise EvidenceError(f"{path} holds no results ({error}); expected what `duramesh figures` writes") from None
     return results
 
 
@@ -80,11 +89,17 @@ def renew(readme: str, *results: Mapping[str, Any]) -> str:
     EvidenceError
         If the text lacks the two marks between which the table stands.
     """
+    before, after = _around(readme)
+    return f"{before}{_BEGIN}\n\n{table(*results)}\n{_END}{after}"
+
+
+def _around(readme: str) -> tuple[str, str]:
+    """What stands before and after the table."""
     before, begin, rest = readme.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
         raise EvidenceError(f"the README lacks {_BEGIN if not begin else _END!r}, where the evidence table stands")
-    return f"{before}{_BEGIN}\n\n{table(*results)}\n{_END}{after}"
+    return before, after
 
 
 def keep(results: Mapping[str, Any], docs: Path) -> None:
@@ -95,21 +110,41 @@ def keep(results: Mapping[str, Any], docs: Path) -> None:
     EvidenceError
         If they are of a quick campaign, which is no evidence.
     """
-    if results["settings"]["quick"]:
-        raise EvidenceError("these are results of a quick campaign; evidence takes a full one: `make figures`")
+    _check_full(results)
     write_text(_place(docs, results["settings"]["devices"]), to_json(results, indent=1) + "\n")
 
 
+def _check_full(results: Mapping[str, Any]) -> None:
+    if results["settings"]["quick"]:
+        raise EvidenceError("these are results of a quick campaign; evidence takes a full one: `make figures`")
+
+
 def main(arguments: list[str]) -> None:
-    """Renew the README of the working directory."""
+    """Renew the README of the working directory.
+
+    Raises
+    ------
+    EvidenceError
+        Before anything is written, if one of the files is not what it should be.
+    """
     docs, readme = Path("docs"), Path("README.md")
-    for argument in arguments:
-        keep(read_results(Path(argument)), docs)
-    write_text(readme, renew(readme.read_text(encoding="utf-8"), *kept_results(docs)))
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise EvidenceError(
+            f"{readme} cannot be read ({error}); run this in the project's folder, where README.md and docs/ are"
+        ) from None
+    _around(text)
+    given = [read_results(Path(argument)) for argument in arguments]
+    for results in given:
+        _check_full(results)
+    for results in given:
+        keep(results, docs)
+    write_text(readme, renew(text, *kept_results(docs)))
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except EvidenceError as error:
+    except UserError as error:
         sys.exit(f"error: {error}")

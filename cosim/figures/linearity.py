@@ -17,6 +17,7 @@ from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.mechanisms import LINEARITY, Mechanism
 from cosim.figures.single_layer import compile_layer, mac_error, moved, program_chip, random_layer, random_rows
 from cosim.figures.study import Figure, Study
+from cosim.figures.wording import span_in_words
 from cosim.program import Mode, Program
 
 __all__ = ["STUDY", "measure"]
@@ -95,6 +96,8 @@ class _Session:
         numbers: dict[str, Any] = {
             "seeds": describe_seeds(self.seeds),
             "data": f"a random layer, {self.rows} x {self.columns}, {self.frames} random input vectors",
+            "rows": self.rows,
+            "columns": self.columns,
             "factors": list(self.factors),
             "wires_ohm": list(_WIRES_OHM),
             "alone_percent": {mechanism.name: over_chips("alone", mechanism.name) for mechanism in _SWEPT},
@@ -219,32 +222,32 @@ def _findings(numbers: Mapping[str, Any]) -> Iterator[Finding]:
         yield over(f"rms error of a balanced MAC on two tiles, verified {name}", np.array(errors), unit)
 
 
+def _about(measurement: Measurement) -> str:
+    """What was done, of this run."""
+    numbers = measurement.numbers
+    rows, columns, factors = numbers["rows"], numbers["columns"], numbers["factors"]
+    return (
+        f"A random matrix of {rows} x {columns} is compiled to the chip by itself ({numbers['seeds']}); its weights "
+        "are uniform, which draws more current than a trained network's. The error is that about each column's own "
+        "line, since slopes and offsets are calibration's work. First each mechanism stands alone on a chip that is "
+        f"ideal otherwise, at {span_in_words(factors)} times its constant, which is our assumption; a wire has "
+        f"{span_in_words(numbers['wires_ohm'])} ohm a cell, around aihwkit's. Then the two read paths of a column "
+        "differ, by a factor or in how much they compress, on devices without errors whose weights are tuned in "
+        "closed loop through these paths. Tuning reads a weight alone, where a difference of gain shows; a difference "
+        "of compression shows with the current of all rows that have a pulse, and what a column loses by it depends "
+        "on the input. Asymmetry balance sends the same current through both paths and turns one of the signs. A "
+        f"layer of {2 * rows:,} rows shares the capacitors of two tiles: its weights are verified in this "
+        "configuration, as the paper's were, and tile by tile."
+    )
+
+
 STUDY = Study(
     name="linearity",
     title="Linearity, IR drop and asymmetry balance",
-    about="""A random matrix of a tile's size is compiled to the chip by itself; its weights are uniform, which draws
-    more current than a trained network's. The error is that about each column's own line, since slopes and offsets are
-    calibration's work. First each mechanism stands alone on a chip that is ideal otherwise, at multiples of its
-    constant, which is our assumption; the wire's resistances are those of aihwkit and around it. Then the two read
-    paths of a column differ, by a factor or in how much they compress, on devices without errors whose weights are
-    tuned in closed loop through these paths. Tuning reads a weight alone. A difference of gain shows there and is tuned
-    away; a difference of compression shows with the current of hundreds of rows only, and what a column loses by it
-    depends on the input, so that no choice of weights can make up for it. Asymmetry balance sends the same current
-    through both paths and turns one of the signs, so that what they lose differently cancels. A layer of twice the rows
-    shares the capacitors of two tiles: its weights are verified in this configuration, as the paper's were, and tile by
-    tile.""",
+    about=_about,
     measure=measure,
     figures=(
-        Figure(
-            "linearity-alone",
-            "The error of each mechanism alone, at multiples of its nominal constant, and of wires.",
-            pictures.draw_alone,
-        ),
-        Figure(
-            "linearity-balance",
-            "Paths that differ in gain, or in compression, with weights tuned through them: without asymmetry balance "
-            "and with it.",
-            pictures.draw_balance,
-        ),
+        Figure("linearity-alone", pictures.caption_of_alone, pictures.draw_alone),
+        Figure("linearity-balance", pictures.caption_of_balance, pictures.draw_balance),
     ),
 )

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cosim.figures.measurement import Measurement
+from cosim.figures.wording import listed, span_in_words
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from cosim.program import Mode
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
-__all__ = ["draw_alone", "draw_balance"]
+__all__ = ["caption_of_alone", "caption_of_balance", "draw_alone", "draw_balance"]
 
 _ERROR = "rms error (% of full scale)"
 _MODES = {Mode.DOUBLE: ("4 PCM", GREEN, "^"), Mode.BALANCED: ("4 PCM, balanced (AB)", BLUE, "o")}
@@ -39,8 +40,20 @@ def draw_alone(measurement: Measurement) -> "Picture":
     return figure
 
 
+def caption_of_alone(measurement: Measurement) -> str:
+    numbers = measurement.numbers
+    at = numbers["factors"].index(1.0)
+    errors = {name: float(np.mean(values, axis=0)[at]) for name, values in numbers["alone_percent"].items()}
+    largest = max(errors, key=lambda name: errors[name])
+    return (
+        f"The error of each mechanism alone, at {span_in_words(numbers['factors'])} times its nominal constant, and of "
+        f"wires. At the nominal constants {largest} makes the largest, {errors[largest]:.2f} %; none of them, "
+        f"{np.mean(numbers['none_percent']):.2f} %."
+    )
+
+
 def draw_balance(measurement: Measurement) -> "Picture":
-    """Two and four paths that differ in gain, and in compression: with asymmetry balance and without."""
+    """Paths that differ in gain, and in compression: with asymmetry balance and without."""
     numbers = measurement.numbers
     figure, panels = new_figure(9.0, 3.8, columns=2, sharey=True)
     for axes, (name, values) in zip(panels, numbers["mismatches"].items(), strict=True):
@@ -56,3 +69,19 @@ def draw_balance(measurement: Measurement) -> "Picture":
     panels[0].legend(fontsize=8, frameon=False)
     figure.suptitle(f"Weights tuned through these paths; twin, {numbers['seeds']}; {numbers['data']}", fontsize=9)
     return figure
+
+
+def caption_of_balance(measurement: Measurement) -> str:
+    numbers = measurement.numbers
+
+    def ends(name: str) -> str:
+        by_mode = []
+        for mode, (label, _, _) in _MODES.items():
+            errors = np.mean(numbers["paths_percent"][name][mode], axis=0)
+            by_mode.append(f"{errors[0]:.2f} to {errors[-1]:.2f} % with {label}")
+        return f"in {name} of 0 to {100 * numbers['mismatches'][name][-1]:g} %, from {listed(by_mode)}"
+
+    return (
+        "Paths that differ, with weights tuned through them: without asymmetry balance and with it. The error goes, "
+        f"with a difference {'; '.join(map(ends, numbers['mismatches']))}."
+    )

@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
+from analog_models.programming import Programming
 from cosim.compiler import LayerOptions, MappingOptions, compile_network
 from cosim.engines.twin.engine import TwinEngine
-from cosim.figures import mac_pictures
+from cosim.figures import mac_pictures as pictures
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
 from cosim.figures.single_layer import compile_layer, mac_error, moved, program_chip, random_layer, random_rows
 from cosim.figures.study import Figure, Study
+from cosim.figures.wording import counted, listed
 from cosim.graph.feed_forward import Activation
 from cosim.program import LayerPlan, Mode
 from cosim.workloads.kws.report import correlation, rms_error_percent
@@ -112,10 +114,13 @@ class _Session:
             }
         numbers: dict[str, Any] = {
             "data": self.clips.source,
+            "clips": len(self.clips),
             "calibration": self.calibration.source,
+            "calibration_clips": len(self.calibration),
+            "tolerance_percent": 100 * Programming().tolerance,
             "chips": list(self.seeds),
             "seeds": describe_seeds(self.seeds),
-            "random_data": f"random layers, {self.frames} random input vectors",
+            "random_data": f"random layers of {self.columns} columns, {self.frames} random input vectors",
             "layers": layers,
             "budget_percent": {
                 name: {plan.name: _values(parts, "errors", index) for index, plan in enumerate(plans)}
@@ -243,6 +248,7 @@ class _Session:
         parts = [self._part("rows driven", partial(self._rows_of, driven=driven), seed) for seed in self.seeds]
         rms, signal = (np.stack([part[name] for part in parts]) for name in ("rms", "signal"))
         return {
+            "of": lanes,
             "driven": driven,
             "rms_error_percent": (100 * rms).tolist(),
             "effective_bits_of_full_scale": np.log2(2 / (rms * np.sqrt(12))).tolist(),
@@ -313,48 +319,43 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
+def _about(measurement: Measurement) -> str:
+    """What was done, of this run."""
+    numbers = measurement.numbers
+    mechanisms, modes, rows = pictures.mechanisms_of(numbers), numbers["modes"], numbers["rows"]
+    if mechanisms:
+        budget = (
+            f"For the error budget {numbers['seeds']} are programmed and calibrated anew for each of "
+            f"{counted(len(mechanisms), 'mechanism')}, without it (with it, if a nominal chip has none of it) and with "
+            "it alone; their random numbers are otherwise the same."
+        )
+    else:
+        budget = "Of the error budget this run has both ends only: all mechanisms, and none."
+    return (
+        f"Every layer of the keyword-spotting network, {listed(numbers['layers'])}, is compared with software that is "
+        f"fed with the chip's own input: {counted(numbers['clips'], 'clip')} on {numbers['seeds']}, calibrated with "
+        f"{counted(numbers['calibration_clips'], 'clip')}, the state in which a chip is used. The error is that of the "
+        f"outputs that the readout shows: where software has 0 or saturates, it is hidden. {budget} The code's "
+        "rounding cannot be switched off: its part is computed from the same MACs. Without errors of programming, "
+        f"weights still end anywhere within the tuning's tolerance of {numbers['tolerance_percent']:g} %. Modes of the "
+        f"devices are measured on a random matrix of {modes['rows']:,} x {modes['columns']}, capacitors and rows on "
+        f"one of {rows['of']:,} x {modes['columns']}, which are compiled to the chip by themselves; their error is "
+        "that about each column's own line, because slopes and offsets are calibration's work. Effective bits are "
+        "those of a converter whose rounding would make the same error: log2 of the span over sqrt(12) times the "
+        "error."
+    )
+
+
 STUDY = Study(
     name="mac",
     title="Multiply-accumulate",
-    about="""Every layer of the keyword-spotting network is compared with software that is fed with the chip's own
-    input, on calibrated chips, the state in which a chip is used. The error is that of the outputs that the readout
-    shows: where software has 0 or saturates, it is hidden. For the error budget chips are programmed and calibrated
-    anew with one mechanism switched off, and with that one alone; their random numbers are otherwise the same. The
-    code's rounding cannot be switched off: its part is computed from the same MACs. Without errors of programming,
-    weights still end anywhere within the tuning's tolerance of 1.5 %. Modes of the devices, capacitors and rows are
-    measured on a random matrix that is compiled to the chip by itself; its error is that about each column's own
-    line, because slopes and offsets are calibration's work. Effective bits are those of a converter whose rounding
-    would make the same error: log2 of the span over sqrt(12) times the error.""",
+    about=_about,
     measure=measure,
     figures=(
-        Figure(
-            "mac-correlation",
-            "Every output of the chip against software fed with the chip's own input (the paper's Fig. 3f); colour: "
-            "how many, on a logarithmic scale.",
-            mac_pictures.correlations,
-        ),
-        Figure(
-            "mac-budget",
-            "The error of each layer without one mechanism and with it alone. Devices err by programming, drift, 1/f "
-            "noise and the noise of a read; what is wrong with the column circuits is tuned or calibrated away.",
-            mac_pictures.draw_budget,
-        ),
-        Figure(
-            "mac-modes",
-            "Two or four devices for a weight, and asymmetry balance. Closed-loop tuning through a column's own read "
-            "paths takes up their mismatch; what it has not seen is left to the balance.",
-            mac_pictures.draw_modes,
-        ),
-        Figure(
-            "mac-capacitors",
-            "With the same weights small capacitors saturate, and large ones leave the signal to ramp and comparator. "
-            "With the same swing large capacitors take large weights, beside which the devices' errors are small.",
-            mac_pictures.draw_capacitors,
-        ),
-        Figure(
-            "mac-bits",
-            "Effective bits of the network's layers, and of a random matrix against the number of rows driven.",
-            mac_pictures.draw_bits,
-        ),
+        Figure("mac-correlation", pictures.caption_of_correlations, pictures.correlations),
+        Figure("mac-budget", pictures.caption_of_budget, pictures.draw_budget),
+        Figure("mac-modes", pictures.caption_of_modes, pictures.draw_modes),
+        Figure("mac-capacitors", pictures.caption_of_capacitors, pictures.draw_capacitors),
+        Figure("mac-bits", pictures.caption_of_bits, pictures.draw_bits),
     ),
 )

@@ -1,12 +1,13 @@
 """Pictures of the study of MACs (`cosim.figures.mac`): its measurement in, a picture out."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cosim.figures.measurement import Measurement
 from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
+from cosim.figures.wording import counted, listed
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from cosim.program import Mode
 from cosim.workloads.kws.report import draw_correlation
@@ -15,7 +16,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
 
-__all__ = ["correlations", "draw_bits", "draw_budget", "draw_capacitors", "draw_modes"]
+__all__ = [
+    "caption_of_bits",
+    "caption_of_budget",
+    "caption_of_capacitors",
+    "caption_of_correlations",
+    "caption_of_modes",
+    "correlations",
+    "draw_bits",
+    "draw_budget",
+    "draw_capacitors",
+    "draw_modes",
+    "mechanisms_of",
+]
 
 _MODES = {
     Mode.STACKED: ("2 PCM", ORANGE, "s"),
@@ -40,11 +53,28 @@ def correlations(measurement: Measurement) -> "Picture":
     return picture
 
 
+def caption_of_correlations(measurement: Measurement) -> str:
+    numbers = measurement.numbers
+    outputs = sum(array.size for name, array in measurement.arrays.items() if name.endswith(" chip"))
+    return (
+        f"{counted(outputs, 'output')} of chip {numbers['chips'][0]} against software fed with the chip's own input "
+        "(the paper's Fig. 3f); colour: how many, on a logarithmic scale."
+    )
+
+
+def mechanisms_of(numbers: Mapping[str, Any]) -> list[str]:
+    """The mechanisms that the error budget has been made with."""
+    names = (mechanism.name for mechanism in (*MECHANISMS, TRANSPORT))
+    return [name for name in names if f"only {name}" in numbers["budget_percent"]]
+
+
 def draw_budget(measurement: Measurement) -> "Picture":
     """For each layer, the error without each mechanism, and with it alone."""
     numbers = measurement.numbers
     budget, layers = numbers["budget_percent"], list(numbers["layers"])
-    rows = [mechanism.name for mechanism in (*MECHANISMS, TRANSPORT) if f"only {mechanism.name}" in budget]
+    rows = mechanisms_of(numbers)
+    if not rows:
+        return _draw_ends(numbers)
     figure, panels = new_figure(4.0 * len(layers) + 1.4, 1.6 + 0.42 * len(rows), columns=len(layers), squeeze=False)
     for axes, name in zip(panels[0], layers, strict=True):
         for row, mechanism in enumerate(rows):
@@ -69,6 +99,45 @@ def draw_budget(measurement: Measurement) -> "Picture":
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     figure.suptitle(f"Calibrated chips, twin, {numbers['seeds']}; {numbers['data']}", fontsize=9)
     return figure
+
+
+def _draw_ends(numbers: Mapping[str, Any]) -> "Picture":
+    """The error of each layer with all mechanisms and with none: the budget of a run that has no others."""
+    budget, layers = numbers["budget_percent"], list(numbers["layers"])
+    figure, axes = new_figure(6.4, 3.6)
+    for name, shift, colour, label in (
+        ("nominal", -0.27, BLUE, "all mechanisms (nominal)"),
+        ("ideal", 0.0, ORANGE, "none of them"),
+        ("", 0.27, GREEN, "rounding to 8-bit codes, computed"),
+    ):
+        for place, layer in enumerate(layers):
+            values = budget[name][layer] if name else numbers["layers"][layer]["code_error_percent"]
+            _column(axes, place + shift, values, colour, width=0.25, label=label)
+    axes.set_xticks(range(len(layers)), [f"{name}\n{numbers['layers'][name]['mode']}" for name in layers])
+    axes.set_ylabel(_ERROR)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    figure.suptitle(f"Calibrated chips, twin, {numbers['seeds']}; {numbers['data']}", fontsize=9)
+    return figure
+
+
+def caption_of_budget(measurement: Measurement) -> str:
+    numbers = measurement.numbers
+    budget, layers, mechanisms = numbers["budget_percent"], numbers["layers"], mechanisms_of(numbers)
+    if not mechanisms:
+        return "The error of each layer with all mechanisms, and with none: the ends of the error budget."
+
+    def mean(variant: str) -> float:
+        return float(np.mean([np.mean(budget[variant][layer]) for layer in layers]))
+
+    ranked = sorted(mechanisms, key=lambda name: -mean(f"only {name}"))
+    named = [f"{name} ({mean(f'only {name}'):.2f} %)" for name in ranked[:3]]
+    above = sum(mean(f"only {name}") > 2 * mean("ideal") for name in mechanisms)
+    return (
+        f"The error of each layer without one mechanism and with it alone. Alone, {listed(named)} are the largest, "
+        f"mean of the layers; {above} of {len(mechanisms)} mechanisms alone make more than twice the error without "
+        f"any, {mean('ideal'):.2f} %."
+    )
 
 
 def _bar(axes: "Axes", position: float, values: Sequence[float], colour: str, label: str) -> None:
@@ -100,9 +169,10 @@ def draw_modes(measurement: Measurement) -> "Picture":
     panels[1].legend(fontsize=8, frameon=False)
     panels[1].set_title("the same devices behind other columns", fontsize=9)
     if unbalanced:
+        with_balance = [name for name, layer in layers.items() if layer["mode"] == Mode.BALANCED]
         for place, name in enumerate(layers):
             balanced = numbers["budget_percent"]["nominal"][name]
-            _column(panels[2], place - 0.2, balanced, BLUE, width=0.36, label="AB in layers 0 and 1 (nominal)")
+            _column(panels[2], place - 0.2, balanced, BLUE, width=0.36, label=f"AB in {listed(with_balance)} (nominal)")
             _column(panels[2], place + 0.2, unbalanced[name], GREEN, width=0.36, label="no AB anywhere (4 PCM)")
         panels[2].set_xticks(range(len(layers)), layers)
         panels[2].legend(fontsize=8, frameon=False)
@@ -113,6 +183,21 @@ def draw_modes(measurement: Measurement) -> "Picture":
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"Twin, {numbers['seeds']}; {numbers['random_data']}", fontsize=9)
     return figure
+
+
+def caption_of_modes(measurement: Measurement) -> str:
+    modes = measurement.numbers["modes"]
+    lowest, highest = modes["path_mismatch_percent"][0], modes["path_mismatch_percent"][-1]
+
+    def grown(mode: Mode) -> str:
+        errors = np.mean(modes["untuned_rms_error_percent"][mode], axis=0)
+        return f"{errors[0]:.2f} to {errors[-1]:.2f} % with {_MODES[mode][0]}"
+
+    return (
+        f"Two or four devices for a weight, and asymmetry balance: tuned through a column's own read paths, and with a "
+        f"mismatch of the paths that tuning has not seen. From {lowest:g} to {highest:g} % of it the error goes from "
+        f"{listed(grown(mode) for mode in _MODES)}."
+    )
 
 
 def _column(
@@ -138,7 +223,7 @@ def draw_capacitors(measurement: Measurement) -> "Picture":
     fitting = capacitors["capacitance_ff"][capacitors["count"].index(capacitors["fitting_count"])]
     titles = {
         "constant weights": f"the same weights and ramp: swing as 1/C\n(full scale is the ramp's at {fitting:.0f} fF)",
-        "constant swing": "weights grow with C, swing stays 0.45 V\n(weight 1 at 400 fF)",
+        "constant swing": "weights grow with C, the swing stays",
     }
     for axes, (name, title) in zip(panels, titles.items(), strict=True):
         for key, label, colour, marker in (
@@ -169,6 +254,20 @@ def draw_capacitors(measurement: Measurement) -> "Picture":
     return figure
 
 
+def caption_of_capacitors(measurement: Measurement) -> str:
+    capacitors = measurement.numbers["capacitors"]
+    sizes = [f"{size:g}" for size in capacitors["capacitance_ff"]]
+
+    def errors(name: str) -> str:
+        return ", ".join(f"{error:.2g}" for error in np.mean(capacitors[name], axis=0))
+
+    return (
+        f"Capacitors of {', '.join(sizes)} fF. With the same weights, the swing falls with the capacitance: the "
+        f"nominal chip's errors are {errors('constant weights')} %. With the same swing, weights grow with it: "
+        f"{errors('constant swing')} %, and {errors('constant swing, ideal devices')} % with ideal devices."
+    )
+
+
 def draw_bits(measurement: Measurement) -> "Picture":
     """Effective bits of the layers, and of a random matrix against the rows that are driven."""
     numbers = measurement.numbers
@@ -178,8 +277,11 @@ def draw_bits(measurement: Measurement) -> "Picture":
         _column(left, place, layer["effective_bits"], BLUE)
         left.annotate(f"{np.mean(layer['effective_bits']):.2f}", (place, 0.3), ha="center", color="white", fontsize=9)
         limit = np.log2(layer["readout_span_percent"] / (np.mean(layer["code_error_percent"]) * np.sqrt(12)))
-        left.hlines(limit, place - 0.4, place + 0.4, color=GREY, linestyle="--", linewidth=1)
-    left.annotate("rounding to codes alone", (0, 8), (-30, 4), textcoords="offset points", fontsize=8, color=GREY)
+        left.hlines(
+            limit, place - 0.4, place + 0.4, color=GREY, linestyle="--", linewidth=1,
+            label=None if place else "rounding to codes alone",
+        )  # fmt: skip
+    left.legend(fontsize=8, frameon=False, loc="upper right")
     left.set_xticks(range(len(layers)), [f"{name}\n{layer['mode']}" for name, layer in layers.items()])
     left.set_title("keyword spotting, calibrated chips", fontsize=9)
     for key, label, colour, marker in (
@@ -191,10 +293,18 @@ def draw_bits(measurement: Measurement) -> "Picture":
     right.set_xticks(rows["driven"], [str(count) for count in rows["driven"]])
     right.set_xlabel("rows driven")
     right.legend(fontsize=8, frameon=False)
-    right.set_title("random matrix of one tile, balanced", fontsize=9)
+    right.set_title(f"random matrix of {rows['of']} rows, balanced", fontsize=9)
     for axes in (left, right):
         axes.set_ylabel("effective bits")
-        axes.set_ylim(0, 9)
+        axes.set_ylim(0, 9.5)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"Twin, {numbers['seeds']}; {numbers['random_data']}", fontsize=9)
+    figure.suptitle(f"Twin, {numbers['seeds']}; left: {numbers['data']}; right: {numbers['random_data']}", fontsize=8)
     return figure
+
+
+def caption_of_bits(measurement: Measurement) -> str:
+    driven = measurement.numbers["rows"]["driven"]
+    return (
+        f"Effective bits of the network's layers, and of a random matrix with {driven[0]} to {driven[-1]} of its rows "
+        "driven."
+    )

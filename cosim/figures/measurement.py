@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.files.archive import ArchiveError, load_archive, write_archive
+from cosim.files.typed import typed
 
 __all__ = ["Finding", "Measurement", "Unavailable"]
 
@@ -124,9 +125,9 @@ class Measurement:
             If the file is damaged, or no measurement.
         FileNotFoundError
         """
-        meta, arrays = read_archive(path, _FORMAT, _VERSION)
-        try:
-            findings = tuple(Finding(**finding) for finding in meta["findings"])
-            return cls(meta["numbers"], arrays, findings), meta["about"]
-        except (KeyError, TypeError) as error:
-            raise ArchiveError(f"{path} is damaged: {type(error).__name__}: {error}") from None
+
+        def build(meta: dict[str, Any], arrays: dict[str, NDArray]) -> "tuple[Measurement, dict[str, Any]]":
+            numbers, about = (typed(dict[str, Any], meta[name], name) for name in ("numbers", "about"))
+            return cls(numbers, arrays, typed(tuple[Finding, ...], meta["findings"], "findings")), about
+
+        return load_archive(path, _FORMAT, _VERSION, build, ArchiveError)

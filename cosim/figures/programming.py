@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analog_models.config import AnalogConfig
 from analog_models.device import Pcm
 from analog_models.programming import Programming
+from cosim.compiler import compile_network
 from cosim.figures import programming_pictures as pictures
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.measurement import Finding, Measurement
@@ -25,6 +26,7 @@ from cosim.figures.programming_measurement import (
     weight_pool,
 )
 from cosim.figures.study import Figure, Study
+from cosim.figures.wording import counted, span_in_words
 from rtl.config import ChipConfig
 
 __all__ = ["STUDY", "measure", "summarise"]
@@ -77,7 +79,14 @@ def measure(campaign: Campaign) -> Measurement:
             )
             for seed in seeds
         ]
-    return summarise(chips, results, both, config, seeds, campaign.nominal.pcm)
+    compiled = compile_network(network, config)
+    largest_weights = {
+        tile: max(float(np.abs(pair).max()) for pair in (own.wp1, own.wp2) if pair is not None)
+        for tile, own in sorted(compiled.targets.items())
+    }
+    return summarise(
+        chips, results, both, config, seeds, campaign.nominal.pcm, network=largest_weights, rows_of_one_tile=rows
+    )
 
 
 def _range_part(weights: Array, largest: float, config: ChipConfig, seed: int, analog: AnalogConfig) -> dict[str, Any]:
@@ -91,8 +100,19 @@ def summarise(
     config: ChipConfig,
     seeds: list[int],
     pcm: Pcm,
+    *,
+    network: Mapping[int, float],
+    rows_of_one_tile: int,
 ) -> Measurement:
-    """Numbers, arrays and findings of chips from `measure_chip`, ranges from `measure_range`, `measure_two_pairs`."""
+    """Numbers, arrays and findings of chips from `measure_chip`, ranges from `measure_range`, `measure_two_pairs`.
+
+    Parameters
+    ----------
+    network : mapping of tile index to float
+        The tiles that hold the network, and the largest weight there, in units of the largest of all.
+    rows_of_one_tile : int
+        That were programmed where one tile was: for the ranges, and on two pairs.
+    """
     first = chips[0]
     cells = float(first["moments"][..., 0].sum())
     per_chip = {
@@ -127,6 +147,14 @@ def summarise(
     numbers = {
         "seeds": seeds,
         "weights_per_chip": int(cells),
+        "tiles": config.tile_count,
+        "lanes": config.lanes,
+        "rows_per_tile": round(cells / (2 * config.tile_count * config.lanes)),
+        "rows_of_one_tile": rows_of_one_tile,
+        "network": [
+            {"square": list(config.floorplan.tiles[tile]), "largest_weight": largest}
+            for tile, largest in network.items()
+        ],
         **per_chip,
         "two_pairs": _figures_of(whole, "two pairs"),
         "defects": {
@@ -232,7 +260,7 @@ def _findings(numbers: Mapping[str, Any], spreads: Array) -> Iterator[Finding]:
             f"1-99 % spread of a tile's errors, {wp}",
             float(np.median(values)),
             "%",
-            **{**common, "data": f"median of {values.size} tiles, from smallest to largest"},
+            **{**common, "data": f"median of {counted(values.size, 'tile')}, from smallest to largest"},
             low=float(values.min()),
             high=float(values.max()),
             std=float(values.std(ddof=1)),
@@ -247,7 +275,10 @@ def _findings(numbers: Mapping[str, Any], spreads: Array) -> Iterator[Finding]:
         where = f"largest weight at {largest:g} x g_max"
         data = {
             **common,
-            "data": f"one tile, {100 * float(np.mean(swept['clipped'][at])):.2f} % out of the devices' reach",
+            "data": (
+                f"{pictures.one_tile(numbers)}, {100 * float(np.mean(swept['clipped'][at])):.2f} % out of the devices' "
+                "reach"
+            ),
         }
         paper = "Max W = 80 for some tiles, no figure for them" if largest == 0.5 else ""
         source = _NATURE if paper else ""
@@ -260,7 +291,7 @@ def _findings(numbers: Mapping[str, Any], spreads: Array) -> Iterator[Finding]:
 def _on_two_pairs(numbers: Mapping[str, Any], common: Mapping[str, Any]) -> Iterator[Finding]:
     """The papers' weights are four devices each, W and -W or W twice; and what one tile of them shows besides."""
     both = numbers["two_pairs"]
-    tile = {**common, "data": "one tile, W and -W on the two pairs of each cell"}
+    tile = {**common, "data": f"{pictures.one_tile(numbers)}, W and -W on the two pairs of each cell"}
 
     def over(what: str, values: Any, unit: str, **rest: Any) -> Finding:
         return Finding.over(what, np.array(values), unit, **tile, **rest)
@@ -314,56 +345,45 @@ def _defects_at_the_papers_yield(defects: Mapping[str, Any], tile: Mapping[str, 
                 )
 
 
+def _about(measurement: Measurement) -> str:
+    """What was done, of this run."""
+    numbers = measurement.numbers
+    swept, lanes, rows = numbers["range"], numbers["lanes"], numbers["rows_per_tile"]
+    reach = swept["g_set_us"] / swept["g_max_us"]
+    cells = f"all {lanes} x {lanes}" if rows == lanes else f"{rows} of {lanes} rows of the"
+    return (
+        f"Both pairs of {cells} cells of {counted(numbers['tiles'], 'tile')} are tuned in the closed loop: RESET, then "
+        f"partial SET pulses until a weight, read through its own column, is within {numbers['tolerance_percent']:g} % "
+        f"of the largest. The shipped keyword-spotting network lies on its {counted(len(numbers['network']), 'tile')} "
+        "as the compiler puts it there; all other cells hold weights drawn from the network's own distribution, "
+        "scaled to fill the range, independently for WP1 and WP2. Errors are those after the devices have relaxed, "
+        "before they drift, in units of the largest weight, a difference of g_max. The papers' weights are four "
+        f"devices each: W and -W are on {pictures.one_tile(numbers)} more, a weight being the mean of its pairs. "
+        "Convergence is that of the true weights, which the loop sees through noise only. For the range, its weights "
+        f"are mapped to other conductances, {span_in_words(swept['largest'])} times the nominal one; what lies beyond "
+        f"{reach:g} g_max, where partial SET pulses saturate, is programmed to that and counts with what it lacks, and "
+        "the loop's tolerance stays the same share of the largest weight. The papers' weights are other networks'. A "
+        "yield has to do with defective devices, of which the papers say nothing and the model has none by default: a "
+        f"sweep assumes some that stay RESET or SET, up to {100 * numbers['defects']['shares'][-1]:g} %, on the tile "
+        "with W and -W."
+    )
+
+
 STUDY = Study(
     name="programming",
     title="Programming a whole chip",
-    about="""Both pairs of all 512 x 512 cells of all 34 tiles are tuned in the closed loop: RESET, then partial SET
-    pulses until a weight, read through its own column, is within 1.5 % of the largest. The shipped keyword-spotting
-    network lies on its four tiles as the compiler puts it there; all other cells hold weights drawn from the
-    network's own distribution, scaled to fill the range, independently for WP1 and WP2. Errors are those after the
-    devices have relaxed, before they drift, in units of the largest weight, a difference of g_max. The papers' weights
-    are four devices each: one tile more holds W and -W, a weight being the mean of its pairs. Convergence is that of
-    the true weights, which the loop sees through noise only. For the range, one tile's weights are mapped to other
-    conductances, up to twice the nominal one; what lies beyond 1.2 g_max, where partial SET pulses saturate, is
-    programmed to that and counts with what it lacks, and the loop's tolerance stays 1.5 % of the largest weight. The
-    papers' weights are other networks'. A yield has to do with defective devices, of which the papers say nothing and
-    the model has none by default: a sweep assumes some that stay RESET or SET, on the tile with W and -W.""",
+    about=_about,
     measure=measure,
     figures=(
-        Figure(
-            "programming-correlation",
-            "Every tile's weights, achieved over target, for both pairs of devices; as Extended Data Fig. 4a, b. "
-            "Tiles 0,0, 0,1, 1,0 and 1,1 hold the network, whose strongest weights do not fill the range.",
-            pictures.draw_correlation,
-        ),
+        Figure("programming-correlation", pictures.caption_of_correlation, pictures.draw_correlation),
         Figure(
             "programming-maps",
             "Targets and achieved weights of single cells. A cell shown is one cell, not a mean.",
             pictures.draw_maps,
         ),
-        Figure(
-            "programming-errors",
-            "Distribution of the errors of every tile (thin) and of the chip (thick), its tails against the limit of "
-            "the yield, and the distance from its 1 % to its 99 % point; as Extended Data Fig. 4c-e.",
-            pictures.draw_errors,
-        ),
-        Figure(
-            "programming-convergence",
-            "Share of weights within tolerance and share still pulsed, and rms error, after each round of pulses.",
-            pictures.draw_convergence,
-        ),
-        Figure(
-            "programming-range",
-            "Yield, mean error and R² if the largest weight is a smaller or a larger conductance: a smaller range "
-            "drowns in the devices' noise, a larger one saturates. The paper has some tiles with 'Max W equal to 80', "
-            "a smaller range than usual, and a chip with a larger one and a slightly lower yield.",
-            pictures.draw_range,
-        ),
-        Figure(
-            "programming-defects",
-            "Yield and R² if some devices stay RESET, or SET, whatever pulse they get: an assumption, and no fit to "
-            "the paper's yield.",
-            pictures.draw_defects,
-        ),
+        Figure("programming-errors", pictures.caption_of_errors, pictures.draw_errors),
+        Figure("programming-convergence", pictures.caption_of_convergence, pictures.draw_convergence),
+        Figure("programming-range", pictures.caption_of_range, pictures.draw_range),
+        Figure("programming-defects", pictures.caption_of_defects, pictures.draw_defects),
     ),
 )

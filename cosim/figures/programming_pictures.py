@@ -1,5 +1,6 @@
 """Pictures of the study of programming (`cosim.figures.programming`): its measurement in, a picture out."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,12 +9,27 @@ from numpy.typing import NDArray
 from cosim.figures.campaign import describe_seeds
 from cosim.figures.measurement import Measurement
 from cosim.figures.programming_measurement import BIN, HEAT_REACH, YIELD
+from cosim.figures.wording import counted, listed, span_in_words
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
-__all__ = ["WP", "draw_convergence", "draw_correlation", "draw_defects", "draw_errors", "draw_maps", "draw_range"]
+__all__ = [
+    "WP",
+    "caption_of_convergence",
+    "caption_of_correlation",
+    "caption_of_defects",
+    "caption_of_errors",
+    "caption_of_range",
+    "draw_convergence",
+    "draw_correlation",
+    "draw_defects",
+    "draw_errors",
+    "draw_maps",
+    "draw_range",
+    "one_tile",
+]
 
 Array = NDArray[np.float64]
 
@@ -38,6 +54,12 @@ def _mosaic(axes: Any, tiles: Array, squares: NDArray, **style: Any) -> Any:
 def _said(measurement: Measurement, chips: int | None = None) -> str:
     seeds = measurement.numbers["seeds"][:chips]
     return "analog models, closed-loop programming, " + describe_seeds(seeds)
+
+
+def one_tile(numbers: Mapping[str, Any]) -> str:
+    """What was programmed where one tile was: all of it, or some of its rows."""
+    rows, lanes = numbers["rows_of_one_tile"], numbers["lanes"]
+    return "one tile" if rows >= lanes else f"{rows} of {lanes} rows of one tile"
 
 
 def draw_correlation(measurement: Measurement) -> "Picture":
@@ -65,6 +87,17 @@ def draw_correlation(measurement: Measurement) -> "Picture":
     return figure
 
 
+def caption_of_correlation(measurement: Measurement) -> str:
+    network = measurement.numbers["network"]
+    tiles = [f"{row},{column}" for row, column in (one["square"] for one in network)]
+    largest = sorted(one["largest_weight"] for one in network)
+    return (
+        "Every tile's weights, achieved over target, for both pairs of devices; as Extended Data Fig. 4a, b. Tiles "
+        f"{listed(tiles)} hold the network, whose largest weights there are {span_in_words(largest, '{:.2f}')} of the "
+        "range."
+    )
+
+
 def draw_maps(measurement: Measurement) -> "Picture":
     """Target and achieved weights where they sit."""
     cells, squares = measurement.arrays["cells"].astype(np.float64), measurement.arrays["squares"]
@@ -78,7 +111,8 @@ def draw_maps(measurement: Measurement) -> "Picture":
     bar.ax.tick_params(labelsize=7)
     _, _, _, height, width = cells.shape
     figure.suptitle(
-        f"Single cells, {height} x {width} of each tile's 512 x 512 ({_said(measurement, 1)}; tiles as on the chip)",
+        f"Single cells, {height} x {width} of each tile's {measurement.numbers['rows_per_tile']} x "
+        f"{measurement.numbers['lanes']} that were programmed ({_said(measurement, 1)}; tiles as on the chip)",
         fontsize=10,
     )
     return figure
@@ -106,7 +140,7 @@ def draw_errors(measurement: Measurement) -> "Picture":
     left.set_title("error", fontsize=9)
     middle.set_yscale("log")
     middle.set(xlim=(0, 25), ylim=(1e-5, 100), ylabel="weights with a larger error (%)")
-    middle.axvline(100 * YIELD, color=GREEN, lw=1, ls="--", label="limit of the yield, 20 %")
+    middle.axvline(100 * YIELD, color=GREEN, lw=1, ls="--", label=f"limit of the yield, {100 * YIELD:g} %")
     middle.plot([100 * YIELD], [1], "v", color=GREEN, ms=6, label="paper: yield around 99 %")
     middle.legend(fontsize=7, frameon=False, loc="lower left")
     middle.set_title(f"magnitude; yield here {numbers['yield_percent'][0]:.4f} %", fontsize=9)
@@ -130,6 +164,17 @@ def draw_errors(measurement: Measurement) -> "Picture":
     return figure
 
 
+def caption_of_errors(measurement: Measurement) -> str:
+    numbers = measurement.numbers
+    chip = describe_seeds(numbers["seeds"][:1])
+    return (
+        f"Distribution of the errors of every tile (thin) and of {chip} (thick), its tails against the limit of the "
+        f"yield, beyond which {numbers['beyond_per_million'][0]:.1f} weights in a million lie, and the distance from "
+        f"its 1 % to its 99 % point, {numbers['spread_1_to_99_percent'][0]:.2f} % of the largest weight; as Extended "
+        "Data Fig. 4c-e."
+    )
+
+
 def _beyond(counts: Array) -> tuple[Array, Array]:
     """Magnitude of an error in %, and the share of errors beyond it in %, NaN where there is none."""
     half = len(counts) // 2
@@ -140,6 +185,8 @@ def _beyond(counts: Array) -> tuple[Array, Array]:
 
 def draw_convergence(measurement: Measurement) -> "Picture":
     """Share within tolerance, rms error and share of weights still pulsed, pulse by pulse."""
+    from matplotlib.ticker import LogLocator
+
     rounds, done = measurement.arrays["rounds"], measurement.arrays["done"]
     tolerance = measurement.numbers["tolerance_percent"]
     figure, (left, right) = new_figure(9.5, 4.0, 1, 2)
@@ -157,14 +204,30 @@ def draw_convergence(measurement: Measurement) -> "Picture":
     left.set_title(f"tolerance: {tolerance:.1f} % of the largest weight", fontsize=9)
     left.legend(fontsize=8, frameon=False, loc="center right")
     right.set_yscale("log")
+    right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    right.yaxis.set_major_formatter("{x:g}")
+    right.minorticks_off()
     right.set(xlabel="pulses", ylabel="rms error (% of the largest weight)")
     right.axhline(tolerance, color=GREY, lw=0.8, ls=":", label="tolerance")
     right.set_title("rms error", fontsize=9)
     right.legend(fontsize=8, frameon=False)
     figure.suptitle(
-        f"Closed-loop tuning, pulse by pulse; 0 is after RESET ({_said(measurement)}, all weights)", fontsize=10
+        f"Closed-loop tuning, pulse by pulse; 0 is after RESET ({_said(measurement)}, "
+        f"{measurement.numbers['weights_per_chip'] / 1e6:.1f} million weights each)",
+        fontsize=10,
     )
     return figure
+
+
+def caption_of_convergence(measurement: Measurement) -> str:
+    numbers = measurement.numbers
+    rounds = measurement.arrays["rounds"].shape[1] - 1
+    return (
+        "Share of weights within tolerance and share still pulsed, and rms error, after each round of pulses. After "
+        f"{counted(rounds, 'round')} {np.mean(numbers['within_tolerance_percent']):.1f} % are within tolerance; the "
+        f"rms error is {np.mean(numbers['rms_error_of_loop_percent']):.2f} % of the largest weight, and "
+        f"{np.mean(numbers['rms_error_percent']):.2f} % when the devices have relaxed."
+    )
 
 
 def draw_range(measurement: Measurement) -> "Picture":
@@ -173,7 +236,7 @@ def draw_range(measurement: Measurement) -> "Picture":
     g_us = np.array(swept["largest"]) * swept["g_max_us"]
     figure, panels = new_figure(11.0, 4.2, 1, 3)
     shown = (
-        ("good", 100, "weights within 20 % of the largest (%)", "around 99 %", 99.0, (None, 100.2)),
+        ("good", 100, f"weights within {100 * YIELD:g} % of the largest (%)", "around 99 %", 99.0, (None, 100.2)),
         ("mean", 100, "mean error (% of the largest weight)", "< 3 %, an earlier chip", 3.0, (0, None)),
         ("r_squared", 1, "R²", "> 0.98, ALBERT", 0.98, (None, 1.0)),
     )
@@ -182,7 +245,7 @@ def draw_range(measurement: Measurement) -> "Picture":
         low, high, mean = values.min(axis=1), values.max(axis=1), values.mean(axis=1)
         axes.errorbar(g_us, mean, (mean - low, high - mean), fmt="o-", color=BLUE, ms=3.5, capsize=2, label="here")
         axes.axhline(value, color=GREEN, lw=1, ls="--", label="paper")
-        axes.text(g_us[0], value, f"paper: {paper}", color=GREEN, fontsize=7, va="bottom")
+        axes.set_title(f"paper: {paper}", color=GREEN, fontsize=8)
         axes.axvline(swept["g_max_us"], color=GREY, lw=0.8, ls=":", label="nominal")
         axes.axvline(swept["g_set_us"], color=ORANGE, lw=0.8, ls="-.", label="most that a device reaches")
         axes.set(xlabel="conductance of the largest weight (uS)", ylabel=label, ylim=limits)
@@ -190,11 +253,26 @@ def draw_range(measurement: Measurement) -> "Picture":
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False
     )
     figure.suptitle(
-        f"A smaller and a larger range, one tile of the network's weights ({_said(measurement)}; bars: smallest to "
-        "largest)",
+        f"A smaller and a larger range, {one_tile(measurement.numbers)} with the network's weights "
+        f"({_said(measurement)}{'; bars: smallest to largest' * (len(measurement.numbers['seeds']) > 1)})",
         fontsize=10,
     )
     return figure
+
+
+def caption_of_range(measurement: Measurement) -> str:
+    swept = measurement.numbers["range"]
+    mean = 100 * np.mean(swept["mean"], axis=1)
+    clipped = 100 * np.mean(swept["clipped"], axis=1)
+    g_us = np.array(swept["largest"]) * swept["g_max_us"]
+    best = int(mean.argmin())
+    return (
+        "Yield, mean error and R² if the largest weight is a smaller or a larger conductance. The mean error is "
+        f"smallest, {mean[best]:.2f} %, with {g_us[best]:g} uS; it is {mean[0]:.2f} % with {g_us[0]:g} uS, beside "
+        f"which the devices' noise is larger, and {mean[-1]:.2f} % with {g_us[-1]:g} uS, where {clipped[-1]:.2f} % of "
+        "the weights are beyond what a device reaches. The paper has some tiles with 'Max W equal to 80', a smaller "
+        "range than usual, and a chip with a larger one and a slightly lower yield."
+    )
 
 
 def draw_defects(measurement: Measurement) -> "Picture":
@@ -203,7 +281,7 @@ def draw_defects(measurement: Measurement) -> "Picture":
     shares = 100 * np.array(defects["shares"])
     figure, panels = new_figure(9.0, 4.0, 1, 2)
     shown = (
-        ("yield_percent", "weights within 20 % of the largest (%)", "around 99 %", 99.0),
+        ("yield_percent", f"weights within {100 * YIELD:g} % of the largest (%)", "around 99 %", 99.0),
         ("r_squared", "R²", "> 0.98, ALBERT", 0.98),
     )
     for axes, (name, label, paper, value) in zip(panels, shown, strict=True):
@@ -213,10 +291,26 @@ def draw_defects(measurement: Measurement) -> "Picture":
                 what = f"stuck {kind.removeprefix('stuck_').upper()}, {pairs}"
                 axes.plot(shares, mean, style, color=colour, ms=3.5, lw=1, label=what)
         axes.axhline(value, color=GREEN, lw=1, ls="--")
-        axes.text(shares[-1], value, f"paper: {paper}", color=GREEN, fontsize=7, va="bottom", ha="right")
+        axes.set_title(f"dashed: the paper's, {paper}", color=GREEN, fontsize=8)
         axes.set(xlabel="devices that are stuck (%)", ylabel=label)
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False
     )
-    figure.suptitle(f"Defective devices, an assumption; one tile ({_said(measurement)}; means)", fontsize=10)
+    means = "; means" * (len(measurement.numbers["seeds"]) > 1)
+    figure.suptitle(
+        f"Defective devices, an assumption; {one_tile(measurement.numbers)} ({_said(measurement)}{means})", fontsize=10
+    )
     return figure
+
+
+def caption_of_defects(measurement: Measurement) -> str:
+    defects = measurement.numbers["defects"]
+    most = 100 * defects["shares"][-1]
+    yields = {
+        kind: float(np.mean(defects[f"stuck_{kind}"]["one pair"]["yield_percent"][-1])) for kind in ("reset", "set")
+    }
+    return (
+        "Yield and R² if some devices stay RESET, or SET, whatever pulse they get: an assumption, and no fit to the "
+        f"paper's yield. With {most:g} % of them the yield of weights on one pair is {yields['reset']:.2f} % if they "
+        f"stay RESET and {yields['set']:.2f} % if they stay SET."
+    )

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from string import Template
-from textwrap import dedent
 from time import perf_counter
 from typing import Any
 
@@ -15,10 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from cosim.benchmark.machine import describe_machine
-from cosim.figures.campaign import Campaign
+from cosim.figures.campaign import Campaign, CampaignError
 from cosim.figures.measurement import Finding, Measurement, Unavailable
-from cosim.figures.study import Study
+from cosim.figures.study import Study, said
 from cosim.files.archive import write_text
+from cosim.files.errors import UserError
 from cosim.files.json_text import to_json
 
 __all__ = ["FORMAT", "headlines", "make_report", "print_findings"]
@@ -49,7 +49,15 @@ def make_report(
     -------
     dict
         What `results.json` holds.
+
+    Raises
+    ------
+    CampaignError
+        If the folder is another campaign's, or earlier code's measurements do not suit this one.
+    OutputError
+        If the folder cannot be written to.
     """
+    campaign.claim()
     asked = {study.name for study in studies}
     results: dict[str, Any] = {}
     sections: list[str] = []
@@ -65,9 +73,18 @@ def make_report(
         if found is None:
             continue
         measurement, about = found
-        captions = _draw(study, measurement, campaign.folder)
+        try:
+            captions = _draw(study, measurement, campaign.folder)
+            section = _section(study, measurement, campaign.folder, captions, about)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            if not campaign.stale or isinstance(error, UserError):
+                raise
+            raise CampaignError(
+                f"{campaign.folder}: earlier code measured {study.name} in another way than this code draws it "
+                f"({type(error).__name__}: {error}); without --stale it is measured anew"
+            ) from error
         results[study.name] = _result(study, measurement, about, captions)
-        sections.append(_section(study, measurement, campaign.folder, captions, about))
+        sections.append(section)
         if study.name in asked:
             say(f"{study.name}: {len(captions)} figures in {perf_counter() - began:.0f} s")
         _write(campaign, results, sections)  # after each study: an interrupted campaign has a page, too
@@ -97,7 +114,7 @@ def _draw(study: Study, measurement: Measurement, folder: Path) -> dict[str, str
         picture = figure.draw(measurement)
         write_picture(picture, folder / f"{figure.name}.svg", metadata={"Date": None})
         write_picture(picture, folder / f"{figure.name}.png")
-    return {figure.name: figure.caption for figure in study.figures}
+    return {figure.name: said(figure.caption, measurement) for figure in study.figures}
 
 
 def _result(
@@ -169,7 +186,7 @@ def _section(
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         for name, caption in captions.items()
     )
-    text = " ".join(dedent(study.about).split())
+    text = " ".join(said(study.about, measurement).split())
     code = ", ".join(digest[:12] for digest in str(about.get("code", "")).split(", "))
     return (
         f'<section id="{escape(study.name)}"><h2>{escape(study.title)}</h2><p>{escape(text)}</p>'

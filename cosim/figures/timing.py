@@ -1,6 +1,6 @@
 """Study: who does what when in a frame of keyword spotting (Fig. 3e), from a run of the RTL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from cosim.experiment.voltages import capacitor_voltages
 from cosim.figures.campaign import Campaign
 from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.study import Figure, Study
+from cosim.figures.wording import counted, listed
 from cosim.files.plotting import new_figure
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import LayerPlan, Program, Unit
@@ -32,6 +33,8 @@ __all__ = ["STUDY"]
 
 #: Frames of the run: the first is drawn; how far the second is behind it is the period.
 _FRAMES = 2
+#: Looks at the capacitors within an integration.
+_POINTS = 12
 _LONGEST = 255  # ns, of a pulse
 #: Clips whose charges are counted, and the supply that gives them.
 _COUNTED, _SUPPLY_V = 200, 1.5
@@ -43,6 +46,8 @@ _COLOURS = {
     "receive": "#56b4e9",
     "count": "#8c6d31",
 }
+#: Of these, on which text is white.
+_DARK = ("send", "count")
 _TRACES = ("#d55e00", "#0072b2", "#555555")
 
 
@@ -59,7 +64,7 @@ def measure(campaign: Campaign) -> Measurement:
         raise ExperimentError(record.error_report(program.config))
     campaign.say("following the capacitors")
     columns = {layer.reader: _columns(layer, record) for layer in program.layers}
-    courses = capacitor_voltages(experiment, record, columns)
+    courses = capacitor_voltages(experiment, record, columns, points=_POINTS)
     frame = _Frame(View(experiment, program), record, columns)
     arrays: dict[str, NDArray] = {}
     for layer in program.layers:
@@ -149,6 +154,9 @@ class _Frame:
         periphery = self.view.experiment.analog.periphery
         return {
             "data": data,
+            "frames": _FRAMES,
+            "looks": _POINTS,
+            "tiles": self.view.experiment.config.tile_count,
             "engine": self.record.engine,
             "seed": self.view.experiment.seed,
             "frame_ns": program.frame_cycles,
@@ -297,7 +305,9 @@ def draw_timing(measurement: Measurement) -> "Picture":
     layers = numbers["layers"]
     heights = [0.24 * len(numbers["lanes"]), *[1.25] * len(layers), 0.24 * len(numbers["waves"])]
     figure, axes = new_figure(11, 1.2 + sum(heights), 2 + len(layers), sharex=True, height_ratios=heights)
-    about = f"{numbers['engine'].upper()}, full chip, chip {numbers['seed']}, first of {numbers['data']}"
+    about = (
+        f"{_engine(numbers)}, {counted(numbers['tiles'], 'tile')}, chip {numbers['seed']}, first of {numbers['data']}"
+    )
     figure.suptitle(f"{about}; capacitors: the same physics with the recorded pulses", fontsize=8)
     _draw_lanes(axes[0], numbers)
     for part, layer in zip(axes[1:-1], layers, strict=True):
@@ -321,7 +331,8 @@ def _draw_lanes(axes: "Axes", numbers: Any) -> None:
             thin = kind in ("receive", "send") and lane["unit"].startswith("tile")
             bottom, height = (row + 0.18, 0.2) if thin else (row - 0.38, 0.52 if "tile" in lane["unit"] else 0.76)
             axes.broken_barh([(start, stop - start)], (bottom, height), facecolors=_COLOURS[kind])
-            axes.text((start + stop) / 2, bottom + height / 2, text, ha="center", va="center", fontsize=6.5)
+            ink = "white" if kind in _DARK else "black"
+            axes.text((start + stop) / 2, bottom + height / 2, text, ha="center", va="center", fontsize=6.5, color=ink)
     axes.set_yticks(range(len(lanes)), [lane["unit"] for lane in lanes])
     axes.set_ylim(len(lanes) - 0.5, -0.5)
     for number, (start, stop) in enumerate(numbers["steps"], start=1):
@@ -367,25 +378,41 @@ def _draw_waves(axes: "Axes", waves: Any, end: int) -> None:
     axes.set_ylim(len(waves) - 0.4, -0.6)
 
 
+def _engine(numbers: Mapping[str, Any]) -> str:
+    return {"rtl": "RTL", "twin": "twin"}.get(numbers["engine"], str(numbers["engine"]))
+
+
+def _about(measurement: Measurement) -> str:
+    """What was done, of this run."""
+    numbers = measurement.numbers
+    return (
+        f"{counted(numbers['frames'], 'frame')} on the {_engine(numbers)} of a chip of "
+        f"{counted(numbers['tiles'], 'tile')}, with every event at the analog boundary recorded: row pulses, ramps, "
+        "comparator answers, counted codes. Lanes follow from the controller programs (levels are in force two cycles "
+        "after their instruction), durations of pulses are those recorded. Capacitor voltages are not digital, so the "
+        "run does not hold them: the recorded events go once more through the same physics, whose comparators must "
+        f"answer exactly as recorded (else there is no figure), as {numbers['comparator_pulses_replayed']:,} pulses "
+        f"did; within an integration it is looked at {numbers['looks']} times, with pulses cut off at that moment, and "
+        "straight lines join what was seen. The chip has the calibrated weights and bias rows, programmed once. "
+        "Columns shown: the longest comparator pulse that ends with the crossing, a middle one, and the shortest of "
+        "all."
+    )
+
+
+def _caption(measurement: Measurement) -> str:
+    numbers = measurement.numbers
+    columns = listed(f"{len(layer['columns'])} columns of {layer['name']}" for layer in numbers["layers"])
+    return (
+        f"One frame of {counted(len(numbers['steps']), 'step')}: what each unit does (a minus: discharging; x+ and "
+        f"x\u2212: positive and negative inputs); capacitor voltages of {columns}, with the readout's ramp and the "
+        "crossings that were recorded; pulses on single wires."
+    )
+
+
 STUDY = Study(
     name="timing",
     title="A frame of keyword spotting, nanosecond by nanosecond",
-    about="""Two frames on the RTL of the full chip, with every event at the analog boundary recorded: row pulses,
-    ramps, comparator answers, counted codes. Lanes follow from the controller programs (levels are in force two
-    cycles after their instruction), durations of pulses are those recorded. Capacitor voltages are not digital, so
-    the run does not hold them: the recorded events go once more through the same physics, whose comparators must
-    answer exactly as recorded (else there is no figure); within an integration it is looked at twelve times, with
-    pulses cut off at that moment, and straight lines join what was seen. The chip has the calibrated weights and
-    bias rows, programmed once. Columns shown: the longest comparator pulse that ends with the crossing, a middle
-    one, and the shortest of all.""",
+    about=_about,
     measure=measure,
-    figures=(
-        Figure(
-            "timing",
-            "One frame: what each unit does (a minus: discharging; x+ and x\u2212: positive and negative inputs); "
-            "capacitor voltages of three columns of each layer with the readout's ramp and the crossings that were "
-            "recorded; pulses on single wires.",
-            draw_timing,
-        ),
-    ),
+    figures=(Figure("timing", _caption, draw_timing),),
 )

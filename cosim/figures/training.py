@@ -17,7 +17,9 @@ from scipy import stats
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign
 from cosim.figures.measurement import Finding, Measurement, Unavailable
+from cosim.figures.sampling import draw_interval
 from cosim.figures.study import Figure, Study
+from cosim.figures.wording import counted
 from cosim.files.plotting import new_figure
 from cosim.workloads.kws.dataset import load_training_set
 from cosim.workloads.kws.model import KwsModel
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from cosim.workloads.kws.training.data import View
     from cosim.workloads.kws.training.trainer import Trainer
 
-__all__ = ["STUDY", "best_level", "draw_accuracy", "evaluate", "measure"]
+__all__ = ["STUDY", "Plan", "best_level", "draw_accuracy", "evaluate", "measure"]
 
 #: Nature 620, 768 (2023), Methods, "KWS".
 _PAPER = Noise(0.02, 0.04)
@@ -44,7 +46,7 @@ _SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """How much is done.
 
     Parameters
@@ -73,8 +75,8 @@ class _Plan:
 
 
 # Recipe `paper` has 60 epochs; 15 are what 30 networks can have in half an hour on one core.
-_FULL = _Plan((0, 0.01, 0.02, 0.04, 0.08), (0, 0.02, 0.04, 0.08, 0.16), 3, 15, 1, 250, None)
-_QUICK = _Plan((0.02,), (0, 0.04), 1, 2, 4, 50, 500)
+_FULL = Plan((0, 0.01, 0.02, 0.04, 0.08), (0, 0.02, 0.04, 0.08, 0.16), 3, 15, 1, 250, None)
+_QUICK = Plan((0.02,), (0, 0.04), 1, 2, 4, 50, 500)
 
 
 class _Course:
@@ -83,7 +85,7 @@ class _Course:
     The views, one augmented copy of the training clips an epoch, stay in memory: 75 MB each.
     """
 
-    def __init__(self, data: Path, plan: _Plan, campaign: Campaign) -> None:
+    def __init__(self, data: Path, plan: Plan, campaign: Campaign) -> None:
         self.data, self.plan, self.campaign = data, plan, campaign
         self._views: dict[int, View] = {}
 
@@ -164,7 +166,7 @@ def measure(campaign: Campaign) -> Measurement:
             clips = len(part["labels"])
             campaign.advance(column * len(settings) + row + 1, len(settings) * len(seeds))
     data = f"{clips:,} validation clips of {course.data.name}"
-    return evaluate(settings, accuracy["software"], accuracy["chip"], seeds=seeds, epochs=plan.epochs, data=data)
+    return evaluate(settings, accuracy["software"], accuracy["chip"], seeds=seeds, plan=plan, data=data, clips=clips)
 
 
 def _training_data(campaign: Campaign) -> Path:
@@ -213,8 +215,9 @@ def evaluate(
     chip: NDArray[np.float64],
     *,
     seeds: Sequence[int],
-    epochs: int,
+    plan: Plan,
     data: str,
+    clips: int,
 ) -> Measurement:
     """What accuracies (settings, seeds) in % say; the paper's setting and no noise at all are among the settings."""
     which = f"networks and chips {seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else f"network and chip {seeds[0]}"
@@ -256,8 +259,11 @@ def evaluate(
     findings.append(over("gain in chip accuracy of the paper's noise over none", gain, "points", engine="twin"))
     numbers = {
         "data": data,
+        "clips": clips,
         "seeds": list(seeds),
-        "epochs": epochs,
+        "epochs": plan.epochs,
+        "one_training_clip_in": plan.every,
+        "calibrated_with": plan.calibrated_with,
         "settings": [
             {**noise._asdict(), "software_percent": software[row].tolist(), "chip_percent": chip[row].tolist()}
             for row, noise in enumerate(settings)
@@ -293,6 +299,10 @@ def draw_accuracy(measurement: Measurement) -> "Picture":
             values = np.array([setting[f"{where}_percent"] for setting in numbers["settings"]])
             _draw_sweep(panel, settings, field, where, values)
         levels, _ = _sweep(settings, field)
+        of_paper = float(np.mean(numbers["settings"][settings.index(_PAPER)]["chip_percent"]))
+        draw_interval(
+            panel, len(levels) - 0.5, of_paper, numbers["clips"], colour="0.4", what="the paper's noise, chip"
+        )
         panel.set_xticks([_NOWHERE, *range(len(levels))], ["no noise\nat all", *(f"{level:g}" for level in levels)])
         panel.axvline(levels.index(getattr(_PAPER, field)), color="0.6", linestyle="--", label="the paper's choice")
         panel.grid(axis="y", color="0.9")
@@ -300,13 +310,12 @@ def draw_accuracy(measurement: Measurement) -> "Picture":
         word, unit = _FIELDS[field]
         panel.set_xlabel(f"noise of {word} in training, $\\sigma$ in units {unit}")
         panel.set_title(f"noise of {other}: {getattr(_PAPER, other):g} {_FIELDS[other][1]}", fontsize=10)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     count = len(numbers["seeds"])
-    figure.suptitle(
-        f"Twin, {numbers['data']}; {numbers['epochs']} epochs; mean and standard deviation of "
-        f"{count} network{'s' * (count > 1)} and chip{'s' * (count > 1)}, dots: each",
-        fontsize=10,
+    over = (
+        f"mean and standard deviation of {count} networks and chips, dots: each" if count > 1 else "1 network and chip"
     )
+    figure.suptitle(f"Twin, {numbers['data']}; {counted(numbers['epochs'], 'epoch')}; {over}", fontsize=10)
     return figure
 
 
@@ -324,25 +333,41 @@ def _draw_sweep(panel: "Axes", settings: Sequence[Noise], field: str, where: str
         panel.plot(x + 2 * shift, values[shown], color=colour, marker=".", markersize=4, linestyle="")
 
 
+def _about(measurement: Measurement) -> str:
+    """What was done, of this run."""
+    numbers, recipe = measurement.numbers, RECIPES["paper"]
+    every = numbers["one_training_clip_in"]
+    learnt = "" if every == 1 else f"from one in {every} training clips, "
+    told = (
+        f"a level counts as told apart from the best if a paired t-test over {len(numbers['seeds'])} seeds says so "
+        f"(two-sided, {100 * _SIGNIFICANCE:g} %, as if the best had been known before)"
+        if len(numbers["seeds"]) > 1
+        else "this run has one seed, which tells no two levels apart"
+    )
+    return (
+        f"Networks of the paper's shape learn {learnt}with its recipe (rate {recipe.learning_rate:g}, batch "
+        f"{recipe.batch}, shifts and background noise), with other levels of noise on the weights or on the "
+        f"activations, and for {counted(numbers['epochs'], 'epoch')} where the recipe has {recipe.epochs}. Levels are "
+        "standard deviations as shares of a layer's largest weight and of its full scale; the paper gives bare "
+        f"numbers. Each network is programmed into a chip, which is calibrated with {numbers['calibrated_with']} "
+        f"validation clips, and judged by {numbers['clips']:,} others: the noise is a choice, and test clips must not "
+        "make it. Software has the same 8-bit weights and inputs and no noise. Networks of one seed share first "
+        f"weights, augmented clips, their order and the chip, so that settings are compared seed by seed; {told}."
+    )
+
+
+def _caption(measurement: Measurement) -> str:
+    return (
+        "Accuracy in software and on the chip against the noise of the weights (left; activations "
+        f"{_PAPER.activations:g}) and of the activations (right; weights {_PAPER.weights:g}) in training. The scales "
+        f"differ. Grey: how well {measurement.numbers['clips']:,} clips determine an accuracy."
+    )
+
+
 STUDY = Study(
     name="training",
     title="Noise in hardware-aware training",
-    about=f"""Networks of the paper's shape learn with its recipe (rate 0.0005, batch 250, shifts by up to 100 ms,
-    background noise in 80 % of the clips), with other levels of noise on the weights or on the activations, and
-    for {_FULL.epochs} epochs where the recipe has 60. Levels are standard deviations as shares of a layer's largest
-    weight and of its full scale; the paper gives bare numbers. Each network is programmed into a chip, which is
-    calibrated with {_FULL.calibrated_with} validation clips, and judged by the others: the noise is a choice, and test
-    clips must not make it. Software has the same 8-bit weights and inputs and no noise. Networks of one seed share
-    first weights, augmented clips, their order and the chip, so that settings are compared seed by seed; a level
-    counts as told apart from the best if a paired t-test over the seeds says so (two-sided, 5 %, as if the best
-    had been known before).""",
+    about=_about,
     measure=measure,
-    figures=(
-        Figure(
-            "training-noise",
-            "Accuracy in software and on the chip against the noise of the weights (left; activations as in the "
-            "paper) and of the activations (right; weights as in the paper) in training. The scales differ.",
-            draw_accuracy,
-        ),
-    ),
+    figures=(Figure("training-noise", _caption, draw_accuracy),),
 )

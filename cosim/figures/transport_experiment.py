@@ -20,7 +20,7 @@ from analog_models.config import AnalogConfig
 from analog_models.reception import TransportConfig
 from cosim.compiler.router import Connection, Router, switches
 from cosim.engines.engine import Engine
-from cosim.engines.results import describe_speed
+from cosim.engines.results import Results, describe_speed
 from cosim.engines.twin.engine import make_chip
 from cosim.fabric.checker import check
 from cosim.fabric.mesh_graph import Lanes, Place
@@ -132,6 +132,8 @@ class TransportReport:
     counts : {longest duration: {mode: {OLP's domain: {error in ns: samples}}}}
     cycles, wall_s : int or None, float
         Simulated, and what it took.
+    interrupted : bool
+        Ctrl-C ended it: there are fewer ranges than `RANGES_NS`.
     """
 
     engine: str
@@ -143,6 +145,12 @@ class TransportReport:
     counts: Mapping[int, Mapping[str, Mapping[str, Mapping[int, int]]]]
     cycles: int | None
     wall_s: float
+    interrupted: bool = False
+
+    @property
+    def pads(self) -> list[str]:
+        """Domains of the OLPs that listened."""
+        return list(next(iter(next(iter(self.counts.values())).values())))
 
     def max_error_ns(self, longest: int, mode: str) -> dict[str, int]:
         """Largest absolute error of a range, by OLP."""
@@ -183,6 +191,7 @@ class TransportReport:
             "cycles": self.cycles,
             "wall_s": self.wall_s,
             "cycles_per_s": self.cycles / self.wall_s if self.cycles else None,
+            "interrupted": self.interrupted,
             "files": dict(files or {}),
         }
 
@@ -200,7 +209,7 @@ class TransportReport:
             }
             for name, modes in keys["ranges"].items()
         }
-        plain = ("engine", "source", "vectors", "lanes", "seed", "cycles", "wall_s")
+        plain = ("engine", "source", "vectors", "lanes", "seed", "cycles", "wall_s", "interrupted")
         return cls(**{name: keys[name] for name in plain}, model=TransportConfig(**keys["model"]), counts=counts)
 
     def write_json(self, path: Path, files: Mapping[str, str]) -> None:
@@ -208,12 +217,11 @@ class TransportReport:
 
     def print(self, console: Console) -> None:
         """A line for each range and mode."""
-        pads = list(next(iter(next(iter(self.counts.values())).values())))
         title = f"Largest error at each OLP, ns: {self.vectors:,} vectors x {self.lanes} wires from ILP {self.source}"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
         table.add_column("range (ns)")
         table.add_column("wires")
-        for heading in (*pads, "exact", "paper's bound"):
+        for heading in (*self.pads, "exact", "paper's bound"):
             table.add_column(heading, justify="right")
         for longest, modes in self.counts.items():
             for mode in modes:
@@ -223,6 +231,8 @@ class TransportReport:
                 exact = f"{self.shares(longest, mode).get(0, 0.0):.2%}"
                 table.add_row(f"0-{longest}", mode, *cells, exact, str(bound))
         console.print(table)
+        if self.interrupted:
+            console.print(f"interrupted: {len(self.counts)} of {len(RANGES_NS)} ranges", style="bold")
         console.print(
             f"\n{MODELLED}; the bounds are Fig. 2d's\n"
             f"simulation ({self.engine})  "
@@ -244,18 +254,16 @@ class TransportReport:
             text = f"largest in the paper,\n{what}"
             axes.annotate(text, (bound, 0.12), (-4, 0), textcoords="offset points", ha="right", fontsize=8)
         axes.set(xlabel="absolute error of a duration (ns)", ylabel="share of samples", xlim=(0, last), ylim=(0, 1.02))
-        title = f"ILP {self.source} to all OLPs, {self.engine} engine: errors modelled, not measured"
+        title = f"ILP {self.source} to {len(self.pads)} OLPs, {self.engine} engine: errors modelled, not measured"
         axes.set_title(title, fontsize=10)
         axes.legend(title="modelled wires", loc="center", bbox_to_anchor=(0.67, 0.5))
         return figure
 
-    def write(self, folder: Path) -> dict[str, str]:
-        """Write the picture into `folder`: {what: file}."""
+    def write_picture(self, path: Path) -> None:
+        """Write what `draw` draws."""
         from cosim.files.plotting import write_picture
 
-        path = folder / "transport.png"
         write_picture(self.draw(), path)
-        return {"transport_errors": str(path)}
 
 
 def _errors(sent: NDArray[np.int16], heard: NDArray[np.uint8]) -> dict[int, int]:
@@ -287,6 +295,11 @@ def measure_transport(
     model : TransportConfig
         The nominal one by default.
     progress : callable (done, all), optional
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C in the first range; later on, the ranges that were finished are the result.
     """
     config = config or preset()
     model = TransportConfig() if model is None else model
@@ -294,29 +307,45 @@ def measure_transport(
     domains = config.floorplan.domains
     source = domains.index(_SOURCE) if _SOURCE in domains else 0
     random = np.random.default_rng(seed)
-    done, total = 0, len(RANGES_NS) * len(modes) * vectors
-    cycles: int | None
-    cycles, wall_s, name = 0, 0.0, ""
+    total = len(RANGES_NS) * len(modes) * vectors
+    runs: list[Results] = []
     counts: dict[int, dict[str, dict[str, dict[int, int]]]] = {}
+    interrupted = False
     for index, longest in enumerate(RANGES_NS):
         program = multicast_program(config, longest, source)
         sent = random.integers(0, longest + 1, (vectors, config.lanes), dtype=np.int16)
-        for mode, transport in modes.items():
-            chip = make_chip(program, replace(AnalogConfig.ideal(), transport=transport), seed=seed)
-            results = engine.run(
-                program,
-                chip,
-                sent,
-                first_frame=index * vectors,  # no two ranges share their jitter
-                progress=progress and _from(progress, done, total),
-            )
-            counts.setdefault(longest, {})[mode] = {pad: _errors(sent, codes) for pad, codes in results.codes.items()}
-            done += vectors
-            simulated = results.statistics.get("cycles")
-            cycles = None if cycles is None or simulated is None else cycles + simulated
-            wall_s += float(results.statistics["wall_s"])
-            name = results.engine
-    return TransportReport(name, domains[source], vectors, config.lanes, seed, model, counts, cycles, wall_s)
+        found: dict[str, Results] = {}
+        try:
+            for mode, transport in modes.items():
+                found[mode] = engine.run(
+                    program,
+                    make_chip(program, replace(AnalogConfig.ideal(), transport=transport), seed=seed),
+                    sent,
+                    first_frame=index * vectors,  # no two ranges share their jitter
+                    progress=progress and _from(progress, (len(modes) * index + len(found)) * vectors, total),
+                )
+        except KeyboardInterrupt:
+            if not counts:
+                raise
+            interrupted = True
+            break
+        runs += found.values()
+        counts[longest] = {
+            mode: {pad: _errors(sent, codes) for pad, codes in one.codes.items()} for mode, one in found.items()
+        }
+    simulated = [one.statistics.get("cycles") for one in runs]
+    return TransportReport(
+        runs[0].engine,
+        domains[source],
+        vectors,
+        config.lanes,
+        seed,
+        model,
+        counts,
+        None if None in simulated else sum(filter(None, simulated)),
+        sum(float(one.statistics["wall_s"]) for one in runs),
+        interrupted,
+    )
 
 
 def _from(progress: Callable[[int, int], None], done: int, total: int) -> Callable[[int, int], None]:

@@ -29,7 +29,8 @@ def summary(program: Program) -> list[str]:
         where = " and ".join(str(squares[tile]) for tile in layer.tiles)
         lines.append(
             f"{layer.name}: {layer.inputs} -> {layer.outputs} {layer.activation}, {layer.mode} on {where}, "
-            f"{layer.capacitors} capacitors, ramp from {layer.ramp_start} with slope {layer.ramp_slope}, "
+            f"{layer.capacitors} capacitor{'s' * (layer.capacitors != 1)}, "
+            f"ramp from {layer.ramp_start} with slope {layer.ramp_slope}, "
             f"window after {layer.enable_offset}"
         )
     return lines

@@ -29,11 +29,19 @@ function go(number) {
   show();
 }
 
-function choose(name) {
+// Show a unit's program. Beside the chip only the panel scrolls, so that the page's title stays; below the chip, on a
+// narrow page, a click leads there.
+function choose(name, clicked = true) {
   const section = all("[data-show]").find((part) => part.dataset.show === name);
   unit = section ? name : "";
   show();
-  section?.scrollIntoView({ block: "nearest" });
+  if (!section) return;
+  const panel = document.querySelector(".right");
+  const [top, bottom] = [section.offsetTop, section.offsetTop + section.offsetHeight];
+  if (getComputedStyle(panel).position === "sticky") {
+    const visible = top >= panel.scrollTop && bottom <= panel.scrollTop + panel.clientHeight;
+    if (!visible) panel.scrollTop = top - 16;
+  } else if (clicked) section.scrollIntoView({ block: "nearest" });
 }
 
 function play(on) {
@@ -46,7 +54,7 @@ function play(on) {
 function readAddress() {
   const place = new URLSearchParams(location.hash.slice(1));
   step = Math.min(Math.max(Number(place.get("step")) || step, 1), last);
-  choose(place.get("unit") ?? unit);
+  choose(place.get("unit") ?? unit, false);
 }
 
 slider.addEventListener("input", () => go(Number(slider.value)));

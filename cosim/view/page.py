@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib.resources import files
+from itertools import pairwise
 from string import Template
 from xml.etree import ElementTree as Xml
 
@@ -19,8 +20,8 @@ __all__ = ["page"]
 
 _KINDS = ("precharge", "integrate", "ramp", "send", "count", "write")
 _ROUTES = 8
-#: With more steps than this, only every tenth has its number above the strip.
-_NUMBERED = 30
+#: Every so many steps have their number above the strip: the first for which each digit has this share of the width.
+_EVERY, _DIGIT = (1, 2, 5, 10, 20, 50, 100), 0.022
 #: The colours are variables of the style sheet, which knows light and dark.
 _SCREEN = Palette(
     routes=tuple(f"var(--route-{index})" for index in range(_ROUTES)),
@@ -90,8 +91,8 @@ class _Page:
             details = _element("details")
             _element("summary", "Layers", details)
             lines = _element("ul", parent=details)
-            for line in summary(view.program):
-                _element("li", line, lines)
+            for text in summary(view.program):
+                _element("li", text, lines)
             yield details
 
     def chip(self) -> Xml.Element:
@@ -121,8 +122,9 @@ class _Page:
         head = _element("div", parent=strip, class_="row")
         _element("span", "step", head, class_="label")
         track = _element("div", parent=head, class_="track")
+        numbered = self.numbered()
         for number, step in enumerate(self.view.steps, start=1):
-            text = str(number) if len(self.view.steps) <= _NUMBERED or number % 10 == 0 else ""
+            text = str(number) if number in numbered else ""
             button = _element("button", text, track, type="button", data_go=str(number), aria_label=f"step {number}")
             button.set("style", self.place(step.start, step.stop))
             button.set("title", f"step {number}: {self.cycles(step.start, step.stop)}")
@@ -136,6 +138,21 @@ class _Page:
             box.set("style", self.place(step.start, step.stop))
             _show_in(box, number)
         return strip
+
+    def numbered(self) -> list[int]:
+        """Steps whose numbers have room above the strip: each up to the next one, the last up to the end."""
+        span = self.view.span
+        places = [(step.start - span.start) / len(span) for step in self.view.steps]
+
+        def ends(number: int) -> float:
+            return places[number - 1] + _DIGIT * len(str(number))
+
+        chosen: list[int] = []
+        for every in _EVERY:
+            chosen = [number for number in range(every, len(places) + 1, every) if ends(number) <= 1]
+            if all(ends(number) <= places[following - 1] for number, following in pairwise(chosen)):
+                break
+        return chosen
 
     def strip_row(self, strip: Xml.Element, unit: Unit, activities: list[Activity]) -> None:
         row = _element("div", parent=strip, class_="row")

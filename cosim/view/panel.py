@@ -92,9 +92,9 @@ class Panel(ChipDrawing):
             upper, lower = (self.snapshot.fields(tile, "ARRAY") for tile in (north, south))
             if upper.get("share_south") and lower.get("share_north"):
                 x, y = self.centre(self.plan.tiles[north])
-                x, y = x + 10, y + PITCH / 2
-                self.line([(x, y - 12), (x, y + 12)], self.palette.ink, 2)
-                for end in (y - 12, y + 12):
+                x, y = x + 19, y + PITCH / 2
+                self.line([(x, y - 4), (x, y + 4)], self.palette.ink, 2)
+                for end in (y - 4, y + 4):  # between the tiles, whose labels stand above and below
                     self.line([(x - 5, end), (x + 5, end)], self.palette.ink, 2)
 
     def draw_idle_switches(self) -> None:

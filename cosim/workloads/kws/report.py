@@ -284,15 +284,22 @@ def draw_confusion(matrix: NDArray[np.int64], words: Sequence[str], title: str) 
 
 def draw_correlation(layers: Mapping[str, tuple[NDArray, NDArray]], engine: str) -> "Figure":
     """Chip against software for every layer: name -> (chip, software fed with the chip's own input), one shape each."""
+    from matplotlib.colors import LogNorm
+
     from cosim.files.plotting import new_figure
 
     figure, all_axes = new_figure(4.0 * len(layers), 4.2, columns=len(layers), squeeze=False)
+    images = []
     for axes, (name, (chip, own)) in zip(all_axes[0], layers.items(), strict=True):
         x, y = own.ravel(), chip.ravel()
         low = min(x.min(), y.min())
-        axes.hexbin(x, y, gridsize=70, bins="log", mincnt=1, cmap="viridis", extent=(low, 1, low, 1))
+        images.append(axes.hexbin(x, y, gridsize=70, mincnt=1, cmap="viridis", extent=(low, 1, low, 1)))
         axes.plot([low, 1], [low, 1], color="black", linewidth=0.7)
         axes.set_title(f"{name}: r = {correlation(chip, own):.4f}", fontsize=10)
         axes.set_xlabel("software, fed with the chip's input")
     all_axes[0, 0].set_ylabel(f"chip ({engine} engine), full scale = 1")
+    counts = LogNorm(1, max(2.0, *(float(image.get_array().max()) for image in images)))
+    for image in images:
+        image.set_norm(counts)
+    figure.colorbar(images[-1], ax=all_axes[0], label="outputs in a hexagon")
     return figure

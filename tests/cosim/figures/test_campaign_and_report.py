@@ -2,8 +2,12 @@
 
 import base64
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +16,11 @@ from click.testing import CliRunner
 from analog_models import DEVICE_MODELS
 from cosim.cli import main
 from cosim.figures import Campaign, Figure, Finding, Measurement, Study, Unavailable
+from cosim.figures.campaign import CampaignError
 from cosim.figures.evidence import EvidenceError, keep, kept_results, read_results, renew, table
 from cosim.figures.registry import STUDIES, UnknownStudyError, load_study, select
-from cosim.figures.report import make_report
+from cosim.figures.report import FORMAT, make_report
+from cosim.files.archive import read_archive, write_archive
 from cosim.files.plotting import new_figure
 
 ROOT = Path(__file__).parents[3]
@@ -85,12 +91,76 @@ def test_an_interrupted_study_goes_on_with_the_part_that_is_missing(tmp_path: Pa
     assert third.made == []
 
 
-@pytest.mark.parametrize("changed", [{"seed": 1}, {"quick": True}, {"chips": 3}])
-def test_other_settings_measure_anew(tmp_path: Path, changed: dict[str, int]) -> None:
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"quick": True}, {"chips": 3}, {"devices": "hermes"}])
+def test_a_folder_of_another_campaign_is_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
     Campaign(tmp_path).measure(Counter().study)
-    again = Counter()
-    Campaign(tmp_path, **changed).measure(again.study)  # type: ignore[arg-type]
-    assert again.made == [0, 1]
+    kept = (tmp_path / "data" / "count.npz").read_bytes()
+    (name, value), again = next(iter(changed.items())), Counter()
+    with pytest.raises(CampaignError, match=rf"holds another campaign \(.*{name} .* there, {value}.* here.*\); give"):
+        Campaign(tmp_path, **changed).measure(again.study)
+    assert (again.made, (tmp_path / "data" / "count.npz").read_bytes()) == ([], kept)
+
+
+def test_data_of_the_same_name_are_other_data(tmp_path: Path) -> None:
+    """What decides is the content of a file, or of a folder's files."""
+    for name, kind in (("features.npz", "features"), ("clips", "audio")):
+        out, data = tmp_path / f"out {kind}", tmp_path / name
+        for text in ("one", "two"):
+            if kind == "audio":
+                data.mkdir(exist_ok=True)
+            (data / "a.wav" if kind == "audio" else data).write_text(text)
+            campaign = Campaign(out, **{kind: data})  # type: ignore[arg-type]
+            if text == "one":
+                campaign.measure(Counter().study)
+            else:
+                with pytest.raises(CampaignError, match=r"another campaign \(data \w+ there, \w+ here\)"):
+                    campaign.measure(Counter().study)
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(CampaignError, match="holds files, but no campaign; give another folder"):
+        make_report(Campaign(tmp_path), [], [], lambda _: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+    result = CliRunner().invoke(main, ["figures", "mac", "--quick", "--out", str(tmp_path)])
+    assert (result.exit_code, "holds files, but no campaign" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": "x"}', "\udcff", "[" * 5000])
+def test_a_damaged_mark_of_a_campaign_is_refused(tmp_path: Path, text: str) -> None:
+    Campaign(tmp_path).measure(Counter().study)
+    (tmp_path / "campaign.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(CampaignError, match=r"campaign\.json cannot be read as what a campaign is"):
+        Campaign(tmp_path).measure(Counter().study)
+
+
+def _rewritten(path: Path, **changes: Any) -> None:
+    meta, arrays = read_archive(path, "duramesh measurement", 1)
+    write_archive(path, "duramesh measurement", 1, meta | changes, arrays)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"numbers": 3}, {"about": None}, {"findings": {}}, {"findings": [{"what": "x"}]}, {"findings": [{"value": []}]}],
+)
+def test_foreign_measurements_are_measured_anew_and_said(tmp_path: Path, changes: dict[str, Any]) -> None:
+    Campaign(tmp_path).measure(Counter().study)
+    _rewritten(tmp_path / "data" / "count.npz", **changes)
+    lines: list[str] = []
+    measurement, _ = Campaign(tmp_path, say=lines.append).measure(Counter().study)
+    assert measurement.numbers["total"] == 21
+    assert any("count.npz is damaged" in line for line in lines)
+
+
+def test_stale_measurements_that_cannot_be_drawn_are_said_to_be(tmp_path: Path) -> None:
+    def draw(measurement: Measurement):
+        return measurement.numbers["what only this code measures"]
+
+    study = Study("count", "Counting", "", Counter().measure, (Figure("curve", "", draw),))
+    with pytest.raises(CampaignError, match=r"earlier code measured count in another way .* without --stale"):
+        make_report(Campaign(tmp_path, stale=True), [study], [study], lambda _: None)
+    with pytest.raises(KeyError):  # of its own code it is a bug
+        make_report(Campaign(tmp_path), [study], [study], lambda _: None)
 
 
 def test_what_other_code_measured_counts_only_if_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,9 +184,11 @@ def test_damaged_files_are_measured_anew(tmp_path: Path) -> None:
     Campaign(tmp_path).measure(Counter().study)
     for path in tmp_path.rglob("*.npz"):
         path.write_bytes(path.read_bytes()[:-30])
-    again = Counter()
-    Campaign(tmp_path).measure(again.study)
+    again, lines = Counter(), []
+    Campaign(tmp_path, say=lines.append).measure(again.study)
     assert again.made == [0, 1]
+    assert len(lines) == 3, "both parts and the measurement"
+    assert all("or only part of one" in line for line in lines)
 
 
 def test_the_report_is_one_page_with_everything_in_it(tmp_path: Path) -> None:
@@ -185,9 +257,52 @@ def test_a_quick_campaign_is_no_evidence(tmp_path: Path) -> None:
     results = make_report(Campaign(tmp_path, quick=True), [], [], lambda _: None)
     with pytest.raises(EvidenceError, match="quick"):
         keep(results, tmp_path)
-    (tmp_path / "broken.json").write_text('{"format": "x"')
-    with pytest.raises(EvidenceError, match=r"broken\.json"):
-        read_results(tmp_path / "broken.json")
+
+
+def _results(**changes: Any) -> dict[str, Any]:
+    return {"format": FORMAT, "settings": {"quick": False, "devices": "pcm"}, "studies": {}} | changes
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b'{"format": "x"', "no JSON"),
+        (b"\xff\xfe", "no JSON"),
+        (b"[" * 5000, "nested too deeply"),
+        (b"[]", "it must be a table"),
+        (b"{}", "its format is not"),
+        (_results(settings=None), "settings must be a table"),
+        (_results(settings={"devices": "pcm"}), "settings.quick must be true or false"),
+        (_results(settings={"quick": False, "devices": "x"}), "settings.devices must be one of pcm, hermes"),
+        (_results(studies=[]), "studies must be a table"),
+        (_results(studies={"mac": {"findings": 3}}), r"studies\.mac\.findings must be a list"),
+        (_results(studies={"mac": {"findings": [{"what": "x"}]}}), r"studies\.mac\.findings\[0\]\.value is missing"),
+    ],
+)
+def test_files_that_are_no_results_are_named(tmp_path: Path, content: Any, text: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    with pytest.raises(EvidenceError, match=rf"other\.json holds no results \(.*{text}"):
+        read_results(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [(["none.json"], "none.json cannot be read"), (["."], "cannot be read"), ([], "results.json cannot be read")],
+)
+def test_evidence_on_wrong_files_is_one_line_and_changes_nothing(
+    tmp_path: Path, arguments: list[str], text: str
+) -> None:
+    readme = "<!-- evidence: made by `make docs` from docs/results*.json -->\nold\n<!-- end of evidence -->\n"
+    (tmp_path / "README.md").write_text(readme)
+    command = [sys.executable, "-m", "cosim.figures.evidence", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert text in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    assert (tmp_path / "README.md").read_text() == readme
 
 
 def test_the_readme_shows_the_kept_results() -> None:

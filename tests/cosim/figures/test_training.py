@@ -55,7 +55,7 @@ def made() -> Measurement:
     loss[SETTINGS.index(Noise(0.04, 0.04))] = 0.5
     loss[SETTINGS.index(Noise(0.02, 0.08))] = 0.25
     chip = software - np.array(loss)[:, None]
-    return evaluate(SETTINGS, software, chip, seeds=SEEDS, epochs=15, data="10 clips")
+    return evaluate(SETTINGS, software, chip, seeds=SEEDS, plan=training._FULL, data="10 clips", clips=10)
 
 
 def test_findings_are_those_of_the_accuracies() -> None:
@@ -93,7 +93,7 @@ def test_without_clips_to_learn_from_the_study_says_what_it_needs(tmp_path: Path
     with pytest.raises(Unavailable, match="--features"):
         Campaign(tmp_path).measure(STUDY)
     with pytest.raises(Unavailable, match="test archive has no training clips"):
-        Campaign(tmp_path, audio=tmp_path).measure(STUDY)
+        Campaign(tmp_path / "other", audio=tmp_path).measure(STUDY)
 
 
 def test_without_torch_the_study_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def small(features: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     torch.set_num_threads(1)  # small work: more threads only wait for each other
     monkeypatch.setitem(RECIPES, "paper", replace(RECIPES["paper"], batch=10))
-    monkeypatch.setattr(training, "_QUICK", training._Plan((0.02,), (0.04,), 1, 3, 1, 20, 60))
+    monkeypatch.setattr(training, "_QUICK", training.Plan((0.02,), (0.04,), 1, 3, 1, 20, 60))
     return features
 
 

@@ -2,6 +2,7 @@
 
 import webbrowser
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Program, Unit
 from cosim.view import View, load_view, page, shipped_view
+from cosim.view.pictures import routes_svg
 from rtl.config import Edge, preset
 from tests.cosim.scripts import units
 
@@ -93,6 +95,16 @@ def experiment(name: str = "drawn") -> Experiment:
     return Experiment(SMALL, words, vectors=vectors, weights={1: WeightTargets(weights)}, name=name)
 
 
+def many_steps(count: int) -> Experiment:
+    """ILP W sends `count` vectors to OLP W, one after the other."""
+    words = units(
+        ilp_0=f"@8 PULSE load_pointer; next: @10 PULSE fire, wait=20; LOOP next, count={count}; HALT",
+        tile_0="MESH west_to_net=all, net_to_south=all; HALT",
+        tile_2="MESH north_to_net=all, net_to_west=all; HALT",
+    )
+    return Experiment(SMALL, words, vectors={0: np.full((1, SMALL.lanes), 9, np.uint8)}, name=f"{count} steps")
+
+
 # ---- what is shown
 
 
@@ -111,6 +123,29 @@ def test_frames_that_overlap_are_shown_where_they_do() -> None:
 def test_an_experiment_is_shown_to_the_end_of_what_it_does() -> None:
     view = View(experiment())
     assert view.steps == (Step(0, 302, 12),)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_vector_of_zeros_is_no_step(first: bool) -> None:
+    """It is sent, and no wire moves."""
+    sent = many_steps(3)
+    vectors = np.full((4, SMALL.lanes), 9, np.uint8)
+    vectors[0 if first else 1] = 0
+    words = sent.units | units(
+        ilp_0="@10 PULSE fire, advance=1; @40 PULSE fire, advance=1; @70 PULSE fire, advance=1; HALT"
+    )
+    view = View(replace(sent, vectors={0: vectors}, units=words))
+    assert len(view.steps) == 2
+    assert "Step 1 of 2" in page(view)
+
+
+@pytest.mark.parametrize("count", [1, 12, 68, 500])
+def test_numbers_above_the_strip_have_room(count: int) -> None:
+    reader = Reader(page(View(many_steps(count))))
+    numbers = [int(text) for attributes, text in reader.find("button") if "data-go" in attributes and text]
+    assert numbers
+    assert {12: range(1, 13), 1: range(1, 2)}.get(count, numbers) == range(1, count + 1) or len(numbers) < count
+    assert len({after - before for before, after in pairwise(numbers)}) <= 1, "regular"
 
 
 def test_moves_say_from_where_to_where_and_over_what(kws: View) -> None:
@@ -145,6 +180,18 @@ def test_the_page_is_whole_and_loads_nothing(kws: View, kws_page: Reader) -> Non
     for forbidden in ("http:", "https:", "@import", "url(", " src="):
         assert forbidden not in text
     assert [attributes["href"] for attributes, _ in kws_page.find("link")] == ["data:,"]
+
+
+def test_one_capacitor_is_one(kws_page: Reader) -> None:
+    lines = [text for _, text in kws_page.find("li") if "capacitor" in text and "layer" in text]
+    assert any("1 capacitor, ramp" in line for line in lines)
+    assert not any("1 capacitors" in line for line in lines)
+
+
+def test_the_readmes_picture_is_that_of_its_command() -> None:
+    """`duramesh run docs/examples/pass_over.toml --routes FILE`."""
+    picture = EXAMPLES.parent / "images/pass_over.svg"
+    assert routes_svg(load_view(EXAMPLES / "pass_over.toml").experiment) == picture.read_text(encoding="utf-8")
 
 
 def test_every_unit_can_be_pointed_at_and_has_its_listing(kws: View, kws_page: Reader) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from cosim.view import page, shipped_view
+from cosim.view import View, page, shipped_view
+from tests.cosim.view.test_view import many_steps
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 OPTIONS = (
@@ -164,6 +166,69 @@ def test_the_address_leads_back(shown: webdriver.Chrome, address: str) -> None:
     shown.get("about:blank")
     shown.get(f"{address}#step=99&unit=TILE+99")
     assert (layers(shown), listings(shown)) == (["8"], [])
+
+
+@pytest.mark.parametrize("place", ["step=5&unit=TILE+6", "step=5"])
+def test_the_title_stays_when_a_unit_is_shown(shown: webdriver.Chrome, address: str, place: str) -> None:
+    """From an address, and by a click: only the panel beside the chip scrolls."""
+    shown.get("about:blank")
+    shown.get(f"{address}#{place}")
+    if "unit" not in place:
+        find(shown, "#chip [data-unit='TILE 6']").click()
+    assert shown.execute_script("return window.scrollY") == 0
+    for selector in ("header h1", "#units section:not(.off) h2"):
+        top = shown.execute_script("return arguments[0].getBoundingClientRect().top", find(shown, selector))
+        assert 0 <= top < shown.execute_script("return innerHeight")
+
+
+#: Of each number above the strip: where it begins and ends, and where the strip does.
+NUMBERS = """
+const strip = document.querySelector("#strip .track").getBoundingClientRect();
+const boxes = Array.from(document.querySelectorAll("#strip .track button")).filter((button) => button.textContent);
+return boxes.map((button) => {
+  const range = document.createRange();
+  range.selectNodeContents(button);
+  const box = range.getBoundingClientRect();
+  return [button.textContent, getComputedStyle(button).overflow, box.left, box.right, strip.right];
+});
+"""
+
+
+@pytest.mark.parametrize("width", [1440, 700])
+@pytest.mark.parametrize("steps", [3, 31, 68, 200])
+def test_numbers_of_many_steps_have_room(browser: webdriver.Chrome, tmp_path: Path, steps: int, width: int) -> None:
+    path = tmp_path / "many.html"
+    path.write_text(page(View(many_steps(steps))), encoding="utf-8")
+    browser.set_window_size(width, 1000)
+    browser.get(path.as_uri())
+    numbers = browser.execute_script(NUMBERS)
+    browser.set_window_size(1440, 1000)
+    assert numbers
+    assert all(overflow == "visible" for _, overflow, *_ in numbers)
+    ends = [(left, right) for _, _, left, right, _ in numbers]
+    assert all(right <= following for (_, right), (following, _) in pairwise(ends))
+    assert all(right <= end + 1 for *_, right, end in numbers)
+
+
+def test_shared_capacitors_are_drawn_beside_the_labels(shown: webdriver.Chrome) -> None:
+    """No line of a step lies over a tile's label."""
+    shown.execute_script("location.hash = 'step=1'")
+    overlaps = shown.execute_script(
+        """
+        const shown = (part) => part.getBoundingClientRect();
+        const labels = Array.from(document.querySelectorAll("#chip g.step:not(.off) text")).filter(
+          (text) => text.textContent.startsWith("layer"));
+        const lines = Array.from(document.querySelectorAll("#chip g.step:not(.off) polyline")).filter(
+          (line) => line.getAttribute("stroke") === "var(--ink)");
+        return [labels.length, lines.length, labels.flatMap((label) => lines.filter((line) => {
+          const [a, b] = [shown(label), shown(line)];
+          return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+        })).length];
+        """
+    )
+    assert overlaps[0] >= 2
+    assert overlaps[1] >= 3
+    assert overlaps[2] == 0
 
 
 def test_dark_is_dark(shown: webdriver.Chrome) -> None:
