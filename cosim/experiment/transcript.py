@@ -102,20 +102,23 @@ def _event(event: TileEvent, record: Record) -> str:
             assert controls is not None
             on = [level for level in _LEVELS if getattr(controls, level)]
             on.append(f"{controls.capacitors} capacitor{'s' * (controls.capacitors != 1)}")
-            return f"{name:<9} {', '.join(on)}; {_high('rows', event.row_time)}"
+            return f"{name:<9} {', '.join(on)}; {_high('row', event.row_time)}"
         case EventKind.RAMP:
             times = record.crossings.get((event.cycle, event.tile))
             return f"{name:<9} {'no answer' if times is None else 'crossing times ' + describe_codes(times)}"
         case EventKind.WRITE:
             what = f"row {event.write_row}, device {event.device}, {'RESET' if event.reset else 'SET'}"
-            return f"{name:<9} {what}, return line {event.return_line}; {_high('columns', event.column_time)}"
+            return f"{name:<9} {what}, return line {event.return_line}; {_high('column', event.column_time)}"
     return f"{name:<9} ends, capacitors float"
 
 
 def _high(what: str, times: NDArray | None) -> str:
     assert times is not None
     high = times[times > 0]
-    return f"{high.size} {what} high for {high.min()}-{high.max()} ns" if high.size else f"no {what} high"
+    if not high.size:
+        return f"no {what}s high"
+    span = f"{high.min()}" if np.ptp(high) == 0 else f"{high.min()}-{high.max()}"
+    return f"{high.size} {what}{'s' * (high.size != 1)} high for {span} ns"
 
 
 def describe_codes(codes: NDArray) -> str:

@@ -199,6 +199,10 @@ def wave_lines(mac: OneMac) -> list[tuple[str, str, str]]:
     found += [
         (one.stop, f"{tile}.crossbar.event_strobe", "the integration is over") for one in mac.activities["integrate"]
     ]
+    found += [  # the voltage is traced in the cycle after the event that changed it
+        (cycle + 1, f"{tile}.crossbar.volts_{COLUMN}", f"the capacitor's voltage: {volts:.4f} V")
+        for cycle, volts in mac.plateaus()
+    ]
     start, stop = mac.comparator_pulse(COLUMN)
     (window,) = mac.activities["count"]
     found += [
