@@ -91,6 +91,7 @@ docs: $(STAMPS)/.runtime ## regenerate the pages that come from the code
 	@$(RUN) rtl.docs
 	@$(RUN) tests.directed.catalogue
 	@$(RUN) cosim.figures.evidence
+	@$(RUN) cosim.figures.tutorial
 
 lint: $(STAMPS)/.dev ## check style, types, those that a user sees, and the direction of imports
 	@$(RUN) ruff check .
