@@ -174,7 +174,7 @@ def transport(ctx: click.Context, vectors: int, seed: int, engine: str, json_fil
 @click.argument("studies", nargs=-1, metavar="[NAME]...")
 @click.option("--quick", is_flag=True, help="Less of everything, in three minutes: whether it works.")
 @click.option(
-    "--out", type=OUTPUT_FOLDER, default=Path("reports/figures"), show_default=True, help="Folder of the report."
+    "--out", type=OUTPUT_FOLDER, help="Folder of the report. Default: reports/figures, or reports/figures-quick."
 )
 @click.option("--audio", type=FOLDER, help="Speech Commands or its test archive. Default: synthesised speech.")
 @click.option(
@@ -191,7 +191,7 @@ def transport(ctx: click.Context, vectors: int, seed: int, engine: str, json_fil
 @click.option("--list", "listed", is_flag=True, help="List the studies, and measure nothing.")
 @click.pass_context
 def figures(
-    ctx: click.Context, studies: tuple[str, ...], out: Path, as_json: bool, listed: bool, **choices: Any
+    ctx: click.Context, studies: tuple[str, ...], out: Path | None, as_json: bool, listed: bool, **choices: Any
 ) -> None:
     """Characterise the chip: pictures beside the papers' numbers, on one page.
 
@@ -208,6 +208,7 @@ def figures(
         for study in chosen:
             click.echo(f"{study.name:<14}{study.title}")
         return
+    out = out or Path("reports", "figures-quick" if choices["quick"] else "figures")
     with new_progress() as bar:
         say = Task(bar)
         campaign = Campaign(out, **choices, say=say, advance=say.advance)
