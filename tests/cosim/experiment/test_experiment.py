@@ -310,8 +310,10 @@ def test_an_experiment_stays_as_it_was_checked() -> None:
 
 
 def test_constants_that_no_array_of_this_size_can_have_are_refused() -> None:
-    analog = replace(AnalogConfig.ideal(), significance=1 << 14)
+    config, analog = preset("chip"), replace(AnalogConfig.ideal(), significance=1 << 14)
+    weights = {0: WeightTargets(np.zeros((config.total_rows, config.lanes)))}
+    experiment = Experiment(config, {Unit(TILE, 0): HALT}, weights=weights, analog=analog, name="large")
     with pytest.raises(
-        ExperimentError, match=r"everything: sums over 24 rows .* use fewer rows or a smaller significance"
+        ExperimentError, match=r"^large: sums over 520 rows .* use fewer rows or a smaller significance"
     ):
-        replace(full(), analog=analog).make_chip()
+        experiment.make_chip()
