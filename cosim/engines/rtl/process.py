@@ -70,9 +70,7 @@ class SimulatorProcess:
         ours.settimeout(timeout_s)
         self._channel = Channel(ours)
         self._turn = Lock()
-        self._end = weakref.finalize(
-            self, _end, self._process, self._channel, self._log, os.getpid(), self._grace_s
-        )
+        self._end = weakref.finalize(self, _end, self._process, self._channel, self._log, os.getpid(), self._grace_s)
 
     @property
     def pid(self) -> int:
