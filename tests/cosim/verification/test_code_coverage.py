@@ -104,7 +104,6 @@ def test_random_experiments_reach_the_level(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["verify", *options])
     assert result.exit_code == 0, result.output
     code = CodeCoverage.read(tmp_path / "counts")
-    assert code.share("line") == code.share("branch") == 1
-    assert code.share("toggle") > 0.999
+    assert code.holes == []
     for waiver in WAIVERS:
         assert any(waiver.covers(point) for point in code.waived), waiver
