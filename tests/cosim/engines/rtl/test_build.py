@@ -285,30 +285,36 @@ def test_a_simulator_that_does_not_start(tiny: Simulator, tmp_path: Path) -> Non
 
 
 _ENDLESS = """
-import os, sys
+import sys
 from pathlib import Path
 from cosim.engines.rtl.simulator import Simulator
-folder = Path(sys.argv[1])
+folder, command, trace = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 sys.path.insert(0, str(folder))
-Simulator((sys.argv[2],), "tiny").run_tests(["tiny_bench"], folder, environment={"ENDLESS": "1"})
+Simulator((command,), "tiny", trace_format="any").run_tests(
+    ["tiny_bench"], folder, environment={"ENDLESS": "1"}, trace=folder / trace if trace else None
+)
 """
 
 
 @pytest.mark.cosimulation
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGKILL"])
-def test_no_run_outlives_its_owner(tiny: Simulator, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "trace"),
+    [("SIGTERM", ""), ("SIGHUP", ""), ("SIGQUIT", ""), ("SIGKILL", ""), ("SIGKILL", "trace")],
+)
+def test_no_run_outlives_its_owner(tiny: Simulator, tmp_path: Path, name: str, trace: str) -> None:
     written(tmp_path)
     log = tmp_path / "sim.log"
 
     def running() -> list[str]:
         return [line for line in log.read_text().splitlines() if line.startswith("running")] if log.exists() else []
 
-    command = [sys.executable, "-c", _ENDLESS, str(tmp_path), *tiny.command]
+    command = [sys.executable, "-c", _ENDLESS, str(tmp_path), *tiny.command, trace]
     with subprocess.Popen(command, cwd=ROOT) as owner:
         assert eventually(lambda: bool(running()))
         owner.send_signal(getattr(signal, name))
     pid = int(running()[0].split()[1])
     assert eventually(lambda: is_gone(pid))
+    assert not trace or (tmp_path / trace).stat().st_size, "a waveform is finished first"
 
 
 # ---- a build whose owner ends
