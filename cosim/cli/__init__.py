@@ -1,9 +1,13 @@
 """The command `duramesh`."""
 
 import os
+import signal
 import sys
+import threading
 import traceback
+import warnings
 from contextlib import suppress
+from types import FrameType
 from typing import IO, Any, NoReturn
 
 import click
@@ -31,6 +35,7 @@ class _Group(click.Group):
     2               an error in the command line
     70              a bug of ours: a traceback, and a request to report it
     130             Ctrl-C
+    129, 143        SIGHUP, SIGTERM: files that are half written are removed
     ==============  ======================================================================
     """
 
@@ -95,12 +100,33 @@ def _print_any_text() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def _say_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"warning: {message}", err=True)
+
+
+def _end_in_order(ctx: click.Context) -> None:
+    """As long as the command runs, let signals that would end it at once unwind it first."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # and not ignored, as under nohup
+            signal.signal(number, _exit)
+            ctx.call_on_close(lambda number=number: signal.signal(number, signal.SIG_DFL))
+
+
+def _exit(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
 @click.group(cls=_Group)
 @click.version_option(package_name="duramesh")
 @click.option("--debug", is_flag=True, envvar="DURAMESH_DEBUG", help="Show where in the code an error arose.")
-def main(debug: bool) -> None:
+@click.pass_context
+def main(ctx: click.Context, debug: bool) -> None:
     """An analog-AI inference chip: 34 PCM tiles, a mesh of durations, controller programs, RTL."""
     _print_any_text()
+    _end_in_order(ctx)
+    warnings.showwarning = _say_warning
 
 
 for _command in (kws, run, view, asm, disasm, verilog, verify, transport, bench, figures):

@@ -1,7 +1,6 @@
 """Commands that run a network: `duramesh kws`, `duramesh kws train`."""
 
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,14 +129,12 @@ def _refuse_options_of_another_command(ctx: click.Context) -> None:
 @click.option("--out", type=OUTPUT_FILE, default=Path("kws-model.npz"), show_default=True)
 def train(data: Path, recipe: str, seeds: tuple[int, ...], epochs: int | None, device: str | None, out: Path) -> None:
     """Train the network, hardware-aware (needs PyTorch: the extra `train`)."""
-    from cosim.workloads.kws.training.recipes import RECIPES, TRAINING_REQUIREMENT
+    from cosim.workloads.kws.training.recipes import RECIPES, training_advice
 
     try:
         from cosim.workloads.kws.training.trainer import train as run
     except ImportError as error:
-        raise click.ClickException(
-            f"{error}; training needs PyTorch: {sys.executable} -m pip install '{TRAINING_REQUIREMENT}'"
-        ) from error
+        raise click.ClickException(f"{error}; {training_advice()}") from error
     from cosim.workloads.kws.dataset import load_training_set
 
     settings = replace(RECIPES[recipe], epochs=epochs) if epochs else RECIPES[recipe]

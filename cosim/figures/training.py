@@ -23,7 +23,7 @@ from cosim.figures.wording import counted
 from cosim.files.plotting import new_figure
 from cosim.workloads.kws.dataset import load_training_set
 from cosim.workloads.kws.model import KwsModel
-from cosim.workloads.kws.training.recipes import RECIPES, Noise
+from cosim.workloads.kws.training.recipes import RECIPES, Noise, training_advice
 from cosim.workloads.kws.workload import ClipSet, classify, prepare_chip
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class _Course:
 
             from cosim.workloads.kws.training.trainer import Trainer
         except ModuleNotFoundError as error:
-            raise Unavailable(f"{error}; training needs the extra: pip install 'duramesh[train]'") from error
+            raise Unavailable(f"{error}; {training_advice()}") from error
         self.campaign.say("reading the training clips")
         data = load_training_set(self.data)
         kept = data.validation | (np.arange(len(data.labels)) % self.plan.every == 0)

@@ -2,10 +2,13 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -21,15 +24,17 @@ MAC = Path(__file__).parents[3] / "docs/examples/mac.toml"
 
 
 @pytest.fixture
-def failing() -> Iterator[dict[str, BaseException]]:
-    """A command `duramesh fail` that raises what the test puts here as "error"."""
-    raised: dict[str, BaseException] = {}
+def failing() -> Iterator[dict[str, Any]]:
+    """A command `duramesh fail` that raises what the test puts here as "error", or does what it puts as "action"."""
+    given: dict[str, Any] = {}
 
     @main.command("fail", hidden=True)
     def fail() -> None:
-        raise raised["error"]
+        if "error" in given:
+            raise given["error"]
+        given["action"]()
 
-    yield raised
+    yield given
     del main.commands["fail"]
 
 
@@ -111,6 +116,30 @@ def test_standard_output_and_names(tmp_path: Path, command: str, status: int | N
         assert (folder / "out.json").stat().st_size  # files first, then print
 
 
+@pytest.mark.parametrize(("number", "status"), [("TERM", 143), ("HUP", 129)])
+def test_a_signal_leaves_nothing_half_written(tmp_path: Path, failing, number: str, status: int) -> None:
+    out = tmp_path / "out"
+
+    def write() -> None:
+        with replacing(out) as part:
+            part.write_text("half")
+            signal.raise_signal(getattr(signal, f"SIG{number}"))
+
+    failing["action"] = write
+    before = signal.getsignal(getattr(signal, f"SIG{number}"))
+    assert invoke("fail").exit_code == status
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(getattr(signal, f"SIG{number}")) is before
+
+
+def test_a_warning_is_one_line(failing) -> None:
+    failing["action"] = lambda: warnings.warn("the cache is elsewhere", UserWarning, stacklevel=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        result = invoke("fail")
+    assert result.stderr == "warning: the cache is elsewhere\n"
+
+
 def test_two_outputs_of_one_option_differ(tmp_path: Path) -> None:
     result = invoke("run", str(MAC), "--engine", "twin", f"--out={tmp_path}/a.json", f"--out={tmp_path}/a.json")
     assert result.exit_code == 2
@@ -165,6 +194,6 @@ def test_every_own_error_is_for_the_user() -> None:
             continue  # these need torch, are commands, or run inside a simulator
         for kind in vars(importlib.import_module(module.name)).values():
             own = isinstance(kind, type) and issubclass(kind, Exception) and kind.__module__.startswith("cosim")
-            if own and not issubclass(kind, (UserError, click.ClickException)):
+            if own and not issubclass(kind, (UserError, click.ClickException, Warning)):
                 named.add(kind.__name__)
     assert named == inside

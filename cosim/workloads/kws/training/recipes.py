@@ -5,13 +5,19 @@ warped in frequency and time, a convolutional teacher, weight averaging, synthes
 has it.
 """
 
+import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["CHIP_NOISE", "RECIPES", "TRAINING_REQUIREMENT", "Noise", "Recipe"]
+__all__ = ["CHIP_NOISE", "RECIPES", "TRAINING_REQUIREMENT", "Noise", "Recipe", "training_advice"]
 
 #: What the extra `train` brings, for those who have the package from nowhere that knows extras.
 TRAINING_REQUIREMENT = "torch>=2.4"
+
+
+def training_advice() -> str:
+    """How to get what training needs, for whoever lacks it."""
+    return f"training needs PyTorch: {sys.executable} -m pip install '{TRAINING_REQUIREMENT}'"
 
 
 class Noise(NamedTuple):
