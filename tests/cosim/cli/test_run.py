@@ -83,30 +83,34 @@ def interrupted(file: Path, engine: str, *arguments: str, after: str) -> "subpro
     """`duramesh run` with Ctrl-C some time after `after` was said on standard error."""
     script = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "import cosim.cli.run as run; run._SAY_S = 0.0\n"
+        "import sys, cosim.cli; sys.modules['cosim.cli.run']._SAY_S = -1.0\n"  # cosim.cli.run is the command
+        "import cosim.engines.engine as engine; engine._LOOK_S = -1.0\n"
         "from cosim.cli import main; main()"
     )
     command = [sys.executable, "-c", script, "run", str(file), f"--engine={engine}", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, cwd=file.parent, env=environment, **pipes)
-    try:
-        said = ""
-        while after not in said:
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=120)
-    finally:
-        process.kill()
-    return subprocess.CompletedProcess(command, process.returncode, output, said + errors)
+    output = file.with_suffix(".out")  # a pipe that nobody reads would be full before the end
+    with output.open("w") as printed:
+        process = subprocess.Popen(
+            command, cwd=file.parent, env=environment, stdout=printed, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            said = ""
+            while after not in said:
+                line = process.stderr.readline()
+                assert line, said
+                said += line
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate()
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(command, process.returncode, output.read_text(), said + errors)
 
 
 @pytest.mark.parametrize("engine", ["golden", pytest.param("rtl", marks=pytest.mark.cosimulation)])
 def test_ctrl_c_reports_what_happened(endless, tmp_path: Path, engine: str) -> None:
     file = endless(10**9)
-    arguments = ("--most-writes=60000", "--timeline=-", f"--out={tmp_path / 'r.npz'}", f"--save={tmp_path / 'e.npz'}")
+    arguments = ("--most-writes=300000", "--timeline=-", f"--out={tmp_path / 'r.npz'}", f"--save={tmp_path / 'e.npz'}")
     result = interrupted(file, engine, *arguments, after=f"endless on {engine}: ")
     assert result.returncode == 130
     cycles = int(re.search(r"^interrupted in cycle ([\d,]+)$", result.stderr, re.M)[1].replace(",", ""))
