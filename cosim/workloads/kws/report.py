@@ -298,7 +298,10 @@ def draw_correlation(layers: Mapping[str, tuple[NDArray, NDArray]], engine: str)
         axes.set_title(f"{name}: r = {correlation(chip, own):.4f}", fontsize=10)
         axes.set_xlabel("software, fed with the chip's input")
     all_axes[0, 0].set_ylabel(f"chip ({engine} engine), full scale = 1")
-    counts = LogNorm(1, max(2.0, *(float(image.get_array().max()) for image in images)))
+    most = max(
+        float(np.max(np.asarray(image.get_array()), initial=2)) for image in images
+    )  # outputs beyond the frame are in none
+    counts = LogNorm(1, most)
     for image in images:
         image.set_norm(counts)
     figure.colorbar(images[-1], ax=all_axes[0], label="outputs in a hexagon")

@@ -91,9 +91,8 @@ def interrupted(file: Path, engine: str, *arguments: str, after: str) -> "subpro
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     output = file.with_suffix(".out")  # a pipe that nobody reads would be full before the end
     with output.open("w") as printed:
-        process = subprocess.Popen(
-            command, cwd=file.parent, env=environment, stdout=printed, stderr=subprocess.PIPE, text=True
-        )
+        options = {"cwd": file.parent, "env": environment, "stdout": printed, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen(command, **options)
         try:
             said = ""
             while after not in said:
