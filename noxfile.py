@@ -41,7 +41,7 @@ def oldest(session: nox.Session) -> None:
     (wheel,) = (folder / "dist").glob("*.whl")
     oldest_of_each = [re.sub(r">=([^,;]+)[^;]*", r"==\1", requirement) for requirement in DEPENDENCIES]
     session.install(str(wheel), *oldest_of_each)
-    experiment = str(ROOT / "docs" / "examples" / "mac.toml")
+    experiment = str(ROOT / "docs" / "examples" / "one_mac.toml")
     session.run("python", "-m", "pip", "check")
     with session.chdir(folder):
         session.run("duramesh", "run", experiment, "--engine", "rtl", "--against", "golden", "--waves", "mac")
