@@ -26,7 +26,7 @@ def units(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-n", "auto", "-m", marks, *session.posargs)
 
 
-@nox.session(python="3.11")
+@nox.session
 def oldest(session: nox.Session) -> None:
     """The wheel in an empty environment, with the oldest dependencies that it admits, run in another folder.
 
