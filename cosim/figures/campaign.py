@@ -127,6 +127,7 @@ class Campaign:
         self.audio, self.features = audio, features
         self._say, self._advance = say or (lambda _: None), advance or (lambda *_: None)
         self._study = ""
+        self._claimed = False
         self._codes: set[str] = set()  # digests of the code behind the current study's parts
 
     # What studies take ------------------------------------------------------------------------------------------------
@@ -211,7 +212,6 @@ class Campaign:
             return kept
         self._codes.add(self._fingerprint["code"])
         arrays = {name: np.asarray(value) for name, value in make().items()}
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_archive(path, _FORMAT, _VERSION, {"about": wanted}, arrays)
         return arrays
 
@@ -247,31 +247,6 @@ class Campaign:
         given = [path for path in (self.audio, self.features) if path is not None]
         return {**self.settings, "data": digest(map(_content, given)) if given else None}
 
-    @cached_property
-    def _claimed(self) -> bool:
-        """See `claim`."""
-        path = self.folder / "campaign.json"
-        remedy = "give another folder with --out, or remove this one"
-        try:
-            kept = from_json(path.read_text(encoding="utf-8"))
-            if not isinstance(kept, dict) or kept.pop("format", None) != _FOLDER_FORMAT:
-                raise JsonError("it is none of ours")
-        except FileNotFoundError:
-            if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / "parts").is_dir():
-                raise CampaignError(f"{self.folder} holds files, but no campaign; {remedy}") from None
-            write_text(path, to_json({"format": _FOLDER_FORMAT, **self._identity}, indent=1) + "\n")
-            return True
-        except (OSError, ValueError) as error:
-            raise CampaignError(f"{path} cannot be read as what a campaign is ({error}); {remedy}") from None
-        changed = [
-            f"{name} {_word(kept.get(name))} there, {_word(value)} here"
-            for name, value in self._identity.items()
-            if kept.get(name) != value
-        ]
-        if changed:
-            raise CampaignError(f"{self.folder} holds another campaign ({'; '.join(changed)}); {remedy}")
-        return True
-
     def claim(self) -> None:
         """Make the folder this campaign's, if it is empty or new.
 
@@ -282,7 +257,29 @@ class Campaign:
         OutputError
             If it cannot be written to.
         """
-        assert self._claimed
+        if self._claimed:
+            return
+        path = self.folder / "campaign.json"
+        remedy = "give another folder with --out, or remove this one"
+        try:
+            kept = from_json(path.read_text(encoding="utf-8"))
+            if not isinstance(kept, dict) or kept.pop("format", None) != _FOLDER_FORMAT:
+                raise JsonError("it is none of ours")
+        except FileNotFoundError:
+            if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / "parts").is_dir():
+                raise CampaignError(f"{self.folder} holds files, but no campaign; {remedy}") from None
+            write_text(path, to_json({"format": _FOLDER_FORMAT, **self._identity}, indent=1) + "\n")
+            kept = self._identity
+        except (OSError, ValueError) as error:
+            raise CampaignError(f"{path} cannot be read as what a campaign is ({error}); {remedy}") from None
+        changed = [
+            f"{name} {_word(kept.get(name))} there, {_word(value)} here"
+            for name, value in self._identity.items()
+            if kept.get(name) != value
+        ]
+        if changed:
+            raise CampaignError(f"{self.folder} holds another campaign ({'; '.join(changed)}); {remedy}")
+        self._claimed = True
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -314,7 +311,6 @@ class Campaign:
         with self._in(study):
             measurement = study.measure(self)
         path = self._path(study)
-        path.parent.mkdir(parents=True, exist_ok=True)
         codes = self._codes or {self._fingerprint["code"]}
         measurement.save(path, **{**self._fingerprint, "code": ", ".join(sorted(codes))})
         return Measurement.load(path)  # so that what is drawn today is what is drawn from the file tomorrow
