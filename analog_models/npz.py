@@ -5,7 +5,8 @@ What a file says of itself is not believed: no array is made before its header a
 
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -39,24 +40,19 @@ def read_npz(path: Path | str) -> dict[str, NDArray]:
     OSError
         If it cannot be opened.
     """
-    with open(path, "rb") as file:
-        try:
-            if file.read(len(_ZIP)) != _ZIP:
-                raise NpzError("no npz file")
-            with zipfile.ZipFile(file) as archive:
-                members = archive.infolist()
-                size = sum(member.file_size for member in members)
-                if size > LARGEST:
-                    raise NpzError(f"its arrays take {size:,} bytes, at most {LARGEST:,} are read")
-                arrays = {}
-                for member in members:
-                    with archive.open(member) as stream:
-                        arrays[member.filename.removesuffix(".npy")] = _array(stream, member.file_size)
-                return arrays
-        except (NpzError, MemoryError):
-            raise
-        except Exception as error:  # there is no end to what zipfile, zlib and numpy raise about damaged bytes
-            raise NpzError(f"{type(error).__name__}: {error}") from None
+    with open(path, "rb") as file, _damage():
+        if file.read(len(_ZIP)) != _ZIP:
+            raise NpzError("no npz file")
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            size = sum(member.file_size for member in members)
+            if size > LARGEST:
+                raise NpzError(f"its arrays take {size:,} bytes, at most {LARGEST:,} are read")
+            arrays = {}
+            for member in members:
+                with archive.open(member) as stream:
+                    arrays[member.filename.removesuffix(".npy")] = _array(stream, member.file_size)
+            return arrays
 
 
 def read_npy(path: Path | str) -> NDArray:
@@ -69,15 +65,21 @@ def read_npy(path: Path | str) -> NDArray:
     OSError
         If it cannot be opened.
     """
-    with open(path, "rb") as file:
-        try:
-            size = file.seek(0, 2)
-            file.seek(0)
-            return _array(file, size)
-        except (NpzError, MemoryError):
-            raise
-        except Exception as error:
-            raise NpzError(f"{type(error).__name__}: {error}") from None
+    with open(path, "rb") as file, _damage():
+        size = file.seek(0, 2)
+        file.seek(0)
+        return _array(file, size)
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """Whatever zipfile, zlib and numpy raise about damaged bytes, and there is no end to it, is an `NpzError`."""
+    try:
+        yield
+    except (NpzError, MemoryError):
+        raise
+    except Exception as error:
+        raise NpzError(f"{type(error).__name__}: {error}") from None
 
 
 def _array(stream: IO[bytes], size: int) -> NDArray:

@@ -126,6 +126,7 @@ def main(ctx: click.Context, debug: bool) -> None:
     """An analog-AI inference chip: 34 PCM tiles, a mesh of durations, controller programs, RTL."""
     _print_any_text()
     _end_in_order(ctx)
+    ctx.with_resource(warnings.catch_warnings())
     warnings.showwarning = _say_warning
 
 

@@ -97,7 +97,6 @@ def view(program: Path | None, out: Path | None, show: bool | None) -> None:
         raise click.ClickException(f"{out}: the page is HTML, end the name in .html")
     shown = load_view(program) if program else shipped_view()
     out = out or Path("reports/view") / f"{program.stem if program else 'kws'}.html"
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, page(shown))
     click.echo(f"page: {out}")
     if show is None:

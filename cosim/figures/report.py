@@ -92,7 +92,6 @@ def make_report(
 
 
 def _write(campaign: Campaign, results: Mapping[str, Any], sections: Sequence[str]) -> dict[str, Any]:
-    campaign.folder.mkdir(parents=True, exist_ok=True)
     machine = describe_machine()
     content = {
         "format": FORMAT,

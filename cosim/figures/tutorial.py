@@ -15,7 +15,9 @@ from cosim.experiment.transcript import timeline
 from cosim.figures import tutorial_pictures as pictures
 from cosim.figures.mechanisms import MECHANISMS
 from cosim.figures.tutorial_mac import COLUMN, ROWS, TILE, OneMac
-from cosim.files.archive import replacing, write_text
+from cosim.figures.wording import listed
+from cosim.files.archive import write_text
+from cosim.files.plotting import write_picture
 from cosim.isa.words import ILP, OLP
 from cosim.isa.words import TILE as TILE_UNIT
 from cosim.view.pictures import draw_routes
@@ -103,8 +105,8 @@ class Tutorial:
         send = mac.activities["send"][0]
         result = int(mac.results[COLUMN])
         return {
-            "codes_text": _listed(codes),
-            "weights_text": _listed(weights),
+            "codes_text": listed(f"{code:g}" for code in codes),
+            "weights_text": listed(f"{weight:g}" for weight in weights),
             "mac": f"{mac.macs[COLUMN]:g}",
             "rows_table": _table(table),
             **{f"code_{row}": f"{abs(codes[row])}" for row in rows},
@@ -228,12 +230,6 @@ def _product(mac: OneMac, row: int) -> str:
     return f"{mac.codes[row] * mac.weights[row, COLUMN]:g}"
 
 
-def _listed(values: np.ndarray) -> str:
-    """``200, 100 and -50``."""
-    *first, last = (f"{value:g}" for value in values)
-    return f"{', '.join(first)} and {last}"
-
-
 def _table(lines: Sequence[tuple[str, ...]]) -> str:
     """Lines of a Markdown table."""
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -242,14 +238,12 @@ def _table(lines: Sequence[tuple[str, ...]]) -> str:
 def write_page(root: Path) -> list[Path]:
     """The page and its pictures, in the repository at `root`."""
     tutorial = Tutorial(OneMac.run(root / EXPERIMENT))
-    (root / IMAGES).mkdir(parents=True, exist_ok=True)
     written = [root / PAGE, root / IMAGES / "routes.svg"]
     write_text(written[0], tutorial.page())
     draw_routes(tutorial.mac.experiment, written[1])
     for name, figure in tutorial.figures().items():
         written.append(root / IMAGES / f"{name}.png")
-        with replacing(written[-1]) as part:
-            figure.savefig(part, format="png", metadata={"Software": None})
+        write_picture(figure, written[-1], metadata={"Software": None})
     return written
 
 

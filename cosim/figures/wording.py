@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from rtl.config import ChipConfig
-
-__all__ = ["chip_in_words", "counted", "listed", "span_in_words"]
+__all__ = ["counted", "listed", "span_in_words"]
 
 
 def counted(number: int, what: str, plural: str = "") -> str:
@@ -22,8 +20,3 @@ def span_in_words(values: Sequence[float], form: str = "{:g}") -> str:
     """From the first value to the last, or the only one: "50 to 400"."""
     ends = list(dict.fromkeys(form.format(value) for value in (values[0], values[-1])))
     return " to ".join(ends)
-
-
-def chip_in_words(config: ChipConfig) -> str:
-    """Which chip it is: "chip of 34 tiles of 512 x 512 cells"."""
-    return f"chip of {config.tile_count} tiles of {config.lanes} x {config.lanes} cells"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from cosim.engines.rtl.cache import CacheError, cached
+from cosim.engines.rtl.cache import cached
 from cosim.files.archive import ArchiveError
 from cosim.files.digest import digest
 from cosim.system.checkpoint import code_digest
@@ -53,7 +53,7 @@ def reused(
         entry = cached(kind, digest([code_digest(), *parts]), fill, waiting)
         _drop_others(entry)
         return load(entry)  # what was just made as well: the first run takes what later ones will
-    except (CacheError, OSError, ArchiveError):  # nowhere to keep it, or another process has removed it
+    except (OSError, ArchiveError):  # nowhere to keep it, or another process has removed it
         return made[0] if made else make()
 
 

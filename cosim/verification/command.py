@@ -126,7 +126,6 @@ def run(
         advance(f"{state.found} mismatches", state.done, goal)
         if settings.json_file is not None:
             values = {"format": _FORMAT, "preset": settings.preset, **state.to_json()}
-            settings.json_file.parent.mkdir(parents=True, exist_ok=True)
             write_text(settings.json_file, to_json(values, indent=1) + "\n")
 
     advance("packets on the host port", state.packets, settings.packets)
@@ -196,7 +195,6 @@ def _report(mismatch: Mismatch, settings: Settings, console: Console, *, listed:
     if listed:
         console.print(listing(mismatch.session[-1]), markup=False)
     if folder is not None and mismatch.session:
-        folder.mkdir(parents=True, exist_ok=True)
         many = len(mismatch.session) > 1
         for index, experiment in enumerate(mismatch.session):
             part = f"-{index:03}" if many else ""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.npz import ArraySpec
-from cosim.files.archive import ArchiveError, read_arrays, replacing
+from cosim.files.archive import ArchiveError, read_arrays, write_arrays
 from cosim.files.json_text import from_json, to_json
 from cosim.files.typed import typed
 from cosim.graph.feed_forward import FeedForwardNetwork, NetworkError
@@ -121,8 +121,7 @@ class KwsModel:
             "labels": np.array(self.labels),
             "card": np.array(to_json(self.card)),
         }
-        with replacing(Path(path)) as part, part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+        write_arrays(Path(path), arrays)
 
     @classmethod
     def load(cls, path: Path | str = CHECKPOINT) -> "KwsModel":

@@ -251,14 +251,14 @@ class KwsReport(RunReport):
 
     def write(self, folder: Path) -> dict[str, str]:
         """Write pictures into `folder`; returns {what: file}."""
+        from cosim.files.plotting import write_picture  # only now, as below
+
         title = f"{self.chip_accuracy:.1%} of {len(self.clips)} clips, {self.engine} engine"
         pictures = {
             "confusion_matrix": draw_confusion(self.confusion, self.words, title),
             "correlation": draw_correlation({name: pair[:2] for name, pair in self.layers.items()}, self.engine),
         }
         files = {what: folder / f"{what.removesuffix('_matrix')}.png" for what in pictures}
-        from cosim.files.plotting import write_picture  # only now, as below
-
         for what, picture in pictures.items():
             write_picture(picture, files[what])
         return {what: str(path) for what, path in files.items()}
@@ -298,9 +298,8 @@ def draw_correlation(layers: Mapping[str, tuple[NDArray, NDArray]], engine: str)
         axes.set_title(f"{name}: r = {correlation(chip, own):.4f}", fontsize=10)
         axes.set_xlabel("software, fed with the chip's input")
     all_axes[0, 0].set_ylabel(f"chip ({engine} engine), full scale = 1")
-    most = max(
-        float(np.max(np.asarray(image.get_array()), initial=2)) for image in images
-    )  # outputs beyond the frame are in none
+    # Outputs beyond the frame are in no hexagon.
+    most = max(float(np.max(np.asarray(image.get_array()), initial=2)) for image in images)
     counts = LogNorm(1, most)
     for image in images:
         image.set_norm(counts)
