@@ -32,7 +32,7 @@ from analog_models.values import real_numbers
 from cosim.calibration.chip import CalibratedChip, LayerCalibration
 from cosim.calibration.lines import column_lines
 from cosim.compiler import LayerOptions, MappingOptions, compile_network
-from cosim.compiler.scales import LAST_ZERO, longest_duration
+from cosim.compiler.chain.scales import LAST_ZERO, longest_duration
 from cosim.engines.twin.engine import TwinEngine, make_chip
 from cosim.files.errors import UserError
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork

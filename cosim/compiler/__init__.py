@@ -1,10 +1,10 @@
-"""Compiler: a feed-forward network becomes a `Program`.
+"""Compiler: networks become programs.
 
-`options` is what one may choose, `frame` decides which step of the frame does what, `placement` and `router` where,
-`scales` with which ramps and windows, `emit` writes the words, `compile` puts them together.
+`chain` maps a feed-forward network onto one chip, whose layers hand on pulses. `router` finds ways for vectors over the
+mesh, `solver` asks whether there are any at all.
 """
 
-from cosim.compiler.compile import compile_network
-from cosim.compiler.options import LayerOptions, MappingError, MappingOptions
+from cosim.compiler.chain.compile import compile_network
+from cosim.compiler.chain.options import LayerOptions, MappingError, MappingOptions
 
 __all__ = ["LayerOptions", "MappingError", "MappingOptions", "compile_network"]

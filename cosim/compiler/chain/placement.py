@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, permutations
 
-from cosim.compiler.frame import Frame
-from cosim.compiler.options import MappingError, MappingOptions
+from cosim.compiler.chain.frame import Frame
+from cosim.compiler.chain.options import MappingError, MappingOptions
 from cosim.compiler.router import Connection, Route, RouteError, Router
 from cosim.fabric.mesh_graph import Mesh, Place
 from rtl.config import ChipConfig, Square

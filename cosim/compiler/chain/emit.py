@@ -30,9 +30,9 @@ be tuned both ways.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cosim.compiler.frame import Frame
-from cosim.compiler.options import MappingError
-from cosim.compiler.placement import Placement
+from cosim.compiler.chain.frame import Frame
+from cosim.compiler.chain.options import MappingError
+from cosim.compiler.chain.placement import Placement
 from cosim.compiler.router import switches
 from cosim.fabric.mesh_graph import Lanes
 from cosim.isa.assembler import program_depth

@@ -18,7 +18,7 @@ step  integrates                          is read out
 ====  ==================================  ==============================
 
 With `overlapped` the output layer is balanced as well (steps 7 and 8) and its readout falls into step 1 of the next
-frame: the period still is 8 steps, the latency 9. When within a step things happen is in `cosim.compiler.emit`.
+frame: the period still is 8 steps, the latency 9. When within a step things happen is in `cosim.compiler.chain.emit`.
 
 Source: Nature 620, 768 (2023), Fig. 3 and Methods: four tiles, 8 steps of 300 ns, four steps for the first layer and
 two for the second. The paper does not say how the output fits in; both variants are our reading.
@@ -27,11 +27,11 @@ two for the second. The paper does not say how the output fits in; both variants
 from itertools import product
 
 from analog_models.programming import WeightTargets
-from cosim.compiler.emit import STEP_CYCLES, PadUse, write_programs
-from cosim.compiler.frame import Frame, plan_frame
-from cosim.compiler.options import MappingError, MappingOptions
-from cosim.compiler.placement import Placement, place
-from cosim.compiler.scales import Site, layer_targets, longest_duration, plan_layer
+from cosim.compiler.chain.emit import STEP_CYCLES, PadUse, write_programs
+from cosim.compiler.chain.frame import Frame, plan_frame
+from cosim.compiler.chain.options import MappingError, MappingOptions
+from cosim.compiler.chain.placement import Placement, place
+from cosim.compiler.chain.scales import Site, layer_targets, longest_duration, plan_layer
 from cosim.fabric.checker import check
 from cosim.graph.feed_forward import FeedForwardNetwork
 from cosim.program import InputSlot, OutputSlot, Program

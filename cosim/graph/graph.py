@@ -1,0 +1,373 @@
+"""A network as nodes between values, with states where it is recurrent; and how it is walked.
+
+A walk is a generator: it does the host's nodes itself and yields a `Request` wherever products of matrices are due, all
+that are ready at once. Whoever drives it answers from a chip, or in float; walks of many samples go on side by side,
+each from request to request.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.values import kept
+from cosim.graph.feed_forward import NetworkError
+from cosim.graph.linear import Linear
+from cosim.graph.operator import Operator, Values
+
+__all__ = ["Graph", "Node", "Observer", "Request", "Scan", "State", "Step", "Walk", "answer"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator at work.
+
+    Parameters
+    ----------
+    name : str
+        Its own within the graph; a slash parts levels, "encoder/0/fc1".
+    operator : Operator
+        `Linear` may go on a chip, everything else is the host's.
+    inputs, outputs : tuple of str
+        Values. An input that is absent, for an operator with optional ones, is "".
+    """
+
+    name: str
+    operator: Operator
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """A value that a step hands on to the next one.
+
+    Parameters
+    ----------
+    name : str
+        As nodes read it.
+    following : str
+        The value that is its next one: any value of the graph.
+    initial : array
+        At the first step. The state may grow, as a cache of keys does.
+    """
+
+    name: str
+    following: str
+    initial: NDArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "initial", kept(np.asarray(self.initial)))
+
+
+@dataclass(frozen=True)
+class Request:
+    """Products of matrices that a walk waits for.
+
+    Parameters
+    ----------
+    nodes : tuple of str
+        `Linear` nodes by full name; those within loops begin with the loop's name.
+    inputs : tuple of array
+        Of each node, (..., inputs of its matrix).
+    """
+
+    nodes: tuple[str, ...]
+    inputs: tuple[NDArray, ...]
+
+
+Result = TypeVar("Result")
+#: Answered with the outputs of each node of the request.
+Walk: TypeAlias = Generator[Request, Sequence[NDArray[Any]], Result]
+#: Is told of every node that was done: its full name, the node, its inputs and outputs.
+Observer: TypeAlias = Callable[[str, Node, Values, Values], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one evaluation of a graph gave.
+
+    Parameters
+    ----------
+    outputs : mapping of str to array
+    states : mapping of str to array
+        For the next step.
+    """
+
+    outputs: Mapping[str, NDArray]
+    states: Mapping[str, NDArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Nodes in an order in which each finds its inputs ready; one evaluation of all is a step.
+
+    Parameters
+    ----------
+    nodes : tuple of Node
+        In any order; they are sorted.
+    inputs, outputs : tuple of str
+        Values that a step takes and gives.
+    constants : mapping of str to array
+        Values that are always the same.
+    states : tuple of State
+    name : str
+
+    Raises
+    ------
+    NetworkError
+        On a name that is used twice, a value that nothing gives, or a ring without a state; the message names them.
+    """
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    constants: Mapping[str, NDArray] = field(default_factory=dict)
+    states: tuple[State, ...] = ()
+    name: str = "network"
+
+    def __post_init__(self) -> None:
+        constants = {name: kept(np.asarray(array)) for name, array in self.constants.items()}
+        object.__setattr__(self, "constants", constants)
+        for name in ("inputs", "outputs", "states"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "nodes", tuple(self._sorted()))
+        known = self._given()
+        for value in (*self.outputs, *(state.following for state in self.states)):
+            if value not in known:
+                raise NetworkError(f"{self.name}: nothing gives {value!r}, which the graph puts out or keeps")
+
+    def _given(self) -> set[str]:
+        """Values that are there; names are checked."""
+        known: set[str] = set()
+        sources = [(self.inputs, "an input"), (tuple(self.constants), "a constant")]
+        sources += [(tuple(state.name for state in self.states), "a state")]
+        sources += [(tuple(filter(None, node.outputs)), f"an output of node {node.name}") for node in self.nodes]
+        for names, what in sources:
+            for name in names:
+                if name in known or not name:
+                    raise NetworkError(f"{self.name}: {name!r}, {what}, is the name of another value too")
+                known.add(name)
+        called: set[str] = set()
+        for node in self.nodes:
+            if node.name in called:
+                raise NetworkError(f"{self.name}: two nodes are called {node.name!r}")
+            called.add(node.name)
+        return known
+
+    def _sorted(self) -> Iterator[Node]:
+        ready = {*self.inputs, *self.constants, *(state.name for state in self.states), ""}
+        waiting = list(self.nodes)
+        while waiting:
+            rest = []
+            for node in waiting:
+                if ready.issuperset(node.inputs):
+                    ready.update(node.outputs)
+                    yield node
+                else:
+                    rest.append(node)
+            if len(rest) == len(waiting):
+                given = {name for node in rest for name in node.outputs}
+                node, missing = next((n, v) for n in rest for v in n.inputs if v not in ready)
+                why = "stands in a ring without a state" if missing in given else "is given by nothing"
+                raise NetworkError(f"{self.name}: {missing!r}, an input of node {node.name}, {why}")
+            waiting = rest
+
+    @cached_property
+    def linears(self) -> Mapping[str, Linear]:
+        """Every node that is a `Linear`, those in loops included, by full name."""
+        found: dict[str, Linear] = {}
+        for node in self.nodes:
+            if isinstance(node.operator, Linear):
+                found[node.name] = node.operator
+            elif isinstance(node.operator, Scan):
+                inner = node.operator.body.linears.items()
+                found |= {f"{node.name}/{name}": operator for name, operator in inner}
+        return found
+
+    @cached_property
+    def matrices(self) -> Mapping[str, Linear]:
+        """Every matrix once, by the name of the first node that uses it."""
+        found: dict[int, tuple[str, Linear]] = {}
+        for name, operator in self.linears.items():
+            found.setdefault(id(operator), (name, operator))
+        return dict(found.values())
+
+    @cached_property
+    def matrix_of(self) -> Mapping[str, str]:
+        """Name of the matrix of every `Linear` node."""
+        names = {id(operator): name for name, operator in self.matrices.items()}
+        return {node: names[id(operator)] for node, operator in self.linears.items()}
+
+    @cached_property
+    def waves(self) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...]:
+        """Nodes in turns: what the host does as soon as it can, then all `Linear` nodes that are ready together."""
+        ready = {*self.inputs, *self.constants, *(state.name for state in self.states), ""}
+        waiting, waves = list(self.nodes), []
+        while waiting:
+            host = []
+            for node in waiting:  # in order, so that one pass finds all
+                if not isinstance(node.operator, Linear) and ready.issuperset(node.inputs):
+                    ready.update(node.outputs)
+                    host.append(node)
+            linear = [n for n in waiting if isinstance(n.operator, Linear) and ready.issuperset(n.inputs)]
+            ready.update(name for node in linear for name in node.outputs)
+            done = {node.name for node in (*host, *linear)}
+            waiting = [node for node in waiting if node.name not in done]
+            waves.append((tuple(host), tuple(linear)))
+        return tuple(waves)
+
+    def walk(
+        self,
+        inputs: Mapping[str, NDArray],
+        states: Mapping[str, NDArray] | None = None,
+        *,
+        observe: Observer | None = None,
+        path: str = "",
+    ) -> Walk[Step]:
+        """One step.
+
+        Parameters
+        ----------
+        inputs : mapping of str to array
+        states : mapping of str to array, optional
+            From the step before; those left out begin anew.
+        observe : Observer, optional
+        path : str
+            Before the names of nodes.
+
+        Raises
+        ------
+        NetworkError
+            On inputs or states of other names; and what an operator refuses, with the node's name.
+        """
+        if set(inputs) != set(self.inputs):
+            raise NetworkError(f"{self.name} takes {', '.join(self.inputs)}, got {', '.join(inputs) or 'nothing'}")
+        values = {**self.constants, **{state.name: state.initial for state in self.states}, **inputs}
+        for name, array in (states or {}).items():
+            if name not in values or name in inputs or name in self.constants:
+                raise NetworkError(f"{self.name} has no state {name!r}; it has {[s.name for s in self.states]}")
+            values[name] = array
+
+        def done(node: Node, given: Values, outputs: Sequence[NDArray]) -> None:
+            values.update(zip(node.outputs, outputs, strict=False))
+            if observe is not None:
+                observe(path + node.name, node, given, tuple(outputs))
+
+        for host, linear in self.waves:
+            for node in host:
+                given = tuple(values[name] for name in node.inputs if name)
+                if isinstance(node.operator, Scan):
+                    outputs = yield from node.operator.walk(given, observe=observe, path=f"{path}{node.name}/")
+                else:
+                    outputs = _run(path + node.name, node, tuple(values.get(name) for name in node.inputs))
+                done(node, given, outputs)
+            if linear:
+                arrays = tuple(values[node.inputs[0]] for node in linear)
+                answers = yield Request(tuple(path + node.name for node in linear), arrays)
+                for node, given_one, output in zip(linear, arrays, answers, strict=True):
+                    done(node, (given_one,), (output,))
+        return Step(
+            {name: values[name] for name in self.outputs},
+            {state.name: values[state.following] for state in self.states},
+        )
+
+    def run(
+        self,
+        inputs: Mapping[str, NDArray],
+        states: Mapping[str, NDArray] | None = None,
+        *,
+        observe: Observer | None = None,
+    ) -> Step:
+        """One step in float, without a chip.
+
+        Raises
+        ------
+        NetworkError
+            As `walk`.
+        """
+        return answer(self.walk(inputs, states, observe=observe), self)
+
+
+@dataclass(frozen=True, eq=False)
+class Scan(Operator):
+    """A graph with states, once for each entry of its inputs along their first axis: a recurrent layer over time.
+
+    Inputs: first those that are scanned, one for each input of `body`; then, optionally, initial values of its states.
+    Outputs: those of `body`, stacked along a new first axis, in the order of the inputs; then the states after the last
+    step.
+
+    Parameters
+    ----------
+    body : Graph
+    reverse : bool
+        Begin with the last entry.
+    """
+
+    body: Graph
+    reverse: bool = False
+
+    def run(self, *inputs: NDArray) -> Values:
+        """Outputs in float, without a chip."""
+        return answer(self.walk(inputs), self.body)
+
+    def walk(self, inputs: Values, *, observe: Observer | None = None, path: str = "") -> Walk[Values]:
+        """All steps; `Graph.walk`."""
+        body = self.body
+        scanned, initial = inputs[: len(body.inputs)], inputs[len(body.inputs) :]
+        lengths = {len(array) for array in scanned}
+        if len(scanned) != len(body.inputs) or len(lengths) != 1 or len(initial) > len(body.states):
+            raise NetworkError(
+                f"{path.rstrip('/')}: a loop over {body.name} takes {len(body.inputs)} arrays of one length and up to "
+                f"{len(body.states)} states, got shapes {[array.shape for array in inputs]}"
+            )
+        (length,) = lengths
+        states = {state.name: array for state, array in zip(body.states, initial, strict=False)}
+        taken: list[Mapping[str, NDArray]] = []
+        order = range(length - 1, -1, -1) if self.reverse else range(length)
+        for at in order:
+            entries = {name: array[at] for name, array in zip(body.inputs, scanned, strict=True)}
+            step = yield from body.walk(entries, states, observe=observe, path=path)
+            taken.append(step.outputs)
+            states = dict(step.states)
+        if self.reverse:
+            taken.reverse()
+        last = (states.get(state.name, state.initial) for state in body.states)
+        return (*(np.stack([step[name] for step in taken]) for name in body.outputs), *last)
+
+    def operations(self, *inputs: NDArray) -> int:
+        """Those of the body's host operators, over all steps."""
+        total = 0
+
+        def count(name: str, node: Node, given: Values, outputs: Values) -> None:
+            nonlocal total
+            if not isinstance(node.operator, Linear | Scan):
+                total += node.operator.operations(*given)
+
+        answer(self.walk(inputs, observe=count), self.body)
+        return total
+
+
+def answer(walk: Walk[Result], graph: Graph, prefix: str = "") -> Result:
+    """Drive a walk to its end, every request answered in float."""
+    reply: Sequence[NDArray] | None = None
+    while True:
+        try:
+            request = next(walk) if reply is None else walk.send(reply)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        reply = [
+            graph.linears[name.removeprefix(prefix)].run(array)[0]
+            for name, array in zip(request.nodes, request.inputs, strict=True)
+        ]
+
+
+def _run(name: str, node: Node, inputs: tuple[NDArray | None, ...]) -> Values:
+    try:
+        return node.operator.run(*inputs)  # type: ignore[arg-type]
+    except NetworkError as error:
+        raise NetworkError(f"node {name}: {error}") from None

@@ -1,0 +1,76 @@
+"""A matrix with a bias: what may go onto a chip."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.values import kept, real_numbers
+from cosim.graph.feed_forward import NetworkError
+from cosim.graph.operator import Operator, Values
+
+__all__ = ["Linear"]
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Operator):
+    """``x @ weights + bias`` over the last axis; all other axes are frames.
+
+    Nodes that share one instance share one matrix on the chip.
+
+    Parameters
+    ----------
+    weights : (inputs, outputs) float32
+    bias : (outputs,) float32, optional
+
+    Raises
+    ------
+    NetworkError
+        On other shapes or types, NaN or infinity.
+    """
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        weights = _finite(self.weights, "weights")
+        if weights.ndim != 2 or 0 in weights.shape:
+            raise NetworkError(f"weights must be a non-empty matrix (inputs, outputs), got shape {weights.shape}")
+        object.__setattr__(self, "weights", weights)
+        if self.bias is not None:
+            bias = _finite(self.bias, "bias")
+            if bias.shape != (self.outputs,):
+                raise NetworkError(f"bias must be ({self.outputs},), one for each column, got shape {bias.shape}")
+            object.__setattr__(self, "bias", bias)
+
+    @property
+    def inputs(self) -> int:
+        return self.weights.shape[0]
+
+    @property
+    def outputs(self) -> int:
+        return self.weights.shape[1]
+
+    def run(self, *inputs: NDArray) -> Values:
+        (x,) = inputs
+        if not x.ndim or x.shape[-1] != self.inputs:
+            raise NetworkError(f"expected inputs (..., {self.inputs}), got shape {x.shape}")
+        y = np.asarray(x, np.float32) @ self.weights
+        return (y if self.bias is None else y + self.bias,)
+
+    def operations(self, *inputs: NDArray) -> int:
+        """A multiplication and an addition for each weight and frame, and an addition for each bias."""
+        frames = inputs[0].size // self.inputs
+        return frames * (2 * self.weights.size + (0 if self.bias is None else self.outputs))
+
+
+def _finite(values: NDArray, what: str) -> NDArray[np.float32]:
+    try:
+        array = kept(real_numbers(values, what).astype(np.float32))
+    except ValueError as error:
+        raise NetworkError(str(error)) from None
+    bad = np.argwhere(~np.isfinite(array))
+    if bad.size:
+        where = ", ".join(map(str, bad[0]))
+        raise NetworkError(f"{what} at ({where}) is {array[tuple(bad[0])]}; expected a finite number")
+    return array
