@@ -43,7 +43,7 @@ class Seat:
     tiles : tuple of int
         One tile, or a vertical pair that shares its capacitors, north first.
     row, column : int
-        Of the first tile, where the block begins. Row r of the block is row ``row + r`` of the tile; after the last row of
+        Of the first tile, where the block begins. Its row r is row ``row + r`` of the tile; after the last row of
         WP1 come, in mode STACKED, the rows of WP2 of the same tile, then those of the second tile.
     reader : int
         The tile that reads out.
