@@ -1,0 +1,223 @@
+"""An ONNX file as it lies: found whole, checked, weights taken out of it, functions written out."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.graph.errors import NetworkError
+
+__all__ = ["NEWEST_IR", "OnnxFile", "array_of", "load"]
+
+Proto: TypeAlias = Any
+
+#: Elements of an initialiser that stays where it is, because it may be a shape that the inference of shapes needs.
+_SMALL = 64
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """What a file holds.
+
+    Parameters
+    ----------
+    name : str
+        Of the graph, or of the file.
+    nodes : tuple of NodeProto
+        Functions of the model are written out, and those operators that ONNX defines by others where asked for.
+    opset : int
+        Version of ONNX's own operators.
+    inputs : mapping of str to tuple
+        Shape of each input; a length that is free is its name, or None, an unknown shape is None.
+    outputs : tuple of str
+    constants : mapping of str to array
+        Initialisers.
+    ranks : mapping of str to int
+        Number of axes of values, where it is known.
+    """
+
+    name: str
+    nodes: tuple[Proto, ...]
+    opset: int
+    inputs: Mapping[str, tuple[int | str | None, ...] | None]
+    outputs: tuple[str, ...]
+    constants: Mapping[str, NDArray]
+    ranks: Mapping[str, int]
+
+
+def load(path: Path, kept: Collection[str]) -> OnnxFile:
+    """Read a file and those with its weights, which must lie in its folder.
+
+    Parameters
+    ----------
+    path : Path
+    kept : collection of str
+        Operators that are not to be written out, though ONNX defines them by others.
+
+    Raises
+    ------
+    NetworkError
+        If it is no ONNX file, truncated, or not valid; if weights lie outside its folder, or are missing.
+    """
+    onnx = _package()
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise NetworkError(f"{path} cannot be read: {error.strerror or error}") from None
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(raw)
+    except Exception:  # protobuf's error; the package that defines it is not ours to import
+        raise NetworkError(f"{path} is no ONNX file, or only part of one; export it again") from None
+    del raw
+    if not model.HasField("graph") or not model.opset_import:
+        raise NetworkError(f"{path} holds no ONNX network: it has no graph; export it again")
+    opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 0)
+    newest = onnx.defs.onnx_opset_version()
+    if opset > newest:
+        raise NetworkError(f"{path} uses opset {opset}, this onnx package knows {newest} at most; update it")
+    if model.graph.sparse_initializer:
+        names = ", ".join(one.values.name for one in model.graph.sparse_initializer)
+        raise NetworkError(f"{path}: sparse initialisers ({names}) are not read; export them as dense ones")
+    try:
+        _fetch(model, path)
+        constants = dict(_taken_out(model.graph, opset))
+        shapes = {one.name: _shape(one) for one in model.graph.input if one.name not in constants}
+        model = _written_out(model, kept)
+    except NetworkError as error:
+        raise NetworkError(f"{path}: {error}") from None
+    ranks = {}
+    for one in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        if one.type.tensor_type.HasField("shape"):
+            ranks[one.name] = len(one.type.tensor_type.shape.dim)
+    ranks |= {name: array.ndim for name, array in constants.items()}
+    outputs = tuple(one.name for one in model.graph.output)
+    name = model.graph.name or path.stem
+    return OnnxFile(name, tuple(model.graph.node), opset, shapes, outputs, constants, ranks)
+
+
+def array_of(tensor: Proto, what: str) -> NDArray:
+    """A tensor as the host has it: real numbers of all widths as float32, integers below 8 bits as 8.
+
+    Raises
+    ------
+    NetworkError
+        If it is damaged, or holds text or complex numbers.
+    """
+    onnx = _package()
+    kinds = onnx.TensorProto
+    try:
+        kind = kinds.DataType.Name(tensor.data_type)
+        if kind in ("STRING", "UNDEFINED", "COMPLEX64", "COMPLEX128"):
+            raise NetworkError(f"{what} holds {kind.lower()} elements; only real numbers and truth values are read")
+        array = np.asarray(onnx.numpy_helper.to_array(tensor))
+        if kind.startswith(("FLOAT", "DOUBLE", "BFLOAT")):
+            return array.astype(np.float32)
+        return array.astype(np.int8 if kind.startswith("INT") else np.uint8) if kind[-1] in "24" and "INT" in kind and kind[-2] == "T" else array
+    except NetworkError:
+        raise
+    except Exception as error:
+        raise NetworkError(f"{what} of shape {list(tensor.dims)} is damaged: {error}") from None
+
+
+def _package() -> Any:
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.inliner
+        import onnx.numpy_helper
+        import onnx.shape_inference
+    except ImportError:
+        raise NetworkError(
+            "reading ONNX files needs the package onnx, which the extra `networks` brings: pip install 'duramesh[networks]'"
+        ) from None
+    return onnx
+
+
+def _tensors(graph: Proto) -> Iterator[Proto]:
+    """Every tensor of a graph, or a function, those in attributes included."""
+    yield from getattr(graph, "initializer", ())
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _tensors(inner)
+
+
+def _fetch(model: Proto, path: Path) -> None:
+    """Bring in the weights that lie in files of their own."""
+    folder = path.resolve().parent
+    for tensor in (tensor for part in (model.graph, *model.functions) for tensor in _tensors(part)):
+        if tensor.data_location != tensor.EXTERNAL:
+            continue
+        fields = {entry.key: entry.value for entry in tensor.external_data}
+        location = fields.get("location", "")
+        file = (folder / location).resolve()
+        if not location or Path(location).is_absolute() or not file.is_relative_to(folder):
+            raise NetworkError(
+                f"the weights of {tensor.name!r} lie in {location!r}, outside the folder of the file; put them into it"
+            )
+        try:
+            offset, length = int(fields.get("offset", 0)), int(fields.get("length", -1))
+            size = file.stat().st_size
+            if offset < 0 or length < -1 or offset + max(length, 0) > size:
+                raise ValueError(f"bytes {offset} to {offset + length} of {size}")
+            with file.open("rb") as opened:
+                opened.seek(offset)
+                tensor.raw_data = opened.read(length)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise NetworkError(f"the weights of {tensor.name!r} cannot be read from {location}: {why}") from None
+        del tensor.external_data[:]
+        tensor.data_location = tensor.DEFAULT
+
+
+def _taken_out(graph: Proto, opset: int) -> Iterator[tuple[str, NDArray]]:
+    """Arrays of the initialisers; large ones leave the graph, which keeps their types and shapes as inputs."""
+    onnx = _package()
+    small, named = [], {one.name for one in graph.input}
+    for tensor in graph.initializer:
+        array = array_of(tensor, f"initialiser {tensor.name!r}")
+        yield tensor.name, array
+        if array.size <= _SMALL:
+            small.append(tensor)
+        elif tensor.name not in named:
+            graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
+    del graph.initializer[:]
+    graph.initializer.extend(small)
+
+
+def _written_out(model: Proto, kept: Collection[str]) -> Proto:
+    """The model, checked, with shapes and without functions."""
+    onnx = _package()
+    defined = [
+        (schema.domain, schema.name)
+        for schema in onnx.defs.get_all_schemas()
+        if (schema.has_function or schema.has_context_dependent_function) and schema.name not in kept
+    ]
+    try:
+        onnx.checker.check_model(model)
+        if model.functions:
+            model = onnx.inliner.inline_local_functions(model)
+        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        used = {(node.domain, node.op_type) for node in model.graph.node}
+        if used.intersection(defined):
+            model = onnx.inliner.inline_selected_functions(model, defined, inline_schema_functions=True)
+            model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except Exception as error:  # the package's own errors, one of each module, have no common base
+        raise NetworkError(f"the network is not valid: {str(error).strip().splitlines()[0]}") from None
+    return model
+
+
+def _shape(value: Proto) -> tuple[int | str | None, ...] | None:
+    kind = value.type.tensor_type
+    if not kind.HasField("shape"):
+        return None
+    return tuple(
+        one.dim_value if one.HasField("dim_value") else one.dim_param or None for one in kind.shape.dim
+    )
