@@ -186,7 +186,7 @@ class Softplus(Pointwise):
     COST: ClassVar[int] = 3
 
     def function(self, x: Array) -> Array:
-        return np.logaddexp(x, np.float32(0))
+        return np.logaddexp(x, np.float32(0), dtype=np.float32)
 
 
 @dataclass(frozen=True)

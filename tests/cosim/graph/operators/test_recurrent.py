@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from cosim.graph import Graph, Linear, NetworkError, Node
 from cosim.graph.operators.activations import Elu, HardSigmoid, Pointwise, Relu, ScaledTanh, Sigmoid, Softsign, Tanh
-from cosim.graph.operators.recurrent import GruCell, LstmCell, gate_columns, gru, lstm, rnn
+from cosim.graph.operators.cells import GruCell, LstmCell
+from cosim.graph.operators.recurrent import gate_columns, gru, lstm, rnn
 from tests.cosim.graph.reference import onnx_outputs
 
 STEPS, INPUTS, WIDTH = 7, 5, 6
