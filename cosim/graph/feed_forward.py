@@ -11,17 +11,13 @@ from numpy.typing import NDArray
 from analog_models.npz import ArraySpec, NpzError, check_arrays
 from analog_models.values import kept, real_number, real_numbers, shown
 from cosim.files.archive import ArchiveError, read_arrays, write_arrays
-from cosim.files.errors import UserError
+from cosim.graph.errors import NetworkError
 
 __all__ = ["Activation", "FeedForwardNetwork", "Layer", "NetworkError"]
 
 Array = NDArray[np.float64]
 #: Lowest and highest: beyond, no layer of any size would use its readout.
 _FULL_SCALE = 1e-6, 1e6
-
-
-class NetworkError(UserError, ValueError):
-    """A network, or the file that should hold one, cannot be used; the message says what and where."""
 
 
 class Activation(StrEnum):

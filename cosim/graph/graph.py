@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.values import kept
-from cosim.graph.feed_forward import NetworkError
+from cosim.graph.errors import NetworkError
 from cosim.graph.linear import Linear
 from cosim.graph.operator import Operator, Values
 
@@ -82,7 +82,7 @@ class Request:
 Result = TypeVar("Result")
 #: Answered with the outputs of each node of the request.
 Walk: TypeAlias = Generator[Request, Sequence[NDArray[Any]], Result]
-#: Is told of every node that was done: its full name, the node, its inputs and outputs.
+#: Is told of every node that was done: its full name, the node, its inputs (an absent one is None) and outputs.
 Observer: TypeAlias = Callable[[str, Node, Values, Values], None]
 
 
@@ -220,6 +220,17 @@ class Graph:
             waves.append((tuple(host), tuple(linear)))
         return tuple(waves)
 
+    @cached_property
+    def _spent(self) -> tuple[tuple[str, ...], ...]:
+        """Of each wave, the values that nothing needs afterwards: a walk lets go of them."""
+        kept_on = {*self.outputs, *(state.following for state in self.states), ""}
+        spent = []
+        for host, linear in reversed(self.waves):
+            names = {name for node in (*host, *linear) for name in (*node.inputs, *node.outputs)} - kept_on
+            kept_on |= names
+            spent.append(tuple(sorted(names)))
+        return tuple(reversed(spent))
+
     def walk(
         self,
         inputs: Mapping[str, NDArray],
@@ -253,23 +264,27 @@ class Graph:
             values[name] = array
 
         def done(node: Node, given: Values, outputs: Sequence[NDArray]) -> None:
-            values.update(zip(node.outputs, outputs, strict=False))
+            if len(outputs) < len(node.outputs):
+                raise NetworkError(f"node {path}{node.name} names {len(node.outputs)} outputs, it has {len(outputs)}")
+            values.update((name, array) for name, array in zip(node.outputs, outputs, strict=False) if name)
             if observe is not None:
                 observe(path + node.name, node, given, tuple(outputs))
 
-        for host, linear in self.waves:
+        for (host, linear), spent in zip(self.waves, self._spent, strict=True):
             for node in host:
-                given = tuple(values[name] for name in node.inputs if name)
+                given: Values = tuple(values.get(name) for name in node.inputs)  # type: ignore[misc]
                 if isinstance(node.operator, Scan):
                     outputs = yield from node.operator.walk(given, observe=observe, path=f"{path}{node.name}/")
                 else:
-                    outputs = _run(path + node.name, node, tuple(values.get(name) for name in node.inputs))
+                    outputs = _run(path + node.name, node, given)
                 done(node, given, outputs)
             if linear:
                 arrays = tuple(values[node.inputs[0]] for node in linear)
                 answers = yield Request(tuple(path + node.name for node in linear), arrays)
-                for node, given_one, output in zip(linear, arrays, answers, strict=True):
-                    done(node, (given_one,), (output,))
+                for node, array, output in zip(linear, arrays, answers, strict=True):
+                    done(node, (array,), (output,))
+            for name in spent:
+                del values[name]
         return Step(
             {name: values[name] for name in self.outputs},
             {state.name: values[state.following] for state in self.states},
@@ -298,7 +313,7 @@ class Scan(Operator):
 
     Inputs: first those that are scanned, one for each input of `body`; then, optionally, initial values of its states.
     Outputs: those of `body`, stacked along a new first axis, in the order of the inputs; then the states after the last
-    step.
+    step. Operations: those of the body's host operators, over all steps.
 
     Parameters
     ----------
@@ -310,6 +325,10 @@ class Scan(Operator):
     body: Graph
     reverse: bool = False
 
+    @property
+    def results(self) -> int:
+        return len(self.body.outputs) + len(self.body.states)
+
     def run(self, *inputs: NDArray) -> Values:
         """Outputs in float, without a chip."""
         return answer(self.walk(inputs), self.body)
@@ -318,14 +337,17 @@ class Scan(Operator):
         """All steps; `Graph.walk`."""
         body = self.body
         scanned, initial = inputs[: len(body.inputs)], inputs[len(body.inputs) :]
-        lengths = {len(array) for array in scanned}
-        if len(scanned) != len(body.inputs) or len(lengths) != 1 or len(initial) > len(body.states):
+        shapes = [None if array is None else array.shape for array in inputs]
+        lengths = {shape[0] if shape else None for shape in shapes[: len(scanned)]}
+        if len(scanned) != len(body.inputs) or len(lengths) != 1 or None in lengths or len(initial) > len(body.states):
             raise NetworkError(
-                f"{path.rstrip('/')}: a loop over {body.name} takes {len(body.inputs)} arrays of one length and up to "
-                f"{len(body.states)} states, got shapes {[array.shape for array in inputs]}"
+                f"{path.rstrip('/') or 'Scan'}: a loop over {body.name} takes {len(body.inputs)} arrays of one length "
+                f"and up to {len(body.states)} states, got shapes {shapes}"
             )
         (length,) = lengths
-        states = {state.name: array for state, array in zip(body.states, initial, strict=False)}
+        states = {s.name: array for s, array in zip(body.states, initial, strict=False) if array is not None}
+        if not length:
+            return self._empty(scanned, states)
         taken: list[Mapping[str, NDArray]] = []
         order = range(length - 1, -1, -1) if self.reverse else range(length)
         for at in order:
@@ -335,8 +357,16 @@ class Scan(Operator):
             states = dict(step.states)
         if self.reverse:
             taken.reverse()
-        last = (states.get(state.name, state.initial) for state in body.states)
+        last = (states[state.name] for state in body.states)
         return (*(np.stack([step[name] for step in taken]) for name in body.outputs), *last)
+
+    def _empty(self, scanned: Values, states: Mapping[str, NDArray]) -> Values:
+        """No step: a step in float, whose numbers nobody uses, says what the outputs' shapes would be."""
+        entries = {name: np.zeros(x.shape[1:], x.dtype) for name, x in zip(self.body.inputs, scanned, strict=True)}
+        step = self.body.run(entries, states)
+        given = (step.outputs[name] for name in self.body.outputs)
+        outputs = (np.empty((0, *array.shape), array.dtype) for array in given)
+        return (*outputs, *(states.get(state.name, state.initial) for state in self.body.states))
 
     def operations(self, *inputs: NDArray) -> int:
         """Those of the body's host operators, over all steps."""

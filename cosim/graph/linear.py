@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.values import kept, real_numbers
-from cosim.graph.feed_forward import NetworkError
+from cosim.graph.errors import NetworkError
 from cosim.graph.operator import Operator, Values
 
 __all__ = ["Linear"]

@@ -1,11 +1,15 @@
 """What a node of a graph does: a pure function of arrays."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Operator", "Values"]
+from cosim.graph.errors import NetworkError
+
+__all__ = ["Operator", "Values", "real", "taken"]
 
 #: Outputs of an operator, in order.
 Values: TypeAlias = tuple[NDArray[Any], ...]
@@ -14,9 +18,18 @@ Values: TypeAlias = tuple[NDArray[Any], ...]
 class Operator(ABC):
     """A pure function of arrays: same inputs, same bits.
 
-    Operators are frozen dataclasses; their fields are numbers, texts, tuples of them, arrays and graphs, so that a file
-    can hold them without pickle. Real numbers are float32, as in the host's vector unit; indices are int64.
+    Operators are frozen dataclasses; their fields are numbers, texts, tuples of them, arrays, other operators and
+    graphs, so that a file can hold them without pickle. Real numbers are float32, as in the host's vector unit; indices
+    are int64.
+
+    Operations are counted as the vector unit does them, one for each number: an addition, a multiplication, a division,
+    a comparison, a root, an exponential, a tanh, an erf is one. Moving numbers is none.
     """
+
+    @property
+    def results(self) -> int:
+        """How many outputs there are."""
+        return 1
 
     @abstractmethod
     def run(self, *inputs: NDArray) -> Values:
@@ -31,3 +44,30 @@ class Operator(ABC):
     @abstractmethod
     def operations(self, *inputs: NDArray) -> int:
         """Scalar operations that the host does for these inputs; how they are counted is said in each operator."""
+
+
+def real(array: NDArray) -> NDArray[np.float32]:
+    """Real numbers as the vector unit has them.
+
+    Raises
+    ------
+    NetworkError
+        On complex numbers, text or objects.
+    """
+    array = np.asarray(array)
+    if array.dtype.kind not in "biuf":
+        raise NetworkError(f"expected real numbers, got {array.dtype} of shape {array.shape}")
+    return array.astype(np.float32, copy=False)
+
+
+def taken(inputs: Sequence[NDArray | None], *names: str) -> tuple[NDArray[np.float32], ...]:
+    """Inputs of an operator, all of them there, as real numbers.
+
+    Raises
+    ------
+    NetworkError
+        If there are more or fewer than `names`, or one is absent or no number.
+    """
+    if len(inputs) != len(names) or any(one is None for one in inputs):
+        raise NetworkError(f"takes {', '.join(names)}, got {sum(one is not None for one in inputs)} inputs")
+    return tuple(real(one) for one in inputs if one is not None)
