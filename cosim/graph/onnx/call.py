@@ -14,8 +14,8 @@ from cosim.graph.operator import Operator
 
 __all__ = ["TRANSLATIONS", "Call", "Translation", "reads"]
 
-#: How an initialiser's name ends that is called after the layer it belongs to.
-_PARAMETER = re.compile(r"(.+?)[./_](?:weight|kernel)")
+#: How the name of a matrix ends that is called after the layer it belongs to.
+_PARAMETER = re.compile(r"(.+?)[./_](?:weight|kernel|W)")
 
 
 class Call:
@@ -117,8 +117,12 @@ class Call:
             self.refuse(f"the file does not say how many axes {self.names[at]!r} has; declare the shape of the inputs")
         return rank
 
+    def input_type(self, at: int) -> str | None:
+        """ONNX's name of the type of an input, "FLOAT", where it is known."""
+        return self._file.types.get(self.names[at])
+
     def output_type(self, at: int = 0) -> str | None:
-        """ONNX's name of the type of an output, "INT8", where it is known."""
+        """As `input_type`, of an output."""
         return self._file.types.get(self._node.output[at])
 
     def used(self, at: int) -> bool:
@@ -142,7 +146,7 @@ class Call:
         return self.builder.constant(value)
 
     def linear(
-        self, x: str, weights: NDArray, bias: NDArray | None = None, *, like: str = "", part: str = ""
+        self, x: str, weights: NDArray, bias: NDArray | None = None, *, source: int = 1, part: str = ""
     ) -> str:
         """A product with a matrix, called after its layer.
 
@@ -151,19 +155,20 @@ class Call:
         x : str
         weights : (inputs, outputs) array
         bias : (outputs,) array, optional
-        like : str
-            The value that the weights were made from.
+        source : int
+            The input that the weights were made from.
         part : str
             Behind the layer's name.
         """
-        name = "/".join(filter(None, (self.layer(like), part)))
+        name = "/".join(filter(None, (self.layer(source), part)))
         return self.builder.add(self.builder.linear(weights, bias), (x,), 1, name)[0]
 
-    def layer(self, weights: str) -> str:
-        """Name of the layer that a value belongs to: of its initialiser, "encoder.fc1.weight", or of the node."""
-        named = _PARAMETER.fullmatch(self.builder.origins.get(weights, ""))
-        if named:
-            return named[1].strip("/").replace(".", "/")
+    def layer(self, source: int) -> str:
+        """Name of the layer that weights belong to: theirs, "encoder.fc1.weight", less its end, or the node's."""
+        for name in (self.names[source], self.builder.origins.get(self.inputs[source], "")):
+            named = _PARAMETER.fullmatch(name)
+            if named:
+                return named[1].strip("/").replace(".", "/")
         path, _, last = self.name.rpartition("/")
         return path if path and re.fullmatch(rf"{self.operator}(_\d+)?", last) else self.name
 

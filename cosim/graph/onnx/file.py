@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -37,6 +38,8 @@ class OnnxFile:
         Initialisers.
     ranks : mapping of str to int
         Number of axes of values, where it is known.
+    types : mapping of str to str
+        ONNX's names of their types, "FLOAT", where they are known.
     """
 
     name: str
@@ -46,6 +49,7 @@ class OnnxFile:
     outputs: tuple[str, ...]
     constants: Mapping[str, NDArray]
     ranks: Mapping[str, int]
+    types: Mapping[str, str]
 
 
 def load(path: Path, kept: Collection[str]) -> OnnxFile:
@@ -89,14 +93,16 @@ def load(path: Path, kept: Collection[str]) -> OnnxFile:
         model = _written_out(model, kept)
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from None
-    ranks = {}
+    ranks, types = {}, {}
     for one in (*model.graph.value_info, *model.graph.input, *model.graph.output):
-        if one.type.tensor_type.HasField("shape"):
-            ranks[one.name] = len(one.type.tensor_type.shape.dim)
+        kind = one.type.tensor_type
+        types[one.name] = onnx.TensorProto.DataType.Name(kind.elem_type)
+        if kind.HasField("shape"):
+            ranks[one.name] = len(kind.shape.dim)
     ranks |= {name: array.ndim for name, array in constants.items()}
     outputs = tuple(one.name for one in model.graph.output)
     name = model.graph.name or path.stem
-    return OnnxFile(name, tuple(model.graph.node), opset, shapes, outputs, constants, ranks)
+    return OnnxFile(name, tuple(model.graph.node), opset, shapes, outputs, constants, ranks, types)
 
 
 def array_of(tensor: Proto, what: str) -> NDArray:
@@ -116,7 +122,9 @@ def array_of(tensor: Proto, what: str) -> NDArray:
         array = np.asarray(onnx.numpy_helper.to_array(tensor))
         if kind.startswith(("FLOAT", "DOUBLE", "BFLOAT")):
             return array.astype(np.float32)
-        return array.astype(np.int8 if kind.startswith("INT") else np.uint8) if kind[-1] in "24" and "INT" in kind and kind[-2] == "T" else array
+        if kind in ("INT2", "INT4", "UINT2", "UINT4"):
+            return array.astype(np.int8 if kind.startswith("I") else np.uint8)
+        return array
     except NetworkError:
         raise
     except Exception as error:
@@ -195,23 +203,42 @@ def _taken_out(graph: Proto, opset: int) -> Iterator[tuple[str, NDArray]]:
 def _written_out(model: Proto, kept: Collection[str]) -> Proto:
     """The model, checked, with shapes and without functions."""
     onnx = _package()
-    defined = [
-        (schema.domain, schema.name)
-        for schema in onnx.defs.get_all_schemas()
-        if (schema.has_function or schema.has_context_dependent_function) and schema.name not in kept
-    ]
+    defined = {one for one in _defined() if one[1] not in kept}
     try:
         onnx.checker.check_model(model)
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
         model = onnx.shape_inference.infer_shapes(model, data_prop=True)
-        used = {(node.domain, node.op_type) for node in model.graph.node}
-        if used.intersection(defined):
-            model = onnx.inliner.inline_selected_functions(model, defined, inline_schema_functions=True)
+        # Level by level: what an operator is defined by may depend on types that are known only then.
+        while used := defined.intersection((node.domain, node.op_type) for node in model.graph.node):
+            defined -= used
+            _complete(model, used)
+            model = onnx.inliner.inline_selected_functions(model, list(used), inline_schema_functions=True)
             model = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except Exception as error:  # the package's own errors, one of each module, have no common base
         raise NetworkError(f"the network is not valid: {str(error).strip().splitlines()[0]}") from None
     return model
+
+
+@cache
+def _defined() -> frozenset[tuple[str, str]]:
+    """Operators, with their domains, that ONNX defines by others."""
+    schemas = _package().defs.get_all_schemas()
+    return frozenset(
+        (one.domain, one.name) for one in schemas if one.has_function or one.has_context_dependent_function
+    )
+
+
+def _complete(model: Proto, operators: Collection[tuple[str, str]]) -> None:
+    """Write out attributes that have their default: definitions by others speak of them."""
+    onnx = _package()
+    versions = {one.domain: one.version for one in model.opset_import}
+    for node in model.graph.node:
+        if (node.domain, node.op_type) in operators:
+            given = {one.name for one in node.attribute}
+            schema = onnx.defs.get_schema(node.op_type, versions.get(node.domain, 1), node.domain)
+            missing = [one.default_value for name, one in schema.attributes.items() if name not in given]
+            node.attribute.extend(one for one in missing if one.name)
 
 
 def _shape(value: Proto) -> tuple[int | str | None, ...] | None:

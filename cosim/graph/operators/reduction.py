@@ -1,6 +1,5 @@
-"""One number out of many along axes: sums, means, largest; sums as they grow; products of sums (einsum)."""
+"""One number out of many along axes: sums, means, largest; and sums as they grow."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from cosim.graph.errors import NetworkError
 from cosim.graph.operators.array import ArrayOperator
 
-__all__ = ["REDUCTIONS", "Cumulative", "Einsum", "Extreme", "Reduce"]
+__all__ = ["REDUCTIONS", "Cumulative", "Extreme", "Reduce"]
 
 Function = Callable[..., Any]
 
@@ -146,34 +145,3 @@ class Cumulative(ArrayOperator):
     def operations(self, *inputs: NDArray) -> int:
         """One for each number."""
         return inputs[0].size
-
-
-@dataclass(frozen=True)
-class Einsum(ArrayOperator):
-    """Sums of products over letters that are equal.
-
-    Parameters
-    ----------
-    equation : str
-        As numpy's, "bij,bjk->bik".
-    """
-
-    equation: str
-
-    def compute(self, *arrays: NDArray) -> NDArray:
-        return np.asarray(np.einsum(self.equation.replace(" ", ""), *arrays, optimize=len(arrays) > 1))
-
-    def operations(self, *inputs: NDArray) -> int:
-        """As many for each combination of all letters as there are inputs: products and their addition."""
-        _, *outer = (self.equation.replace(" ", "").split("->"))
-        lengths: dict[str, int] = {}
-        around = 1
-        for term, array in zip(self.equation.replace(" ", "").split("->")[0].split(","), inputs, strict=True):
-            letters = term.replace("...", "")
-            named = array.shape if "..." not in term else ()
-            if "..." in term:
-                before, behind = (len(part) for part in term.split("..."))
-                named = (*array.shape[:before], *array.shape[array.ndim - behind :])
-                around = max(around, math.prod(array.shape[before : array.ndim - behind]))
-            lengths |= dict(zip(letters, named, strict=True))
-        return len(inputs) * around * math.prod(lengths.values())

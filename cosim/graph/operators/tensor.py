@@ -323,12 +323,17 @@ class BlocksToSpace(Mover):
 
 @dataclass(frozen=True)
 class SpaceToBlocks(Mover):
-    """Places to channels: (batch, channels, height, width) to (batch, channels size², height / size, width / size)."""
+    """Places to channels: (batch, channels, height, width) to (batch, channels size², height / size, width / size).
+
+    `columns_first` as of `BlocksToSpace`, whose reverse this is.
+    """
 
     size: int
+    columns_first: bool = True
 
     def compute(self, x: NDArray) -> NDArray:
         batch, channels, height, width = x.shape
         size = self.size
-        parts = x.reshape(batch, channels, height // size, size, width // size, size).transpose(0, 3, 5, 1, 2, 4)
+        order = (0, 3, 5, 1, 2, 4) if self.columns_first else (0, 1, 3, 5, 2, 4)
+        parts = x.reshape(batch, channels, height // size, size, width // size, size).transpose(order)
         return parts.reshape(batch, channels * size**2, height // size, width // size)
