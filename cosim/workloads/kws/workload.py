@@ -24,9 +24,9 @@ from cosim.system.reuse import reused
 from cosim.workloads.kws.dataset import LABELS, Clip, DatasetError, clip_features, find_clips, load_training_set
 from cosim.workloads.kws.features import COEFFICIENTS, FRAMES, MFCC_LIMIT, mfcc
 from cosim.workloads.kws.model import KwsModel, quantise
-from cosim.workloads.kws.remarks import Remarks
 from cosim.workloads.kws.report import KwsReport
 from cosim.workloads.kws.synthesiser import Split, synthesise, version
+from cosim.workloads.remarks import Remarks
 from rtl.config import ChipConfig, preset
 
 __all__ = [
