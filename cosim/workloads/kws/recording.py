@@ -276,7 +276,7 @@ def classify_recording(
     return RecordingReport(
         data=recording.name,
         seed=seed,
-        devices=chip.analog.config.devices,
+        analog=chip.analog.config,
         words=model.labels,
         recording=recording,
         scores=smoothed_scores(results.values(chip.program.layers[-1].name)),

@@ -259,7 +259,7 @@ def describe_chip(
     options = options or MappingOptions()
     return {
         "seed": str(seed),
-        "analog part": ("ideal " if analog == AnalogConfig.ideal() else "") + digest([analog.to_json()]),
+        "analog part": f"{analog.devices}, {analog.describe()} ({digest([analog.to_json()])})",
         "model": _digest_of(*model.network.to_arrays().values(), model.rows, model.mean, model.spread, model.limit),
         "calibration": f"{len(calibration)} clips ({calibration.fingerprint})",
         "frame": "overlapped" if options.overlapped else "strict",
@@ -314,7 +314,7 @@ def classify(
     return KwsReport(
         data=clips.source,
         seed=seed,
-        devices=chip.analog.config.devices,
+        analog=chip.analog.config,
         words=model.labels,
         clips=clips.names,
         labels=clips.labels,
