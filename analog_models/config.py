@@ -78,6 +78,21 @@ class AnalogConfig:
         """Name of the device model."""
         return next(name for name, model in DEVICE_MODELS.items() if type(self.pcm) is model)
 
+    def origin(self) -> tuple[str, dict[str, Any]]:
+        """Name of the preset that the constants come from, and those that were changed since: {"pcm.g_max_us": 20.0}.
+
+        Of both presets it is the one from which fewer constants differ.
+        """
+        presets = {"nominal": AnalogConfig.nominal(self.devices), "ideal": AnalogConfig.ideal(self.devices)}
+        changed = {name: _differences(preset, self) for name, preset in presets.items()}
+        name = min(changed, key=lambda name: len(changed[name]))
+        return name, changed[name]
+
+    def describe(self) -> str:
+        """The same for people, and for ``--analog`` and ``--set``: "nominal", or "nominal, pcm.g_max_us=20.0"."""
+        preset, changed = self.origin()
+        return ", ".join([preset, *(f"{name}={json.dumps(value)}" for name, value in changed.items())])
+
     def volts_per_weight_ns(self, capacitors: int, *, drifted: bool = True) -> float:
         """Nominal capacitor voltage for a weight of 1 (one pair of devices) read for 1 ns.
 
@@ -130,6 +145,18 @@ def _device_model(name: str) -> type[Pcm]:
     if name not in DEVICE_MODELS:
         raise ValueError(f"no device model {name!r}; expected one of {', '.join(DEVICE_MODELS)}")
     return DEVICE_MODELS[name]
+
+
+def _differences(old: Any, new: Any, prefix: str = "") -> dict[str, Any]:
+    """Constants of `new` that are not those of `old`, a dataclass of the same type, by their dotted names."""
+    found: dict[str, Any] = {}
+    for item in fields(old):
+        before, after = getattr(old, item.name), getattr(new, item.name)
+        if "model" in item.metadata:
+            found |= _differences(before, after, f"{item.name}.")
+        elif before != after:
+            found[prefix + item.name] = after
+    return found
 
 
 def _complete(model: Any, values: dict[str, Any]) -> Any:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cosim.cli.shared import DEVICES
-
 if TYPE_CHECKING:
     from analog_models.config import AnalogConfig
 
 __all__ = ["AnalogChoice", "analog_options"]
+
+#: Names of the models of PCM devices, as in `DEVICE_MODELS`, which would load numpy for --help; a test compares.
+DEVICES = click.Choice(["pcm", "hermes"])
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -61,7 +62,9 @@ def analog_options(command: C) -> C:
     """Give a command the options `--analog`, `--devices` and `--set`; it takes an `AnalogChoice` as `analog`."""
 
     @click.option("--analog", "preset", type=click.Choice(["nominal", "ideal"]), help="Constants of the analog part.")
-    @click.option("--devices", type=DEVICES, help="Model of the PCM devices: pcm, or hermes, a 14-nm chip's.")
+    @click.option(
+        "--devices", type=DEVICES, help="PCM devices: pcm, of an earlier generation, or hermes, of a 14-nm chip."
+    )
     @click.option(
         "--set",
         "constants",

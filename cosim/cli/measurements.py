@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from cosim.cli.analog import AnalogChoice, analog_options
 from cosim.cli.shared import (
-    DEVICES_OPTION,
     FILE,
     FOLDER,
     INPUT,
@@ -185,13 +185,19 @@ def transport(ctx: click.Context, vectors: int, seed: int, engine: str, json_fil
 )
 @click.option("--seed", type=click.IntRange(0, 2**63), default=0, show_default=True, help="Of the first chip.")
 @click.option("--chips", type=click.IntRange(min=1), help="Chips where a study takes many. Default: 20, quick 2.")
-@DEVICES_OPTION
+@analog_options
 @click.option("--stale", is_flag=True, help="Take what earlier code has measured as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables.")
 @click.option("--list", "listed", is_flag=True, help="List the studies, and measure nothing.")
 @click.pass_context
 def figures(
-    ctx: click.Context, studies: tuple[str, ...], out: Path | None, as_json: bool, listed: bool, **choices: Any
+    ctx: click.Context,
+    studies: tuple[str, ...],
+    out: Path | None,
+    analog: AnalogChoice,
+    as_json: bool,
+    listed: bool,
+    **choices: Any,
 ) -> None:
     """Characterise the chip: pictures beside the papers' numbers, on one page.
 
@@ -211,7 +217,7 @@ def figures(
     out = out or Path("reports", "figures-quick" if choices["quick"] else "figures")
     with new_progress() as bar:
         say = Task(bar)
-        campaign = Campaign(out, **choices, say=say, advance=say.advance)
+        campaign = Campaign(out, analog=analog.config(), **choices, say=say, advance=say.advance)
         try:
             results = make_report(campaign, chosen, select(()), say=bar.console.print)
         except KeyboardInterrupt:

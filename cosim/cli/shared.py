@@ -13,8 +13,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 __all__ = [
-    "DEVICES",
-    "DEVICES_OPTION",
     "FILE",
     "FOLDER",
     "INPUT",
@@ -83,16 +81,6 @@ OUTPUT_FOLDER = _Output(file_okay=False, writable=True, path_type=Path)
 
 #: Seeds key the noise with 64 bits.
 SEED = click.IntRange(0, (1 << 64) - 1)
-
-#: Names of the models of PCM devices, as in `DEVICE_MODELS`, which would load numpy for --help; a test compares.
-DEVICES = click.Choice(["pcm", "hermes"])
-DEVICES_OPTION = click.option(
-    "--devices",
-    type=DEVICES,
-    default="pcm",
-    show_default=True,
-    help="Model of the PCM devices: aihwkit's fit to an earlier generation, or to a 14-nm chip.",
-)
 
 
 class Task:

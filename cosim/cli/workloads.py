@@ -8,9 +8,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cosim.cli.analog import AnalogChoice, analog_options
 from cosim.cli.numbers import Numbers
 from cosim.cli.shared import (
-    DEVICES_OPTION,
     FILE,
     FOLDER,
     INPUT,
@@ -49,8 +49,7 @@ __all__ = ["kws"]
     "--clips", type=click.IntRange(1, 1_000_000), help="Classify N clips. Default: all, or 60 synthesised ones."
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Which chip, and which clips.")
-@click.option("--ideal", is_flag=True, help="Analog part without noise or mismatch.")
-@DEVICES_OPTION
+@analog_options
 @click.option(
     "--overlapped",
     is_flag=True,
@@ -66,7 +65,7 @@ __all__ = ["kws"]
 )
 @click.option("--chunk", type=click.IntRange(min=1), default=256, show_default=True, help="Clips kept at once.")
 @click.pass_context
-def kws(ctx: click.Context, json_file: Path | None, report: Path | None, **choices: Any) -> None:
+def kws(ctx: click.Context, json_file: Path | None, report: Path | None, analog: AnalogChoice, **choices: Any) -> None:
     """Classify spoken words on the simulated chip.
 
     With --checkpoint, a run that was interrupted or killed goes on when the same command is given again.
@@ -76,7 +75,7 @@ def kws(ctx: click.Context, json_file: Path | None, report: Path | None, **choic
         return
     from cosim.workloads.kws.run import Settings, prepared
 
-    settings = Settings(**choices)
+    settings = Settings(analog=analog.config(), **choices)
     if settings.recording and settings.clips:
         raise click.UsageError("--clips chooses among the clips of a data set; a recording is classified as a whole")
     if settings.waves and settings.engine == "twin":

@@ -5,6 +5,7 @@ mesh, `solver` asks whether there are any at all.
 """
 
 from cosim.compiler.chain.compile import compile_network
-from cosim.compiler.chain.options import LayerOptions, MappingError, MappingOptions
+from cosim.compiler.chain.options import LayerOptions, MappingOptions
+from cosim.compiler.errors import MappingError
 
 __all__ = ["LayerOptions", "MappingError", "MappingOptions", "compile_network"]

@@ -110,7 +110,7 @@ def _without(campaign: Campaign) -> dict[str, Any]:
     seeds = campaign.seeds[:_WITHOUT_CHIPS]
     accuracy: dict[str, list[float]] = {}
     for name, mechanisms in _groups().items():
-        analog = campaign.nominal
+        analog = campaign.analog
         for mechanism in mechanisms:
             analog = mechanism.without(analog)
         accuracy[name] = []

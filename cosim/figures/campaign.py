@@ -56,9 +56,10 @@ def _content(path: Path) -> str:
     return digest(text for part in inside for text in (os.fsencode(part.relative_to(path)), part.read_bytes()))
 
 
-def _word(value: Any) -> str:
-    """A setting, in a message."""
-    return str(value)[:12] if value is not None else "none"
+def _word(name: str, value: Any) -> str:
+    """A setting, in a message; of a digest its beginning."""
+    text = str(value) if value is not None else "none"
+    return text[:12] if name == "data" else text
 
 
 class CampaignError(UserError, ValueError):
@@ -90,8 +91,8 @@ class Campaign:
         Of the first chip; others follow it.
     chips : int, optional
         Independently programmed chips where a study takes many; by default 20, quick 2.
-    devices : str
-        Device model of the chips, of `DEVICE_MODELS`.
+    analog : AnalogConfig, optional
+        Constants of the chips; by default the nominal ones.
     audio, features : Path, optional
         As of `duramesh kws`: clips to classify; prepared features for calibration and training.
     stale : bool
@@ -113,7 +114,7 @@ class Campaign:
         quick: bool = False,
         seed: int = 0,
         chips: int | None = None,
-        devices: str = "pcm",
+        analog: AnalogConfig | None = None,
         audio: Path | None = None,
         features: Path | None = None,
         stale: bool = False,
@@ -123,7 +124,7 @@ class Campaign:
         self.folder = folder
         self.quick, self.seed, self.stale = quick, seed, stale
         self.chip_count = chips if chips is not None else 2 if quick else 20
-        self.nominal = AnalogConfig.nominal(devices)
+        self.analog = analog or AnalogConfig()
         self.audio, self.features = audio, features
         self._say, self._advance = say or (lambda _: None), advance or (lambda *_: None)
         self._study = ""
@@ -178,7 +179,7 @@ class Campaign:
     ) -> CalibratedChip:
         """A chip with the keyword-spotting network, programmed and calibrated; by default with `calibration`."""
         inputs = self.calibration if inputs is None else inputs
-        analog = analog or self.nominal
+        analog = analog or self.analog
         return prepare_chip(
             self.model, inputs, config=self.config, analog=analog, options=options, seed=seed, steps=steps
         )
@@ -273,7 +274,7 @@ class Campaign:
         except (OSError, ValueError) as error:
             raise CampaignError(f"{path} cannot be read as what a campaign is ({error}); {remedy}") from None
         changed = [
-            f"{name} {_word(kept.get(name))} there, {_word(value)} here"
+            f"{name} {_word(name, kept.get(name))} there, {_word(name, value)} here"
             for name, value in self._identity.items()
             if kept.get(name) != value
         ]
@@ -284,11 +285,13 @@ class Campaign:
     @property
     def settings(self) -> dict[str, Any]:
         """The campaign in JSON."""
+        constants = self.analog.describe()
         return {
             "quick": self.quick,
             "seed": self.seed,
             "chips": self.chip_count,
-            "devices": self.nominal.devices,
+            "devices": self.analog.devices,
+            "constants": None if constants == "nominal" else constants,
             "audio": self.audio.name if self.audio else None,
             "features": self.features.name if self.features else None,
         }

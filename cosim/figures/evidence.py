@@ -43,6 +43,8 @@ def read_results(path: Path) -> dict[str, Any]:
         typed(bool, settings.get("quick"), "settings.quick")
         if settings.get("devices") not in DEVICE_MODELS:
             raise ValueError(f"settings.devices must be one of {', '.join(DEVICE_MODELS)}")
+        if constants := settings.get("constants"):
+            raise ValueError(f"its chips have other than the nominal constants: {constants}")
         studies = typed(dict[str, dict[str, Any]], results.get("studies"), "studies")
         for name, study in studies.items():
             typed(tuple[Finding, ...], study.get("findings", []), f"studies.{name}.findings")

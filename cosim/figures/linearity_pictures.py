@@ -26,7 +26,7 @@ def draw_alone(measurement: Measurement) -> "Picture":
     for (name, errors), (marker, colour) in zip(numbers["alone_percent"].items(), markers, strict=True):
         means = np.mean(errors, axis=0)
         left.plot(numbers["factors"], means, marker=marker, color=colour, label=name, markersize=4)
-    left.set(xlabel="multiple of the nominal constant", ylabel=_ERROR, xscale="log")
+    left.set(xlabel="multiple of the constant", ylabel=_ERROR, xscale="log")
     left.set_xticks(numbers["factors"], [f"{factor:g}" for factor in numbers["factors"]])
     left.minorticks_off()
     right.plot(numbers["wires_ohm"], np.mean(numbers["wires_percent"], axis=0), "o-", color=ORANGE, markersize=4)
@@ -46,8 +46,8 @@ def caption_of_alone(measurement: Measurement) -> str:
     errors = {name: float(np.mean(values, axis=0)[at]) for name, values in numbers["alone_percent"].items()}
     largest = max(errors, key=lambda name: errors[name])
     return (
-        f"The error of each mechanism alone, at {span_in_words(numbers['factors'])} times its nominal constant, and of "
-        f"wires. At the nominal constants {largest} makes the largest, {errors[largest]:.2f} %; none of them, "
+        f"The error of each mechanism alone, at {span_in_words(numbers['factors'])} times its constant, and of "
+        f"wires. At the constants themselves {largest} makes the largest, {errors[largest]:.2f} %; none of them, "
         f"{np.mean(numbers['none_percent']):.2f} %."
     )
 

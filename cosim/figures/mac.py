@@ -16,7 +16,7 @@ from cosim.engines.twin.engine import TwinEngine
 from cosim.figures import mac_pictures as pictures
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.measurement import Finding, Measurement
-from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
+from cosim.figures.mechanisms import MECHANISMS, TRANSPORT, idealised
 from cosim.figures.single_layer import compile_layer, mac_error, moved, program_chip, random_layer, random_rows
 from cosim.figures.study import Figure, Study
 from cosim.figures.wording import counted, listed
@@ -62,15 +62,15 @@ class Variant:
 
 def variants(nominal: AnalogConfig, quick: bool) -> dict[str, Variant]:
     """All chips of the error budget, by name; in quick mode only those between which all others lie."""
-    ideal = AnalogConfig.ideal(nominal.devices)
+    ideal = idealised(nominal)
     found = {"nominal": Variant(nominal), "ideal": Variant(ideal)}
     if quick:
         return found
     for mechanism in MECHANISMS:
         found[f"without {mechanism.name}"] = Variant(mechanism.without(nominal))
-        found[f"only {mechanism.name}"] = Variant(mechanism.added_to(ideal))
-    found[f"with {TRANSPORT.name}"] = Variant(TRANSPORT.added_to(nominal))
-    found[f"only {TRANSPORT.name}"] = Variant(TRANSPORT.added_to(ideal))
+        found[f"only {mechanism.name}"] = Variant(mechanism.added_to(ideal, nominal))
+    found[f"with {TRANSPORT.name}"] = Variant(TRANSPORT.added_to(nominal, nominal))
+    found[f"only {TRANSPORT.name}"] = Variant(TRANSPORT.added_to(ideal, nominal))
     found[WITHOUT_BALANCE] = Variant(nominal, MappingOptions(balance=False))
     return found
 
@@ -141,7 +141,7 @@ class _Session:
 
     def _budget(self) -> dict[str, list[Part]]:
         """Variant -> what was measured on each chip."""
-        chips = variants(self.campaign.nominal, self.quick)
+        chips = variants(self.campaign.analog, self.quick)
         found: dict[str, list[Part]] = {name: [] for name in chips}
         for done, (name, seed) in enumerate(product(chips, self.seeds)):
             self.campaign.advance(done, len(chips) * len(self.seeds))
@@ -186,7 +186,7 @@ class _Session:
         }
 
     def _modes_of(self, seed: int) -> dict[str, Any]:
-        config, nominal = self.campaign.config, self.campaign.nominal
+        config, nominal = self.campaign.config, self.campaign.analog
         rows = 2 * config.lanes
         layer, inputs = random_layer(rows, self.columns), random_rows(self.frames, rows)
 
@@ -213,7 +213,7 @@ class _Session:
             "rows": lanes,
             "columns": self.columns,
             "count": parts[0]["count"].tolist(),
-            "capacitance_ff": (parts[0]["count"] * self.campaign.nominal.periphery.capacitor_ff).tolist(),
+            "capacitance_ff": (parts[0]["count"] * self.campaign.analog.periphery.capacitor_ff).tolist(),
             "fitting_count": _FITTING,
         }
         for name in ("constant weights", "constant swing"):
@@ -222,9 +222,9 @@ class _Session:
         return found
 
     def _capacitors_of(self, seed: int) -> dict[str, Any]:
-        config, nominal = self.campaign.config, self.campaign.nominal
+        config, nominal = self.campaign.config, self.campaign.analog
         # Devices without errors show what the capacitors do to the periphery's.
-        ideal_devices = replace(nominal, pcm=AnalogConfig.ideal(nominal.devices).pcm)
+        ideal_devices = replace(nominal, pcm=idealised(nominal).pcm)
         counts = (1, 4, 8) if self.quick else tuple(range(1, 9))
         layer, inputs = random_layer(config.lanes, self.columns), random_rows(self.frames, config.lanes)
         found: dict[str, Any] = {"count": np.array(counts)}
@@ -256,7 +256,7 @@ class _Session:
         }
 
     def _rows_of(self, seed: int, *, driven: Sequence[int]) -> dict[str, Any]:
-        config, nominal = self.campaign.config, self.campaign.nominal
+        config, nominal = self.campaign.config, self.campaign.analog
         layer = random_layer(config.lanes, self.columns)
         program = compile_layer(layer, config, nominal, _BALANCED)
         chip = program_chip(program, nominal, seed)
@@ -326,7 +326,7 @@ def _about(measurement: Measurement) -> str:
     if mechanisms:
         budget = (
             f"For the error budget {numbers['seeds']} are programmed and calibrated anew for each of "
-            f"{counted(len(mechanisms), 'mechanism')}, without it (with it, if a nominal chip has none of it) and with "
+            f"{counted(len(mechanisms), 'mechanism')}, without it (with it, if the chip has none of it) and with "
             "it alone; their random numbers are otherwise the same."
         )
     else:

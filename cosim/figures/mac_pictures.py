@@ -79,11 +79,11 @@ def draw_budget(measurement: Measurement) -> "Picture":
     for axes, name in zip(panels[0], layers, strict=True):
         for row, mechanism in enumerate(rows):
             changed = "without" if f"without {mechanism}" in budget else "with"
-            colour, label = (BLUE, "without it") if changed == "without" else (PINK, "with it (nominal: off)")
+            colour, label = (BLUE, "without it") if changed == "without" else (PINK, "with it (off otherwise)")
             _bar(axes, row - 0.19, budget[f"{changed} {mechanism}"][name], colour, label)
             _bar(axes, row + 0.19, budget[f"only {mechanism}"][name], ORANGE, "it alone")
         for key, style, colour, label in (
-            ("nominal", "-", "black", "all mechanisms (nominal)"),
+            ("nominal", "-", "black", "all mechanisms"),
             ("ideal", "--", "black", "none of them"),
         ):
             axes.axvline(np.mean(budget[key][name]), linestyle=style, color=colour, linewidth=1, label=label)
@@ -106,7 +106,7 @@ def _draw_ends(numbers: Mapping[str, Any]) -> "Picture":
     budget, layers = numbers["budget_percent"], list(numbers["layers"])
     figure, axes = new_figure(6.4, 3.6)
     for name, shift, colour, label in (
-        ("nominal", -0.27, BLUE, "all mechanisms (nominal)"),
+        ("nominal", -0.27, BLUE, "all mechanisms"),
         ("ideal", 0.0, ORANGE, "none of them"),
         ("", 0.27, GREEN, "rounding to 8-bit codes, computed"),
     ):
@@ -172,7 +172,7 @@ def draw_modes(measurement: Measurement) -> "Picture":
         with_balance = [name for name, layer in layers.items() if layer["mode"] == Mode.BALANCED]
         for place, name in enumerate(layers):
             balanced = numbers["budget_percent"]["nominal"][name]
-            _column(panels[2], place - 0.2, balanced, BLUE, width=0.36, label=f"AB in {listed(with_balance)} (nominal)")
+            _column(panels[2], place - 0.2, balanced, BLUE, width=0.36, label=f"AB in {listed(with_balance)}")
             _column(panels[2], place + 0.2, unbalanced[name], GREEN, width=0.36, label="no AB anywhere (4 PCM)")
         panels[2].set_xticks(range(len(layers)), layers)
         panels[2].legend(fontsize=8, frameon=False)
@@ -227,8 +227,8 @@ def draw_capacitors(measurement: Measurement) -> "Picture":
     }
     for axes, (name, title) in zip(panels, titles.items(), strict=True):
         for key, label, colour, marker in (
-            ("", "nominal chip", BLUE, "o"),
-            (", ideal devices", "ideal devices, nominal circuits", ORANGE, "s"),
+            ("", "all mechanisms", BLUE, "o"),
+            (", ideal devices", "ideal devices", ORANGE, "s"),
         ):
             _curve(
                 axes,
@@ -263,7 +263,7 @@ def caption_of_capacitors(measurement: Measurement) -> str:
 
     return (
         f"Capacitors of {', '.join(sizes)} fF. With the same weights, the swing falls with the capacitance: the "
-        f"nominal chip's errors are {errors('constant weights')} %. With the same swing, weights grow with it: "
+        f"chip's errors are {errors('constant weights')} %. With the same swing, weights grow with it: "
         f"{errors('constant swing')} %, and {errors('constant swing, ideal devices')} % with ideal devices."
     )
 

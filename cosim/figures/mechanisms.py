@@ -6,7 +6,7 @@ from typing import Any
 from analog_models.config import AnalogConfig
 from analog_models.reception import TransportConfig
 
-__all__ = ["LINEARITY", "MECHANISMS", "TRANSPORT", "Mechanism"]
+__all__ = ["LINEARITY", "MECHANISMS", "TRANSPORT", "Mechanism", "idealised"]
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class Mechanism:
         """The same chip without it."""
         return _take(analog, self.constants, AnalogConfig.ideal(analog.devices))
 
-    def added_to(self, analog: AnalogConfig) -> AnalogConfig:
-        """The same chip with it; wires as modelled, which the nominal preset does without."""
-        real = replace(AnalogConfig.nominal(analog.devices), transport=TransportConfig())
+    def added_to(self, analog: AnalogConfig, real: AnalogConfig) -> AnalogConfig:
+        """The same chip with it, as it is in a real one; wires as modelled, if that one does without."""
+        if real.transport == TransportConfig.ideal():
+            real = replace(real, transport=TransportConfig())
         return _take(analog, self.constants + self.needs, real)
 
     def scaled(self, analog: AnalogConfig, factor: float) -> AnalogConfig:
-        """The chip with its constants so many times the nominal ones."""
+        """The chip with its constants so many times what they are."""
         for path in self.constants:
-            value = factor * _constant(AnalogConfig.nominal(analog.devices), path)
-            analog = _with(analog, path, value)
+            analog = _with(analog, path, factor * _constant(analog, path))
         return analog
 
 
@@ -105,3 +105,10 @@ MECHANISMS = (
 
 #: Off in the nominal preset.
 TRANSPORT = Mechanism("transport", ("transport.skew_ns", "transport.jitter_ns", "transport.rate_mismatch"))
+
+
+def idealised(analog: AnalogConfig) -> AnalogConfig:
+    """The same chip without any of them; changes of constants that disturb nothing, as of `Pcm.g_max_us`, stay."""
+    for mechanism in (*MECHANISMS, TRANSPORT):
+        analog = _take(analog, mechanism.constants + mechanism.needs, AnalogConfig.ideal(analog.devices))
+    return analog

@@ -14,7 +14,7 @@ from analog_models.programming import Programming
 from cosim.compiler import compile_network
 from cosim.figures import programming_pictures as pictures
 from cosim.figures.campaign import Campaign, describe_seeds
-from cosim.figures.measurement import Finding, Measurement
+from cosim.figures.measurement import Finding, Measurement, Unavailable
 from cosim.figures.programming_measurement import (
     BIN,
     RangeResult,
@@ -46,6 +46,8 @@ _RANGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2.0)
 
 def measure(campaign: Campaign) -> Measurement:
     """Whole chips, and one tile for every range."""
+    if campaign.analog.pcm.exact_write:
+        raise Unavailable("these devices take every weight exactly: there is no loop to measure")
     config, network = campaign.config, campaign.model.network
     seeds = list(campaign.seeds[: 1 if campaign.quick else _CHIPS])
     every = _QUICK_ROWS if campaign.quick else 1
@@ -53,7 +55,7 @@ def measure(campaign: Campaign) -> Measurement:
     for seed in seeds:
         campaign.say(f"programming chip {seed}: {config.tile_count} tiles")
         targets = chip_targets(network, config, campaign.seed)
-        make = partial(measure_chip, targets, config, seed, campaign.nominal, every=every, advance=campaign.advance)
+        make = partial(measure_chip, targets, config, seed, campaign.analog, every=every, advance=campaign.advance)
         chips.append(campaign.part(f"chip {seed}", make))
     ranges = _RANGES[::3] if campaign.quick else _RANGES
     rows = 64 if campaign.quick else config.lanes
@@ -62,7 +64,7 @@ def measure(campaign: Campaign) -> Measurement:
     for done, largest in enumerate(ranges):
         campaign.say(f"programming with a largest weight of {largest:g} x g_max")
         for seed in seeds:
-            make_range = partial(_range_part, weights, largest, config, seed, campaign.nominal)
+            make_range = partial(_range_part, weights, largest, config, seed, campaign.analog)
             results.setdefault(largest, []).append(campaign.part(f"range {largest:g}, chip {seed}", make_range))
         campaign.advance(done + 1, len(ranges))
     both = {}
@@ -70,7 +72,7 @@ def measure(campaign: Campaign) -> Measurement:
     for kind, share in [(kind, share) for kind in _DEFECTS for share in shares]:
         campaign.say(f"programming weights on both pairs, {100 * share:g} % of the devices {kind.replace('_', ' ')}")
         changes: dict[str, Any] = {kind: share}
-        analog = replace(campaign.nominal, pcm=replace(campaign.nominal.pcm, **changes))
+        analog = replace(campaign.analog, pcm=replace(campaign.analog.pcm, **changes))
         which = f"{kind} {share:g}" if share else "no defects"  # of neither kind, and measured once
         both[kind, share] = [
             campaign.part(
@@ -85,7 +87,7 @@ def measure(campaign: Campaign) -> Measurement:
         for tile, own in sorted(compiled.targets.items())
     }
     return summarise(
-        chips, results, both, config, seeds, campaign.nominal.pcm, network=largest_weights, rows_of_one_tile=rows
+        chips, results, both, config, seeds, campaign.analog.pcm, network=largest_weights, rows_of_one_tile=rows
     )
 
 
@@ -360,7 +362,7 @@ def _about(measurement: Measurement) -> str:
         "before they drift, in units of the largest weight, a difference of g_max. The papers' weights are four "
         f"devices each: W and -W are on {pictures.one_tile(numbers)} more, a weight being the mean of its pairs. "
         "Convergence is that of the true weights, which the loop sees through noise only. For the range, its weights "
-        f"are mapped to other conductances, {span_in_words(swept['largest'])} times the nominal one; what lies beyond "
+        f"are mapped to other conductances, {span_in_words(swept['largest'])} times the chip's own; what lies beyond "
         f"{reach:g} g_max, where partial SET pulses saturate, is programmed to that and counts with what it lacks, and "
         "the loop's tolerance stays the same share of the largest weight. The papers' weights are other networks'. A "
         "yield has to do with defective devices, of which the papers say nothing and the model has none by default: a "

@@ -152,6 +152,7 @@ def _page(content: Mapping[str, Any], sections: Sequence[str]) -> str:
         "data": _data(settings),
         "chips": f"{settings['chips']} from seed {settings['seed']} on, where a study takes many",
         "devices": f"model {settings['devices']}",
+        "constants": settings["constants"] or "nominal",
         "machine": f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}",
         "made": content["made"],
     }

@@ -8,14 +8,12 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from cosim.figures.measurement import Finding
+from cosim.workloads.resampling import CONFIDENCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["CONFIDENCE", "draw_interval", "interval_percent", "sampling_error"]
-
-#: Of every interval.
-CONFIDENCE = 0.95
+__all__ = ["draw_interval", "interval_percent", "sampling_error"]
 
 
 def interval_percent(accuracy_percent: float, clips: int) -> tuple[float, float]:

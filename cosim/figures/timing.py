@@ -101,7 +101,7 @@ def _read_energy(campaign: Campaign, chip: CalibratedChip) -> Iterator[Finding]:
             "nJ",
             engine="twin",
             data=f"{len(clips)} clips, {clips.source}; tiles of the layer",
-            seeds=f"chip {campaign.seed}, devices {campaign.nominal.devices}",
+            seeds=f"chip {campaign.seed}, devices {campaign.analog.devices}",
             paper=(
                 "13.1 on average, all of the 1.5 V supply, of another network: 34.6 million operations a frame at "
                 "20.0 TOPS/W, by 33 tiles in 4 phases"

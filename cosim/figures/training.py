@@ -142,7 +142,7 @@ class _Course:
         """
         model = self.train(noise, seed)
         calibration, judging = self.clips
-        chip = prepare_chip(model, calibration, config=self.campaign.config, analog=self.campaign.nominal, seed=seed)
+        chip = prepare_chip(model, calibration, config=self.campaign.config, analog=self.campaign.analog, seed=seed)
         report = classify(model, judging, chip, TwinEngine(), seed=seed)
         return {"labels": report.labels, "software": report.software, "chip": report.predictions}
 

@@ -65,7 +65,7 @@ class Tutorial:
         exact = int(self.mac.results[COLUMN])
         found = {}
         for mechanism in MECHANISMS:
-            codes = self.mac.read(mechanism.added_to(self.ideal), range(_FIRST_CHIPS), _FEW_READS).codes
+            codes = self.mac.read(mechanism.added_to(self.ideal, self.nominal), range(_FIRST_CHIPS), _FEW_READS).codes
             found[mechanism.name] = float(np.sqrt(np.mean((codes.astype(np.float64) - exact) ** 2)))
         return dict(sorted(((name, rms) for name, rms in found.items() if rms > _SHOWN), key=lambda one: -one[1]))
 
@@ -160,7 +160,7 @@ class Tutorial:
         total = float(np.sqrt((charges**2).sum()))
         millivolts = total * self.ideal.periphery.charge_fc_per_us_ns / self.ideal.periphery.capacitor_ff * 1e3
         (alone,) = (one for one in MECHANISMS if one.name == "noise of a read")
-        reads = mac.read(alone.added_to(self.ideal), [0], _READS)
+        reads = mac.read(alone.added_to(self.ideal, self.nominal), [0], _READS)
         return {
             "reads": f"{_READS:,}",
             "chips": str(_CHIPS),

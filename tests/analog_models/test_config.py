@@ -93,3 +93,11 @@ def test_the_documented_table_is_the_generated_one() -> None:
     # Mend it with: python -m analog_models
     page = (Path(__file__).parents[2] / "docs" / "physics.md").read_text()
     assert constants_document() in page
+
+
+def test_a_configuration_says_what_was_changed_of_which_preset() -> None:
+    assert AnalogConfig.nominal("hermes").origin() == ("nominal", {})
+    assert AnalogConfig.ideal().describe() == "ideal"
+    other = replace(AnalogConfig(), age_s=7.0, pcm=replace(PcmLike(), g_max_us=20.0, exact_write=True))
+    assert other.origin() == ("nominal", {"pcm.g_max_us": 20.0, "pcm.exact_write": True, "age_s": 7.0})
+    assert other.describe() == "nominal, pcm.g_max_us=20.0, pcm.exact_write=true, age_s=7.0"

@@ -27,11 +27,13 @@ two for the second. The paper does not say how the output fits in; both variants
 from itertools import product
 
 from analog_models.programming import WeightTargets
-from cosim.compiler.chain.emit import STEP_CYCLES, PadUse, write_programs
+from cosim.compiler.chain.emit import PadUse, write_programs
 from cosim.compiler.chain.frame import Frame, plan_frame
-from cosim.compiler.chain.options import MappingError, MappingOptions
+from cosim.compiler.chain.options import MappingOptions
 from cosim.compiler.chain.placement import Placement, place
 from cosim.compiler.chain.scales import Site, layer_targets, longest_duration, plan_layer
+from cosim.compiler.errors import MappingError
+from cosim.compiler.words import STEP_CYCLES
 from cosim.fabric.checker import check
 from cosim.graph.feed_forward import FeedForwardNetwork
 from cosim.program import InputSlot, OutputSlot, Program

@@ -28,28 +28,22 @@ be tuned both ways.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cosim.compiler.chain.frame import Frame
-from cosim.compiler.chain.options import MappingError
 from cosim.compiler.chain.placement import Placement
 from cosim.compiler.router import switches
+from cosim.compiler.words import IDLE, PAD_LEAD, STEP_CYCLES, looped
 from cosim.fabric.mesh_graph import Lanes
-from cosim.isa.assembler import program_depth
-from cosim.isa.words import ILP, OLP, TILE, Operation, encode
+from cosim.isa.words import ILP, OLP, TILE, Operation
 from cosim.program import InputSlot, LayerPlan, OutputSlot, Unit
 from rtl.config import ChipConfig, Edge
-from rtl.isa import MAX_WAIT
 
-__all__ = ["STEP_CYCLES", "PadUse", "UnitPrograms", "write_programs"]
-
-STEP_CYCLES = 300
+__all__ = ["PadUse", "UnitPrograms", "write_programs"]
 
 _MESH, _BIAS, _PRECHARGE, _RELEASE, _INTEGRATE, _FIRE, _STOP = 0, 1, 2, 14, 18, 20, 279
 _RAMP, _OPEN, _LISTEN, _ENABLE, _DISABLE, _STORE, _SILENT = 4, 6, 8, 12, 267, 292, 294
 _EARLY_PRECHARGE, _EARLY_RELEASE = 260 - STEP_CYCLES, 296 - STEP_CYCLES
-#: A pad's loop begins this many cycles before its first action, so that its pointer can be loaded before.
-_PAD_LEAD = 4
 
 
 @dataclass(frozen=True)
@@ -186,8 +180,8 @@ class _Script:
 
     def written(self, frames: int) -> UnitPrograms:
         """Prologue, loop of `frames` passes of exactly one frame, HALT; for every unit of the chip."""
-        units = {Unit(TILE, tile): self._idle() for tile in range(self.config.tile_count)}
-        units |= {Unit(kind, pad): self._idle() for kind in (ILP, OLP) for pad in range(self.config.domain_count)}
+        units = {Unit(TILE, tile): IDLE for tile in range(self.config.tile_count)}
+        units |= {Unit(kind, pad): IDLE for kind in (ILP, OLP) for pad in range(self.config.domain_count)}
         origins = {}
         for unit, sequence in self.sequences.items():
             sequence.sort(key=lambda item: item[0])
@@ -197,68 +191,21 @@ class _Script:
             units[unit] = self._looped(unit, origin, frames)
         return UnitPrograms(units, origins, self.masks)
 
-    def _idle(self) -> tuple[int, ...]:
-        return (encode(TILE, Operation("HALT")),)  # the same word for every kind
-
     def _origin(self, unit: Unit) -> int:
         """Where the loop begins: a pad first loads its pointer, a tile waits if it works beyond the frame."""
         first, last = self.sequences[unit][0][0], self.sequences[unit][-1][0]
         if unit.kind is not TILE:
-            return first - _PAD_LEAD
+            return first - PAD_LEAD
         return 0 if last < self.period - 1 else first
 
     def _looped(self, unit: Unit, origin: int, frames: int) -> tuple[int, ...]:
-        writer = _Writer(unit)
-        for prologue in (self.pointers, self.prologues):
-            if unit in prologue:
-                writer.issue(0, prologue[unit])
-        writer.wait_until(origin)
-        body = writer.begin_body()
-        for cycle, operation in self.sequences[unit]:
-            writer.issue(cycle, operation)
-        loop = Operation("LOOP", {"target": body, "count": frames, "level": 0})
-        writer.issue(origin + self.period - 1, loop)
-        if unit in self.replays:
-            writer.operations += [self.replays[unit], Operation("MESH")]
-        writer.operations.append(Operation("HALT"))
-        words = tuple(encode(unit.kind, operation) for operation in writer.operations)
-        depth = program_depth(unit.kind, self.config)
-        if len(words) > depth:
-            raise MappingError(f"the program of {unit} has {len(words)} words, its SRAM holds {depth}")
-        return words
-
-
-class _Writer:
-    """Operations at given cycles; the gaps become waits, or NOPs."""
-
-    def __init__(self, unit: Unit) -> None:
-        self.unit = unit
-        self.operations: list[Operation] = []
-        self.cycle = 0
-        self._fixed = True  # nothing before this point may be stretched
-
-    def begin_body(self) -> int:
-        """The address of a loop body that begins here."""
-        self._fixed = True
-        return len(self.operations)
-
-    def issue(self, cycle: int, operation: Operation) -> None:
-        self.wait_until(cycle)
-        self.operations.append(operation)
-        self.cycle += 1
-        self._fixed = False
-
-    def wait_until(self, cycle: int) -> None:
-        gap = cycle - self.cycle
-        if gap < 0:
-            raise MappingError(f"{self.unit} is busy until cycle {self.cycle}, but shall issue in cycle {cycle}")
-        self.cycle = cycle
-        if gap and not self._fixed:
-            last = self.operations[-1]
-            stretch = min(gap, MAX_WAIT - last.wait)
-            self.operations[-1] = replace(last, wait=last.wait + stretch)
-            gap -= stretch
-        while gap:
-            span = min(gap, MAX_WAIT + 1)
-            self.operations.append(Operation("NOP", wait=span - 1))
-            gap -= span
+        return looped(
+            unit,
+            self.sequences[unit],
+            self.config,
+            origin=origin,
+            period=self.period,
+            frames=frames,
+            before=[prologues[unit] for prologues in (self.pointers, self.prologues) if unit in prologues],
+            after=[self.replays[unit], Operation("MESH")] if unit in self.replays else (),
+        )

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from cosim.compiler.chain.options import MappingError, MappingOptions
+from cosim.compiler.chain.options import MappingOptions
+from cosim.compiler.errors import MappingError
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork
 from cosim.program import Mode
 from rtl.config import ChipConfig

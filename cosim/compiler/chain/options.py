@@ -8,17 +8,13 @@ import numpy as np
 
 from analog_models.config import AnalogConfig
 from analog_models.values import real_number, shown, whole_number
-from cosim.files.errors import UserError
+from cosim.compiler.errors import MappingError
 from cosim.files.json_text import from_json, to_json
 from cosim.files.typed import typed
 from cosim.program import WEIGHT_UNITS, Mode
 from rtl.config import Square
 
-__all__ = ["LayerOptions", "MappingError", "MappingOptions"]
-
-
-class MappingError(UserError, ValueError):
-    """The network does not fit the chip, or the frame; the message says what does not fit where."""
+__all__ = ["LayerOptions", "MappingOptions"]
 
 
 #: Options that are whole numbers, with the lowest and the highest.

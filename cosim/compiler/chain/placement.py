@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from itertools import islice, permutations
 
 from cosim.compiler.chain.frame import Frame
-from cosim.compiler.chain.options import MappingError, MappingOptions
+from cosim.compiler.chain.options import MappingOptions
+from cosim.compiler.errors import MappingError
 from cosim.compiler.router import Connection, Route, RouteError, Router
 from cosim.fabric.mesh_graph import Mesh, Place
 from rtl.config import ChipConfig, Square

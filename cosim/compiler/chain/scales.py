@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
-from cosim.compiler.chain.options import LayerOptions, MappingError, MappingOptions
+from cosim.compiler.chain.options import LayerOptions, MappingOptions
+from cosim.compiler.errors import MappingError
 from cosim.graph.feed_forward import Activation, Layer
 from cosim.program import WEIGHT_UNITS, LayerPlan, Mode
 from rtl.config import ChipConfig

@@ -176,7 +176,9 @@ class Softsign(Pointwise):
     COST: ClassVar[int] = 3
 
     def function(self, x: Array) -> Array:
-        return x / (np.float32(1) + np.abs(x))
+        y = np.abs(x)
+        y += np.float32(1)
+        return np.divide(x, y, out=y)
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,9 @@ class Softplus(Pointwise):
     COST: ClassVar[int] = 3
 
     def function(self, x: Array) -> Array:
-        return np.logaddexp(x, np.float32(0), dtype=np.float32)
+        y = np.empty_like(x)
+        np.logaddexp(x, np.float32(0), out=y)
+        return y
 
 
 @dataclass(frozen=True)

@@ -22,19 +22,18 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.npz import ArraySpec, NpzError, check_arrays
 from cosim.files.archive import ArchiveError, read_arrays
 from cosim.files.errors import UserError
+from cosim.workloads.audio import SAMPLE_RATE, read_sound
 from cosim.workloads.kws.features import (
     CLIP_SAMPLES,
     COEFFICIENTS,
     FRAMES,
     MFCC_LIMIT,
-    SAMPLE_RATE,
     fit,
     log_mel,
     loudest_second,
     mfcc,
-    read_sound,
 )
-from cosim.workloads.kws.remarks import Remarks
+from cosim.workloads.remarks import Remarks
 
 __all__ = [
     "CODE",

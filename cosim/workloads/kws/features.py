@@ -1,17 +1,13 @@
 """Audio front end: one second of 16-kHz speech becomes 49 x 40 mel-frequency cepstral coefficients (MFCC)."""
 
-import math
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import scipy.fft
 import scipy.signal
-import soundfile
 from numpy.typing import ArrayLike, NDArray
 
-from cosim.files.errors import UserError
+from cosim.workloads.audio import SAMPLE_RATE, AudioError
 
 __all__ = [
     "CLIP_SAMPLES",
@@ -19,10 +15,7 @@ __all__ = [
     "FRAMES",
     "LOG_MEL_FLOOR",
     "MFCC_LIMIT",
-    "SAMPLE_RATE",
     "STRIDE_SAMPLES",
-    "AudioError",
-    "Sound",
     "fit",
     "frames_of",
     "log_mel",
@@ -31,11 +24,9 @@ __all__ = [
     "mel_to_mfcc",
     "mfcc",
     "mfcc_to_mel",
-    "read_sound",
     "window",
 ]
 
-SAMPLE_RATE = 16_000  # Hz
 CLIP_SAMPLES = 16_000  # one second
 WINDOW_SAMPLES = 480  # 30 ms
 STRIDE_SAMPLES = 320  # 20 ms
@@ -47,112 +38,7 @@ COEFFICIENTS = 40
 LOG_MEL_FLOOR = 4.77e-7  # added to a band's power, so that digital silence has a logarithm
 MFCC_LIMIT = 30.0
 
-#: Rates that are taken, Hz: the lowest holds all that the mel bands hear, the highest is that of studio equipment.
-_RATES = (8_000, 384_000)
-#: Largest sample of a recording whose full scale is 1: mixing and lossy coding overshoot, integers reach much further.
-_LOUDEST = 2.0
-#: Peak to peak of a recording without any sound: three steps of 16 bits.
-_SILENT = 1e-4
-
 Floats = NDArray[np.float64]
-
-
-class AudioError(UserError, ValueError):
-    """A recording cannot be used; the message says which file, what is wrong and how to mend it."""
-
-
-@dataclass(frozen=True)
-class Sound:
-    """A recording as the front end takes it.
-
-    Members
-    -------
-    samples : (n,) float64
-        One channel at 16 kHz, full scale 1.
-    recorded_hz : int
-        Sample rate of the file; if it is another one than 16 kHz, the samples were resampled.
-    """
-
-    samples: Floats
-    recorded_hz: int = SAMPLE_RATE
-
-    @property
-    def seconds(self) -> float:
-        return len(self.samples) / SAMPLE_RATE
-
-    @property
-    def silent(self) -> bool:
-        """Whether there is nothing in it but, perhaps, a constant and the flicker of the last bit."""
-        return bool(np.ptp(self.samples) < _SILENT)
-
-
-def read_sound(path: Path | str) -> Sound:
-    """Read a sound file: WAV, FLAC, MP3 or what else libsndfile knows.
-
-    Channels are averaged. Other rates than 16 kHz are resampled (polyphase, with a Kaiser window against aliases).
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, empty, shorter than its header says or no sound file; if its rate is not within 8 to
-        384 kHz, or its samples are no numbers in [-1, 1] (a little more may come from mixing).
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; expected a sound file (WAV, ...)")
-    try:
-        with path.open("rb") as raw, soundfile.SoundFile(raw) as file:
-            rate = file.samplerate
-            if not _RATES[0] <= rate <= _RATES[1]:
-                raise AudioError(
-                    f"{path}: sample rate {rate} Hz, expected {_RATES[0]} to {_RATES[1]} Hz: the front end hears 0 to "
-                    f"{MEL_TOP_HZ:.0f} Hz; record it anew"
-                )
-            expected = _declared_frames(path) or file.frames
-            samples = file.read(dtype="float64", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"{path}: not a readable sound file ({error.error_string}); expected WAV, FLAC or MP3"
-        ) from None
-    if not len(samples):
-        raise AudioError(f"{path}: holds no samples; record it anew")
-    if len(samples) < expected:
-        raise AudioError(
-            f"{path}: truncated, the header promises {expected} samples but only {len(samples)} are there; "
-            "fetch the file again"
-        )
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path}: has NaN or infinite samples; expected numbers in [-1, 1]")
-    peak = np.abs(samples).max()
-    if peak > _LOUDEST:
-        raise AudioError(
-            f"{path}: samples reach {peak:,.6g}, expected numbers in [-1, 1]; divide them by the full scale of what "
-            "they were made from (32,768 for 16 bits)"
-        )
-    mono = samples.mean(axis=1)
-    if rate != SAMPLE_RATE:
-        divisor = math.gcd(SAMPLE_RATE, rate)
-        mono = scipy.signal.resample_poly(mono, SAMPLE_RATE // divisor, rate // divisor)
-    return Sound(mono, rate)
-
-
-def _declared_frames(path: Path) -> int:
-    """Frames that a WAV file's `data` chunk promises (libsndfile silently reads what is there), or 0 if unknown."""
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            return 0
-        block = 0
-        while len(chunk := file.read(8)) == 8:
-            size = int.from_bytes(chunk[4:], "little")
-            if chunk[:4] == b"fmt ":
-                block = int.from_bytes(file.read(size)[12:14], "little")
-            elif chunk[:4] == b"data":
-                # Streaming writers leave the size at its maximum: then nothing is promised.
-                return size // block if block and size < 0xFFFFFF00 else 0
-            else:
-                file.seek(size + size % 2, 1)
-    return 0
 
 
 def fit(samples: ArrayLike, length: int = CLIP_SAMPLES) -> Floats:

@@ -19,22 +19,20 @@ from scipy.signal import find_peaks
 
 from cosim.calibration import CalibratedChip
 from cosim.engines.engine import Engine
+from cosim.workloads.audio import SAMPLE_RATE, Sound, read_sound
 from cosim.workloads.kws.dataset import WORDS
 from cosim.workloads.kws.features import (
     CLIP_SAMPLES,
     FRAMES,
     MEL_TOP_HZ,
-    SAMPLE_RATE,
     STRIDE_SAMPLES,
-    Sound,
     frames_of,
     mel_to_mfcc,
-    read_sound,
 )
 from cosim.workloads.kws.model import KwsModel, quantise
-from cosim.workloads.kws.remarks import Remarks
 from cosim.workloads.kws.report import RunReport
 from cosim.workloads.kws.workload import run_parts
+from cosim.workloads.remarks import Remarks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -278,7 +276,7 @@ def classify_recording(
     return RecordingReport(
         data=recording.name,
         seed=seed,
-        devices=chip.analog.config.devices,
+        analog=chip.analog.config,
         words=model.labels,
         recording=recording,
         scores=smoothed_scores(results.values(chip.program.layers[-1].name)),

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analog_models.config import AnalogConfig
 from cosim.engines.results import describe_speed
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
@@ -76,8 +77,8 @@ class RunReport:
         What was classified.
     seed : int
         Seed of the chip: programming, mismatch, noise.
-    devices : str
-        Model of its PCM devices.
+    analog : AnalogConfig
+        Constants of its analog part.
     words : class names, in the order of the outputs.
     frame_ns, cycles, wall_s, parts_s : timing of the frame and of the run; no cycles if the engine simulates none.
     compared_codes : codes that a second engine has given as well; 0 if none ran.
@@ -87,7 +88,7 @@ class RunReport:
     engine: str
     data: str
     seed: int
-    devices: str
+    analog: AnalogConfig
     words: Sequence[str]
     frame_ns: int
     cycles: int | None
@@ -103,11 +104,13 @@ class RunReport:
 
     def to_json(self, files: Mapping[str, str]) -> dict[str, Any]:
         """The documented keys (see docs/kws.md) that all reports share."""
+        preset, changed = self.analog.origin()
         return {
             "engine": self.engine,
             "data": self.data,
             "seed": self.seed,
-            "devices": self.devices,
+            "devices": self.analog.devices,
+            "analog": {"preset": preset, "changed": changed},
             "frame_ns": self.frame_ns,
             "cycles": self.cycles,
             "wall_s": self.wall_s,
@@ -129,7 +132,8 @@ class RunReport:
         speed = describe_speed(self.wall_s, frames=self.frames, cycles=self.cycles) + (f" ({parts})" if parts else "")
         run = (
             ("frame", f"{self.frame_ns} ns on the chip"),
-            ("chip", f"seed {self.seed}, devices of model {self.devices}"),
+            ("chip", f"seed {self.seed}, devices of model {self.analog.devices}"),
+            ("constants", self.analog.describe()),
             ("simulation", speed),
         )
         for what, text in (*rows, *run):

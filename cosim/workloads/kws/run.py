@@ -62,10 +62,8 @@ class Settings:
         Classify so many.
     seed : int
         Which chip, and which clips.
-    ideal : bool
-        Analog part without noise or mismatch.
-    devices : str
-        Model of the PCM devices, of `DEVICE_MODELS`.
+    analog : AnalogConfig
+        Constants of the chip's analog part.
     overlapped : bool
         As of `MappingOptions`.
     model : Path, optional
@@ -82,19 +80,13 @@ class Settings:
     recording: Path | None = None
     clips: int | None = None
     seed: int = 0
-    ideal: bool = False
-    devices: str = "pcm"
+    analog: AnalogConfig = field(default_factory=AnalogConfig)
     overlapped: bool = False
     model: Path | None = None
     waves: Path | None = None
     waves_frames: tuple[int, ...] | None = None
     checkpoint: Path | None = None
     chunk: int = CHUNK
-
-    @property
-    def analog(self) -> AnalogConfig:
-        """Constants of the chip's analog part."""
-        return (AnalogConfig.ideal if self.ideal else AnalogConfig.nominal)(self.devices)
 
     @property
     def mapping(self) -> MappingOptions:

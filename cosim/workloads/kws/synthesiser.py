@@ -19,8 +19,9 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from cosim.files.errors import UserError
+from cosim.workloads.audio import SAMPLE_RATE
 from cosim.workloads.kws.dataset import LABELS, SILENCE, UNKNOWN
-from cosim.workloads.kws.features import CLIP_SAMPLES, SAMPLE_RATE
+from cosim.workloads.kws.features import CLIP_SAMPLES
 
 __all__ = ["UNKNOWN_WORDS", "VOICES", "Split", "SynthesiserError", "speak", "synthesise", "version"]
 

@@ -24,9 +24,9 @@ from cosim.system.reuse import reused
 from cosim.workloads.kws.dataset import LABELS, Clip, DatasetError, clip_features, find_clips, load_training_set
 from cosim.workloads.kws.features import COEFFICIENTS, FRAMES, MFCC_LIMIT, mfcc
 from cosim.workloads.kws.model import KwsModel, quantise
-from cosim.workloads.kws.remarks import Remarks
 from cosim.workloads.kws.report import KwsReport
 from cosim.workloads.kws.synthesiser import Split, synthesise, version
+from cosim.workloads.remarks import Remarks
 from rtl.config import ChipConfig, preset
 
 __all__ = [
@@ -259,7 +259,7 @@ def describe_chip(
     options = options or MappingOptions()
     return {
         "seed": str(seed),
-        "analog part": ("ideal " if analog == AnalogConfig.ideal() else "") + digest([analog.to_json()]),
+        "analog part": f"{analog.devices}, {analog.describe()} ({digest([analog.to_json()])})",
         "model": _digest_of(*model.network.to_arrays().values(), model.rows, model.mean, model.spread, model.limit),
         "calibration": f"{len(calibration)} clips ({calibration.fingerprint})",
         "frame": "overlapped" if options.overlapped else "strict",
@@ -314,7 +314,7 @@ def classify(
     return KwsReport(
         data=clips.source,
         seed=seed,
-        devices=chip.analog.config.devices,
+        analog=chip.analog.config,
         words=model.labels,
         clips=clips.names,
         labels=clips.labels,

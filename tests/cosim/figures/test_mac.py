@@ -32,7 +32,7 @@ SOME = ("programming, relaxation", "1/f noise, one hour")
 def test_the_mechanisms_together_are_all_that_is_not_ideal() -> None:
     without, added = NOMINAL, IDEAL
     for mechanism in MECHANISMS:
-        without, added = mechanism.without(without), mechanism.added_to(added)
+        without, added = mechanism.without(without), mechanism.added_to(added, NOMINAL)
     assert added == NOMINAL
     # The weights are still tuned: what is written exactly does not know the columns that it is read through.
     assert replace(without, pcm=replace(without.pcm, exact_write=True)) == IDEAL
@@ -42,7 +42,7 @@ def test_the_mechanisms_together_are_all_that_is_not_ideal() -> None:
 
 @pytest.mark.parametrize("mechanism", [*MECHANISMS, TRANSPORT], ids=lambda mechanism: mechanism.name)
 def test_a_mechanism_changes_its_own_constants_only(mechanism) -> None:
-    before, after = asdict(IDEAL), asdict(mechanism.added_to(IDEAL))
+    before, after = asdict(IDEAL), asdict(mechanism.added_to(IDEAL, NOMINAL))
     changed = {name for name, value in before.items() if not isinstance(value, dict) and after[name] != value} | {
         f"{model}.{name}"
         for model, constants in before.items()
@@ -51,7 +51,7 @@ def test_a_mechanism_changes_its_own_constants_only(mechanism) -> None:
         if after[model][name] != value
     }
     assert changed == {*mechanism.constants, *mechanism.needs}
-    assert asdict(mechanism.without(mechanism.added_to(IDEAL)))["periphery"] == before["periphery"]
+    assert asdict(mechanism.without(mechanism.added_to(IDEAL, NOMINAL)))["periphery"] == before["periphery"]
 
 
 def test_the_budget_has_each_mechanism_off_and_alone() -> None:

@@ -31,8 +31,8 @@ def onnx_outputs(
         Inputs, by position, that must be constants.
     **attributes
     """
-    given = dict(enumerate(inputs)) | (weights or {})
-    names = [f"x{at}" if given.get(at) is not None else "" for at in range(max(given) + 1)]
+    given = {at for at, x in enumerate(inputs) if x is not None} | set(weights or {})
+    names = [f"x{at}" if at in given else "" for at in range(max(given) + 1)]
     results = [f"y{at}" for at in range(outputs)]
     node = helper.make_node(operator, names, results, **attributes)
     graph = helper.make_graph(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from cosim.workloads.audio import read_sound
 from cosim.workloads.kws.dataset import (
     CODE,
     LABELS,
@@ -21,7 +22,7 @@ from cosim.workloads.kws.dataset import (
     find_clips,
     load_training_set,
 )
-from cosim.workloads.kws.features import log_mel, mfcc, read_sound
+from cosim.workloads.kws.features import log_mel, mfcc
 from cosim.workloads.kws.workload import load_clips
 
 SPEAKERS = 5

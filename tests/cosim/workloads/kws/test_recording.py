@@ -9,8 +9,9 @@ import soundfile
 from click.testing import CliRunner
 
 from cosim.cli import main
+from cosim.workloads.audio import Sound
 from cosim.workloads.kws.dataset import LABELS
-from cosim.workloads.kws.features import Sound, mfcc
+from cosim.workloads.kws.features import mfcc
 from cosim.workloads.kws.model import KwsModel, quantise
 from cosim.workloads.kws.recording import HOP_S, Recording, smoothed_scores, spot
 from cosim.workloads.kws.synthesiser import speak

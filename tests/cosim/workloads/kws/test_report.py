@@ -2,11 +2,13 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from analog_models.config import AnalogConfig
 from cosim.workloads.kws.report import KwsReport, correlation
 
 
@@ -21,7 +23,7 @@ def report() -> KwsReport:
         engine="rtl",
         data="test data",
         seed=3,
-        devices="hermes",
+        analog=replace(AnalogConfig.nominal("hermes"), age_s=7.0),
         words=("yes", "no", "up"),
         clips=("a", "b", "c", "d"),
         labels=np.array([0, 1, 2, 0]),
@@ -56,6 +58,8 @@ def test_json_keys(report, tmp_path):
     assert data["correlation"]["layer0"] == pytest.approx(1)
     assert data["cycles_per_s"] == 5000
     assert data["frames_per_s"] == 2
+    assert data["devices"] == "hermes"
+    assert data["analog"] == {"preset": "nominal", "changed": {"age_s": 7.0}}
     assert data["predictions"] == [0, 1, 2, 1]
     assert data["files"] == {"waves": "x.fst"}
 
@@ -68,6 +72,7 @@ def test_table_shows_all_or_what_went_wrong(report, rows, shown, hidden):
     assert any(line.startswith(shown) for line in lines)
     assert hidden is None or not any(line.startswith(hidden) for line in lines)
     assert any("75.00% of 4 clips" in line for line in lines)
+    assert any("nominal, age_s=7.0" in line for line in lines)
 
 
 def test_pictures(report, tmp_path):

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from analog_models.config import AnalogConfig
+from cosim.cli.analog import AnalogChoice
 from cosim.cli.workloads import kws
+from cosim.system.checkpoint import CheckpointError
 from cosim.workloads.kws.run import Settings, prepared
 
 
@@ -37,8 +40,9 @@ def test_options_of_the_command_are_the_fields_of_the_settings(monkeypatch: pyte
     choices = kws.make_context("kws", []).params
     printed = {name: choices.pop(name) for name in ("json_file", "report")}
     assert printed == {"json_file": None, "report": None}
-    assert choices.keys() == {field.name for field in fields(Settings)}
-    assert Settings(**choices) == Settings()
+    analog = AnalogChoice(*(choices.pop(name) for name in ("preset", "devices", "constants")))
+    assert choices.keys() | {"analog"} == {field.name for field in fields(Settings)}
+    assert Settings(analog=analog.config(), **choices) == Settings()
 
 
 def test_a_run_says_what_it_does_and_goes_on_from_its_checkpoint(files: dict[str, Path], tmp_path: Path) -> None:
@@ -60,3 +64,7 @@ def test_a_run_says_what_it_does_and_goes_on_from_its_checkpoint(files: dict[str
     assert [note.split(":")[0] for note in run.notes] == ["programmed", "calibrated", "resumed"]
     assert run.notes[1].endswith("in an earlier run")
     np.testing.assert_array_equal(first.outputs, second.outputs)
+
+    other = replace(settings, analog=replace(AnalogConfig(), age_s=7.0))
+    with pytest.raises(CheckpointError, match=r"there and pcm, nominal, age_s=7\.0 "), prepared(other, Heard()):
+        pass

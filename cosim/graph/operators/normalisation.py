@@ -1,0 +1,106 @@
+"""Normalisation of vectors, and of channels by what training found of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.values import kept
+from cosim.graph.errors import NetworkError
+from cosim.graph.operator import Operator, Values, real, taken
+
+__all__ = ["BatchNorm", "LayerNorm"]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerNorm(Operator):
+    """``(x - mean) / sqrt(variance + eps) scale + shift`` over the last axes, as many as `scale` has.
+
+    Operations: seven for each number, six without shift; five for each vector, its mean, variance and root.
+
+    Parameters
+    ----------
+    scale : (width,) float32
+        Or of more axes.
+    shift : float32, optional
+        Of the same shape.
+    eps : float
+    """
+
+    scale: NDArray[np.float32]
+    shift: NDArray[np.float32] | None = None
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        scale = kept(real(self.scale))
+        if not scale.size or not scale.ndim:
+            raise NetworkError(f"scale must be (width,), got shape {scale.shape}")
+        object.__setattr__(self, "scale", scale)
+        if self.shift is not None:
+            object.__setattr__(self, "shift", kept(real(self.shift)))
+            if self.shift.shape != scale.shape:
+                raise NetworkError(f"shift must be {scale.shape}, as scale is, got {self.shift.shape}")
+
+    def run(self, *inputs: NDArray) -> Values:
+        (x,) = taken(inputs, "x")
+        rank = self.scale.ndim
+        if x.shape[-rank:] != self.scale.shape:
+            raise NetworkError(f"expected inputs (..., {', '.join(map(str, self.scale.shape))}), got shape {x.shape}")
+        axes = tuple(range(-rank, 0))
+        y = x - x.mean(axes, keepdims=True)
+        variance = np.square(y).mean(axes, keepdims=True)
+        y /= np.sqrt(variance + np.float32(self.eps))
+        y *= self.scale
+        if self.shift is not None:
+            y += self.shift
+        return (y,)
+
+    def operations(self, *inputs: NDArray) -> int:
+        x = inputs[0]
+        return (6 if self.shift is None else 7) * x.size + 5 * (x.size // self.scale.size)
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNorm(Operator):
+    """``(x - mean) / sqrt(variance + eps) scale + shift`` by channel: a multiplication and an addition for each number.
+
+    What does not depend on the input is worked out once.
+
+    Parameters
+    ----------
+    scale, shift, mean, variance : (channels,) float32
+    eps : float
+    axis : int
+        Of the channels.
+    """
+
+    scale: NDArray[np.float32]
+    shift: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    eps: float = 1e-5
+    axis: int = -1
+
+    def __post_init__(self) -> None:
+        names = "scale", "shift", "mean", "variance"
+        for name in names:
+            object.__setattr__(self, name, kept(real(getattr(self, name))))
+        shapes = {getattr(self, name).shape for name in names}
+        if len(shapes) != 1 or self.scale.ndim != 1:
+            raise NetworkError(f"{', '.join(names)} must be (channels,) each, got {sorted(shapes)}")
+        if not (self.variance.astype(np.float64) + self.eps > 0).all():
+            raise NetworkError(f"variance must be above -eps, {-self.eps:g}, got {self.variance.min():g}")
+
+    def run(self, *inputs: NDArray) -> Values:
+        (x,) = taken(inputs, "x")
+        if not -x.ndim <= self.axis < x.ndim or x.shape[self.axis] != len(self.scale):
+            raise NetworkError(f"expected {len(self.scale)} channels on axis {self.axis}, got shape {x.shape}")
+        shape = [1] * x.ndim
+        shape[self.axis] = -1
+        factor = self.scale / np.sqrt(self.variance + np.float32(self.eps))
+        y = x * factor.reshape(shape)
+        y += (self.shift - self.mean * factor).reshape(shape)
+        return (y,)
+
+    def operations(self, *inputs: NDArray) -> int:
+        return 2 * inputs[0].size

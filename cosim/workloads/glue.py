@@ -1,0 +1,176 @@
+"""Tasks of GLUE, from its own files: sentences, or pairs of them, with labels.
+
+Source: A. Wang et al., "GLUE: A Multi-Task Benchmark and Analysis Platform for Natural Language Understanding",
+arXiv:1804.07461; each task's data have authors and licences of their own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.files.errors import UserError
+
+__all__ = ["TASKS", "Examples", "GlueError", "Task", "evaluated_split", "read_split"]
+
+
+class GlueError(UserError, ValueError):
+    """A folder or file of GLUE cannot be used; the message says what was expected where."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """How a task's files are laid out.
+
+    Members
+    -------
+    name : str
+        As GLUE calls it, and its folder.
+    sentences : tuple of str
+        Columns of the header that hold text.
+    label : str
+        Column of the label.
+    columns : int
+        In a file without a header; then text and label come last, in this order.
+    lowest, highest : float
+        Labels are numbers between these.
+    whole : bool
+        Labels are whole numbers: classes.
+    """
+
+    name: str
+    sentences: tuple[str, ...]
+    label: str
+    columns: int
+    lowest: float
+    highest: float
+    whole: bool
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("SST-2", ("sentence",), "label", columns=2, lowest=0, highest=1, whole=True),
+        Task("STS-B", ("sentence1", "sentence2"), "score", columns=10, lowest=0, highest=5, whole=False),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled examples of a task.
+
+    Members
+    -------
+    source : str
+        Task and file, for people.
+    texts : tuple of tuple of str
+        One or two sentences each.
+    labels : (examples,) float64
+    """
+
+    source: str
+    texts: tuple[tuple[str, ...], ...]
+    labels: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def chosen(self, count: int | None, seed: int) -> "Examples":
+        """The first `count` of a seeded shuffle, in the order of the file; all of them without a count."""
+        if count is None or count >= len(self):
+            return self
+        rows = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
+        source = f"{self.source}, {count:,} of {len(self):,} (seed {seed})"
+        return Examples(source, tuple(self.texts[row] for row in rows), self.labels[rows])
+
+
+def evaluated_split(root: Path, task: Task) -> str:
+    """The split that a task is evaluated on: "test" where its labels are there, as in some copies, otherwise "dev".
+
+    Raises
+    ------
+    GlueError
+        If neither file is there.
+    """
+    for split in ("test", "dev"):
+        path = root / task.name / f"{split}.tsv"
+        if path.is_file() and (split == "dev" or task.label in _rows(path)[0]):
+            return split
+    raise GlueError(f"{root / task.name}: neither test.tsv with a column {task.label!r} nor dev.tsv; {_EXPECTED}")
+
+
+_EXPECTED = "expected GLUE's own files, a folder a task with train.tsv, dev.tsv"
+
+
+def read_split(root: Path, task: Task, split: str) -> Examples:
+    """Examples of one file of a task.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of all tasks.
+    task : Task
+    split : str
+        "train", "dev" or "test"; GLUE's own test files have no labels.
+
+    Raises
+    ------
+    GlueError
+        If the file is missing or damaged, has no labels, or a label out of range.
+    """
+    path = root / task.name / f"{split}.tsv"
+    if not path.is_file():
+        raise GlueError(f"{path}: no such file; {_EXPECTED}")
+    rows = _rows(path)
+    header = rows[0]
+    wanted = (*task.sentences, task.label)
+    if set(wanted) <= set(header):
+        places, first = [header.index(name) for name in wanted], 1
+    elif "index" in header or set(task.sentences) & set(header) or len(header) != task.columns:
+        raise GlueError(f"{path} has columns {', '.join(header)[:90]}; expected {', '.join(wanted)} among them")
+    else:
+        places, first = list(range(len(header) - len(wanted), len(header))), 0
+    texts, labels = [], []
+    for number, row in enumerate(rows[first:], first + 1):
+        if len(row) != len(header):
+            raise GlueError(f"{path}, line {number}: {len(row)} columns, expected {len(header)}; fetch the file again")
+        *sentences, label = (row[place] for place in places)
+        texts.append(tuple(text.strip() for text in sentences))
+        labels.append(_label(task, label, f"{path}, line {number}"))
+    if not texts:
+        raise GlueError(f"{path} holds no example; fetch it again")
+    return Examples(f"{task.name} {split}", tuple(texts), np.array(labels))
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """Cells by line: GLUE quotes nothing, so that a quotation mark is one."""
+    return list(_cells(path))
+
+
+def _cells(path: Path) -> Iterator[list[str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise GlueError(f"{path} cannot be read ({error}); fetch it again") from None
+    lines = text.split("\n")  # other separators of lines may stand in a sentence
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise GlueError(f"{path} is empty; fetch it again")
+    yield from (line.rstrip("\r").split("\t") for line in lines)
+
+
+def _label(task: Task, text: str, where: str) -> float:
+    try:
+        label = float(text)
+    except ValueError:
+        label = float("nan")
+    if not task.lowest <= label <= task.highest or (task.whole and label % 1):
+        kind = "a whole number" if task.whole else "a number"
+        raise GlueError(
+            f"{where}: {task.label} is {text[:20]!r}, expected {kind} from {task.lowest:g} to {task.highest:g}"
+        )
+    return label

@@ -1,0 +1,139 @@
+"""LibriSpeech as utterances with transcripts, in its published layout: SPLIT/SPEAKER/CHAPTER/ID.flac and transcripts.
+
+Source: V. Panayotov et al., "LibriSpeech: an ASR corpus based on public domain audio books", ICASSP 2015 (CC BY 4.0).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cosim.files.errors import UserError
+from cosim.workloads.audio import AudioError, Sound, read_sound
+from cosim.workloads.remarks import Remarks
+
+__all__ = ["LibriSpeechError", "Utterance", "choose", "find_utterances", "read_utterances"]
+
+#: Endings of sound files, the published one first.
+SUFFIXES = (".flac", ".wav", ".mp3")
+_ID = re.compile(r"(\d+)-(\d+)-\d+")
+_LAYOUT = "expected a LibriSpeech split, such as dev-clean, with SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt"
+
+
+class LibriSpeechError(UserError, ValueError):
+    """A folder holds no LibriSpeech split, or a damaged one; the message says what was expected where."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One utterance of a reader.
+
+    Members
+    -------
+    name : str
+        SPEAKER-CHAPTER-NUMBER.
+    path : Path
+    transcript : str
+        As published: upper case, no punctuation.
+    """
+
+    name: str
+    path: Path
+    transcript: str
+
+    @property
+    def speaker(self) -> str:
+        return self.name.partition("-")[0]
+
+
+def find_utterances(root: Path | str, remarks: Remarks | None = None) -> list[Utterance]:
+    """Utterances of a split, by name.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of a split, or one above it that holds one split only.
+    remarks : Remarks, optional
+        Notes utterances without a sound file, and sound files without a transcript; both are left out.
+
+    Raises
+    ------
+    LibriSpeechError
+        If the folder is missing, holds no or several splits, no utterance, or a line of a transcript is not one.
+    """
+    split, remarks = _split_of(Path(root)), remarks or Remarks()
+    found: dict[str, Utterance] = {}
+    for transcripts in sorted(split.glob("*/*/*.trans.txt")):
+        listed = dict(_lines_of(transcripts))
+        sounds = {path.stem: path for path in _sounds(transcripts.parent)}
+        for name in sorted(sounds.keys() - listed.keys()):
+            remarks.add("sound file without a transcript, left out", sounds[name].name)
+        for name, text in listed.items():
+            if name in found:
+                raise LibriSpeechError(f"{transcripts}: {name} stands in another list too; unpack the data set again")
+            if name in sounds:
+                found[name] = Utterance(name, sounds[name], text)
+            else:
+                remarks.add("in a transcript but without a sound file, left out", name)
+    if not found:
+        raise LibriSpeechError(f"{split}: none of its utterances has a sound file ({', '.join(SUFFIXES)}); unpack them")
+    return [found[name] for name in sorted(found)]
+
+
+def _split_of(root: Path) -> Path:
+    if not root.is_dir():
+        raise LibriSpeechError(f"{root}: no such folder; {_LAYOUT}")
+    splits = {path.parents[2] for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}*/*/*.trans.txt")}
+    if not splits:
+        raise LibriSpeechError(f"{root}: no transcripts; {_LAYOUT}")
+    if len(splits) > 1:
+        names = ", ".join(sorted(str(path.relative_to(root)) for path in splits))
+        raise LibriSpeechError(f"{root} holds several splits ({names}); give one of them")
+    return splits.pop()
+
+
+def _sounds(folder: Path) -> Iterator[Path]:
+    """Sound files of a chapter; of one utterance in several formats the published one comes last, and counts."""
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    yield from sorted(paths, key=lambda path: (-SUFFIXES.index(path.suffix.lower()), path.name))
+
+
+def _lines_of(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LibriSpeechError(f"{path} cannot be read ({error}); unpack the data set again") from None
+    chapter = "-".join(path.parts[-3:-1])
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        name, _, words = line.strip().partition(" ")
+        if not _ID.fullmatch(name) or not name.startswith(f"{chapter}-") or not words.strip():
+            raise LibriSpeechError(f"{path}, line {number}: {line[:60]!r} is not {chapter}-NUMBER and words after it")
+        yield name, words.strip()
+
+
+def choose(utterances: Sequence[Utterance], count: int | None, seed: int) -> list[Utterance]:
+    """The first `count` of a seeded shuffle, in the order of their names; all of them without a count."""
+    if count is None:
+        return list(utterances)
+    chosen = np.random.default_rng(seed).permutation(len(utterances))[:count]
+    return [utterances[index] for index in sorted(chosen.tolist())]
+
+
+def read_utterances(
+    utterances: Iterable[Utterance], remarks: Remarks | None = None
+) -> Iterator[tuple[Utterance, Sound]]:
+    """Each utterance with its sound, in their order; those that cannot be read are noted and left out."""
+    remarks = remarks or Remarks()
+    for utterance in utterances:
+        try:
+            sound = read_sound(utterance.path)
+        except AudioError as error:
+            remarks.add("cannot be read, left out", f"{utterance.name}: {error}")
+            continue
+        if sound.silent:
+            remarks.add("without any sound", utterance.name)
+        yield utterance, sound

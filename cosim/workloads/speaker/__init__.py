@@ -1,0 +1,1 @@
+"""Speaker verification with a recurrent network: audio front end, trials, equal error rate."""

@@ -1,0 +1,51 @@
+"""Normalisation against onnxruntime."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cosim.graph import NetworkError
+from cosim.graph.operators.normalisation import BatchNorm, LayerNorm
+from tests.cosim.graph.reference import onnx_outputs
+
+RNG = np.random.default_rng(0)
+
+
+def drawn(*shape: int) -> NDArray[np.float32]:
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(6,), (4, 6)])
+@pytest.mark.parametrize("shifted", [True, False])
+def test_layer_norm_is_the_one_of_onnxruntime(shape: tuple[int, ...], shifted: bool) -> None:
+    x, scale, shift = 3 * drawn(5, 4, 6) + 2, drawn(*shape), drawn(*shape) if shifted else None
+    (expected,) = onnx_outputs("LayerNormalization", x, scale, shift, axis=-len(shape), epsilon=1e-3)
+    norm = LayerNorm(scale, shift, eps=1e-3)
+    np.testing.assert_allclose(norm.run(x)[0], expected, rtol=1e-5, atol=1e-5)
+    assert norm.operations(x) == x.size * (7 if shifted else 6) + 5 * x.size // scale.size
+
+
+def test_batch_norm_is_the_one_of_onnxruntime() -> None:
+    x, scale, shift, mean, variance = drawn(2, 3, 5), drawn(3), drawn(3), drawn(3), np.square(drawn(3))
+    (expected,) = onnx_outputs("BatchNormalization", x, scale, shift, mean, variance, epsilon=1e-3)
+    norm = BatchNorm(scale, shift, mean, variance, eps=1e-3, axis=1)
+    np.testing.assert_allclose(norm.run(x)[0], expected, rtol=1e-5, atol=1e-5)
+    last = BatchNorm(scale, shift, mean, variance, eps=1e-3)
+    np.testing.assert_allclose(last.run(x.swapaxes(1, 2))[0].swapaxes(1, 2), expected, rtol=1e-5, atol=1e-5)
+    assert norm.operations(x) == 2 * x.size
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: LayerNorm(drawn(4)).run(drawn(4, 5)), r"expected inputs \(..., 4\), got shape \(4, 5\)"),
+        (lambda: LayerNorm(drawn(4), drawn(3)), r"shift must be \(4,\), as scale is, got \(3,\)"),
+        (lambda: LayerNorm(np.float32(1)), r"scale must be \(width,\)"),
+        (lambda: BatchNorm(*[drawn(4)] * 3, drawn(3) ** 2), r"must be \(channels,\) each"),
+        (lambda: BatchNorm(*[drawn(4)] * 3, -np.ones(4)), "variance must be above -eps"),
+        (lambda: BatchNorm(*[np.ones(4)] * 4).run(drawn(4, 5)), "expected 4 channels on axis -1"),
+    ],
+)
+def test_what_does_not_fit_is_refused(call, message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        call()

@@ -1,0 +1,106 @@
+"""The published layout in small: transcripts, sound files in three formats, and what may be wrong with either."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from cosim.workloads.librispeech import LibriSpeechError, Utterance, choose, find_utterances, read_utterances
+from cosim.workloads.remarks import Remarks
+
+
+def add_chapter(split: Path, speaker: int, chapter: int, count: int, suffix: str = "flac") -> Path:
+    folder = split / str(speaker) / str(chapter)
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(speaker)
+    lines = []
+    for number in range(count):
+        name = f"{speaker}-{chapter}-{number:04d}"
+        soundfile.write(folder / f"{name}.{suffix}", 0.1 * rng.standard_normal(4_000), 16_000)
+        lines.append(f"{name} WORD {speaker} {number}\n")
+    (folder / f"{speaker}-{chapter}.trans.txt").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture
+def split(tmp_path) -> Path:
+    split = tmp_path / "LibriSpeech" / "dev-clean"
+    add_chapter(split, 84, 121, 3)
+    add_chapter(split, 84, 122, 2, "mp3")
+    add_chapter(split, 251, 7, 2, "wav")
+    return split
+
+
+def test_utterances_by_name(split):
+    utterances = find_utterances(split)
+    assert [one.name for one in utterances] == sorted(one.name for one in utterances)
+    assert [one.speaker for one in utterances] == ["251"] * 2 + ["84"] * 5
+    assert utterances[0].transcript == "WORD 251 0"
+    assert {one.path.suffix for one in utterances} == {".flac", ".mp3", ".wav"}
+    read = list(read_utterances(utterances))
+    assert [one for one, _ in read] == utterances
+    assert all(sound.seconds == pytest.approx(0.25, abs=0.1) for _, sound in read)
+
+
+@pytest.mark.parametrize("above", [1, 2])
+def test_a_folder_above_the_split(split, above):
+    assert find_utterances(split.parents[above - 1]) == find_utterances(split)
+
+
+def test_published_format_counts(split):
+    soundfile.write(split / "251/7/251-7-0000.flac", np.zeros(4_000), 16_000)
+    assert find_utterances(split)[0].path.suffix == ".flac"
+
+
+def test_missing_and_unreadable_files_are_counted(split):
+    (split / "84/121/84-121-0001.flac").unlink()
+    (split / "84/121/84-121-0002.flac").write_bytes(b"no sound")
+    soundfile.write(split / "251/7/251-7-0009.flac", np.zeros(4_000), 16_000)
+    soundfile.write(split / "251/7/251-7-0001.wav", np.zeros(4_000), 16_000)
+    remarks = Remarks()
+    names = [one.name for one, _ in read_utterances(find_utterances(split, remarks), remarks)]
+    assert names == ["251-7-0000", "251-7-0001", "84-121-0000", "84-122-0000", "84-122-0001"]
+    without, missing, silent, unreadable = remarks.lines()
+    assert without == "sound file without a transcript, left out: 1 (251-7-0009.flac)"
+    assert missing == "in a transcript but without a sound file, left out: 1 (84-121-0001)"
+    assert silent == "without any sound: 1 (251-7-0001)"
+    assert unreadable.startswith("cannot be read, left out: 1 (84-121-0002: ")
+
+
+def test_choice_is_of_the_seed_and_grows():
+    utterances = [Utterance(f"1-1-{number:04d}", Path(), "A") for number in range(50)]
+    assert choose(utterances, None, 3) == utterances
+    few, more = choose(utterances, 5, 3), choose(utterances, 9, 3)
+    assert few == sorted(few, key=lambda one: one.name)
+    assert len(few) == 5
+    assert set(few) < set(more)
+    assert choose(utterances, 5, 4) != few
+    assert choose(utterances, 99, 0) == utterances
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("84-121-0007", "is not 84-121-NUMBER and words"), ("85-121-0000 A", "is not 84-121"), ("A B", "is not 84-121")],
+)
+def test_a_line_that_is_none(split, line, message):
+    with (split / "84/121/84-121.trans.txt").open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(LibriSpeechError, match=rf"84-121.trans.txt, line 4: .*{message}"):
+        find_utterances(split)
+
+
+def test_refuses_folders_that_are_no_split(split, tmp_path):
+    with pytest.raises(LibriSpeechError, match="no such folder; expected a LibriSpeech split"):
+        find_utterances(tmp_path / "absent")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(LibriSpeechError, match="no transcripts"):
+        find_utterances(tmp_path / "empty")
+    add_chapter(split.parent / "test-clean", 9, 1, 1)
+    with pytest.raises(LibriSpeechError, match=r"several splits \(dev-clean, test-clean\)"):
+        find_utterances(split.parent)
+    for path in split.glob("*/*/*"):
+        if not path.name.endswith(".txt"):
+            path.unlink()
+    with pytest.raises(LibriSpeechError, match="none of its utterances has a sound file"):
+        find_utterances(split)
