@@ -1,9 +1,12 @@
 """Shapes, places, reductions."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cosim.graph.onnx.call import Call, reads
 from cosim.graph.onnx.numbers import host_type
+from cosim.graph.operator import Operator
 from cosim.graph.operators import indexing, tensor
 from cosim.graph.operators.elementwise import Binary, Cast
 from cosim.graph.operators.products import Einsum
@@ -23,7 +26,7 @@ _REDUCTIONS = {
 }
 
 #: Operators without attributes.
-_PLAIN = {
+_PLAIN: dict[str, Callable[[], Operator]] = {
     "Expand": tensor.Expand,
     "NonZero": indexing.NonZero,
     "Range": tensor.Range,

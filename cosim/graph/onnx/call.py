@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.graph.errors import NetworkError
-from cosim.graph.onnx.builder import Builder
+from cosim.graph.onnx.draft import Draft
 from cosim.graph.onnx.file import OnnxFile, array_of
 from cosim.graph.operator import Operator
 
@@ -26,7 +26,7 @@ class Call:
     node : NodeProto
     name : str
         Of the node in the graph.
-    builder : Builder
+    draft : Draft
     file : OnnxFile
     uses : mapping of str to int
         How often each value of the file is read, outputs of the network included.
@@ -39,13 +39,13 @@ class Call:
         How many the file names.
     """
 
-    def __init__(self, node: Any, name: str, builder: Builder, file: OnnxFile, uses: Mapping[str, int]) -> None:
+    def __init__(self, node: Any, name: str, draft: Draft, file: OnnxFile, uses: Mapping[str, int]) -> None:
         self.operator: str = node.op_type
         self.name = name
-        self.builder = builder
+        self.draft = draft
         self.opset = file.opset
         self.names = list(node.input)
-        self.inputs = [builder.value(one) if one else "" for one in node.input]
+        self.inputs = [draft.value(one) if one else "" for one in node.input]
         self.outputs = len(node.output)
         self._node, self._file, self._uses = node, file, uses
         self._attributes = {one.name: one for one in node.attribute}
@@ -78,11 +78,11 @@ class Call:
         if self.input(at):
             return self.input(at)
         value = self.attribute(name)
-        return "" if value is None else self.builder.constant(value)
+        return "" if value is None else self.draft.constant(value)
 
     def constant(self, at: int) -> NDArray | None:
         """The array of an input, if it is known."""
-        return self.builder.constants.get(self.input(at))
+        return self.draft.constants.get(self.input(at))
 
     def known(self, at: int, what: str, default: Any = None) -> NDArray:
         """The array of an input that must be known, or `default` where it is absent.
@@ -139,15 +139,13 @@ class Call:
 
     def do_all(self, operator: Operator, *inputs: str, outputs: int, part: str = "") -> tuple[str, ...]:
         """A node of the graph; its values."""
-        return self.builder.add(operator, inputs, outputs, f"{self.name}/{part}" if part else self.name)
+        return self.draft.add(operator, inputs, outputs, f"{self.name}/{part}" if part else self.name)
 
     def number(self, value: Any) -> str:
         """A constant."""
-        return self.builder.constant(value)
+        return self.draft.constant(value)
 
-    def linear(
-        self, x: str, weights: NDArray, bias: NDArray | None = None, *, source: int = 1, part: str = ""
-    ) -> str:
+    def linear(self, x: str, weights: NDArray, bias: NDArray | None = None, *, source: int = 1, part: str = "") -> str:
         """A product with a matrix, called after its layer.
 
         Parameters
@@ -161,11 +159,11 @@ class Call:
             Behind the layer's name.
         """
         name = "/".join(filter(None, (self.layer(source), part)))
-        return self.builder.add(self.builder.linear(weights, bias), (x,), 1, name)[0]
+        return self.draft.add(self.draft.linear(weights, bias), (x,), 1, name)[0]
 
     def layer(self, source: int) -> str:
         """Name of the layer that weights belong to: theirs, "encoder.fc1.weight", less its end, or the node's."""
-        for name in (self.names[source], self.builder.origins.get(self.inputs[source], "")):
+        for name in (self.names[source], self.draft.origins.get(self.inputs[source], "")):
             named = _PARAMETER.fullmatch(name)
             if named:
                 return named[1].strip("/").replace(".", "/")

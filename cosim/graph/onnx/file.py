@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,12 +10,14 @@ from numpy.typing import NDArray
 
 from cosim.graph.errors import NetworkError
 
-__all__ = ["NEWEST_IR", "OnnxFile", "array_of", "load"]
+__all__ = ["OnnxFile", "array_of", "load"]
 
 Proto: TypeAlias = Any
 
 #: Elements of an initialiser that stays where it is, because it may be a shape that the inference of shapes needs.
 _SMALL = 64
+#: Domain of functions that stand for ONNX's own operators while these are written out.
+_WRITTEN_OUT = "duramesh"
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,10 @@ def load(path: Path, kept: Collection[str]) -> OnnxFile:
         raise NetworkError(f"{path}: sparse initialisers ({names}) are not read; export them as dense ones")
     try:
         _fetch(model, path)
-        constants = dict(_taken_out(model.graph, opset))
+        constants = dict(_taken_out(model.graph))
         shapes = {one.name: _shape(one) for one in model.graph.input if one.name not in constants}
+        if lists := [one.name for one in model.graph.input if not one.type.HasField("tensor_type")]:
+            raise NetworkError(f"inputs {', '.join(lists)} are no arrays; only arrays are read")
         model = _written_out(model, kept)
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from None
@@ -140,7 +143,8 @@ def _package() -> Any:
         import onnx.shape_inference
     except ImportError:
         raise NetworkError(
-            "reading ONNX files needs the package onnx, which the extra `networks` brings: pip install 'duramesh[networks]'"
+            "reading ONNX files needs the package onnx, which the extra `networks` brings: "
+            "pip install 'duramesh[networks]'"
         ) from None
     return onnx
 
@@ -185,8 +189,8 @@ def _fetch(model: Proto, path: Path) -> None:
         tensor.data_location = tensor.DEFAULT
 
 
-def _taken_out(graph: Proto, opset: int) -> Iterator[tuple[str, NDArray]]:
-    """Arrays of the initialisers; large ones leave the graph, which keeps their types and shapes as inputs."""
+def _taken_out(graph: Proto) -> Iterator[tuple[str, NDArray]]:
+    """Arrays of the initialisers; large ones leave the graph, which keeps the types and shapes of all as inputs."""
     onnx = _package()
     small, named = [], {one.name for one in graph.input}
     for tensor in graph.initializer:
@@ -194,7 +198,7 @@ def _taken_out(graph: Proto, opset: int) -> Iterator[tuple[str, NDArray]]:
         yield tensor.name, array
         if array.size <= _SMALL:
             small.append(tensor)
-        elif tensor.name not in named:
+        if tensor.name not in named:
             graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)))
     del graph.initializer[:]
     graph.initializer.extend(small)
@@ -203,48 +207,56 @@ def _taken_out(graph: Proto, opset: int) -> Iterator[tuple[str, NDArray]]:
 def _written_out(model: Proto, kept: Collection[str]) -> Proto:
     """The model, checked, with shapes and without functions."""
     onnx = _package()
-    defined = {one for one in _defined() if one[1] not in kept}
     try:
         onnx.checker.check_model(model)
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
         model = onnx.shape_inference.infer_shapes(model, data_prop=True)
         # Level by level: what an operator is defined by may depend on types that are known only then.
-        while used := defined.intersection((node.domain, node.op_type) for node in model.graph.node):
-            defined -= used
-            _complete(model, used)
-            model = onnx.inliner.inline_selected_functions(model, list(used), inline_schema_functions=True)
+        while _define(model, kept):
+            model = onnx.inliner.inline_local_functions(model)
             model = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except Exception as error:  # the package's own errors, one of each module, have no common base
         raise NetworkError(f"the network is not valid: {str(error).strip().splitlines()[0]}") from None
     return model
 
 
-@cache
-def _defined() -> frozenset[tuple[str, str]]:
-    """Operators, with their domains, that ONNX defines by others."""
-    schemas = _package().defs.get_all_schemas()
-    return frozenset(
-        (one.domain, one.name) for one in schemas if one.has_function or one.has_context_dependent_function
-    )
-
-
-def _complete(model: Proto, operators: Collection[tuple[str, str]]) -> None:
-    """Write out attributes that have their default: definitions by others speak of them."""
+def _define(model: Proto, kept: Collection[str]) -> bool:
+    """Turn nodes that ONNX defines by other operators into calls of functions; whether there were any."""
     onnx = _package()
     versions = {one.domain: one.version for one in model.opset_import}
-    for node in model.graph.node:
-        if (node.domain, node.op_type) in operators:
-            given = {one.name for one in node.attribute}
-            schema = onnx.defs.get_schema(node.op_type, versions.get(node.domain, 1), node.domain)
-            missing = [one.default_value for name, one in schema.attributes.items() if name not in given]
-            node.attribute.extend(one for one in missing if one.name)
+    known = (*model.graph.value_info, *model.graph.input, *model.graph.output)
+    types = {one.name: one.type.SerializeToString() for one in known} | {"": b""}
+    del model.functions[:]
+    for at, node in enumerate(model.graph.node):
+        if node.op_type in kept or node.domain not in ("", "ai.onnx") or not types.keys() >= set(node.input):
+            continue
+        schema = onnx.defs.get_schema(node.op_type, versions[node.domain])
+        if schema.has_function:
+            function = schema.function_body
+        elif schema.has_context_dependent_function:
+            function = onnx.FunctionProto()
+            given = [types[name] for name in node.input]
+            function.ParseFromString(schema.get_context_dependent_function(node.SerializeToString(), given))
+        else:
+            continue
+        missing = schema.attributes.keys() - {one.name for one in node.attribute}
+        defaults = (schema.attributes[name].default_value for name in sorted(missing))
+        node.attribute.extend(one for one in defaults if one.name)
+        for number, inner in enumerate(function.node):
+            inner.name = f"{node.name or node.op_type}/{inner.op_type}_{number}"
+        for one in function.opset_import:
+            one.version = versions.get(one.domain, one.version)
+        function.domain, function.name = _WRITTEN_OUT, f"{node.op_type}_{at}"
+        node.domain, node.op_type = function.domain, function.name
+        model.functions.append(function)
+    if model.functions and _WRITTEN_OUT not in versions:
+        model.opset_import.append(onnx.helper.make_opsetid(_WRITTEN_OUT, 1))
+    return bool(model.functions)
 
 
 def _shape(value: Proto) -> tuple[int | str | None, ...] | None:
     kind = value.type.tensor_type
     if not kind.HasField("shape"):
         return None
-    return tuple(
-        one.dim_value if one.HasField("dim_value") else one.dim_param or None for one in kind.shape.dim
-    )
+    return tuple(one.dim_value if one.HasField("dim_value") else one.dim_param or None for one in kind.shape.dim)

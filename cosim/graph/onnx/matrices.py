@@ -104,9 +104,7 @@ def convolution(call: Call) -> str:
         part = slice(group * len(weights) // groups, (group + 1) * len(weights) // groups)
         matrix = weights[part].reshape(len(weights) // groups, -1).T
         which = f"{group}" if groups > 1 else ""
-        products.append(
-            call.linear(row, matrix, None if bias is None else bias[part], part=which)
-        )
+        products.append(call.linear(row, matrix, None if bias is None else bias[part], part=which))
     return call.do(ChannelMaps(axes), *products, part="maps")
 
 

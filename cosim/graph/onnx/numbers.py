@@ -1,6 +1,5 @@
 """Functions of numbers: arithmetic, comparisons, activations, types, quantisation."""
 
-
 import numpy as np
 
 from cosim.graph.onnx.call import Call, reads
@@ -84,24 +83,26 @@ def unary(call: Call) -> str:
     return call.do(Unary(_UNARY[call.operator]), call.inputs[0])
 
 
-@reads(*set(_BINARY) - {"Add"})
-def binary(call: Call) -> str:
+def _binary(call: Call) -> str:
     if call.attribute("broadcast") is not None or call.attribute("axis") is not None:
-        call.refuse("broadcast along an axis, of opset 6 and older, is not read; export the network with opset 11 or newer")
+        call.refuse("broadcast along an axis, of opset 6 and older, is not read; export it with opset 11 or newer")
     return call.do(Binary(_BINARY[call.operator]), *call.inputs)
+
+
+reads(*set(_BINARY) - {"Add"})(_binary)
 
 
 @reads("Add")
 def add(call: Call) -> str:
     """An addition of a constant to a product is the bias of its matrix."""
     for product, bias in ((0, 1), (1, 0)):
-        array, linear = call.constant(bias), call.builder.product(call.names[product])
+        array, linear = call.constant(bias), call.draft.product(call.names[product])
         if array is None or linear is None or not call.only_use(product) or array.dtype.kind != "f":
             continue
         flat = array.size == 1 or array.shape[-1:] == (array.size,) == (linear.outputs,)
         if flat and array.ndim <= max(call.rank(product) or 0, 1):
-            return call.builder.give_bias(call.names[product], np.broadcast_to(array.reshape(-1), linear.outputs))
-    return binary(call)
+            return call.draft.give_bias(call.names[product], np.broadcast_to(array.reshape(-1), linear.outputs))
+    return _binary(call)
 
 
 @reads("Max", "Min", "Sum", "Mean")
@@ -179,6 +180,18 @@ def celu(call: Call) -> str:
     alpha = call.attribute("alpha", 1.0)
     scaled = call.do(Binary("div"), call.inputs[0], call.number(alpha), part="scaled")
     return call.do(Binary("mul"), call.do(activations.Elu(), scaled, part="elu"), call.number(alpha))
+
+
+@reads("Shrink")
+def shrink(call: Call) -> str:
+    """Nearer to 0 by `bias`; 0 within `lambd` of it."""
+    x, edge, bias = call.inputs[0], call.attribute("lambd", 0.5), call.attribute("bias", 0.0)
+    value = call.number(0.0)
+    for function, sign, side in (("greater", 1, "above"), ("less", -1, "below")):
+        beyond = call.do(Binary(function), x, call.number(sign * edge), part=side)
+        moved = call.do(Binary("sub"), x, call.number(sign * bias), part=f"{side}/moved")
+        value = call.do(Where(), beyond, moved, value, part=f"{side}/value")
+    return value
 
 
 @reads("HardSwish")

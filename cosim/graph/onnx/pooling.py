@@ -1,36 +1,40 @@
 """Windows that move over pictures."""
 
+from typing import Any
+
 from cosim.graph.onnx.call import Call, reads
-from cosim.graph.operators.pooling import AveragePool, MaxPool, NormPool, Window
+from cosim.graph.operators.pooling import AveragePool, MaxPool, NormPool
 from cosim.graph.operators.reduction import Reduce
 
 
-def _window(call: Call) -> Window:
+def _window(call: Call) -> dict[str, Any]:
+    """How the window moves."""
     auto = call.attribute("auto_pad", "NOTSET")
-    return Window(
-        lengths=tuple(call.attribute("kernel_shape")),
-        strides=tuple(call.attribute("strides", ())),
-        dilations=tuple(call.attribute("dilations", ())),
-        pads=tuple(call.attribute("pads", ())) if auto == "NOTSET" else (),
-        same=auto.removeprefix("SAME_").lower() if auto.startswith("SAME") else "",
-        partial=bool(call.attribute("ceil_mode", 0)),
-    )
+    return {
+        "lengths": tuple(call.attribute("kernel_shape")),
+        "strides": tuple(call.attribute("strides", ())),
+        "dilations": tuple(call.attribute("dilations", ())),
+        "pads": tuple(call.attribute("pads", ())) if auto == "NOTSET" else (),
+        "same": auto.removeprefix("SAME_").lower() if auto.startswith("SAME") else "",
+        "partial": bool(call.attribute("ceil_mode", 0)),
+    }
 
 
 @reads("MaxPool")
 def max_pool(call: Call) -> tuple[str, ...]:
-    made = MaxPool(_window(call), bool(call.attribute("storage_order", 0)))
+    made = MaxPool(**_window(call), columns_first=bool(call.attribute("storage_order", 0)))
     return call.do_all(made, call.inputs[0], outputs=2)
 
 
 @reads("AveragePool")
 def average_pool(call: Call) -> str:
-    return call.do(AveragePool(_window(call), bool(call.attribute("count_include_pad", 0))), call.inputs[0])
+    with_pads = bool(call.attribute("count_include_pad", 0))
+    return call.do(AveragePool(**_window(call), with_pads=with_pads), call.inputs[0])
 
 
 @reads("LpPool")
 def norm_pool(call: Call) -> str:
-    return call.do(NormPool(_window(call), call.attribute("p", 2)), call.inputs[0])
+    return call.do(NormPool(**_window(call), p=call.attribute("p", 2)), call.inputs[0])
 
 
 @reads("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")

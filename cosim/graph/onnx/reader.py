@@ -8,10 +8,10 @@ from typing import Any
 from cosim.graph.errors import NetworkError
 from cosim.graph.graph import Graph
 from cosim.graph.onnx import arrays, matrices, normalization, numbers, pooling, recurrent
-from cosim.graph.onnx.builder import Builder
 from cosim.graph.onnx.call import TRANSLATIONS, Call
+from cosim.graph.onnx.draft import Draft
 from cosim.graph.onnx.file import load
-from cosim.graph.onnx.refused import reason
+from cosim.graph.onnx.refused import REASONS, reason
 
 __all__ = ["read_onnx"]
 
@@ -22,9 +22,9 @@ _ROOMS = (arrays, matrices, normalization, numbers, pooling, recurrent)
 def read_onnx(path: Path | str) -> Graph:
     """The network of an ONNX file.
 
-    Products with constant matrices (MatMul, Gemm, Conv, LSTM, ...) become `Linear` nodes, all else host operators. What
-    follows from constants alone is computed here, so that weights may stand behind Transpose, DequantizeLinear, Cast and
-    the like. Inputs and outputs keep the file's names and shapes, a batch axis included.
+    Products with constant matrices (MatMul, Gemm, Conv, LSTM, ...) become `Linear` nodes, all else host operators.
+    What follows from constants alone is computed here, so that weights may stand behind Transpose, DequantizeLinear,
+    Cast and the like. Inputs and outputs keep the file's names and shapes, a batch axis included.
 
     Parameters
     ----------
@@ -38,27 +38,27 @@ def read_onnx(path: Path | str) -> Graph:
         node and reason. If the package onnx, of the extra `networks`, is missing.
     """
     path = Path(path)
-    file = load(path, TRANSLATIONS)
+    file = load(path, {*TRANSLATIONS, *REASONS})
     uses = Counter(name for node in file.nodes for name in node.input) + Counter(file.outputs)
     reserved = {name for node in file.nodes for name in (*node.input, *node.output)}
-    builder = Builder(file.inputs, file.constants, reserved)
+    draft = Draft(file.inputs, file.constants, reserved)
     for node, name in zip(file.nodes, _names(file.nodes), strict=True):
         translation = TRANSLATIONS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         try:
             if translation is None:
                 raise NetworkError(reason(node.domain, node.op_type))
-            found = translation(Call(node, name, builder, file, uses))
+            found = translation(Call(node, name, draft, file, uses))
         except NetworkError as error:
             raise NetworkError(f"{path}: node {name} ({node.op_type}) cannot be mapped: {error}") from None
         values = (found,) if isinstance(found, str) else found
         for output, value in zip(node.output, values, strict=False):
             if output:
-                builder.call(output, value)
+                draft.call(output, value)
         for output in node.output[len(values) :]:
             if uses[output]:
                 raise NetworkError(f"{path}: node {name} ({node.op_type}): its output {output!r} is not supported")
     try:
-        return builder.graph(file.name, file.inputs, file.outputs)
+        return draft.graph(file.name, tuple(file.inputs), file.outputs)
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from None
 

@@ -48,7 +48,7 @@ def recurrent(call: Call) -> tuple[str, ...]:
         which = direction if len(directions) > 1 else ""
         initial = _initial(call, loop, at, batch_first, which)
         name = "/".join(filter(None, (call.layer(1), which)))
-        values = call.builder.add(loop, (x, *([mask] if mask else []), *initial), 1 + states, name)
+        values = call.draft.add(loop, (x, *([mask] if mask else []), *initial), 1 + states, name)
         for values_of, value in zip(found, values, strict=True):
             values_of.append(value)
     every = [call.do(Unsqueeze(), value, call.number([1]), part="direction") for value in found[0]]
@@ -83,16 +83,17 @@ def _loop(call: Call, at: int, reverse: bool, activations: Sequence[Pointwise]) 
     first[:apart] += second[:apart]
     second[:apart] = 0
     matrices = (
-        call.builder.linear(inputs, first if first.any() else None),
-        call.builder.linear(states, second if second.any() else None),
+        call.draft.linear(inputs, first if first.any() else None),
+        call.draft.linear(states, second if second.any() else None),
     )
     if call.operator == "RNN":
         return rnn(*matrices, activations[0], clip=clip, reverse=reverse)
     if call.operator == "GRU":
-        return gru(*matrices, GruCell(*activations, clip=clip), reset_after=after, reverse=reverse)
+        return gru(*matrices, GruCell(activations[0], activations[1], clip=clip), reset_after=after, reverse=reverse)
     peepholes = call.known(7, "P")[at].reshape(3, width) if call.input(7) else None
     coupled = bool(call.attribute("input_forget", 0))
-    return lstm(*matrices, LstmCell(*activations, clip, peepholes, coupled), reverse=reverse)
+    gate, candidate, output = activations
+    return lstm(*matrices, LstmCell(gate, candidate, output, clip, peepholes, coupled), reverse=reverse)
 
 
 def _activations(call: Call, directions: int) -> Iterator[list[Pointwise]]:

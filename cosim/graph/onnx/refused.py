@@ -10,11 +10,14 @@ _TEXT = "text is not read; make numbers of it before the network"
 _RANDOM = "it draws random numbers; export the network for inference"
 _INTEGERS = "networks in integer arithmetic are not read; export weights behind DequantizeLinear, or in float"
 _TRAINING = "it trains; export the network for inference"
-_IMAGES = "it belongs to the choice of regions in images, which no host operator does; cut it off the network"
+_IMAGES = "it chooses regions of images, which no host operator does; cut it off the network"
+_SAMPLES = "it takes samples between places of images, which no host operator does; cut it off the network"
+_SPECTRA = "spectra are complex; make them before the network"
+_DATA = "the shape of its output depends on the data in ways that no host operator has; cut it off the network"
 
 #: By operator of ONNX.
 REASONS: Mapping[str, str] = {
-    **dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), _BRANCHES),
+    **dict.fromkeys(("If", "LinearAttention", "Loop", "Scan", "SequenceMap"), _BRANCHES),
     **dict.fromkeys(
         (
             "ConcatFromSequence",
@@ -41,6 +44,9 @@ REASONS: Mapping[str, str] = {
     ),
     **dict.fromkeys(("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul"), _INTEGERS),
     **dict.fromkeys(("MaxRoiPool", "NonMaxSuppression", "RoiAlign"), _IMAGES),
+    **dict.fromkeys(("AffineGrid", "DeformConv", "GridSample"), _SAMPLES),
+    **dict.fromkeys(("DFT", "MelWeightMatrix", "STFT"), _SPECTRA),
+    **dict.fromkeys(("ImageDecoder", "Unique"), _DATA),
 }
 
 
@@ -50,4 +56,4 @@ def reason(domain: str, operator: str) -> str:
         return _TRAINING
     if domain not in ("", "ai.onnx"):
         return f"operators of {domain} are not read; export the network with ONNX's own"
-    return REASONS.get(operator, "no host operator does it")
+    return REASONS.get(operator, "no host operator does it; cut it off the network, or ask for it")

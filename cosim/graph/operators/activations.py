@@ -250,7 +250,8 @@ class Softmax(Operator):
 
     def run(self, *inputs: NDArray) -> Values:
         (x,) = _along(inputs, self.axis)
-        y = x - x.max(axis=self.axis, keepdims=True, initial=-np.inf)
+        with np.errstate(invalid="ignore"):  # where all is -inf the result is NaN
+            y = x - x.max(axis=self.axis, keepdims=True, initial=-np.inf)
         np.exp(y, out=y)
         y /= y.sum(axis=self.axis, keepdims=True)
         return (y,)
@@ -270,7 +271,8 @@ class LogSoftmax(Operator):
 
     def run(self, *inputs: NDArray) -> Values:
         (x,) = _along(inputs, self.axis)
-        y = x - x.max(axis=self.axis, keepdims=True, initial=-np.inf)
+        with np.errstate(invalid="ignore"):  # where all is -inf the result is NaN
+            y = x - x.max(axis=self.axis, keepdims=True, initial=-np.inf)
         y -= np.log(np.exp(y).sum(axis=self.axis, keepdims=True))
         return (y,)
 

@@ -63,5 +63,7 @@ def allowed(shape: Iterable[Any]) -> tuple[int, ...]:
     """
     lengths = tuple(int(length) for length in shape)
     if min(lengths, default=0) < 0 or math.prod(lengths) > LARGEST:
-        raise NetworkError(f"an array of shape {lengths} cannot be; lengths must be 0 or more, elements {LARGEST} at most")
+        raise NetworkError(
+            f"an array of shape {lengths} cannot be; lengths must be 0 or more, elements {LARGEST} at most"
+        )
     return lengths

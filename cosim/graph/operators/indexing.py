@@ -88,7 +88,7 @@ class ScatterElements(ArrayOperator):
     combined: str = "none"
 
     def compute(self, x: NDArray, indices: NDArray, updates: NDArray) -> NDArray:
-        places = list(np.indices(indices.shape, sparse=True))
+        places: list[NDArray] = list(np.indices(indices.shape, sparse=True))
         places[self.axis] = _places(indices, x.shape[self.axis])
         return _scattered(x, tuple(places), updates, self.combined)
 

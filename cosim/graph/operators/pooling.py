@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from cosim.graph.errors import NetworkError
 from cosim.graph.operators.array import ArrayOperator
 
-__all__ = ["AveragePool", "MaxPool", "NormPool", "Window"]
+__all__ = ["AveragePool", "MaxPool", "NormPool", "Pool"]
 
 
 @dataclass(frozen=True)
-class Window:
-    """A window and how it moves.
+class Pool(ArrayOperator):
+    """A window that moves.
 
     Parameters
     ----------
@@ -46,7 +46,9 @@ class Window:
         for name, number, default in (("strides", axes, 1), ("dilations", axes, 1), ("pads", 2 * axes, 0)):
             values = tuple(getattr(self, name)) or (default,) * number
             if len(values) != number or min(values) < default:
-                raise NetworkError(f"{name} of a window over {axes} axes must be {number}, from {default}, got {values}")
+                raise NetworkError(
+                    f"{name} of a window over {axes} axes must be {number}, from {default}, got {values}"
+                )
             object.__setattr__(self, name, values)
         if not self.lengths or min(self.lengths) < 1:
             raise NetworkError(f"a window has lengths of 1 or more, got {self.lengths}")
@@ -70,7 +72,9 @@ class Window:
                 before, behind = self.pads[at], self.pads[axes + at]
             room = length + before + behind - extent
             if room < 0:
-                raise NetworkError(f"a window of {extent} does not fit into {length} places and pads of {before} and {behind}")
+                raise NetworkError(
+                    f"a window of {extent} does not fit into {length} places and pads of {before} and {behind}"
+                )
             over = 0
             if self.partial and room % stride:
                 number = -(-room // stride) + 1
@@ -99,37 +103,34 @@ class Window:
         where = tuple(range(x.ndim - axes, x.ndim))
         views = sliding_window_view(x, self.extents, where)
         steps = (*(slice(None, None, by) for by in self.strides), *(slice(None, None, by) for by in self.dilations))
-        return views[(Ellipsis, *steps)]
-
-
-class _Pool(ArrayOperator):
-    window: Window
+        seen: NDArray = views[(..., *steps)]  # type: ignore[arg-type]
+        return seen
 
     def operations(self, *inputs: NDArray) -> int:
         """One for each place of each window."""
-        x, window = inputs[0], self.window
-        number = math.prod(x.shape[:2])
+        x = inputs[0]
+        number = math.prod(x.shape[:2]) * math.prod(self.lengths)
         for length, extent, stride, pads in zip(
-            x.shape[2:], window.extents, window.strides, window.margins(x.shape[2:]), strict=True
+            x.shape[2:], self.extents, self.strides, self.margins(x.shape[2:]), strict=True
         ):
             number *= (length + sum(pads) - extent) // stride + 1
-        return number * math.prod(window.lengths)
+        return number
 
 
 @dataclass(frozen=True)
-class MaxPool(_Pool):
+class MaxPool(Pool):
     """The largest in each window, and where it lies.
 
     Outputs: the largest; its index in the flat input.
 
     Parameters
     ----------
-    window : Window
+    lengths, strides, dilations, pads, same, partial
+        As of `Pool`.
     columns_first : bool
         The index counts places of an image down its columns.
     """
 
-    window: Window
     columns_first: bool = False
 
     @property
@@ -138,14 +139,14 @@ class MaxPool(_Pool):
 
     def compute(self, x: NDArray) -> tuple[NDArray, NDArray]:
         lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-        views = self.window.views(x, lowest)
-        axes = len(self.window.lengths)
+        views = self.views(x, lowest)
+        axes = len(self.lengths)
         flat = views.reshape(*views.shape[:-axes], -1)
         best = flat.argmax(-1)
         places = x.shape[2:]
-        order = "F" if self.columns_first else "C"
-        index = np.arange(math.prod(places)).reshape(places, order=order)
-        seen = self.window.views(index[None, None], 0)[0, 0]
+        index: NDArray = np.arange(math.prod(places))
+        index = index.reshape(places[::-1]).T if self.columns_first else index.reshape(places)
+        seen = self.views(index[None, None], 0)[0, 0]
         found = seen.reshape(*seen.shape[:axes], -1)
         at = np.take_along_axis(np.broadcast_to(found, flat.shape), best[..., None], -1)[..., 0]
         image = np.arange(math.prod(x.shape[:2])).reshape(*x.shape[:2], *[1] * axes) * math.prod(places)
@@ -153,33 +154,32 @@ class MaxPool(_Pool):
 
 
 @dataclass(frozen=True)
-class AveragePool(_Pool):
+class AveragePool(Pool):
     """The mean in each window.
 
     Parameters
     ----------
-    window : Window
+    lengths, strides, dilations, pads, same, partial
+        As of `Pool`.
     with_pads : bool
         Pads count as places with 0; else only places of the input count.
     """
 
-    window: Window
     with_pads: bool = False
 
     def compute(self, x: NDArray) -> NDArray:
-        axes = tuple(range(-len(self.window.lengths), 0))
-        counted = self.window.views(np.ones((1, 1, *x.shape[2:]), np.float32), float(self.with_pads), 0.0)
-        return self.window.views(x, 0).sum(axes, dtype=x.dtype) / counted.sum(axes)
+        axes = tuple(range(-len(self.lengths), 0))
+        counted = self.views(np.ones((1, 1, *x.shape[2:]), np.float32), float(self.with_pads), 0.0)
+        return self.views(x, 0).sum(axes, dtype=x.dtype) / counted.sum(axes)
 
 
 @dataclass(frozen=True)
-class NormPool(_Pool):
-    """The norm of each window, ``(sum |x|^p)^(1/p)``."""
+class NormPool(Pool):
+    """The norm of each window, ``(sum |x|^p)^(1/p)``; other parameters as of `Pool`."""
 
-    window: Window
     p: int = 2
 
     def compute(self, x: NDArray) -> NDArray:
-        axes = tuple(range(-len(self.window.lengths), 0))
+        axes = tuple(range(-len(self.lengths), 0))
         powers = np.abs(x) ** np.float32(self.p)
-        return self.window.views(powers, 0).sum(axes) ** np.float32(1 / self.p)
+        return self.views(powers, 0).sum(axes) ** np.float32(1 / self.p)

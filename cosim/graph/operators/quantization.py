@@ -12,7 +12,7 @@ __all__ = ["Dequantize", "Quantize"]
 
 
 def _along(parameter: NDArray, x: NDArray, axis: int, block: int) -> NDArray:
-    """A scale, or zero, as it broadcasts against the array: for all, for each entry along an axis, or for each block."""
+    """A scale, or zero, as it broadcasts: for all, for each entry along an axis, or for each block of entries."""
     if parameter.size == 1 and parameter.ndim < 2:
         return parameter.reshape(())
     if block:

@@ -1,4 +1,4 @@
-"""Shapes and places: reshape, transpose, slice, join, pad, and arrays made from shapes. Values are moved, not computed."""
+"""Shapes and places: reshape, transpose, slice, join, pad, arrays made from shapes. Values are moved, not computed."""
 
 import math
 from dataclasses import dataclass
@@ -205,7 +205,10 @@ class Pad(Mover):
             raise NetworkError(f"{len(pads)} pads for {len(axes)} axes; each axis needs two")
         widths = np.zeros((x.ndim, 2), np.int64)
         widths[np.asarray(axes)] = np.reshape(pads, (2, -1)).T
-        cut = tuple(slice(max(-before, 0), max(n - max(-behind, 0), 0)) for n, (before, behind) in zip(x.shape, widths, strict=True))
+        cut = tuple(
+            slice(max(-before, 0), max(n - max(-behind, 0), 0))
+            for n, (before, behind) in zip(x.shape, widths, strict=True)
+        )
         x, widths = x[cut], np.maximum(widths, 0)
         allowed(np.add(x.shape, widths.sum(axis=1)))
         if self.mode != "constant":
@@ -282,7 +285,7 @@ class Triangle(Mover):
 
 @dataclass(frozen=True)
 class Reverse(Mover):
-    """Inputs: array, lengths (batch,). Output: the first entries along `time_axis`, as many as the length says, reversed."""
+    """Inputs: array, lengths (batch,). Output: of each sequence as many entries as its length says, reversed."""
 
     time_axis: int = 0
     batch_axis: int = 1

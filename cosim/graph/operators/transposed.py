@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,21 +80,23 @@ class Overlap(ArrayOperator):
 
     def compute(self, patches: NDArray) -> NDArray:
         axes = len(self.kernel)
-        batch, *places, width = patches.shape
+        batch, *places, _ = patches.shape
         parts = patches.reshape(batch, *places, -1, *self.kernel)
         parts = np.moveaxis(parts, 1 + axes, 1)  # (batch, channels, places ..., kernel ...)
         edges = self._places(places)
         room = [max(whole, before + wanted) + max(-before, 0) for whole, before, wanted in edges]
         canvas = np.zeros(allowed((batch, parts.shape[1], *room)), patches.dtype)
         for tap in product(*map(range, self.kernel)):
-            where = [
-                slice(first := at * by + max(-before, 0), first + (length - 1) * stride + 1, stride)
-                for at, by, length, stride, (_, before, _) in zip(
-                    tap, self.dilation, places, self.stride, edges, strict=True
-                )
-            ]
-            canvas[(..., *where)] += parts[(..., *tap)]
-        return canvas[(..., *(slice(max(before, 0), max(before, 0) + wanted) for _, before, wanted in edges))]
+            where: list[Any] = [...]
+            for at, by, length, stride, (_, before, _) in zip(
+                tap, self.dilation, places, self.stride, edges, strict=True
+            ):
+                first = at * by + max(-before, 0)
+                where.append(slice(first, first + (length - 1) * stride + 1, stride))
+            canvas[tuple(where)] += parts[(slice(None), slice(None), *[slice(None)] * axes, *tap)]
+        for axis, (_, before, wanted) in enumerate(edges, 2):
+            canvas = canvas.take(range(max(before, 0), max(before, 0) + wanted), axis)
+        return canvas
 
     def operations(self, *inputs: NDArray) -> int:
         """An addition for each number of the patches."""

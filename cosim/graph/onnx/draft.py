@@ -1,4 +1,4 @@
-"""A graph in the making: values, constants, nodes; what can be computed now is computed now."""
+"""A graph while a file is read: values, constants, nodes; what can be computed now is computed now."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from cosim.graph.linear import Linear
 from cosim.graph.operator import Operator
 from cosim.graph.operators.tensor import Identity
 
-__all__ = ["Builder"]
+__all__ = ["Draft"]
 
 
 @dataclass
@@ -25,7 +25,7 @@ class _Planned:
     outputs: tuple[str, ...]
 
 
-class Builder:
+class Draft:
     """Takes operators one after the other, each after those that it needs.
 
     Values have names of their own until the graph is made; `call` gives them those of the file.
