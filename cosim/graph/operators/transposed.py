@@ -93,7 +93,9 @@ class Overlap(ArrayOperator):
             ):
                 first = at * by + max(-before, 0)
                 where.append(slice(first, first + (length - 1) * stride + 1, stride))
-            canvas[tuple(where)] += parts[(slice(None), slice(None), *[slice(None)] * axes, *tap)]
+            canvas[tuple(where)] += parts.reshape(*parts.shape[: 2 + axes], -1)[
+                ..., np.ravel_multi_index(tap, self.kernel)
+            ]
         for axis, (_, before, wanted) in enumerate(edges, 2):
             canvas = canvas.take(range(max(before, 0), max(before, 0) + wanted), axis)
         return canvas
