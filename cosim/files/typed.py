@@ -8,6 +8,8 @@ from enum import Enum
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from cosim.files.json_text import JsonError
 
 __all__ = ["typed"]
@@ -24,7 +26,7 @@ def typed(kind: Any, value: Any, where: str = "") -> Any:
         bool, int, float, str, None and unions of them; enumerations, by value; tuples, frozen sets, sequences and
         mappings of all these; and dataclasses, whose fields must be there, all of them and no others.
     value : what `from_json` gives
-        An instance of a dataclass that is asked for stays as it is.
+        An instance of a class that is asked for stays as it is, and so does an array.
     where : str
         Where the value stands, for messages: "layers[0].inputs".
 
@@ -35,6 +37,9 @@ def typed(kind: Any, value: Any, where: str = "") -> Any:
     """
     origin, parts = get_origin(kind), get_args(kind)
     if kind is Any:
+        return value
+    wanted = np.ndarray if origin is np.ndarray else kind
+    if isinstance(wanted, type) and wanted not in _NAMES and isinstance(value, wanted):
         return value
     if origin in (Union, types.UnionType):
         return _of_union(parts, value, where)
@@ -72,7 +77,7 @@ def _scalar(kind: Any, value: Any, where: str) -> Any:
     else:
         fits = type(value) is kind
     if not fits:
-        raise _error(where, _NAMES.get(kind, "null"), value)
+        raise _error(where, _NAMES.get(kind, "null" if kind in (None, types.NoneType) else _name(kind)), value)
     return float(value) if kind is float else value
 
 
@@ -84,6 +89,10 @@ def _of_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
         except JsonError as error:
             failures.append(error)
     raise failures[0]
+
+
+def _name(kind: Any) -> str:
+    return "an array" if get_origin(kind) is np.ndarray else getattr(kind, "__name__", str(kind))
 
 
 def _sequence(value: Any, where: str, length: int | None = None) -> Sequence[Any]:
@@ -112,8 +121,6 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _of_dataclass(kind: Any, value: Any, where: str) -> Any:
-    if isinstance(value, kind):
-        return value
     hints, found = _hints(kind), dict(_table(value, where))
     for names, others, problem in ((hints, found, "is missing"), (found, hints, "does not belong there")):
         if odd := next((name for name in names if name not in others), None):

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from numpy.typing import ArrayLike, NDArray
 
 from cosim.graph.errors import NetworkError
-from cosim.graph.graph import Graph, Node, State
+from cosim.graph.graph import Graph
 from cosim.graph.linear import Linear
+from cosim.graph.node import Node, State
 from cosim.graph.operator import Operator
 from cosim.graph.operators.convolution import Patches, convolution
 

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from analog_models.npz import ArraySpec, NpzError, check_arrays
 from analog_models.values import kept, real_number, real_numbers, shown
 from cosim.files.archive import ArchiveError, read_arrays, write_arrays
+from cosim.graph.builder import chain
 from cosim.graph.errors import NetworkError
+from cosim.graph.graph import Graph
+from cosim.graph.linear import Linear
+from cosim.graph.operator import Operator
+from cosim.graph.operators.activations import Clip
 
 __all__ = ["Activation", "FeedForwardNetwork", "Layer", "NetworkError"]
 
@@ -126,6 +131,14 @@ class FeedForwardNetwork:
             x = layer.forward(x)
             outputs.append(x)
         return outputs
+
+    def graph(self) -> Graph:
+        """The network as a graph, in float32, from "x" to "y": of a layer a product over its full scale, and a clip."""
+        operators: list[Operator] = []
+        for layer in self.layers:
+            low = 0.0 if layer.activation is Activation.RELU else -1.0
+            operators += Linear((layer.weights / layer.full_scale).astype(np.float32)), Clip(low, 1.0)
+        return chain(operators)
 
     def to_arrays(self) -> dict[str, NDArray]:
         """The network as named arrays, for a file of numbers only."""

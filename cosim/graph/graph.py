@@ -5,100 +5,27 @@ that are ready at once. Whoever drives it answers from a chip, or in float; walk
 each from request to request.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.values import kept
+from cosim.files.archive import load_archive, write_archive
 from cosim.graph.errors import NetworkError
 from cosim.graph.linear import Linear
+from cosim.graph.node import Node, Observer, Request, State, Step, Walk
 from cosim.graph.operator import Operator, Values
+from cosim.graph.parts import digest_of, from_parts, to_parts
 
 __all__ = ["Graph", "Node", "Observer", "Request", "Scan", "State", "Step", "Walk", "answer"]
 
-
-@dataclass(frozen=True)
-class Node:
-    """One operator at work.
-
-    Parameters
-    ----------
-    name : str
-        Its own within the graph; a slash parts levels, "encoder/0/fc1".
-    operator : Operator
-        `Linear` may go on a chip, everything else is the host's.
-    inputs, outputs : tuple of str
-        Values. An input that is absent, for an operator with optional ones, is "".
-    """
-
-    name: str
-    operator: Operator
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class State:
-    """A value that a step hands on to the next one.
-
-    Parameters
-    ----------
-    name : str
-        As nodes read it.
-    following : str
-        The value that is its next one: any value of the graph.
-    initial : array
-        At the first step. The state may grow, as a cache of keys does.
-    """
-
-    name: str
-    following: str
-    initial: NDArray
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "initial", kept(np.asarray(self.initial)))
-
-
-@dataclass(frozen=True)
-class Request:
-    """Products of matrices that a walk waits for.
-
-    Parameters
-    ----------
-    nodes : tuple of str
-        `Linear` nodes by full name; those within loops begin with the loop's name.
-    inputs : tuple of array
-        Of each node, (..., inputs of its matrix).
-    """
-
-    nodes: tuple[str, ...]
-    inputs: tuple[NDArray, ...]
-
-
 Result = TypeVar("Result")
-#: Answered with the outputs of each node of the request.
-Walk: TypeAlias = Generator[Request, Sequence[NDArray[Any]], Result]
-#: Is told of every node that was done: its full name, the node, its inputs (an absent one is None) and outputs.
-Observer: TypeAlias = Callable[[str, Node, Values, Values], None]
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one evaluation of a graph gave.
-
-    Parameters
-    ----------
-    outputs : mapping of str to array
-    states : mapping of str to array
-        For the next step.
-    """
-
-    outputs: Mapping[str, NDArray]
-    states: Mapping[str, NDArray]
+_KIND, _VERSION = "duramesh graph", 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,15 +148,15 @@ class Graph:
         return tuple(waves)
 
     @cached_property
-    def _spent(self) -> tuple[tuple[str, ...], ...]:
-        """Of each wave, the values that nothing needs afterwards: a walk lets go of them."""
-        kept_on = {*self.outputs, *(state.following for state in self.states), ""}
-        spent = []
-        for host, linear in reversed(self.waves):
-            names = {name for node in (*host, *linear) for name in (*node.inputs, *node.outputs)} - kept_on
-            kept_on |= names
-            spent.append(tuple(sorted(names)))
-        return tuple(reversed(spent))
+    def _spent(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+        """Of both parts of each wave, the values that nothing needs afterwards: a walk lets go of them."""
+        needed = {*self.outputs, *(state.following for state in self.states), ""}
+        spent: list[tuple[str, ...]] = []
+        for nodes in reversed([part for wave in self.waves for part in wave]):
+            names = {name for node in nodes for name in (*node.inputs, *node.outputs)} - needed
+            needed |= names
+            spent.append(tuple(names))
+        return tuple(zip(spent[::-2], spent[-2::-2], strict=True))
 
     def walk(
         self,
@@ -270,7 +197,7 @@ class Graph:
             if observe is not None:
                 observe(path + node.name, node, given, tuple(outputs))
 
-        for (host, linear), spent in zip(self.waves, self._spent, strict=True):
+        for (host, linear), (unneeded, spent) in zip(self.waves, self._spent, strict=True):
             for node in host:
                 given: Values = tuple(values.get(name) for name in node.inputs)  # type: ignore[misc]
                 if isinstance(node.operator, Scan):
@@ -278,8 +205,10 @@ class Graph:
                 else:
                     outputs = _run(path + node.name, node, given)
                 done(node, given, outputs)
+            for name in unneeded:
+                del values[name]
             if linear:
-                arrays = tuple(values[node.inputs[0]] for node in linear)
+                arrays = tuple(_given(path + node.name, node, values[node.inputs[0]]) for node in linear)
                 answers = yield Request(tuple(path + node.name for node in linear), arrays)
                 for node, array, output in zip(linear, arrays, answers, strict=True):
                     done(node, (array,), (output,))
@@ -305,6 +234,48 @@ class Graph:
             As `walk`.
         """
         return answer(self.walk(inputs, states, observe=observe), self)
+
+    @cached_property
+    def digest(self) -> str:
+        """Short name of all that the graph is: nodes, operators, weights."""
+        return digest_of(*self.to_parts())
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
+        """The graph as what JSON holds, and arrays, each once."""
+        return to_parts(self)
+
+    @classmethod
+    def from_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> "Graph":
+        """Inverse of `to_parts`; nodes that shared a matrix share it.
+
+        Raises
+        ------
+        NetworkError, JsonError
+            If something is missing, unknown, or of another shape or type.
+        """
+        return from_parts(cls, meta, arrays, (Node, State))
+
+    def save(self, path: Path) -> None:
+        """Write the graph to an npz file without pickle, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+        """
+        meta, arrays = self.to_parts()
+        write_archive(path, _KIND, _VERSION, meta, arrays, compress=False)  # weights hardly shrink
+
+    @classmethod
+    def load(cls, path: Path) -> "Graph":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        NetworkError
+            If the file is no graph, cut short or damaged, or has an operator that there is not.
+        FileNotFoundError
+        """
+        return load_archive(path, _KIND, _VERSION, cls.from_parts, NetworkError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -394,6 +365,15 @@ def answer(walk: Walk[Result], graph: Graph, prefix: str = "") -> Result:
             graph.linears[name.removeprefix(prefix)].run(array)[0]
             for name, array in zip(request.nodes, request.inputs, strict=True)
         ]
+
+
+def _given(name: str, node: Node, x: NDArray) -> NDArray[np.float32]:
+    """What a matrix multiplies, as a request has it."""
+    assert isinstance(node.operator, Linear)
+    try:
+        return node.operator.checked(x)
+    except NetworkError as error:
+        raise NetworkError(f"node {name}: {error}") from None
 
 
 def _run(name: str, node: Node, inputs: tuple[NDArray | None, ...]) -> Values:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from analog_models.values import kept, real_numbers
 from cosim.graph.errors import NetworkError
-from cosim.graph.operator import Operator, Values
+from cosim.graph.operator import Operator, Values, real
 
 __all__ = ["Linear"]
 
@@ -51,11 +51,21 @@ class Linear(Operator):
     def outputs(self) -> int:
         return self.weights.shape[1]
 
-    def run(self, *inputs: NDArray) -> Values:
-        (x,) = inputs
+    def checked(self, x: NDArray) -> NDArray[np.float32]:
+        """What the matrix multiplies, (..., inputs), in float32.
+
+        Raises
+        ------
+        NetworkError
+            On another shape, or what is no number.
+        """
         if not x.ndim or x.shape[-1] != self.inputs:
             raise NetworkError(f"expected inputs (..., {self.inputs}), got shape {x.shape}")
-        y = np.asarray(x, np.float32) @ self.weights
+        return real(x)
+
+    def run(self, *inputs: NDArray) -> Values:
+        (x,) = inputs
+        y = self.checked(x) @ self.weights
         return (y if self.bias is None else y + self.bias,)
 
     def operations(self, *inputs: NDArray) -> int:

@@ -10,8 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from cosim.graph.errors import NetworkError
-from cosim.graph.graph import Node
 from cosim.graph.linear import Linear
+from cosim.graph.node import Node
 from cosim.graph.operator import Operator, Values, real, taken
 
 __all__ = ["ChannelMaps", "Patches", "convolution"]

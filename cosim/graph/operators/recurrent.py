@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.graph.errors import NetworkError
-from cosim.graph.graph import Graph, Node, Scan, State
+from cosim.graph.graph import Graph, Scan
 from cosim.graph.linear import Linear
+from cosim.graph.node import Node, State
 from cosim.graph.operators.activations import Clip, Pointwise, Tanh
 from cosim.graph.operators.arithmetic import Sum
 from cosim.graph.operators.cells import GruCell, GruGates, GruUpdate, LstmCell

@@ -47,7 +47,7 @@ class StackFrames(Operator):
         there = (at >= 0) & (at < length)
         frames = x[..., np.where(there, at, 0), :]  # (..., T', count, width)
         frames *= there[:, :, None]
-        return (frames.reshape(*frames.shape[:-2], -1),)
+        return (frames.reshape(*frames.shape[:-2], self.count * x.shape[-1]),)
 
     def operations(self, *inputs: NDArray) -> int:
         return 0

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cosim.files.json_text import JsonError, from_json, to_json
 from cosim.files.typed import typed
@@ -48,6 +51,17 @@ def test_what_is_written_comes_back() -> None:
     assert typed(Outer, from_json(to_json(asdict(GOOD)))) == GOOD
     assert typed(Outer, GOOD) is GOOD
     assert typed(float, 3) == 3.0
+
+
+def test_instances_and_arrays_stay_as_they_are() -> None:
+    array, path = np.arange(3), Path("a")
+    assert typed(NDArray | None, array) is array
+    assert typed(tuple[NDArray[np.int64], ...], [array])[0] is array
+    assert typed(Path, path) is path
+    with pytest.raises(JsonError, match="^x must be an array, got list"):
+        typed(NDArray, [1], "x")
+    with pytest.raises(JsonError, match="^x must be Path, got 'a'"):
+        typed(Path, "a", "x")
 
 
 @pytest.mark.parametrize(

@@ -88,3 +88,11 @@ def test_weights_stay_as_they_were_checked():
 def test_layers_of_something_else(weights, activation, full_scale, message):
     with pytest.raises(NetworkError, match=message):
         Layer(weights, activation, full_scale)
+
+
+def test_the_same_network_as_a_graph():
+    network = FeedForwardNetwork((layer(5, 3, full_scale=2.5), Layer(layer(3, 2).weights, Activation.LINEAR, 0.7)))
+    x = np.random.default_rng(1).uniform(-1, 1, (20, 5))
+    graph = network.graph()
+    assert list(graph.linears) == ["linear0", "linear1"]
+    np.testing.assert_allclose(graph.run({"x": x}).outputs["y"], network.forward(x)[-1], rtol=0, atol=1e-6)
