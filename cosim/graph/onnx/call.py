@@ -14,8 +14,8 @@ from cosim.graph.operator import Operator
 
 __all__ = ["TRANSLATIONS", "Call", "Translation", "reads"]
 
-#: How the name of a matrix ends that is called after the layer it belongs to.
-_PARAMETER = re.compile(r"(.+?)[./_](?:weight|kernel|W)")
+#: How the name of a matrix, or a bias, ends that is called after the layer it belongs to.
+_PARAMETER = re.compile(r"(.+?)[./_](?:weight|kernel|W|bias)")
 
 
 class Call:
@@ -161,12 +161,17 @@ class Call:
         name = "/".join(filter(None, (self.layer(source), part)))
         return self.draft.add(self.draft.linear(weights, bias), (x,), 1, name)[0]
 
-    def layer(self, source: int) -> str:
-        """Name of the layer that weights belong to: theirs, "encoder.fc1.weight", less its end, or the node's."""
+    def parameter_of(self, source: int) -> str | None:
+        """The layer that a parameter's name tells: "encoder/fc1" of "encoder.fc1.weight"."""
         for name in (self.names[source], self.draft.origins.get(self.inputs[source], "")):
-            named = _PARAMETER.fullmatch(name)
-            if named:
+            if named := _PARAMETER.fullmatch(name):
                 return named[1].strip("/").replace(".", "/")
+        return None
+
+    def layer(self, source: int) -> str:
+        """The layer that weights belong to, as their name tells, or the node's."""
+        if named := self.parameter_of(source):
+            return named
         path, _, last = self.name.rpartition("/")
         return path if path and re.fullmatch(rf"{self.operator}(_\d+)?", last) else self.name
 

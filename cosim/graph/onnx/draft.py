@@ -1,7 +1,8 @@
 """A graph while a file is read: values, constants, nodes; what can be computed now is computed now."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,8 @@ class Draft:
         self.constants = dict(constants)
         self.origins = {name: name for name in constants}
         self._taken = {*inputs, *constants, *reserved}
-        self._nodes: dict[str, _Planned] = {}
+        self._nodes: list[_Planned] = []
+        self._called: set[str] = set()
         self._makers: dict[str, _Planned] = {}
         self._linears: dict[str, Linear] = {}
         self._values: dict[str, str] = {}
@@ -100,9 +102,9 @@ class Draft:
             arrays = operator.run(*(self.constants[value] if value else None for value in given))  # type: ignore[arg-type]
             like = next((value for value in given if value in self.origins), "")
             return tuple(self.constant(array, like) for array in arrays[:outputs])
-        own = _unlike(name, self._nodes)
-        node = _Planned(own, operator, given, tuple(self._fresh(own) for _ in range(outputs)))
-        self._nodes[own] = node
+        node = _Planned("", operator, given, tuple(self._fresh(name) for _ in range(outputs)))
+        self._name(node, name)
+        self._nodes.append(node)
         self._makers.update(dict.fromkeys(node.outputs, node))
         return node.outputs
 
@@ -122,12 +124,23 @@ class Draft:
             return None
         return node.operator if node.operator.bias is None else None
 
-    def give_bias(self, name: str, bias: NDArray) -> str:
-        """Add a bias to the product that goes by this name; the value, which goes by no name now."""
+    def give_bias(self, name: str, bias: NDArray, layer: str | None = None) -> str:
+        """Add a bias to the product that goes by this name; the value, which goes by no name now.
+
+        Parameters
+        ----------
+        name : str
+        bias : (outputs,) array
+        layer : str, optional
+            What the node shall be called.
+        """
         value = self.value(name)
         node = self._makers[value]
         assert isinstance(node.operator, Linear)
         node.operator = self.linear(node.operator.weights, bias)
+        if layer is not None:
+            self._called.remove(node.name)
+            self._name(node, layer)
         del self._values[name], self._names[value]
         return value
 
@@ -136,12 +149,13 @@ class Draft:
         for output in outputs:
             value = self.value(output)
             if self._names.get(value, value) != output:  # an input, a constant or an output under another name
-                node = _Planned(_unlike(output, self._nodes), Identity(), (value,), (self._fresh(output),))
-                self._nodes[node.name] = node
+                node = _Planned("", Identity(), (value,), (self._fresh(output),))
+                self._name(node, output)
+                self._nodes.append(node)
                 self._values[output], self._names[node.outputs[0]] = node.outputs[0], output
         needed = {self.value(output) for output in outputs}
         made: list[Node] = []
-        for node in reversed(self._nodes.values()):
+        for node in reversed(self._nodes):
             if needed.intersection(node.outputs):
                 needed.update(node.inputs)
                 given, found = (
@@ -151,18 +165,18 @@ class Draft:
         constants = {value: array for value, array in self.constants.items() if value in needed}
         return Graph(tuple(reversed(made)), tuple(inputs), tuple(outputs), constants, name=name)
 
+    def _name(self, node: _Planned, name: str) -> None:
+        node.name = _unlike(name, self._called)
+        self._called.add(node.name)
+
     def _fresh(self, name: str) -> str:
         own = _unlike(f"{name}:0", self._taken)
         self._taken.add(own)
         return own
 
 
-def _unlike(name: str, taken: Iterable[str]) -> str:
+def _unlike(name: str, taken: Collection[str]) -> str:
     """The name, with a number behind it where it is taken."""
-    others = set(taken) if not isinstance(taken, set | dict) else taken
-    if name not in others:
+    if name not in taken:
         return name
-    number = 2
-    while f"{name}_{number}" in others:
-        number += 1
-    return f"{name}_{number}"
+    return next(other for number in count(2) if (other := f"{name}_{number}") not in taken)

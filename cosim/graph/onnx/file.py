@@ -1,5 +1,6 @@
 """An ONNX file as it lies: found whole, checked, weights taken out of it, functions written out."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,15 @@ from numpy.typing import NDArray
 
 from cosim.graph.errors import NetworkError
 
-__all__ = ["OnnxFile", "array_of", "load"]
+__all__ = ["OnnxFile", "array_of", "input_axes", "load"]
 
 Proto: TypeAlias = Any
 
 #: Elements of an initialiser that stays where it is, because it may be a shape that the inference of shapes needs.
 _SMALL = 64
+_NO_NUMBERS = ("UNDEFINED", "STRING", "COMPLEX64", "COMPLEX128")
+#: In the name of an axis along which a sample goes on.
+_TIME = re.compile("time|seq|frame|step|len")
 #: Domain of functions that stand for ONNX's own operators while these are written out.
 _WRITTEN_OUT = "duramesh"
 
@@ -32,9 +36,7 @@ class OnnxFile:
         Functions of the model are written out, and those operators that ONNX defines by others where asked for.
     opset : int
         Version of ONNX's own operators.
-    inputs : mapping of str to tuple
-        Shape of each input; a length that is free is its name, or None, an unknown shape is None.
-    outputs : tuple of str
+    inputs, outputs : tuple of str
     constants : mapping of str to array
         Initialisers.
     ranks : mapping of str to int
@@ -46,7 +48,7 @@ class OnnxFile:
     name: str
     nodes: tuple[Proto, ...]
     opset: int
-    inputs: Mapping[str, tuple[int | str | None, ...] | None]
+    inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     constants: Mapping[str, NDArray]
     ranks: Mapping[str, int]
@@ -68,18 +70,7 @@ def load(path: Path, kept: Collection[str]) -> OnnxFile:
         If it is no ONNX file, truncated, or not valid; if weights lie outside its folder, or are missing.
     """
     onnx = _package()
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise NetworkError(f"{path} cannot be read: {error.strerror or error}") from None
-    model = onnx.ModelProto()
-    try:
-        model.ParseFromString(raw)
-    except Exception:  # protobuf's error; the package that defines it is not ours to import
-        raise NetworkError(f"{path} is no ONNX file, or only part of one; export it again") from None
-    del raw
-    if not model.HasField("graph") or not model.opset_import:
-        raise NetworkError(f"{path} holds no ONNX network: it has no graph; export it again")
+    model = _parsed(path)
     opset = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 0)
     newest = onnx.defs.onnx_opset_version()
     if opset > newest:
@@ -90,9 +81,9 @@ def load(path: Path, kept: Collection[str]) -> OnnxFile:
     try:
         _fetch(model, path)
         constants = dict(_taken_out(model.graph))
-        shapes = {one.name: _shape(one) for one in model.graph.input if one.name not in constants}
-        if lists := [one.name for one in model.graph.input if not one.type.HasField("tensor_type")]:
-            raise NetworkError(f"inputs {', '.join(lists)} are no arrays; only arrays are read")
+        inputs = tuple(one.name for one in model.graph.input if one.name not in constants)
+        if odd := [one.name for one in model.graph.input if not _is_array(one)]:
+            raise NetworkError(f"inputs {', '.join(odd)} are no arrays of real numbers; only these are read")
         model = _written_out(model, kept)
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from None
@@ -105,7 +96,50 @@ def load(path: Path, kept: Collection[str]) -> OnnxFile:
     ranks |= {name: array.ndim for name, array in constants.items()}
     outputs = tuple(one.name for one in model.graph.output)
     name = model.graph.name or path.stem
-    return OnnxFile(name, tuple(model.graph.node), opset, shapes, outputs, constants, ranks, types)
+    return OnnxFile(name, tuple(model.graph.node), opset, inputs, outputs, constants, ranks, types)
+
+
+def input_axes(path: Path) -> dict[str, int]:
+    """How many axes each input has, if the first one of all is one of samples: free, or 1 long, and the same in all.
+
+    An axis that is called after time ("time", "sequence", "frames", "steps", "length") is none.
+
+    Returns
+    -------
+    dict of str to int
+        Empty, where an input has no such axis.
+
+    Raises
+    ------
+    NetworkError
+        If it is no ONNX file.
+    """
+    graph = _parsed(path).graph
+    weights = {one.name for one in graph.initializer}
+    shapes = {one.name: _shape(one) for one in graph.input if one.name not in weights}
+    first = {shape[0] if shape else 0 for shape in shapes.values()}
+    if len(first) != 1 or (isinstance(only := first.pop(), int) and only != 1):
+        return {}
+    if only is not None and _TIME.search(str(only).lower()):
+        return {}
+    return {name: len(shape) for name, shape in shapes.items() if shape}
+
+
+def _parsed(path: Path) -> Proto:
+    """What the file itself holds."""
+    onnx = _package()
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise NetworkError(f"{path} cannot be read: {error.strerror or error}") from None
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(raw)
+    except Exception:  # protobuf's error; the package that defines it is not ours to import
+        raise NetworkError(f"{path} is no ONNX file, or only part of one; export it again") from None
+    if not model.HasField("graph") or not model.opset_import:
+        raise NetworkError(f"{path} holds no ONNX network: it has no graph; export it again")
+    return model
 
 
 def array_of(tensor: Proto, what: str) -> NDArray:
@@ -120,7 +154,7 @@ def array_of(tensor: Proto, what: str) -> NDArray:
     kinds = onnx.TensorProto
     try:
         kind = kinds.DataType.Name(tensor.data_type)
-        if kind in ("STRING", "UNDEFINED", "COMPLEX64", "COMPLEX128"):
+        if kind in _NO_NUMBERS:
             raise NetworkError(f"{what} holds {kind.lower()} elements; only real numbers and truth values are read")
         array = np.asarray(onnx.numpy_helper.to_array(tensor))
         if kind.startswith(("FLOAT", "DOUBLE", "BFLOAT")):
@@ -253,6 +287,11 @@ def _define(model: Proto, kept: Collection[str]) -> bool:
     if model.functions and _WRITTEN_OUT not in versions:
         model.opset_import.append(onnx.helper.make_opsetid(_WRITTEN_OUT, 1))
     return bool(model.functions)
+
+
+def _is_array(value: Proto) -> bool:
+    kind = _package().TensorProto.DataType.Name(value.type.tensor_type.elem_type)
+    return value.type.HasField("tensor_type") and kind not in _NO_NUMBERS
 
 
 def _shape(value: Proto) -> tuple[int | str | None, ...] | None:

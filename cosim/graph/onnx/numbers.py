@@ -101,7 +101,8 @@ def add(call: Call) -> str:
             continue
         flat = array.size == 1 or array.shape[-1:] == (array.size,) == (linear.outputs,)
         if flat and array.ndim <= max(call.rank(product) or 0, 1):
-            return call.draft.give_bias(call.names[product], np.broadcast_to(array.reshape(-1), linear.outputs))
+            values = np.broadcast_to(array.reshape(-1), linear.outputs)
+            return call.draft.give_bias(call.names[product], values, call.parameter_of(bias))
     return _binary(call)
 
 

@@ -58,7 +58,7 @@ def read_onnx(path: Path | str) -> Graph:
             if uses[output]:
                 raise NetworkError(f"{path}: node {name} ({node.op_type}): its output {output!r} is not supported")
     try:
-        return draft.graph(file.name, tuple(file.inputs), file.outputs)
+        return draft.graph(file.name, file.inputs, file.outputs)
     except NetworkError as error:
         raise NetworkError(f"{path}: {error}") from None
 
