@@ -17,7 +17,7 @@ STEP_CYCLES = 300
 #: A pad's loop begins this many cycles before its first action, so that its pointer can be loaded before.
 PAD_LEAD = 4
 #: The program of a unit that does nothing; the same word for every kind.
-IDLE = (encode(TILE, Operation("HALT")),)
+IDLE: tuple[int, ...] = (encode(TILE, Operation("HALT")),)
 
 
 def looped(

@@ -17,13 +17,13 @@ from analog_models.config import AnalogConfig
 from analog_models.programming import WeightTargets
 from cosim.compiler.chain.options import LayerOptions, MappingOptions
 from cosim.compiler.errors import MappingError
+from cosim.compiler.ramp import SWING_V, code_below, cycles_to_precharge
 from cosim.graph.feed_forward import Activation, Layer
 from cosim.program import WEIGHT_UNITS, LayerPlan, Mode
 from rtl.config import ChipConfig
 
 __all__ = ["LAST_ZERO", "Site", "layer_targets", "longest_duration", "plan_layer"]
 
-_SWING_V = 0.45
 #: Least that the largest weight of a layer may be, of what a pair of devices holds.
 _SMALLEST = 2.0**-10
 #: Where a ReLU's zero may lie, in cycles after the first of the pulses: early enough to leave 255 cycles, late enough
@@ -92,7 +92,7 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
 
     # A ramp of full slope reaches less than that in a short readout.
     reach = 255 * analog.volts_per_cycle(1) * cycles
-    swing = min(_SWING_V, reach) if options.swing_v is None else options.swing_v
+    swing = min(SWING_V, reach) if options.swing_v is None else options.swing_v
     if options.max_weight is not None and options.weight_scale is None:
         largest *= WEIGHT_UNITS / options.max_weight  # a pair of devices may not hold more than that
     fitting = [count for count in range(1, 9) if swing / volts(count) * largest <= 1]
@@ -118,8 +118,8 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
             f"{scale * largest:.3g} of what a pair of devices holds, at least {_SMALLEST:.3g} is needed; use a smaller "
             "full scale"
         )
-    start = _relu_start(step_v, analog) if relu else _code_below(swing, analog)
-    crossing = _cycles_to_precharge(start, step_v, analog)
+    start = _relu_start(step_v, analog) if relu else code_below(swing, analog)
+    crossing = cycles_to_precharge(start, step_v, analog)
     offset = options.enable_offset
     if offset is None:
         offset = round(crossing) if relu else 0
@@ -150,16 +150,6 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
     )
 
 
-def _code_below(volts: float, analog: AnalogConfig) -> int:
-    """Ramp start nearest to `volts` below the precharge level."""
-    return round((analog.periphery.precharge_v - volts) / analog.periphery.ramp_lsb_v)
-
-
-def _cycles_to_precharge(start: int, step_v: float, analog: AnalogConfig) -> float:
-    """When the ramp passes the precharge level."""
-    return (analog.periphery.precharge_v - start * analog.periphery.ramp_lsb_v) / step_v
-
-
 def _relu_start(step_v: float, analog: AnalogConfig) -> int:
     """The start from which the ramp passes the precharge level nearest to a whole cycle, where the window can open.
 
@@ -167,10 +157,10 @@ def _relu_start(step_v: float, analog: AnalogConfig) -> int:
     """
 
     def quality(start: int) -> tuple[float, float]:
-        crossing = _cycles_to_precharge(start, step_v, analog)
+        crossing = cycles_to_precharge(start, step_v, analog)
         return round(abs(crossing - round(crossing)), 6), abs(crossing - _TYPICAL_ZERO)
 
-    highest, lowest = (_code_below(cycles * step_v, analog) for cycles in (_FIRST_ZERO, LAST_ZERO - 3))
+    highest, lowest = (code_below(cycles * step_v, analog) for cycles in (_FIRST_ZERO, LAST_ZERO - 3))
     return min(range(lowest, highest + 1), key=quality)
 
 

@@ -1,12 +1,28 @@
 """Where every matrix of a network sits, and which frames of which chips multiply it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
-from cosim.program import ChipImage, Mode
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Block", "Call", "Layout", "Output", "Seat", "Slice"]
+from analog_models.programming import WeightTargets
+from cosim.compiler.errors import MappingError
+from cosim.compiler.matrices.frames import Frame, Readout, Timing, write_frame
+from cosim.compiler.words import IDLE
+from cosim.files.archive import load_archive, write_archive
+from cosim.files.chip_config import config_to_json
+from cosim.files.typed import typed
+from cosim.isa.words import ILP, OLP, TILE
+from cosim.program import ChipImage, Mode, Unit
+from rtl.config import ChipConfig
+
+__all__ = ["Block", "Call", "Layout", "Output", "Part", "Seat", "Slice"]
+
+_FORMAT, _VERSION = "duramesh layout", 1
 
 
 @dataclass(frozen=True)
@@ -16,13 +32,12 @@ class Block:
     Parameters
     ----------
     name : str
-        Its own, e.g. "encoder/0/fc1 0:512 512:1024": matrix, rows, columns; a copy has a third part.
+        Its own, e.g. "encoder/0/fc1 0:512 512:1024": matrix, rows, columns.
     matrix : str
     rows, columns : (int, int)
-        First, and one after the last.
+        First, and one after the last. Of several copies, those of the second begin where the first one's end:
+        `Layout.copies`.
     mode : Mode
-    copy : int
-        Of several of the same matrix, whose outputs are averaged.
     """
 
     name: str
@@ -30,7 +45,10 @@ class Block:
     rows: tuple[int, int]
     columns: tuple[int, int]
     mode: Mode
-    copy: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
 
 
 @dataclass(frozen=True)
@@ -57,8 +75,44 @@ class Seat:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Rows of a block on one tile.
+
+    Parameters
+    ----------
+    tile : int
+    pair : int or None
+        Pair of devices: 0 is WP1, 1 is WP2, None both.
+    at : int
+        Row of the tile.
+    rows : (int, int)
+        Of the block.
+    """
+
+    tile: int
+    pair: int | None
+    at: int
+    rows: tuple[int, int]
+
+    @classmethod
+    def all_of(cls, tiles: Sequence[int], row: int, height: int, mode: Mode, lanes: int) -> Iterator["Part"]:
+        """Those of `height` rows that begin in a row of the first tile: the rule of `Seat`."""
+        pairs: tuple[int | None, ...] = (0, 1) if mode is Mode.STACKED else (None,)
+        places = [(tile, pair) for tile in tiles for pair in pairs]
+        done = 0
+        while done < height:
+            number, at = divmod(row + done, lanes)
+            count = min(lanes - at, height - done)
+            yield cls(*places[number], at, (done, done + count))
+            done += count
+
+
+@dataclass(frozen=True)
 class Slice:
-    """Rows of a matrix within the inputs of an entry: input r of the matrix is the entry's ``at + r - rows[0]``."""
+    """Rows of a matrix within the inputs of an entry: input r of the matrix is the entry's ``at + r - rows[0]``.
+
+    Rows count on from copy to copy (`Layout.copies`), over inputs that are the same for each.
+    """
 
     matrix: str
     rows: tuple[int, int]
@@ -101,20 +155,62 @@ class Layout:
 
     Parameters
     ----------
+    config : ChipConfig
     blocks : mapping of str to Block
     seats : mapping of str to Seat
         Of every block.
     calls : mapping of tuple of matrices to tuple of Call
         What multiplies the matrices of a wave (`Graph.waves`), all of them at once; each block of these matrices is an
         output of exactly one call. Matrices that stay with the host are not among them.
-    images : tuple of ChipImage
-        Of every chip, with the programs of all entries and no weights.
+    frames : tuple of mapping of str to Frame
+        Of every chip, what each entry does.
+    readouts : mapping of str to Readout
+        Of every block; those of blocks that are read `together` are the same.
+    timing : Timing
+    copies : mapping of str to int
+        Matrices that are there several times, one copy below the other: the sum of the blocks' outputs is that many
+        times the product.
+    shares : mapping of str to str
+        Matrices that use another one's inputs: no slice names them, and their weights are for its codes.
+
+    Raises
+    ------
+    MappingError
+        If blocks that are read together have different readouts.
     """
 
+    config: ChipConfig
     blocks: Mapping[str, Block]
     seats: Mapping[str, Seat]
     calls: Mapping[tuple[str, ...], tuple[Call, ...]]
-    images: tuple[ChipImage, ...]
+    frames: tuple[Mapping[str, Frame], ...]
+    readouts: Mapping[str, Readout]
+    timing: Timing = field(default_factory=Timing)
+    copies: Mapping[str, int] = field(default_factory=dict)
+    shares: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        missing = [name for name in self.blocks if name not in self.readouts]
+        if missing:
+            raise MappingError(f"blocks {', '.join(missing)} have no readout")
+        for group in self.together:
+            if len({self.readouts[name] for name in group}) > 1:
+                raise MappingError(f"one ramp reads {', '.join(group)}: give these blocks the same readout")
+
+    @cached_property
+    def images(self) -> tuple[ChipImage, ...]:
+        """Of every chip, the programs of all entries, and no weights."""
+        return tuple(self._image(frames) for frames in self.frames)
+
+    def _image(self, frames: Mapping[str, Frame]) -> ChipImage:
+        entries = {name: write_frame(frame, self.readouts, self.timing, self.config) for name, frame in frames.items()}
+        first = next(iter(entries))
+        used = {unit for program in entries.values() for unit in program.units}
+        counts = {TILE: self.config.tile_count, ILP: self.config.domain_count, OLP: self.config.domain_count}
+        every = (Unit(kind, index) for kind, count in counts.items() for index in range(count))
+        idle = {unit: IDLE for unit in every if unit not in used}  # otherwise its SRAM would hold anything
+        entries[first] = replace(entries[first], units={**entries[first].units, **idle})
+        return ChipImage(entries)
 
     @cached_property
     def blocks_of(self) -> Mapping[str, tuple[Block, ...]]:
@@ -127,3 +223,126 @@ class Layout:
     def blocks_on(self, chip: int) -> tuple[Block, ...]:
         """Blocks that sit on a chip."""
         return tuple(block for name, block in self.blocks.items() if self.seats[name].chip == chip)
+
+    @cached_property
+    def together(self) -> tuple[tuple[str, ...], ...]:
+        """Blocks that one ramp reads at once, so that their readouts are the same; those that are alone left out."""
+        groups: dict[tuple[int, str, tuple[int, ...]], tuple[str, ...]] = {}
+        for call in (call for calls in self.calls.values() for call in calls):
+            for output in call.outputs:
+                key = call.chip, call.entry, self.seats[output.block].tiles
+                groups[key] = (*groups.get(key, ()), output.block)
+        return tuple(dict.fromkeys(group for group in groups.values() if len(group) > 1))
+
+    def with_readouts(self, readouts: Mapping[str, Readout]) -> "Layout":
+        """The same with other ramps or capacitors of some blocks: other words, nothing is placed anew.
+
+        Raises
+        ------
+        MappingError
+            On a block that is not there, or if blocks that are read together would have different readouts.
+        """
+        unknown = [name for name in readouts if name not in self.blocks]
+        if unknown:
+            raise MappingError(
+                f"no block {unknown[0]!r}; there are {len(self.blocks)}, e.g. {next(iter(self.blocks))!r}"
+            )
+        return replace(self, readouts={**self.readouts, **readouts})
+
+    def parts(self, block: str) -> tuple[Part, ...]:
+        """Where the rows of a block are, tile by tile."""
+        seat, what = self.seats[block], self.blocks[block]
+        return tuple(Part.all_of(seat.tiles, seat.row, what.shape[0], what.mode, self.config.lanes))
+
+    def targets(self, chip: int, weights: Mapping[str, ArrayLike]) -> dict[int, WeightTargets]:
+        """What to program into the tiles of a chip.
+
+        Parameters
+        ----------
+        chip : int
+        weights : mapping of str to (rows, columns)
+            Of every block on the chip, within [-1, 1].
+        """
+        shape = (2, self.config.total_rows, self.config.lanes)
+        arrays: dict[int, NDArray[np.float64]] = {}
+        for block in self.blocks_on(chip):
+            values = np.asarray(weights[block.name], np.float64)
+            if values.shape != block.shape:
+                raise MappingError(f"weights of {block.name} must be {block.shape}, got shape {values.shape}")
+            first = self.seats[block.name].column
+            columns = slice(first, first + block.shape[1])
+            for part in self.parts(block.name):
+                array = arrays.setdefault(part.tile, np.zeros(shape))
+                rows = slice(part.at, part.at + part.rows[1] - part.rows[0])
+                own = values[slice(*part.rows)]
+                for pair in (0, 1) if part.pair is None else (part.pair,):
+                    opposed = block.mode is Mode.BALANCED and pair == 1
+                    array[pair, rows, columns] = -own if opposed else own
+        return {tile: WeightTargets(*arrays[tile]) for tile in sorted(arrays)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as JSON holds it; words are written anew from it."""
+        calls = [{"wave": list(wave), "calls": [asdict(call) for call in calls]} for wave, calls in self.calls.items()]
+        frames = [{name: asdict(frame) for name, frame in entries.items()} for entries in self.frames]
+        return {
+            "blocks": {name: asdict(block) for name, block in self.blocks.items()},
+            "seats": {name: asdict(seat) for name, seat in self.seats.items()},
+            "calls": calls,
+            "frames": frames,
+            "readouts": {name: asdict(readout) for name, readout in self.readouts.items()},
+            "timing": asdict(self.timing),
+            "copies": dict(self.copies),
+            "shares": dict(self.shares),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any, config: ChipConfig) -> "Layout":
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        ValueError
+            If something is missing or unknown, or of another type or range.
+        """
+        stored = typed(_Stored, value)
+        calls = {wave.wave: wave.calls for wave in stored.calls}
+        return cls(config=config, **{**vars(stored), "calls": calls})
+
+    def save(self, path: Path) -> None:
+        """Write the layout to a file, which `load` reads."""
+        write_archive(path, _FORMAT, _VERSION, {"config": config_to_json(self.config), "layout": self.to_json()}, {})
+
+    @classmethod
+    def load(cls, path: Path) -> "Layout":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        MappingError
+            If the file is no layout, is truncated, or was written by another version.
+        """
+        return load_archive(path, _FORMAT, _VERSION, cls._from_parts, MappingError)
+
+    @classmethod
+    def _from_parts(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> "Layout":
+        return cls.from_json(meta["layout"], typed(ChipConfig, meta["config"]))
+
+
+@dataclass(frozen=True)
+class _Wave:
+    wave: tuple[str, ...]
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What JSON has of a layout."""
+
+    blocks: Mapping[str, Block]
+    seats: Mapping[str, Seat]
+    calls: tuple[_Wave, ...]
+    frames: tuple[Mapping[str, Frame], ...]
+    readouts: Mapping[str, Readout]
+    timing: Timing
+    copies: Mapping[str, int]
+    shares: Mapping[str, str]

@@ -58,9 +58,9 @@ def test_instances_and_arrays_stay_as_they_are() -> None:
     assert typed(NDArray | None, array) is array
     assert typed(tuple[NDArray[np.int64], ...], [array])[0] is array
     assert typed(Path, path) is path
-    with pytest.raises(JsonError, match="^x must be an array, got list"):
+    with pytest.raises(JsonError, match=r"^x must be an array, got list"):
         typed(NDArray, [1], "x")
-    with pytest.raises(JsonError, match="^x must be Path, got 'a'"):
+    with pytest.raises(JsonError, match=r"^x must be Path, got 'a'"):
         typed(Path, "a", "x")
 
 

@@ -1,0 +1,211 @@
+"""Which tile of a chip is which, so that the ways of all calls fit.
+
+Packing knows tiles and pairs, and any two of them are alike to it. Here pairs change places, and the two tiles of a
+pair, until every wave is multiplied in as few calls and readouts as can be, over short ways. Whatever stands in the
+way, there is an answer: vectors that cannot be sent at once are sent in several calls.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from cosim.compiler.errors import MappingError
+from cosim.compiler.matrices.demand import Demand, demand
+from cosim.compiler.matrices.packing import Spot
+from cosim.compiler.matrices.ways import Heard, Ways
+from cosim.compiler.router import Route
+
+__all__ = ["Placed", "Routed", "place"]
+
+#: Most readouts of a frame.
+_READOUTS = 3
+#: A call more is as bad as so many readouts more; a readout, as so many switches.
+_CALL, _SWITCHES = 4, 200
+
+
+@dataclass(frozen=True)
+class Routed:
+    """One call with its ways.
+
+    Parameters
+    ----------
+    demand : Demand
+        On the tiles of the chip.
+    ilps : tuple of int
+        Of each stream.
+    sent : tuple of Route
+    heard : tuple of tuple of Heard
+        Of each readout.
+    """
+
+    demand: Demand
+    ilps: tuple[int, ...]
+    sent: tuple[Route, ...]
+    heard: tuple[tuple[Heard, ...], ...]
+
+    @property
+    def switches(self) -> int:
+        return sum(len(route.arcs) for route in (*self.sent, *(one.route for step in self.heard for one in step)))
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Everything on one chip.
+
+    Parameters
+    ----------
+    spots : tuple of Spot
+    calls : mapping of wave number to tuple of Routed
+    """
+
+    spots: tuple[Spot, ...]
+    calls: Mapping[int, tuple[Routed, ...]]
+
+
+def place(spots: Sequence[Spot], ways: Ways, effort: int, seed: int = 0) -> Placed:
+    """Tiles and ways for everything on one chip; the same ones every time.
+
+    Parameters
+    ----------
+    spots : sequence of Spot
+        On tiles as packed: pairs of the floorplan.
+    ways : Ways
+    effort : int
+        Changes that are tried.
+    """
+    search = _Search(spots, ways)
+    random = Random(seed)
+    for _ in range(effort):
+        if not search.improve(random):
+            break
+    return search.placed()
+
+
+class _Search:
+    def __init__(self, spots: Sequence[Spot], ways: Ways) -> None:
+        self.spots, self.ways = tuple(spots), ways
+        self.pads = ways.config.domain_count
+        pairs = dict(ways.config.floorplan.capacitor_pairs())
+        single = set(range(ways.config.tile_count)) - set(pairs) - set(pairs.values())
+        self.units: list[tuple[int, ...]] = [*pairs.items(), *((tile,) for tile in sorted(single))]
+        self.joined = {spot.tiles for spot in spots if len(spot.tiles) == 2}
+        self.at = {tile: tile for unit in self.units for tile in unit}  # of every packed tile, the chip's
+        self.beside: dict[int, list[Spot]] = defaultdict(list)
+        for spot in spots:
+            for tile in spot.tiles:
+                self.beside[tile].append(spot)
+        waves = sorted({wave for spot in spots for wave in spot.piece.sheet.waves})
+        self.groups = {wave: self._grouped(wave) for wave in waves}
+        self.tiles = {wave: {tile for group in groups for tile in group.heard} for wave, groups in self.groups.items()}
+        self.routed = {wave: self._route(wave, self.at) for wave in waves}
+        self.cost = {wave: _cost(calls) for wave, calls in self.routed.items()}
+
+    def _grouped(self, wave: int) -> list[Demand]:
+        """Pieces of a wave in as few calls as pads and tiles allow, wherever they are."""
+        waiting = [spot for spot in self.spots if wave in spot.piece.sheet.waves]
+        waiting.sort(key=lambda spot: (spot.piece.sheet.name, spot.piece.rows, spot.piece.columns))
+        groups = []
+        while waiting:
+            chosen: list[Spot] = []
+            found: Demand | None = None
+            for spot in waiting:
+                more = demand([*chosen, spot], self.beside)
+                if more is not None and len(more.streams) <= self.pads and len(more.chains) <= _READOUTS * self.pads:
+                    chosen.append(spot)
+                    found = more
+            if found is None:
+                raise MappingError(f"piece {waiting[0].piece} cannot be multiplied even alone")
+            groups.append(found)
+            waiting = [spot for spot in waiting if spot not in chosen]
+        return groups
+
+    def _route(self, wave: int, at: Mapping[int, int]) -> tuple[Routed, ...]:
+        return tuple(call for group in self.groups[wave] for call in self._routes(group, at))
+
+    def _routes(self, group: Demand, at: Mapping[int, int]) -> Iterator[Routed]:
+        """A call, or several where the ways do not fit side by side."""
+        found = self._one(group, at)
+        if found is not None:
+            yield found
+            return
+        if len(group.spots) == 1:
+            raise MappingError(f"the mesh does not join the pads with {group.spots[0].tiles}")
+        halves = _halves(group)
+        for half in halves:
+            some = demand(half, self.beside)
+            assert some is not None, "a part of what can be multiplied at once can"
+            yield from self._routes(some, at)
+
+    def _one(self, group: Demand, at: Mapping[int, int]) -> Routed | None:
+        heard = self.ways.read([tuple(at[tile] for tile in chain) for chain in group.chains], _READOUTS)
+        if heard is None:
+            return None
+        sent = self.ways.multicast([tuple(at[tile] for tile in tiles) for _, tiles in group.streams])
+        if sent is None:
+            return None
+        return Routed(group, tuple(sent[0]), sent[1], tuple(tuple(step) for step in heard))
+
+    # Improving.
+
+    def improve(self, random: Random) -> bool:
+        """Try one change, and keep it if it is none for the worse; False if nothing is left to gain."""
+        total = sum(self.cost.values())
+        if not total:
+            return False
+        worst = random.choices(list(self.cost), list(self.cost.values()))[0]
+        places = [unit for unit in self.units if set(unit) & self.tiles[worst]]
+        one, other = random.choice(places), random.choice(self.units)
+        at = dict(self.at)
+        if one == other:
+            if len(one) == 1 or one in self.joined:
+                return True
+            at[one[0]], at[one[1]] = at[one[1]], at[one[0]]
+        elif len(one) != len(other):
+            return True
+        else:
+            for mine, theirs in zip(one, other, strict=True):
+                at[mine], at[theirs] = at[theirs], at[mine]
+        moved = {*one, *other}
+        again = [wave for wave, tiles in self.tiles.items() if tiles & moved]
+        routed = {wave: self._route(wave, at) for wave in again}
+        cost = {wave: _cost(calls) for wave, calls in routed.items()}
+        if sum(cost.values()) <= sum(self.cost[wave] for wave in again):
+            self.at = at
+            self.routed |= routed
+            self.cost |= cost
+        return True
+
+    def placed(self) -> Placed:
+        """What was found, on the tiles of the chip."""
+        moved = {spot: replace(spot, tiles=tuple(self.at[tile] for tile in spot.tiles)) for spot in self.spots}
+        calls = {
+            wave: tuple(replace(call, demand=_moved(call.demand, moved, self.at)) for call in calls)
+            for wave, calls in self.routed.items()
+        }
+        return Placed(tuple(moved.values()), calls)
+
+
+def _halves(group: Demand) -> tuple[list[Spot], list[Spot]]:
+    """By what their tiles hear if that differs, otherwise in the middle."""
+    if len(group.streams) > 1:
+        first = {tile for _, tiles in group.streams[: len(group.streams) // 2] for tile in tiles}
+        spots = [spot for spot in group.spots if set(spot.tiles) <= first]
+        if 0 < len(spots) < len(group.spots):
+            return spots, [spot for spot in group.spots if spot not in spots]
+    middle = len(group.spots) // 2
+    return list(group.spots[:middle]), list(group.spots[middle:])
+
+
+def _cost(calls: Sequence[Routed]) -> float:
+    return sum(_CALL + len(call.heard) + call.switches / _SWITCHES for call in calls)
+
+
+def _moved(group: Demand, spots: Mapping[Spot, Spot], at: Mapping[int, int]) -> Demand:
+    return Demand(
+        tuple(spots[spot] for spot in group.spots),
+        {at[tile]: turns for tile, turns in group.heard.items()},
+        tuple((turns, tuple(at[tile] for tile in tiles)) for turns, tiles in group.streams),
+        {at[tile]: pairs for tile, pairs in group.pairs.items()},
+        tuple(tuple(at[tile] for tile in chain) for chain in group.chains),
+    )

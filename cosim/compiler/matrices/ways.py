@@ -1,0 +1,154 @@
+"""Ways of one frame: vectors from landing pads to the rows of tiles, and columns to landing pads."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, permutations
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_flow
+
+from cosim.compiler.router import Connection, Route, RouteError, Router
+from cosim.fabric.mesh_graph import Arc, Mesh, Place
+from rtl.config import ChipConfig, Edge
+
+__all__ = ["Heard", "Ways"]
+
+#: Choices of pads, and orders of vectors for each, that are tried for vectors sent at once.
+_PADS, _ORDERS = 12, 6
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A tile that is read out, the landing pad that hears it, and the way."""
+
+    tile: int
+    olp: int
+    route: Route
+
+
+class Ways:
+    """Finds ways on one chip; those of whole vectors.
+
+    Parameters
+    ----------
+    config : ChipConfig
+    """
+
+    def __init__(self, config: ChipConfig) -> None:
+        self.config = config
+        self.mesh = Mesh(config)
+        self.router = Router(config, self.mesh)
+        self._olp = {self._wire(self.mesh.olp(olp)): olp for olp in range(config.domain_count)}
+        links = list(self._links())
+        self._nodes = list(dict.fromkeys(node for link in links for node in link))
+        self._number = {node: number for number, node in enumerate(self._nodes)}
+        self._arcs = [(self._number[one], self._number[other]) for one, other in links]
+
+    def multicast(self, groups: Sequence[Sequence[int]]) -> tuple[list[int], tuple[Route, ...]] | None:
+        """An ILP for each group of tiles, and ways to the rows of all of them at once; None if none are found."""
+        for ilps in islice(self._pads(groups), _PADS):
+            connections = [
+                Connection(Place("ilp", ilp), tuple(Place("rows", tile) for tile in tiles))
+                for ilp, tiles in zip(ilps, groups, strict=True)
+            ]
+            try:
+                return list(ilps), self.router.route(connections, _ORDERS)
+            except RouteError:
+                continue
+        return None
+
+    def _pads(self, groups: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
+        """Choices of ILPs, nearest first."""
+        sites, squares = self.config.floorplan.ilp_sites, self.config.floorplan.tiles
+        far = [
+            [
+                min(abs(squares[t][0] - site.square[0]) + abs(squares[t][1] - site.square[1]) for t in tiles)
+                for site in sites
+            ]
+            for tiles in groups
+        ]
+        choices = permutations(range(len(sites)), len(groups))
+        yield from sorted(choices, key=lambda ilps: sum(far[group][ilp] for group, ilp in enumerate(ilps)))
+
+    def read(self, chains: Sequence[Sequence[int]], most: int) -> list[list[Heard]] | None:
+        """Readouts of all chains in as few steps as can be; None if that is more than `most`.
+
+        Of a joined pair either tile may be read. Ways that share no wires are a flow through the mesh, one mesh a step.
+        """
+        for steps in range(-(-len(chains) // len(self._olp)), most + 1):
+            found = self._flow(chains, steps)
+            if found is not None:
+                return found
+        return None
+
+    def _flow(self, chains: Sequence[Sequence[int]], steps: int) -> list[list[Heard]] | None:
+        count = len(self._nodes)  # in step s node n is entered as 2 s count + n and left as that + count
+        source, sink, first = 2 * steps * count, 2 * steps * count + 1, 2 * steps * count + 2
+        arcs = [(source, first + number) for number in range(len(chains))]
+        for enter in range(0, source, 2 * count):
+            leave = enter + count
+            arcs += [(enter + n, leave + n) for n in range(count)]
+            arcs += [(leave + one, enter + other) for one, other in self._arcs]
+            arcs += [(leave + self._number[wire], sink) for wire in self._olp]
+            arcs += [(first + number, enter + n) for number, chain in enumerate(chains) for n in self._starts(chain)]
+        rows, columns = np.array(arcs, np.int32).T
+        size = first + len(chains)
+        graph = csr_array((np.ones(len(arcs), np.int32), (rows, columns)), (size, size))
+        result = maximum_flow(graph, source, sink)
+        if result.flow_value < len(chains):
+            return None
+        flow = result.flow.tocoo()
+        following = {
+            int(one): int(other) for one, other, on in zip(flow.row, flow.col, flow.data, strict=True) if on > 0
+        }
+        found: list[list[Heard]] = [[] for _ in range(steps)]
+        for number, chain in enumerate(chains):
+            way, at = [], following[first + number]
+            step = at // (2 * count)
+            while at != sink:
+                if at % (2 * count) < count:
+                    way.append(self._nodes[at % (2 * count)])
+                at = following[at]
+            found[step].append(self._heard(chain, way))
+        return found
+
+    def _starts(self, chain: Sequence[int]) -> list[int]:
+        """Nodes where the outputs of a tile, or of the tiles of a pair, begin their way."""
+        nodes = (node for tile in chain for node in (Place("net", tile), self._south(tile)))
+        return sorted({self._number[node] for node in nodes if node in self._number})
+
+    def _wire(self, place: Place) -> Place:
+        """The wires of an edge, whichever tile drives them."""
+        return min(place, self.mesh.opposite.get(place, place))
+
+    def _south(self, tile: int) -> Place:
+        return self._wire(Place("toward", tile, Edge.SOUTH))
+
+    def _links(self) -> Iterator[tuple[Place, Place]]:
+        """Nets of tiles, wires between them, and wires to the OLPs: from which to which a vector may go on."""
+        for tile in range(self.config.tile_count):
+            net = Place("net", tile)
+            for edge in Edge:
+                behind = self.mesh.behind(tile, edge)
+                wire = self._wire(Place("toward", tile, edge))
+                if wire in self._olp:
+                    yield net, wire
+                elif behind is not None and behind.kind == "toward":
+                    yield from ((net, wire), (wire, net))
+
+    def _heard(self, chain: Sequence[int], way: Sequence[Place]) -> Heard:
+        """The switches of a way through nets and wires."""
+        first = way[0]
+        tile = next(t for t in chain if first in (Place("net", t), self._south(t)))
+        if first.kind != "net" and len(way) > 1 and way[1] == Place("net", tile):
+            way = way[1:]  # out of the tile and in again
+        place = Place("outputs", tile)
+        arcs: list[Arc] = []
+        for node in way:
+            sides = (node, self.mesh.opposite.get(node, node))
+            arcs.append(next(arc for arc in self.mesh.out_of[place] if arc.target in sides))
+            place = arcs[-1].target
+        connection = Connection(Place("outputs", tile), (place,))
+        lanes = connection.lanes(self.config.lanes)
+        return Heard(tile, self._olp[self._wire(place)], Route(connection, tuple(arcs), lanes))
