@@ -88,10 +88,11 @@ class Builder:
         name: str | None = None,
         *,
         patches: Patches | None = None,
+        channels_last: bool | None = None,
     ) -> str:
-        """A convolution with weights (outputs, inputs / groups, *kernel); stride and the like are in `patches`."""
+        """A convolution with weights (outputs, inputs / groups, *kernel): `operators.convolution.convolution`."""
         name = self._named("convolution", name)
-        self._nodes += convolution(name, x, name, weights, bias, patches=patches)
+        self._nodes += convolution(name, x, name, weights, bias, patches=patches, channels_last=channels_last)
         return name
 
     def output(self, value: str, name: str | None = None) -> None:

@@ -340,7 +340,6 @@ class Scan(Operator):
         return (*outputs, *(states.get(state.name, state.initial) for state in self.body.states))
 
     def operations(self, *inputs: NDArray) -> int:
-        """Those of the body's host operators, over all steps."""
         total = 0
 
         def count(name: str, node: Node, given: Values, outputs: Values) -> None:

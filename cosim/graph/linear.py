@@ -18,6 +18,8 @@ class Linear(Operator):
 
     Nodes that share one instance share one matrix on the chip.
 
+    Operations, where the host does it: two for each weight and frame, one for each bias and frame.
+
     Parameters
     ----------
     weights : (inputs, outputs) float32
@@ -69,7 +71,6 @@ class Linear(Operator):
         return (y if self.bias is None else y + self.bias,)
 
     def operations(self, *inputs: NDArray) -> int:
-        """A multiplication and an addition for each weight and frame, and an addition for each bias."""
         frames = inputs[0].size // self.inputs
         return frames * (2 * self.weights.size + (0 if self.bias is None else self.outputs))
 

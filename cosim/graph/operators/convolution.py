@@ -148,6 +148,7 @@ def convolution(
     bias: NDArray | None = None,
     *,
     patches: Patches | None = None,
+    channels_last: bool | None = None,
 ) -> tuple[Node, ...]:
     """A convolution as nodes: patches, a `Linear` for each group, maps.
 
@@ -162,6 +163,8 @@ def convolution(
     bias : (outputs,), optional
     patches : Patches, optional
         Stride and the like; its kernel is that of the weights.
+    channels_last : bool, optional
+        Of what it gives; as what it takes by default.
 
     Raises
     ------
@@ -182,6 +185,7 @@ def convolution(
     edges = [group * len(weights) // patches.groups for group in range(patches.groups + 1)]
     parts = [slice(*edge) for edge in pairwise(edges)]
     names = [name] if patches.groups == 1 else [f"{name}/{group}" for group in range(patches.groups)]
+    last = patches.channels_last if channels_last is None else channels_last
     rows, products = ([f"{one}/{what}" for one in names] for what in ("patches", "products"))
     linears = [
         Linear(weights[part].reshape(len(weights[part]), -1).T, None if bias is None else bias[part]) for part in parts
@@ -189,5 +193,5 @@ def convolution(
     return (
         Node(f"{name}/patches", patches, (x,), tuple(rows)),
         *(Node(*node) for node in zip(names, linears, [(r,) for r in rows], [(p,) for p in products], strict=True)),
-        Node(f"{name}/maps", ChannelMaps(len(kernel), patches.channels_last), tuple(products), (y,)),
+        Node(f"{name}/maps", ChannelMaps(len(kernel), last), tuple(products), (y,)),
     )

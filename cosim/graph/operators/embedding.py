@@ -9,7 +9,7 @@ from analog_models.values import kept
 from cosim.graph.errors import NetworkError
 from cosim.graph.operator import Operator, Values, real, taken
 
-__all__ = ["Embedding", "Positions"]
+__all__ = ["Embedding", "Positions", "Row"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,28 @@ class Positions(Operator):
         if length > len(self.table):
             raise NetworkError(f"there are {len(self.table)} positions, the input is {length} long; cut it")
         return (self.table[:length],)
+
+    def operations(self, *inputs: NDArray) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Row(Operator):
+    """One row of the input: (..., T, width) to (..., width). No operation, numbers only move.
+
+    Parameters
+    ----------
+    at : int
+        Below 0 counts from the end.
+    """
+
+    at: int
+
+    def run(self, *inputs: NDArray) -> Values:
+        (x,) = taken(inputs, "x")
+        if x.ndim < 2 or not -x.shape[-2] <= self.at < x.shape[-2]:
+            raise NetworkError(f"there is no row {self.at} in an array of shape {x.shape}")
+        return (x[..., self.at, :],)
 
     def operations(self, *inputs: NDArray) -> int:
         return 0
