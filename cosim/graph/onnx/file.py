@@ -242,7 +242,7 @@ def _written_out(model: Proto, kept: Collection[str]) -> Proto:
     """The model, checked, with shapes and without functions."""
     onnx = _package()
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(_declared(model))
         if model.functions:
             model = onnx.inliner.inline_local_functions(model)
         model = onnx.shape_inference.infer_shapes(model, data_prop=True)
@@ -253,6 +253,19 @@ def _written_out(model: Proto, kept: Collection[str]) -> Proto:
     except Exception as error:  # the package's own errors, one of each module, have no common base
         raise NetworkError(f"the network is not valid: {str(error).strip().splitlines()[0]}") from None
     return model
+
+
+def _declared(model: Proto) -> Proto:
+    """The model with types and shapes of all inputs and outputs, which the checker wants and nobody else needs."""
+    made = _package().ModelProto()
+    made.CopyFrom(model)
+    for one in (*made.graph.input, *made.graph.output):
+        kind = one.type.tensor_type
+        if not one.type.WhichOneof("value"):
+            kind.elem_type = _package().TensorProto.FLOAT
+        if one.type.HasField("tensor_type") and not kind.HasField("shape"):
+            kind.shape.SetInParent()
+    return made
 
 
 def _define(model: Proto, kept: Collection[str]) -> bool:

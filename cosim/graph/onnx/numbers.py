@@ -59,6 +59,7 @@ _BINARY = {
 
 #: Activations, and which of ONNX's attributes they have.
 POINTWISE: dict[str, tuple[type[activations.Pointwise], tuple[str, ...]]] = {
+    "Affine": (activations.Line, ("alpha", "beta")),
     "Elu": (activations.Elu, ("alpha",)),
     "HardSigmoid": (activations.HardSigmoid, ("alpha", "beta")),
     "LeakyRelu": (activations.LeakyRelu, ("alpha",)),
@@ -147,7 +148,7 @@ def clip(call: Call) -> str:
     return value
 
 
-@reads(*set(POINTWISE) - {"ScaledTanh"})
+@reads(*set(POINTWISE) - {"Affine", "ScaledTanh"})
 def activation(call: Call) -> str:
     _, names = POINTWISE[call.operator]
     return call.do(pointwise(call.operator, **{name: call.attribute(name) for name in names}), call.inputs[0])

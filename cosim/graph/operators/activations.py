@@ -21,6 +21,7 @@ __all__ = [
     "Gelu",
     "HardSigmoid",
     "LeakyRelu",
+    "Line",
     "LogSoftmax",
     "Pointwise",
     "Relu",
@@ -80,6 +81,18 @@ class LeakyRelu(Pointwise):
 
     def function(self, x: Array) -> Array:
         return np.where(x < 0, np.float32(self.alpha) * x, x)
+
+
+@dataclass(frozen=True)
+class Line(Pointwise):
+    """``alpha x + beta``, ONNX's Affine in recurrent layers: a multiplication and an addition for each number."""
+
+    COST: ClassVar[int] = 2
+    alpha: float = 1.0
+    beta: float = 0.0
+
+    def function(self, x: Array) -> Array:
+        return np.float32(self.alpha) * x + np.float32(self.beta)
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,8 @@ class Resize(ArrayOperator):
         """A multiplication and an addition for each number and weight that is not 0, axis by axis; none for nearest."""
         if self.mode == "nearest":
             return 0
-        x, scales, lengths = (*inputs, None, None)[:3]
+        x = inputs[0]
+        scales, lengths = (*inputs[1:], None, None)[:2]
         total, size, shape = 0, x.size, list(x.shape)
         for axis, scale, length in self._targets(x, scales, lengths):
             weights = self._weights(self._at(shape[axis], scale, length), shape[axis], scale)
