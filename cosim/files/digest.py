@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["digest", "digest_of"]
+__all__ = ["digest", "digest_of_arrays"]
 
 
 def digest(parts: Iterable[str | bytes]) -> str:
@@ -18,7 +18,7 @@ def digest(parts: Iterable[str | bytes]) -> str:
     return total.hexdigest()[:24]
 
 
-def digest_of(*arrays: ArrayLike) -> str:
+def digest_of_arrays(*arrays: ArrayLike) -> str:
     """Hash of arrays: their numbers, types and shapes."""
     plain = [np.ascontiguousarray(array) for array in arrays]
     return digest(part for array in plain for part in (array.dtype.str, str(array.shape), array.tobytes()))

@@ -7,7 +7,6 @@ noise, so that a sample's codes depend on nothing else that runs.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +58,15 @@ class _Placed:
         return int(self.needed.sum())
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What one call runs."""
+
+    call: Call
+    vectors: NDArray[np.int16]
+    numbers: NDArray[np.int64]
+
+
 class ChipCodes:
     """The way to the chips and back.
 
@@ -108,7 +116,7 @@ class ChipCodes:
         calls = self._calls_of(nodes)
         placed = [self._placed(call, matrices, counts) for call in calls]
         jobs = [
-            (call, self._vectors(call, matrices, inputs, place), _numbers(call.chip, asked, place.needed))
+            _Job(call, self._vectors(call, matrices, inputs, place), _numbers(call.chip, asked, place.needed))
             for call, place in zip(calls, placed, strict=True)
         ]
         for call, place, codes in zip(calls, placed, self._served(jobs), strict=True):
@@ -171,15 +179,18 @@ class ChipCodes:
                     vectors[placed.places[index], part.at : part.at + rows.shape[1]] = rows
         return vectors
 
-    def _served(self, jobs: Sequence[tuple[Call, NDArray[np.int16], NDArray[np.int64]]]) -> list[Codes]:
+    def _served(self, jobs: Sequence[_Job]) -> list[Codes]:
         """Codes of every job; those of one chip in turn."""
-        if self._executor is None:
-            return [self._sessions[call.chip].run(call.entry, *given) for call, *given in jobs]
-        numbered = sorted(enumerate(jobs), key=lambda job: job[1][0].chip)
-        chips = [list(group) for _, group in groupby(numbered, key=lambda job: job[1][0].chip)]
 
-        def in_turn(own: list[tuple[int, tuple[Call, NDArray, NDArray]]]) -> list[tuple[int, Codes]]:
-            return [(at, self._sessions[call.chip].run(call.entry, *given)) for at, (call, *given) in own]
+        def run(job: _Job) -> Codes:
+            return self._sessions[job.call.chip].run(job.call.entry, job.vectors, job.numbers)
+
+        if self._executor is None:
+            return [run(job) for job in jobs]
+        chips = dict.fromkeys(job.call.chip for job in jobs)
+
+        def in_turn(chip: int) -> list[tuple[int, Codes]]:
+            return [(at, run(job)) for at, job in enumerate(jobs) if job.call.chip == chip]
 
         found = dict(pair for part in self._executor.map(in_turn, chips) for pair in part)
         return [found[at] for at in range(len(jobs))]

@@ -1,11 +1,11 @@
 """What users give a network, and get from it: arrays of samples, or sample by sample where their shapes differ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from analog_models.npz import NpzError, read_npy, read_npz
 from cosim.files.errors import UserError
@@ -13,9 +13,12 @@ from cosim.graph import Graph
 
 __all__ = ["InputError", "Inputs", "joined", "read_inputs", "samples_of"]
 
-#: An array whose first axis are the samples, for a network with one input; by the inputs' names for one with several;
+#: An array whose first axis are the samples, or one sample after the other.
+Arrays: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
+#: Arrays, for a network with one input; by the inputs' names for one with several;
 #: or one sample after the other.
-Inputs: TypeAlias = ArrayLike | Mapping[str, ArrayLike] | Sequence[Mapping[str, ArrayLike]]
+Inputs: TypeAlias = Arrays | Mapping[str, Arrays] | Sequence[Mapping[str, NDArray[Any]]]
+_Listed: TypeAlias = Sequence[Mapping[str, NDArray[Any]]]
 
 
 class InputError(UserError, ValueError):
@@ -37,38 +40,46 @@ def read_inputs(path: Path) -> NDArray | dict[str, NDArray]:
         raise InputError(f"{path}: {error}; expected an .npy file of one array, or an .npz file of several") from None
 
 
-def samples_of(graph: Graph, inputs: Inputs) -> list[dict[str, NDArray]]:
+def samples_of(graph: Graph, inputs: Inputs, axes: Mapping[str, int] | None = None) -> list[dict[str, NDArray]]:
     """Inputs of a graph, sample by sample.
+
+    Parameters
+    ----------
+    graph : Graph
+    inputs : Inputs
+    axes : mapping of str to int, optional
+        How many axes an input of the graph has, where that is known. An array with just as many has its samples along
+        the first axis, and each keeps that axis, with length 1; otherwise the first axis is none of the graph's.
 
     Raises
     ------
     InputError
         If there is none, an input is missing or unknown, has no numbers, or NaN or infinity among them.
     """
-    if isinstance(inputs, Mapping):
-        arrays = {name: np.asarray(array) for name, array in inputs.items()}
-        lengths = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
-        if len(set(lengths.values())) > 1:
-            raise InputError(f"inputs have different numbers of samples along their first axis: {lengths}")
-        samples = [
-            {name: array[at] for name, array in arrays.items()} for at in range(min(lengths.values(), default=0))
-        ]
-    elif isinstance(inputs, Sequence) and inputs and isinstance(inputs[0], Mapping):
-        samples = [{name: np.asarray(array) for name, array in one.items()} for one in inputs]
+    if isinstance(inputs, Sequence) and inputs and isinstance(inputs[0], Mapping):
+        samples = [{name: np.asarray(array) for name, array in one.items()} for one in cast(_Listed, inputs)]
     else:
-        if len(graph.inputs) != 1:
-            raise InputError(
-                f"{graph.name} has inputs {', '.join(graph.inputs)}; give a mapping with an array for each"
-            )
-        array = [np.asarray(one) for one in inputs] if isinstance(inputs, Sequence) else np.asarray(inputs)
-        samples = (
-            [{graph.inputs[0]: one} for one in np.atleast_1d(array)]
-            if isinstance(array, np.ndarray)
-            else [{graph.inputs[0]: one} for one in array]
-        )
+        if isinstance(inputs, Mapping):
+            arrays: dict[str, Any] = dict(inputs)
+        elif len(graph.inputs) == 1:
+            arrays = {graph.inputs[0]: inputs}
+        else:
+            raise InputError(f"{graph.name} takes {', '.join(graph.inputs)}; give a mapping with an array for each")
+        parts = {name: list(_parts(array, (axes or {}).get(name))) for name, array in arrays.items()}
+        counts = {name: len(found) for name, found in parts.items()}
+        if len(set(counts.values())) > 1:
+            raise InputError(f"inputs have different numbers of samples along their first axis: {counts}")
+        samples = [dict(zip(parts, one, strict=True)) for one in zip(*parts.values(), strict=True)]
     if not samples:
         raise InputError("no samples: inputs need at least one, along their first axis")
     return [_checked(graph, sample, number) for number, sample in enumerate(samples)]
+
+
+def _parts(arrays: Arrays, axes: int | None) -> Iterator[NDArray]:
+    """Samples of one input."""
+    for array in arrays if isinstance(arrays, Sequence) else np.atleast_1d(np.asarray(arrays)):
+        sample = np.asarray(array)
+        yield sample[None] if axes is not None and sample.ndim == axes - 1 else sample
 
 
 def _checked(graph: Graph, sample: Mapping[str, NDArray], number: int) -> dict[str, NDArray]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from cosim.engines.session import ChipSession
+from cosim.files.digest import digest_of_arrays
 from cosim.graph import Graph
 from cosim.graph.graph import Walk
 from cosim.system.building import BuildOptions, build
@@ -23,6 +24,7 @@ from cosim.system.image import SystemImage
 from cosim.system.inputs import Inputs, joined, samples_of
 from cosim.system.kept import KeptSamples
 from cosim.system.layer_errors import LayerErrors
+from cosim.system.models import Model
 from cosim.system.network import Network
 from cosim.system.products import ChipProducts, NodeProducts
 from cosim.system.reuse import reused
@@ -56,7 +58,7 @@ class Run:
     """
 
     engine: str = "twin"
-    analog: AnalogConfig = AnalogConfig()
+    analog: AnalogConfig = field(default_factory=AnalogConfig)
     seed: int = 0
     aged_s: float | None = None
     recalibrated: bool = False
@@ -129,13 +131,17 @@ class System:
         """
         if isinstance(model, SystemImage):
             return cls(model, run)
-        network = Network.of(model if isinstance(model, Network | Graph) else load_model(Path(model)))
+        axes: Mapping[str, int] = {}
+        if isinstance(model, str | Path):
+            loaded = Model.load(Path(model))
+            model, axes = loaded.graph, loaded.axes
+        network = Network.of(model)
         options = options or BuildOptions()
         if chips is not None:
             options = replace(options, layout=replace(options.layout, chips=chips))
-        given = samples_of(network.only, samples)
+        given = samples_of(network.only, samples, axes)
         image = build(network, lambda: map(network.walk, given), options, config=config)
-        return cls(image, run)
+        return cls(replace(image, axes=axes), run)
 
     @property
     def network(self) -> Network:
@@ -257,12 +263,12 @@ class System:
             If the folder belongs to another run.
         """
         network = self.network
-        samples = samples_of(network.only, inputs)
+        samples = samples_of(network.only, inputs, self.image.axes)
         found: dict[int, Mapping[str, NDArray]] = {}
         with ExitStack() as stack:
             kept = None
             if checkpoint is not None:
-                described = {**self.description, "samples": f"{len(samples)} ({digest_of(samples)})"}
+                described = {**self.description, "samples": f"{len(samples)} ({digest_of_arrays(samples)})"}
                 claimed = stack.enter_context(Checkpoint(checkpoint, described))
                 kept = stack.enter_context(KeptSamples(claimed.folder / "samples"))
                 found |= kept.found

@@ -121,12 +121,11 @@ def _found(
             for pair in (0, 1) if part.pair is None else (part.pair,):
                 signed = -value if block.mode is Mode.BALANCED and pair == 1 else value
                 target = np.array([max(signed, 0.0), max(-signed, 0.0)]) * analog.pcm.g_max_us
-                got = None
+                got: tuple[float, float] | None = None
                 if chips is not None:
                     cells = chips.analog[seat.chip].tile(part.tile).cells
-                    got = tuple(float(cells.programmed_us(row, 2 * pair + one)[column]) for one in (0, 1))
+                    plus, minus = (float(cells.programmed_us(row, 2 * pair + one)[column]) for one in (0, 1))
+                    got = plus, minus
                 pairs.append(Pair(f"WP{pair + 1}", (float(target[0]), float(target[1])), got))
             square = layout.config.floorplan.tiles[part.tile]
-            yield Place(
-                block.name, block.mode, seat.chip, part.tile, square, row, column, value, tuple(pairs)
-            )
+            yield Place(block.name, block.mode, seat.chip, part.tile, square, row, column, value, tuple(pairs))
