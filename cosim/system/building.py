@@ -1,7 +1,7 @@
 """From a network and samples to a system image: layout, then ranges that lose the task least."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -14,7 +14,7 @@ from cosim.calibration.expected import DeviceErrors, ExpectedMatrix
 from cosim.calibration.ranges import Choice, MatrixRanges, choose, codings, refine
 from cosim.compiler.matrices import LayoutOptions, lay_out
 from cosim.compiler.matrices.layout import Layout
-from cosim.graph import Graph
+from cosim.graph import Graph, NetworkError
 from cosim.system.image import SystemImage, scale_of
 from cosim.system.network import Network
 from cosim.system.products import NodeProducts
@@ -92,9 +92,14 @@ def build(
         for name, linear in network.matrices.items()
     }
     say("placing", 0, 0)
-    layout = lay_out(shapes, network.waves, options.layout, config)
+    how = options.layout if options.layout.alike else replace(options.layout, alike=network.alike)
+    layout = lay_out(shapes, network.waves, how, config)
     placed = layout.blocks_of
     samples = {node: x for node, x in recorder.samples().items() if network.matrix_of[node] in placed}
+    if unreached := [name for name in placed if name not in {network.matrix_of[node] for node in samples}]:
+        raise NetworkError(
+            f"the samples never come to {', '.join(unreached)}; give samples that do, or leave these to the host"
+        )
     matrices = _ranges(network, layout, samples, expansions, options.analog)
     alike = _alike(layout, matrices)
     chosen = choose(matrices, alike, lambda done, total: say("choosing ranges, matrix by matrix", done, total))

@@ -1,11 +1,13 @@
 """Graphs that are one system: their matrices sit on the same chips, their walks are anybody's to combine."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from numpy.typing import NDArray
 
+from cosim.compiler.matrices import alike_inputs
 from cosim.graph import Graph, Linear, NetworkError, Scan, Step
 from cosim.graph.graph import Observer, Walk
 
@@ -86,6 +88,17 @@ class Network:
     def waves(self) -> tuple[tuple[str, ...], ...]:
         """Matrices that are asked for at once, each wave once, in the order of the walks."""
         return tuple(dict.fromkeys(map(self.matrices_of, self.requests)))
+
+    @cached_property
+    def alike(self) -> tuple[tuple[str, ...], ...]:
+        """Matrices that always get the same input, as the query, key and value of an attention do."""
+        used = Counter(id(linear) for graph in self.graphs.values() for linear in graph.matrices.values())
+        groups = (
+            tuple(self.matrix_of[_prefix(name) + matrix] for matrix in group)
+            for name, graph in self.graphs.items()
+            for group in alike_inputs(graph)
+        )
+        return tuple(group for group in groups if all(used[id(self.linears[matrix])] == 1 for matrix in group))
 
     def walk(
         self,

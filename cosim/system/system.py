@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from cosim.engines.session import ChipSession
-from cosim.files.digest import digest_of_arrays
+from cosim.files.digest import digest, digest_of_arrays
 from cosim.graph import Graph
 from cosim.graph.graph import Walk
 from cosim.system.building import BuildOptions, build
@@ -268,7 +268,8 @@ class System:
         with ExitStack() as stack:
             kept = None
             if checkpoint is not None:
-                described = {**self.description, "samples": f"{len(samples)} ({digest_of_arrays(samples)})"}
+                content = digest(digest_of_arrays(*(one[name] for name in sorted(one))) for one in samples)
+                described = {**self.description, "samples": f"{len(samples)} ({content})"}
                 claimed = stack.enter_context(Checkpoint(checkpoint, described))
                 kept = stack.enter_context(KeptSamples(claimed.folder / "samples"))
                 found |= kept.found
