@@ -82,19 +82,21 @@ def _said() -> Iterator[Callable[[str, int, int], None]]:
     show_default=True,
     help="Evaluations of the whole network by which ranges are refined.",
 )
-@click.option("--preset", type=click.Choice(["chip", "small"]), default="chip", show_default=True, help="Chips' sizes.")
+@click.option(
+    "--preset", "size", type=click.Choice(["chip", "small"]), default="chip", show_default=True, help="Chips' sizes."
+)
 @analog_options
-def compile_(model: Path, out: Path, preset: str, analog: AnalogChoice, **choices: Any) -> None:
+def compile_(model: Path, out: Path, size: str, analog: AnalogChoice, **choices: Any) -> None:
     """Put a network on chips: place its matrices, and find the ranges of all numbers from samples.
 
     MODEL is an ONNX model, or a graph in an .npz file. Devices' errors, which the ranges are chosen for, are those of
     --devices.
     """
     from cosim.system.commands import compiled, print_image
-    from rtl.config import preset as config
+    from rtl.config import preset
 
     with _said() as say:
-        image = compiled(model, config=config(preset), analog=analog.config(), say=say, **choices)
+        image = compiled(model, config=preset(size), analog=analog.config(), say=say, **choices)
     image.save(out)
     console = new_console()
     print_image(image, console)

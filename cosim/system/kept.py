@@ -21,6 +21,8 @@ __all__ = ["KeptSamples"]
 
 #: A file is written after so many samples, or so many seconds.
 _MOST, _SECONDS = 64, 20.0
+#: What an array is, after the sample's number.
+_OUTPUT, _ERROR = "output", "error"
 
 
 class KeptSamples:
@@ -36,26 +38,30 @@ class KeptSamples:
     Members
     -------
     found : dict of int to mapping of str to array
-        Samples that earlier runs have done.
+        Outputs of samples that earlier runs have done.
+    errors : dict of int to mapping of str to array
+        What `LayerErrors` added up for them, where it watched.
     """
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = monotonic) -> None:
         self._folder, self._clock = folder, clock
-        self._fresh: dict[int, Mapping[str, NDArray]] = {}
+        self._fresh: dict[int, dict[str, NDArray]] = {}
         self._written = clock()
         self.found: dict[int, dict[str, NDArray]] = {}
+        self.errors: dict[int, dict[str, NDArray]] = {}
         for path in sorted(folder.glob("*.npz")):
             try:
                 arrays = read_arrays(path, "results of samples")
             except ArchiveError:
                 continue  # damaged: these samples are run again
             for key, array in arrays.items():
-                sample, _, name = key.partition(" ")
-                self.found.setdefault(int(sample), {})[name] = array
+                sample, kind, name = key.split(" ", 2)
+                {_OUTPUT: self.found, _ERROR: self.errors}[kind].setdefault(int(sample), {})[name] = array
 
-    def keep(self, sample: int, arrays: Mapping[str, NDArray]) -> None:
+    def keep(self, sample: int, outputs: Mapping[str, NDArray], errors: Mapping[str, NDArray]) -> None:
         """Take the result of a sample."""
-        self._fresh[sample] = arrays
+        self._fresh[sample] = {f"{_OUTPUT} {name}": array for name, array in outputs.items()}
+        self._fresh[sample] |= {f"{_ERROR} {node}": sums for node, sums in errors.items()}
         if len(self._fresh) >= _MOST or self._clock() - self._written > _SECONDS:
             self._write()
 

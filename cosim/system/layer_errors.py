@@ -37,6 +37,11 @@ class LayerError:
     frames: int
 
 
+#: What is added up for a node: squares of its own errors, and of what is right there; the same with all that came
+#: before, where the float network asked alike; frames.
+_SUMS = 5
+
+
 class LayerErrors:
     """Watches walks.
 
@@ -47,12 +52,11 @@ class LayerErrors:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        #: By node and kind of error, squares of errors and of what is right, request by request.
-        self._squares: dict[tuple[str, str], list[tuple[float, float]]] = {}
-        self._frames: dict[str, int] = {}
+        self._sums: dict[int, dict[str, NDArray[np.float64]]] = {}
 
-    def beside(self, walk: Walk[Result], reference: Walk[Any]) -> Walk[Result]:
+    def beside(self, walk: Walk[Result], reference: Walk[Any], sample: int) -> Walk[Result]:
         """The walk, watched, with another one of the same sample beside it that is answered in float."""
+        sums = self._sums.setdefault(sample, {})
         other = _Reference(reference, self._network)
         answers: Sequence[NDArray] | None = None
         while True:
@@ -62,29 +66,36 @@ class LayerErrors:
                 result: Result = stop.value
                 return result
             answers = yield request
-            for node, x, y in zip(request.nodes, request.inputs, answers, strict=True):
-                self._frames[node] = self._frames.get(node, 0) + x.size // x.shape[-1]
-                self._add(node, "own", y, self._network.linears[node].run(x)[0])
             exact = other.answers(request)
-            for node, y in zip(request.nodes, answers, strict=True) if exact else ():
-                if y.shape == exact[node].shape:
-                    self._add(node, "total", y, exact[node])
+            for node, x, y in zip(request.nodes, request.inputs, answers, strict=True):
+                own = _squares(y, self._network.linears[node].run(x)[0])
+                all_before = _squares(y, exact[node]) if node in exact and exact[node].shape == y.shape else (0.0, 0.0)
+                added = np.array([*own, *all_before, x.size // x.shape[-1]])
+                sums[node] = sums.get(node, np.zeros(_SUMS)) + added
 
-    def _add(self, node: str, kind: str, got: NDArray, exact: NDArray) -> None:
-        error = float(np.square(got - exact, dtype=np.float64).sum())
-        total = float(np.square(exact, dtype=np.float64).sum())
-        self._squares.setdefault((node, kind), []).append((error, total))
+    def of(self, sample: int) -> Mapping[str, NDArray[np.float64]]:
+        """What was added up for a sample, by node; `take` takes it again."""
+        return self._sums.get(sample, {})
+
+    def take(self, sample: int, sums: Mapping[str, NDArray[np.float64]]) -> None:
+        """What was added up for a sample that ran earlier."""
+        self._sums[sample] = dict(sums)
 
     def __iter__(self) -> Iterator[LayerError]:
         """Of every node that was reached, in the network's order."""
         for node in self._network.linears:
-            if node in self._frames:
-                yield LayerError(node, self._relative(node, "own"), self._relative(node, "total"), self._frames[node])
+            found = [sums[node] for sums in self._sums.values() if node in sums]
+            if found:
+                own, own_total, error, total, frames = (fsum(sums) for sums in zip(*found, strict=True))  # in any order
+                yield LayerError(node, _root(own, own_total), _root(error, total), int(frames))
 
-    def _relative(self, node: str, kind: str) -> float:
-        squares = self._squares.get((node, kind), [])
-        total = fsum(total for _, total in squares)  # in any order the same
-        return sqrt(fsum(error for error, _ in squares) / total) if total else nan
+
+def _squares(got: NDArray, exact: NDArray) -> tuple[float, float]:
+    return float(np.square(got - exact, dtype=np.float64).sum()), float(np.square(exact, dtype=np.float64).sum())
+
+
+def _root(error: float, total: float) -> float:
+    return sqrt(error / total) if total else nan
 
 
 class _Reference:

@@ -243,7 +243,7 @@ class System:
             An array whose first axis are the samples; a mapping of such arrays where the graph has several inputs; or a
             sequence of samples of different shapes.
         errors : LayerErrors, optional
-            Watches every layer; of samples that a checkpoint had, it sees nothing.
+            Watches every layer.
         checkpoint : Path, optional
             Folder in which results are kept as they come, and from which the run goes on.
         batch : int
@@ -273,16 +273,18 @@ class System:
                 claimed = stack.enter_context(Checkpoint(checkpoint, described))
                 kept = stack.enter_context(KeptSamples(claimed.folder / "samples"))
                 found |= kept.found
+                for number, sums in kept.errors.items() if errors is not None else ():
+                    errors.take(number, sums)
             missing = (number for number in range(len(samples)) if number not in found)
 
             def walk(number: int) -> Walk[Any]:
                 own = network.walk(samples[number])
-                return own if errors is None else errors.beside(own, network.walk(samples[number]))
+                return own if errors is None else errors.beside(own, network.walk(samples[number]), number)
 
             for number, step in self.walked(((number, walk(number)) for number in missing), batch=batch):
                 found[number] = step.outputs
                 if kept is not None:
-                    kept.keep(number, step.outputs)
+                    kept.keep(number, step.outputs, {} if errors is None else errors.of(number))
                 if progress is not None:
                     progress(len(found), len(samples))
         return joined([found[number] for number in range(len(samples))])
