@@ -66,9 +66,7 @@ class Multicast:
             for number, tiles in enumerate(groups):
                 for wire in self._taken(found[number]):
                     users[wire] -= 1
-                cost = [
-                    (1.0 + past) * (1.0 + pressure * count) for past, count in zip(history, users, strict=True)
-                ]
+                cost = [(1.0 + past) * (1.0 + pressure * count) for past, count in zip(history, users, strict=True)]
                 tree = self._grow(tiles, cost)
                 if tree is None:
                     return None

@@ -1,6 +1,6 @@
 """What a reader of a result should know of the clips behind it: counted by kind, with the first names of each."""
 
-from cosim.workloads.kws.features import SAMPLE_RATE, Sound
+from cosim.workloads.audio import SAMPLE_RATE, Sound
 
 __all__ = ["Remarks"]
 

@@ -15,7 +15,6 @@ from rtl.config import ChipConfig, Edge
 __all__ = ["Heard", "Ways"]
 
 
-
 @dataclass(frozen=True)
 class Heard:
     """A tile that is read out, the landing pad that hears it, and the way."""

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.npz import ArraySpec, NpzError, check_arrays
 from cosim.files.archive import ArchiveError, read_arrays
 from cosim.files.errors import UserError
-from cosim.workloads.audio import SAMPLE_RATE, read_sound
+from cosim.workloads.audio import read_sound
 from cosim.workloads.kws.features import (
     CLIP_SAMPLES,
     COEFFICIENTS,
