@@ -263,6 +263,8 @@ class Graph:
         OutputError
         """
         meta, arrays = self.to_parts()
+        # The digest tells whether what is read is what was written, of arrays that fit in any shape, too.
+        meta |= {"digest": self.digest}
         write_archive(path, _KIND, _VERSION, meta, arrays, compress=False)  # weights hardly shrink
 
     @classmethod
@@ -275,7 +277,7 @@ class Graph:
             If the file is no graph, cut short or damaged, or has an operator that there is not.
         FileNotFoundError
         """
-        return load_archive(path, _KIND, _VERSION, cls.from_parts, NetworkError)
+        return load_archive(path, _KIND, _VERSION, _checked, NetworkError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,6 +366,13 @@ def answer(walk: Walk[Result], graph: Graph, prefix: str = "") -> Result:
             graph.linears[name.removeprefix(prefix)].run(array)[0]
             for name, array in zip(request.nodes, request.inputs, strict=True)
         ]
+
+
+def _checked(meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> Graph:
+    graph = Graph.from_parts(meta, arrays)
+    if graph.digest != meta.get("digest"):
+        raise NetworkError("what it holds is not what was written")
+    return graph
 
 
 def _given(name: str, node: Node, x: NDArray) -> NDArray[np.float32]:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.values import kept, real_numbers
 from cosim.graph.errors import NetworkError
-from cosim.graph.operator import Operator, Values, real
+from cosim.graph.operator import Operator, Values, parameter, real
 
 __all__ = ["Linear"]
 
@@ -35,12 +34,12 @@ class Linear(Operator):
     bias: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        weights = _finite(self.weights, "weights")
+        weights = parameter(self.weights, "weights")
         if weights.ndim != 2 or 0 in weights.shape:
             raise NetworkError(f"weights must be a non-empty matrix (inputs, outputs), got shape {weights.shape}")
         object.__setattr__(self, "weights", weights)
         if self.bias is not None:
-            bias = _finite(self.bias, "bias")
+            bias = parameter(self.bias, "bias")
             if bias.shape != (self.outputs,):
                 raise NetworkError(f"bias must be ({self.outputs},), one for each column, got shape {bias.shape}")
             object.__setattr__(self, "bias", bias)
@@ -73,15 +72,3 @@ class Linear(Operator):
     def operations(self, *inputs: NDArray) -> int:
         frames = inputs[0].size // self.inputs
         return frames * (2 * self.weights.size + (0 if self.bias is None else self.outputs))
-
-
-def _finite(values: NDArray, what: str) -> NDArray[np.float32]:
-    try:
-        array = kept(real_numbers(values, what).astype(np.float32))
-    except ValueError as error:
-        raise NetworkError(str(error)) from None
-    bad = np.argwhere(~np.isfinite(array))
-    if bad.size:
-        where = ", ".join(map(str, bad[0]))
-        raise NetworkError(f"{what} at ({where}) is {array[tuple(bad[0])]}; expected a finite number")
-    return array

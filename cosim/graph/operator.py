@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from analog_models.values import kept, real_numbers
 from cosim.graph.errors import NetworkError
 
-__all__ = ["Operator", "Values", "real", "taken"]
+__all__ = ["Operator", "Values", "parameter", "real", "taken"]
 
 #: Outputs of an operator, in order.
 Values: TypeAlias = tuple[NDArray[Any], ...]
@@ -58,6 +59,25 @@ def real(array: NDArray) -> NDArray[np.float32]:
     if array.dtype.kind not in "biuf":
         raise NetworkError(f"expected real numbers, got {array.dtype} of shape {array.shape}")
     return array.astype(np.float32, copy=False)
+
+
+def parameter(values: ArrayLike, what: str) -> NDArray[np.float32]:
+    """Numbers that an operator keeps, in float32, read-only.
+
+    Raises
+    ------
+    NetworkError
+        On what is no real number, NaN or infinity; the message says what it is of.
+    """
+    try:
+        array = kept(real_numbers(values, what).astype(np.float32))
+    except ValueError as error:
+        raise NetworkError(str(error)) from None
+    bad = np.argwhere(~np.isfinite(array))
+    if bad.size:
+        where = ", ".join(map(str, bad[0]))
+        raise NetworkError(f"{what} at ({where}) is {array[tuple(bad[0])]}; expected a finite number")
+    return array
 
 
 def taken(inputs: Sequence[NDArray | None], *names: str) -> tuple[NDArray[np.float32], ...]:

@@ -15,7 +15,7 @@ from cosim.graph.operator import Operator
 
 __all__ = ["operators_page"]
 
-_HEAD = """<!-- Written from docstrings by `python -m cosim.graph.operators_page --out docs/operators.md`; edit there. -->
+_HEAD = """<!-- From docstrings, by `python -m cosim.graph.operators_page --out docs/operators.md`; edit there. -->
 # Operators of the host
 
 What a node of a [graph](graph.md) can be, in numpy with float32. Operations are counted as the host's vector unit does
@@ -38,11 +38,12 @@ def _section(module: ModuleType) -> str:
     return f"\n## {title}\n\n{_said(module)}\n\n{''.join(entries)}"
 
 
-def _kinds(module: ModuleType) -> Iterator[type]:
+def _kinds(module: ModuleType) -> Iterator[type[Operator]]:
     """Operators that a module defines, as they stand there."""
     for kind in vars(module).values():
-        own = isinstance(kind, type) and issubclass(kind, Operator) and kind.__module__ == module.__name__
-        if own and is_dataclass(kind) and not inspect.isabstract(kind):
+        if not (isinstance(kind, type) and issubclass(kind, Operator)):
+            continue
+        if kind.__module__ == module.__name__ and is_dataclass(kind) and not inspect.isabstract(kind):
             yield kind
 
 

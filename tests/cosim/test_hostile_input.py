@@ -30,7 +30,7 @@ from cosim.experiment.file import load_experiment
 from cosim.experiment.word_file import parse_words
 from cosim.files.archive import archive_format, read_arrays
 from cosim.files.errors import UserError
-from cosim.graph import FeedForwardNetwork
+from cosim.graph import FeedForwardNetwork, Graph
 from cosim.isa.assembler import assemble, disassemble
 from cosim.isa.words import ILP, OLP, TILE, fields_of, mnemonics
 from cosim.program import Program
@@ -145,6 +145,7 @@ READERS: list[Callable[[Path], Any]] = [
     Experiment.load,
     Record.load,
     FeedForwardNetwork.load,
+    Graph.load,
     archive_format,
     lambda path: read_arrays(path, "thing"),
 ]

@@ -17,7 +17,7 @@ from cosim.engines.twin.engine import TwinEngine
 from cosim.experiment import Experiment, Record
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json, to_json
-from cosim.graph import FeedForwardNetwork, Layer
+from cosim.graph import FeedForwardNetwork, Graph, Layer
 from cosim.program import Program
 from rtl.config import Edge, preset
 
@@ -36,6 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     layers = Layer(random.uniform(-1, 1, (16, 8)), "relu", 4.0), Layer(random.uniform(-1, 1, (8, 3)), "linear", 2.0)
     network = FeedForwardNetwork(layers)
     network.save(folder / "network.npz")
+    network.graph().save(folder / "graph.npz")
     inputs = random.uniform(-1, 1, (8, 16))
     chip = calibrate(network, SMALL, inputs)
     chip.save(folder)
@@ -50,6 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 READERS: dict[str, Callable[[Path], object]] = {
     "network": FeedForwardNetwork.load,
+    "graph": Graph.load,
     "program": Program.load,
     "experiment": Experiment.load,
     "record": Record.load,

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.values import kept
 from cosim.graph.errors import NetworkError
-from cosim.graph.operator import Operator, Values, real
+from cosim.graph.operator import Operator, Values, parameter, real
 
 __all__ = ["Affine", "Sum"]
 
@@ -48,7 +47,7 @@ class Affine(Operator):
     shift: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        scale, shift = (kept(real(array)) for array in (self.scale, self.shift))
+        scale, shift = parameter(self.scale, "scale"), parameter(self.shift, "shift")
         if scale.ndim != 1 or scale.shape != shift.shape:
             raise NetworkError(f"scale and shift must be (columns,) both, got {scale.shape} and {shift.shape}")
         object.__setattr__(self, "scale", scale)

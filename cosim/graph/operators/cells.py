@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.values import kept, real_numbers
 from cosim.graph.errors import NetworkError
-from cosim.graph.operator import Operator, Values, taken
+from cosim.graph.operator import Operator, Values, parameter, taken
 from cosim.graph.operators.activations import Pointwise, Sigmoid, Tanh
 
 __all__ = ["GruCell", "GruGates", "GruUpdate", "LstmCell"]
@@ -61,7 +60,7 @@ class LstmCell(Operator):
     def __post_init__(self) -> None:
         _check_clip(self.clip)
         if self.peepholes is not None:
-            peepholes = kept(real_numbers(self.peepholes, "peepholes").astype(np.float32))
+            peepholes = parameter(self.peepholes, "peepholes")
             if peepholes.ndim != 2 or len(peepholes) != 3:
                 raise NetworkError(f"peepholes must be (3, width), got shape {peepholes.shape}")
             object.__setattr__(self, "peepholes", peepholes)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.values import kept
 from cosim.graph.errors import NetworkError
-from cosim.graph.operator import Operator, Values, real, taken
+from cosim.graph.operator import Operator, Values, parameter, taken
 
 __all__ = ["Embedding", "Positions", "Row"]
 
@@ -88,7 +87,7 @@ class Row(Operator):
 
 
 def _table(table: NDArray) -> NDArray[np.float32]:
-    rows = kept(real(table))
+    rows = parameter(table, "table")
     if rows.ndim != 2 or not rows.size:
         raise NetworkError(f"table must be (entries, width), got shape {rows.shape}")
     return rows

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.values import kept
 from cosim.graph.errors import NetworkError
-from cosim.graph.operator import Operator, Values, real, taken
+from cosim.graph.operator import Operator, Values, parameter, taken
 
 __all__ = ["BatchNorm", "LayerNorm"]
 
@@ -32,12 +31,12 @@ class LayerNorm(Operator):
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        scale = kept(real(self.scale))
+        scale = parameter(self.scale, "scale")
         if not scale.size or not scale.ndim:
             raise NetworkError(f"scale must be (width,), got shape {scale.shape}")
         object.__setattr__(self, "scale", scale)
         if self.shift is not None:
-            object.__setattr__(self, "shift", kept(real(self.shift)))
+            object.__setattr__(self, "shift", parameter(self.shift, "shift"))
             if self.shift.shape != scale.shape:
                 raise NetworkError(f"shift must be {scale.shape}, as scale is, got {self.shift.shape}")
 
@@ -84,7 +83,7 @@ class BatchNorm(Operator):
     def __post_init__(self) -> None:
         names = "scale", "shift", "mean", "variance"
         for name in names:
-            object.__setattr__(self, name, kept(real(getattr(self, name))))
+            object.__setattr__(self, name, parameter(getattr(self, name), name))
         shapes = {getattr(self, name).shape for name in names}
         if len(shapes) != 1 or self.scale.ndim != 1:
             raise NetworkError(f"{', '.join(names)} must be (channels,) each, got {sorted(shapes)}")

@@ -130,3 +130,13 @@ def test_operators_of_a_user_are_known_by_their_class(tmp_path: Path) -> None:
     graph = Graph((Node("twice", Doubled(2), ("x",), ("y",)),), ("x",), ("y",))
     graph.save(tmp_path / "graph.npz")
     assert Graph.load(tmp_path / "graph.npz").nodes[0].operator == Doubled(2)
+
+
+def test_a_weight_that_changed_is_seen(tmp_path: Path) -> None:
+    graph = made()
+    meta, arrays = graph.to_parts()
+    name = next(name for name, array in arrays.items() if array.shape == (4, 4))
+    other = arrays | {name: arrays[name] + np.float32(1)}
+    write_archive(tmp_path / "graph.npz", "duramesh graph", 1, {**meta, "digest": graph.digest}, other)
+    with pytest.raises(NetworkError, match=r"graph\.npz is damaged: what it holds is not what was written"):
+        Graph.load(tmp_path / "graph.npz")

@@ -40,6 +40,7 @@ def test_batch_norm_is_the_one_of_onnxruntime() -> None:
     [
         (lambda: LayerNorm(drawn(4)).run(drawn(4, 5)), r"expected inputs \(..., 4\), got shape \(4, 5\)"),
         (lambda: LayerNorm(drawn(4), drawn(3)), r"shift must be \(4,\), as scale is, got \(3,\)"),
+        (lambda: LayerNorm(np.array([1, np.inf])), r"scale at \(1\) is inf; expected a finite number"),
         (lambda: LayerNorm(np.float32(1)), r"scale must be \(width,\)"),
         (lambda: BatchNorm(*[drawn(4)] * 3, drawn(3) ** 2), r"must be \(channels,\) each"),
         (lambda: BatchNorm(*[drawn(4)] * 3, -np.ones(4)), "variance must be above -eps"),
