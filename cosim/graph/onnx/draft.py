@@ -113,7 +113,8 @@ class Draft:
         arrays = [np.ascontiguousarray(array, np.float32) for array in (weights, bias) if array is not None]
         key = digest(part for array in arrays for part in (str(array.shape), array.tobytes()))
         if key not in self._linears:
-            self._linears[key] = Linear(*arrays)
+            with np.errstate(invalid="ignore"):  # NaN is refused by name, not warned of
+                self._linears[key] = Linear(*arrays)
         return self._linears[key]
 
     def product(self, name: str) -> Linear | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from cosim.graph.errors import NetworkError
 
-__all__ = ["OnnxFile", "array_of", "input_axes", "load"]
+__all__ = ["OnnxFile", "array_of", "input_axes", "load", "readable"]
 
 Proto: TypeAlias = Any
 
@@ -114,15 +115,32 @@ def input_axes(path: Path) -> dict[str, int]:
     NetworkError
         If it is no ONNX file.
     """
-    graph = _parsed(path).graph
-    weights = {one.name for one in graph.initializer}
-    shapes = {one.name: _shape(one) for one in graph.input if one.name not in weights}
+    with readable(path):
+        graph = _parsed(path).graph
+        weights = {one.name for one in graph.initializer}
+        shapes = {one.name: _shape(one) for one in graph.input if one.name not in weights}
     first = {shape[0] if shape else 0 for shape in shapes.values()}
     if len(first) != 1 or (isinstance(only := first.pop(), int) and only != 1):
         return {}
     if only is not None and _TIME.search(str(only).lower()):
         return {}
     return {name: len(shape) for name, shape in shapes.items() if shape}
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say of a file that it is damaged, where what it holds cannot be looked at: a name that is no text, a type unknown.
+
+    Raises
+    ------
+    NetworkError
+    """
+    try:
+        yield
+    except NetworkError:
+        raise
+    except (ValueError, TypeError, LookupError, OverflowError, MemoryError) as error:
+        raise NetworkError(f"{path} is damaged, export it again: {error or type(error).__name__}") from error
 
 
 def _parsed(path: Path) -> Proto:
@@ -156,6 +174,8 @@ def array_of(tensor: Proto, what: str) -> NDArray:
         kind = kinds.DataType.Name(tensor.data_type)
         if kind in _NO_NUMBERS:
             raise NetworkError(f"{what} holds {kind.lower()} elements; only real numbers and truth values are read")
+        if min(tensor.dims, default=0) < 0:
+            raise NetworkError(f"{what} of shape {list(tensor.dims)} is damaged: a length is below 0")
         array = np.asarray(onnx.numpy_helper.to_array(tensor))
         if kind.startswith(("FLOAT", "DOUBLE", "BFLOAT")):
             return array.astype(np.float32)
@@ -203,8 +223,9 @@ def _fetch(model: Proto, path: Path) -> None:
             continue
         fields = {entry.key: entry.value for entry in tensor.external_data}
         location = fields.get("location", "")
-        file = (folder / location).resolve()
-        if not location or Path(location).is_absolute() or not file.is_relative_to(folder):
+        outside = not location or "\0" in location or Path(location).is_absolute()
+        file = folder if outside else (folder / location).resolve()
+        if outside or not file.is_relative_to(folder):
             raise NetworkError(
                 f"the weights of {tensor.name!r} lie in {location!r}, outside the folder of the file; put them into it"
             )

@@ -10,13 +10,15 @@ from cosim.graph.graph import Graph
 from cosim.graph.onnx import arrays, matrices, normalization, numbers, pooling, recurrent
 from cosim.graph.onnx.call import TRANSLATIONS, Call
 from cosim.graph.onnx.draft import Draft
-from cosim.graph.onnx.file import load
+from cosim.graph.onnx.file import load, readable
 from cosim.graph.onnx.refused import REASONS, reason
 
 __all__ = ["read_onnx"]
 
 #: Modules whose import fills `TRANSLATIONS`.
 _ROOMS = (arrays, matrices, normalization, numbers, pooling, recurrent)
+#: What a node raises whose attributes or constants do not fit together.
+_REFUSED = (NetworkError, ValueError, TypeError, LookupError, OverflowError)
 
 
 def read_onnx(path: Path | str) -> Graph:
@@ -38,6 +40,11 @@ def read_onnx(path: Path | str) -> Graph:
         node and reason. If the package onnx, of the extra `networks`, is missing.
     """
     path = Path(path)
+    with readable(path):
+        return _read(path)
+
+
+def _read(path: Path) -> Graph:
     file = load(path, {*TRANSLATIONS, *REASONS})
     uses = Counter(name for node in file.nodes for name in node.input) + Counter(file.outputs)
     reserved = {name for node in file.nodes for name in (*node.input, *node.output)}
@@ -48,7 +55,7 @@ def read_onnx(path: Path | str) -> Graph:
             if translation is None:
                 raise NetworkError(reason(node.domain, node.op_type))
             found = translation(Call(node, name, draft, file, uses))
-        except NetworkError as error:
+        except _REFUSED as error:
             raise NetworkError(f"{path}: node {name} ({node.op_type}) cannot be mapped: {error}") from None
         values = (found,) if isinstance(found, str) else found
         for output, value in zip(node.output, values, strict=False):

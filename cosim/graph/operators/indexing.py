@@ -1,4 +1,4 @@
-"""Values by their place: gather, scatter, select, sort."""
+"""Values by their place: gather, scatter, select, sort. They are moved, without operations, unless it says so."""
 
 from dataclasses import dataclass
 
@@ -77,6 +77,8 @@ class GatherSlices(Mover):
 class ScatterElements(ArrayOperator):
     """Inputs: array, indices along `axis`, updates. Output: the array with these elements changed.
 
+    Operations: one for each update that is combined.
+
     Parameters
     ----------
     axis : int
@@ -93,13 +95,15 @@ class ScatterElements(ArrayOperator):
         return _scattered(x, tuple(places), updates, self.combined)
 
     def operations(self, *inputs: NDArray) -> int:
-        """One for each update that is combined."""
         return 0 if self.combined == "none" else inputs[2].size
 
 
 @dataclass(frozen=True)
 class ScatterSlices(ArrayOperator):
-    """Inputs: array, indices whose last axis addresses a slice of it, updates. `combined` as in `ScatterElements`."""
+    """Inputs: array, indices whose last axis addresses a slice of it, updates. `combined` as in `ScatterElements`.
+
+    Operations: one for each update that is combined.
+    """
 
     combined: str = "none"
 
@@ -108,7 +112,6 @@ class ScatterSlices(ArrayOperator):
         return _scattered(x, places, updates, self.combined)
 
     def operations(self, *inputs: NDArray) -> int:
-        """One for each update that is combined."""
         return 0 if self.combined == "none" else inputs[2].size
 
 
@@ -154,7 +157,10 @@ class NonZero(Mover):
 
 @dataclass(frozen=True)
 class Top(ArrayOperator):
-    """Inputs: array, how many. Outputs: the largest, or smallest, along `axis`, sorted, and their indices."""
+    """Inputs: array, how many. Outputs: the largest, or smallest, along `axis`, sorted, and their indices.
+
+    Operations: comparisons of a sort: n log2 n for each n entries along the axis.
+    """
 
     axis: int = -1
     largest: bool = True
@@ -170,6 +176,5 @@ class Top(ArrayOperator):
         return np.take_along_axis(x, indices, self.axis), indices
 
     def operations(self, *inputs: NDArray) -> int:
-        """Comparisons of a sort: n log2 n for each n entries along the axis."""
         x, length = inputs[0], max(inputs[0].shape[self.axis], 1)
         return x.size * (length - 1).bit_length()

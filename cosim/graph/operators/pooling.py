@@ -1,4 +1,7 @@
-"""Largest, mean and norm of windows that move over the last axes of (batch, channels, places ...)."""
+"""Largest, mean and norm of windows that move over the last axes of (batch, channels, places ...).
+
+Operations: one for each place of each window.
+"""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +21,6 @@ __all__ = ["AveragePool", "MaxPool", "NormPool", "Pool"]
 @dataclass(frozen=True)
 class Pool(ArrayOperator):
     """A window that moves.
-
     Parameters
     ----------
     lengths : tuple of int
@@ -107,7 +109,6 @@ class Pool(ArrayOperator):
         return seen
 
     def operations(self, *inputs: NDArray) -> int:
-        """One for each place of each window."""
         x = inputs[0]
         number = math.prod(x.shape[:2]) * math.prod(self.lengths)
         for length, extent, stride, pads in zip(

@@ -13,13 +13,15 @@ __all__ = ["Einsum", "Product"]
 
 @dataclass(frozen=True)
 class Product(ArrayOperator):
-    """Inputs: stacks of matrices (..., rows, inner) and (..., inner, columns), or vectors. Output: their products."""
+    """Inputs: stacks of matrices (..., rows, inner) and (..., inner, columns), or vectors. Output: their products.
+
+    Operations: a multiplication and an addition for each number of the output and of the inner axis.
+    """
 
     def compute(self, x: NDArray, y: NDArray) -> NDArray:
         return np.asarray(np.matmul(x, y))
 
     def operations(self, *inputs: NDArray) -> int:
-        """A multiplication and an addition for each number of the output and of the inner axis."""
         x, y = inputs
         rows = x.shape[-2:-1] if x.ndim > 1 else ()
         columns = y.shape[-1:] if y.ndim > 1 else ()
@@ -30,6 +32,8 @@ class Product(ArrayOperator):
 @dataclass(frozen=True)
 class Einsum(ArrayOperator):
     """Sums of products over letters that are equal.
+
+    Operations: one for each combination of all letters and each input: multiplications, and an addition.
 
     Parameters
     ----------
@@ -46,7 +50,6 @@ class Einsum(ArrayOperator):
         return np.asarray(np.einsum(self.equation, *arrays, optimize=len(arrays) > 2))
 
     def operations(self, *inputs: NDArray) -> int:
-        """One for each combination of all letters and each input: multiplications, and an addition."""
         lengths: dict[str, int] = {}
         around: tuple[int, ...] = ()
         for term, array in zip(self.equation.split("->")[0].split(","), inputs, strict=True):

@@ -26,6 +26,8 @@ def _along(parameter: NDArray, x: NDArray, axis: int, block: int) -> NDArray:
 class Dequantize(ArrayOperator):
     """Inputs: integers, scales, zeros (optional; 0). Output: ``(x - zero) scale``.
 
+    Operations: a subtraction and a multiplication for each number.
+
     Parameters
     ----------
     axis : int
@@ -44,13 +46,14 @@ class Dequantize(ArrayOperator):
         return centred * _along(scale, x, self.axis, self.block)
 
     def operations(self, *inputs: NDArray) -> int:
-        """A subtraction and a multiplication for each number."""
         return 2 * inputs[0].size
 
 
 @dataclass(frozen=True)
 class Quantize(ArrayOperator):
     """Inputs: numbers, scales, zeros (optional; 0). Output: ``round(x / scale) + zero``, halves to even, cut off.
+
+    Operations: a division, a rounding, an addition and two comparisons for each number.
 
     Parameters
     ----------
@@ -73,5 +76,4 @@ class Quantize(ArrayOperator):
         return np.clip(steps, low, high).astype(self.type if bits >= 8 else self.type.replace("4", "8"))
 
     def operations(self, *inputs: NDArray) -> int:
-        """A division, a rounding, an addition and two comparisons for each number."""
         return 5 * inputs[0].size

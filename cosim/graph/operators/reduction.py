@@ -64,6 +64,9 @@ REDUCTIONS: Mapping[str, tuple[Function, int]] = {
 class Reduce(ArrayOperator):
     """Inputs: array, axes (optional; all). Output: one number for all along the axes.
 
+    Operations: one for each number that goes in; another one for absolute values and squares; "log_sum_exp" takes
+    four.
+
     Parameters
     ----------
     function : str
@@ -91,13 +94,15 @@ class Reduce(ArrayOperator):
         return found
 
     def operations(self, *inputs: NDArray) -> int:
-        """One for each number that goes in; another one for absolute values and squares; "log_sum_exp" takes four."""
         return REDUCTIONS[self.function][1] * inputs[0].size
 
 
 @dataclass(frozen=True)
 class Extreme(ArrayOperator):
-    """Index of the largest, or the smallest, along `axis`; of equals the first, or the last."""
+    """Index of the largest, or the smallest, along `axis`; of equals the first, or the last.
+
+    Operations: a comparison for each number.
+    """
 
     axis: int = 0
     largest: bool = True
@@ -110,13 +115,14 @@ class Extreme(ArrayOperator):
         return np.asarray(x.shape[self.axis] - 1 - at if self.last else at, np.int64)
 
     def operations(self, *inputs: NDArray) -> int:
-        """A comparison for each number."""
         return inputs[0].size
 
 
 @dataclass(frozen=True)
 class Cumulative(ArrayOperator):
     """Inputs: array, axis. Output: for each entry the sum, or product, of all up to it.
+
+    Operations: one for each number.
 
     Parameters
     ----------
@@ -143,5 +149,4 @@ class Cumulative(ArrayOperator):
         return np.moveaxis(rows[::-1] if self.reverse else rows, 0, int(axis.reshape(())))
 
     def operations(self, *inputs: NDArray) -> int:
-        """One for each number."""
         return inputs[0].size

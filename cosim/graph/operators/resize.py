@@ -33,6 +33,9 @@ _PLACES = (
 class Resize(ArrayOperator):
     """Inputs: array, scales or none, lengths or none, one for each of `axes`. Names are those of ONNX's Resize.
 
+    Operations: a multiplication and an addition for each number and weight that is not 0, axis by axis; none for
+    nearest.
+
     Parameters
     ----------
     mode : str
@@ -141,7 +144,6 @@ class Resize(ArrayOperator):
         return np.where(d <= 1, near, np.where(d < 2, far, 0))
 
     def operations(self, *inputs: NDArray) -> int:
-        """A multiplication and an addition for each number and weight that is not 0, axis by axis; none for nearest."""
         if self.mode == "nearest":
             return 0
         x = inputs[0]

@@ -1,4 +1,7 @@
-"""Shapes and places: reshape, transpose, slice, join, pad, arrays made from shapes. Values are moved, not computed."""
+"""Shapes and places: reshape, transpose, slice, join, pad, arrays made from shapes.
+
+Values are moved: no operations.
+"""
 
 import math
 from dataclasses import dataclass

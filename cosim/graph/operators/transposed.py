@@ -20,6 +20,8 @@ class Overlap(ArrayOperator):
 
     Input: (batch, places ..., channels x kernel). Output: (batch, channels, places ...).
 
+    Operations: an addition for each number of the patches.
+
     Parameters
     ----------
     kernel : tuple of int
@@ -101,5 +103,4 @@ class Overlap(ArrayOperator):
         return canvas
 
     def operations(self, *inputs: NDArray) -> int:
-        """An addition for each number of the patches."""
         return inputs[0].size

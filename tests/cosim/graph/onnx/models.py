@@ -33,7 +33,7 @@ def model(
         "made",
         [helper.make_tensor_value_info(name, kinds[name], list(shape)) for name, shape in inputs.items()],
         [helper.make_tensor_value_info(name, kinds[name], None) for name in outputs],
-        [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in (weights or {}).items()],
+        [numpy_helper.from_array(np.array(array, order="C"), name) for name, array in (weights or {}).items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
 
