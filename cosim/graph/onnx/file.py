@@ -129,7 +129,7 @@ def input_axes(path: Path) -> dict[str, int]:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Say of a file that it is damaged, where what it holds cannot be looked at: a name that is no text, a type unknown.
+    """Say of a file that it is damaged, where what it holds cannot be looked at: a name that is no text, say.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def readable(path: Path) -> Iterator[None]:
     except NetworkError:
         raise
     except (ValueError, TypeError, LookupError, OverflowError, MemoryError) as error:
-        raise NetworkError(f"{path} is damaged, export it again: {error or type(error).__name__}") from error
+        raise NetworkError(f"{path} is damaged, export it again: {str(error) or type(error).__name__}") from error
 
 
 def _parsed(path: Path) -> Proto:

@@ -56,4 +56,4 @@ def reason(domain: str, operator: str) -> str:
         return _TRAINING
     if domain not in ("", "ai.onnx"):
         return f"operators of {domain} are not read; export the network with ONNX's own"
-    return REASONS.get(operator, "no host operator does it; cut it off the network, or ask for it")
+    return REASONS.get(operator, "no host operator does it; cut it off the network")

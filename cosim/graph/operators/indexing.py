@@ -165,6 +165,10 @@ class Top(ArrayOperator):
     axis: int = -1
     largest: bool = True
 
+    @property
+    def results(self) -> int:
+        return 2
+
     def compute(self, x: NDArray, number: NDArray) -> tuple[NDArray, NDArray]:
         length, wanted = x.shape[self.axis], int(number.reshape(()))
         if not 0 <= wanted <= length:

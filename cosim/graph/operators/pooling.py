@@ -44,6 +44,8 @@ class Pool(ArrayOperator):
     partial: bool = False
 
     def __post_init__(self) -> None:
+        if not self.lengths or min(self.lengths) < 1:
+            raise NetworkError(f"a window has lengths of 1 or more, got {self.lengths}")
         axes = len(self.lengths)
         for name, number, default in (("strides", axes, 1), ("dilations", axes, 1), ("pads", 2 * axes, 0)):
             values = tuple(getattr(self, name)) or (default,) * number
@@ -52,8 +54,6 @@ class Pool(ArrayOperator):
                     f"{name} of a window over {axes} axes must be {number}, from {default}, got {values}"
                 )
             object.__setattr__(self, name, values)
-        if not self.lengths or min(self.lengths) < 1:
-            raise NetworkError(f"a window has lengths of 1 or more, got {self.lengths}")
 
     @property
     def extents(self) -> tuple[int, ...]:

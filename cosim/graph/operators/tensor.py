@@ -149,6 +149,10 @@ class Split(Mover):
     axis: int
     parts: int
 
+    @property
+    def results(self) -> int:
+        return self.parts
+
     def compute(self, x: NDArray, lengths: NDArray | None = None) -> tuple[NDArray, ...]:
         length = x.shape[self.axis]
         if lengths is None:
