@@ -13,6 +13,7 @@ from typing import IO, Any, NoReturn
 import click
 
 from cosim.cli.measurements import bench, figures, transport, verify
+from cosim.cli.networks import compile_, infer, where
 from cosim.cli.programs import asm, disasm, view
 from cosim.cli.run import run
 from cosim.cli.verilog import verilog
@@ -130,5 +131,5 @@ def main(ctx: click.Context, debug: bool) -> None:
     warnings.showwarning = _say_warning
 
 
-for _command in (kws, run, view, asm, disasm, verilog, verify, transport, bench, figures):
+for _command in (kws, run, view, asm, disasm, verilog, verify, transport, bench, figures, compile_, infer, where):
     main.add_command(_command)

@@ -1,15 +1,15 @@
 """Options that take several numbers: seeds, frames."""
 
-import re
 from typing import Any
 
 import click
 
+from cosim.isa.numbers import NumberError, parse_ranges
+
 __all__ = ["Numbers"]
 
-_PIECE = re.compile(r"\s*(\d{1,18})\s*(?:-\s*(\d{1,18})\s*)?")
-#: What nobody means to ask for.
-_MOST = 1_000_000
+#: What nobody means to ask for: so many, or such large ones.
+_MOST, _LARGEST = 1_000_000, (1 << 64) - 1
 
 
 class Numbers(click.ParamType):
@@ -26,10 +26,11 @@ class Numbers(click.ParamType):
         if isinstance(value, tuple):
             return value
         found: set[int] = set()
-        for piece in str(value).split(","):
-            match = _PIECE.fullmatch(piece)
-            low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-            if high < low or len(found) + high - low >= _MOST:
-                self.fail(f"{piece.strip()!r} is no number and no range; expected e.g. 0-9 or 1,3,8-10", param, ctx)
-            found |= set(range(low, high + 1))
+        try:
+            for first, last in parse_ranges(str(value)):
+                if last > _LARGEST or len(found) + last - first >= _MOST:
+                    self.fail(f"{value!r} has more than {_MOST:,} numbers, or one beyond {_LARGEST:,}", param, ctx)
+                found |= set(range(first, last + 1))
+        except NumberError as error:
+            self.fail(str(error), param, ctx)
         return tuple(sorted(found))

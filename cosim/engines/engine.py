@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from types import FrameType, TracebackType
 from typing import Protocol, Self
@@ -17,7 +17,16 @@ from cosim.experiment import Experiment, ExperimentError, Record
 from cosim.program import ChipImage, Program
 from rtl.config import ChipConfig
 
-__all__ = ["Engine", "Progress", "RunInterrupted", "SessionEngine", "Watch", "check_experiment", "run_frames"]
+__all__ = [
+    "Engine",
+    "Progress",
+    "RunInterrupted",
+    "SessionEngine",
+    "Watch",
+    "check_experiment",
+    "perform_each",
+    "run_frames",
+]
 
 #: Called now and then with what is done, and all there is.
 Progress = Callable[[int, int], None]
@@ -131,6 +140,47 @@ def check_experiment(experiment: Experiment, config: ChipConfig) -> None:
     """
     if experiment.config != config:
         raise ExperimentError(f"{experiment.name} is for another chip than the engine's; give the engine its `config`")
+
+
+def perform_each(
+    experiments: Sequence[Experiment],
+    perform: Callable[[Experiment, Watch], tuple[Experiment, Record]],
+    *,
+    progress: Progress | None = None,
+    cycles: Progress | None = None,
+) -> list[Record]:
+    """Perform experiments one after the other.
+
+    Parameters
+    ----------
+    experiments : sequence of Experiment
+    perform : callable
+        Gives an experiment as far as it came, with fewer cycles if the watch ended it, and its record.
+    progress : callable (experiments done, experiments in all), optional
+    cycles : callable (cycles done, cycles at most), optional
+        Called now and then within an experiment.
+
+    Raises
+    ------
+    RunInterrupted
+        On Ctrl-C; it carries what was finished, and what was going on if that ended in order.
+    """
+    records: list[Record] = []
+    try:
+        with Watch(cycles) as watch:
+            for experiment in experiments:
+                done, record = perform(experiment, watch)
+                if done.cycles < experiment.cycles:
+                    raise RunInterrupted(records, (done, record))
+                records.append(record)
+                watch.check(records)
+                if progress is not None:
+                    progress(len(records), len(experiments))
+    except RunInterrupted:
+        raise
+    except KeyboardInterrupt:
+        raise RunInterrupted(records) from None
+    return records
 
 
 def run_frames(

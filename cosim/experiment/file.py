@@ -1,5 +1,6 @@
 """Experiments as TOML files: the format of docs/experiments.md, with the place of every mistake."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -31,6 +32,7 @@ ENGINES = ("rtl", "golden", "twin")
 
 #: What the constants of the analog part begin with, before some are changed.
 _BASE = ("preset", "devices")
+_SETTING = re.compile(r"[\w. ]+=.+")  # one line, and no heading of a table
 _TOP = ("name", "preset", "engine", "cycles", "seed", "frame", "analog", "tile", "ilp", "olp")
 _UNIT = {
     "tile": ("program", "program_file", "masks", "weights"),
@@ -108,11 +110,11 @@ def change_constants(analog: AnalogConfig, settings: Sequence[str]) -> AnalogCon
     TomlError, ExperimentError
         On a constant that there is not, or a value that it cannot have; number of the setting as its line.
     """
-    source = TomlSource.parse("".join(f"analog.{setting}\n" for setting in settings), "--set")
-    reader, values = _Reader(source, Path()), source.values.get("analog", {})
-    reader.known((), source.values, ("analog",))  # one setting is one line
-    reader.known(("analog",), values, [item.name for item in fields(analog)])
-    return reader.changed(analog, values, ("analog",))
+    for setting in settings:
+        if not _SETTING.fullmatch(setting):
+            raise ExperimentError(f"--set {shown(setting)}: expected a constant and its value, e.g. pcm.g_max_us=20")
+    reader = _Reader(TomlSource.parse("\n".join(settings), "--set"), Path())
+    return reader.changed(analog, reader.source.values, ())
 
 
 class _Reader(TomlValues):

@@ -11,7 +11,7 @@ from analog_models.npz import NpzError, read_npy
 from analog_models.values import shown
 from cosim.experiment.experiment import ExperimentError
 from cosim.experiment.toml_source import Key, TomlSource
-from cosim.isa.numbers import NumberError, parse_number
+from cosim.isa.numbers import NumberError, parse_ranges
 from cosim.isa.words import nearest
 
 __all__ = ["TomlValues", "dotted", "is_array_file"]
@@ -52,7 +52,7 @@ class TomlValues:
             raise self.error(key, f"{dotted(key)} must be a table")
         for name in table:
             if name not in names:
-                raise self.error((*key, name), f"unknown key {name!r}{_of(key)}; {nearest(name, names)}")
+                raise self.error((*key, name), f"unknown key {shown(name)}{_of(key)}; {nearest(name, names)}")
 
     def number(self, key: Key, default: int, low: int) -> int:
         value = self.get(key)
@@ -80,16 +80,13 @@ class TomlValues:
                 part = str(part)
             if not isinstance(part, str):
                 raise self.error(key, f"{shown(part)} is no {what}; expected numbers or ranges like '0-3, 8'")
-            for piece in part.split(","):
-                low, dash, high = (text.strip() for text in piece.partition("-"))
-                try:
-                    first, last = parse_number(low), parse_number(high if dash else low)
-                except NumberError:
-                    wrong = f"{shown(piece.strip())} is no {what}; expected numbers or ranges like '0-3, 8'"
-                    raise self.error(key, wrong) from None
-                if not first <= last < count:
-                    raise self.error(key, f"{what}s {piece.strip()} do not exist: there are 0 to {count - 1}")
-                yield from range(first, last + 1)
+            try:
+                for first, last in parse_ranges(part):
+                    if last >= count:
+                        raise self.error(key, f"there is no {what} {last}: there are 0 to {count - 1}")
+                    yield from range(first, last + 1)
+            except NumberError as error:
+                raise self.error(key, f"{what}s: {error}") from None
 
     def path(self, key: Key, name: Any) -> Path:
         if not isinstance(name, str):

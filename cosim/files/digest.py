@@ -3,7 +3,10 @@
 import hashlib
 from collections.abc import Iterable
 
-__all__ = ["digest"]
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["digest", "digest_of_arrays"]
 
 
 def digest(parts: Iterable[str | bytes]) -> str:
@@ -13,3 +16,9 @@ def digest(parts: Iterable[str | bytes]) -> str:
         raw = part.encode() if isinstance(part, str) else part
         total.update(hashlib.sha256(raw).digest())
     return total.hexdigest()[:24]
+
+
+def digest_of_arrays(*arrays: ArrayLike) -> str:
+    """Hash of arrays: their numbers, types and shapes."""
+    plain = [np.ascontiguousarray(array) for array in arrays]
+    return digest(part for array in plain for part in (array.dtype.str, str(array.shape), array.tobytes()))

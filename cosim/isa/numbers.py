@@ -1,10 +1,11 @@
 """Numbers in text that people write: one way to read them, in assembly, in words and in lists of numbers."""
 
 import re
+from collections.abc import Iterator
 
 from cosim.files.errors import UserError
 
-__all__ = ["NumberError", "parse_number"]
+__all__ = ["NumberError", "parse_number", "parse_ranges"]
 
 _NUMBER = re.compile(r"-?(?:0[xX](?P<hex>[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*)|[0-9]+)")
 #: Characters of a number at most: twice as many as the longest word of the chip has.
@@ -32,3 +33,26 @@ def parse_number(text: str) -> int:
     if len(text) > _LONGEST:
         raise NumberError(f"{text[:8]}... has {len(text):,} characters; no number of the chip is that long")
     return int(text, 16 if match["hex"] else 10)
+
+
+def parse_ranges(text: str) -> Iterator[tuple[int, int]]:
+    """The first and the last number of each piece of a list: of a range, or of a number by itself.
+
+    >>> list(parse_ranges("0-3, 8"))
+    [(0, 3), (8, 8)]
+
+    Raises
+    ------
+    NumberError
+        When a piece is reached that is neither.
+    """
+    for piece in text.split(","):
+        low, dash, high = (part.strip() for part in piece.partition("-"))
+        try:
+            first, last = parse_number(low), parse_number(high if dash else low)
+        except NumberError:
+            first, last = 1, 0
+        if first > last:
+            shown = repr(piece.strip()[:_LONGEST])
+            raise NumberError(f"{shown} is no number and no range; expected e.g. 0-3 or 1, 3, 8-10")
+        yield first, last

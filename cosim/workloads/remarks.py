@@ -1,5 +1,7 @@
 """What a reader of a result should know of the clips behind it: counted by kind, with the first names of each."""
 
+from cosim.workloads.audio import SAMPLE_RATE, Sound
+
 __all__ = ["Remarks"]
 
 #: Names that a line shows.
@@ -15,6 +17,13 @@ class Remarks:
     def add(self, kind: str, name: str) -> None:
         """Note that `kind`, in words that stand before a count, is true of `name`."""
         self._names.setdefault(kind, []).append(name)
+
+    def add_sound(self, sound: Sound, name: str, *, may_be_silent: bool = False) -> None:
+        """Note what was done to a recording, and whether there is nothing in it."""
+        if sound.recorded_hz != SAMPLE_RATE:
+            self.add(f"resampled from {sound.recorded_hz:,} to {SAMPLE_RATE:,} Hz", name)
+        if sound.silent and not may_be_silent:
+            self.add("without any sound", name)
 
     def lines(self) -> tuple[str, ...]:
         """A line for each kind: ``silent: 5 (no/a.wav, no/b.wav, no/c.wav, ...)``."""

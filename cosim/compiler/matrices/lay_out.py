@@ -203,14 +203,15 @@ class _Assembly:
         slices: list[Slice] = []
         streams = []
         end = 0
-        for ilp, (turns, tiles) in zip(routed.ilps, routed.demand.streams, strict=True):
+        for routes, (turns, tiles) in zip(routed.sent, routed.demand.streams, strict=True):
             vectors: dict[tuple[Slice, ...], Vector] = {}
             for lanes in dict.fromkeys(turns):
                 width = max(one.at + one.rows[1] - one.rows[0] for one in lanes)
                 vectors[lanes] = Vector(end, width)
                 slices += [Slice(one.matrix, one.rows, end + one.at) for one in lanes]
                 end += width
-            streams.append(Stream((ilp,), tuple(vectors[lanes] for lanes in turns), tiles))
+            ilps = tuple(route.connection.source.tile for route in routes)
+            streams.append(Stream(ilps, tuple(vectors[lanes] for lanes in turns), tiles))
         by_chain: dict[tuple[int, ...], list[tuple[Block, int]]] = {}
         for spot in routed.demand.spots:
             by_chain.setdefault(spot.tiles, []).extend((block, spot.column + at) for block, at in self._blocks(spot))
@@ -229,7 +230,8 @@ class _Assembly:
             for tile, partner in zip(tiles, ("south", "north") if len(tiles) == 2 else ("",), strict=True)
             if tile in routed.demand.pairs
         ]
-        ways = [routed.sent, *(tuple(one.route for one in step) for step in routed.heard)]
+        sent = tuple(route for routes in routed.sent for route in routes)
+        ways = [sent, *(tuple(one.route for one in step) for step in routed.heard)]
         frame = Frame(tuple(streams), tuple(works), tuple(readings), tuple(self._switches(routes) for routes in ways))
         return frame, Call(chip, entry, tuple(slices), tuple(outputs))
 

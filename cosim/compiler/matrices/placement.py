@@ -32,21 +32,20 @@ class Routed:
     ----------
     demand : Demand
         On the tiles of the chip.
-    ilps : tuple of int
-        Of each stream.
-    sent : tuple of Route
+    sent : tuple of tuple of Route
+        Of each stream, from one landing pad or several.
     heard : tuple of tuple of Heard
         Of each readout.
     """
 
     demand: Demand
-    ilps: tuple[int, ...]
-    sent: tuple[Route, ...]
+    sent: tuple[tuple[Route, ...], ...]
     heard: tuple[tuple[Heard, ...], ...]
 
     @property
     def switches(self) -> int:
-        return sum(len(route.arcs) for route in (*self.sent, *(one.route for step in self.heard for one in step)))
+        sent = (route for routes in self.sent for route in routes)
+        return sum(len(route.arcs) for route in (*sent, *(one.route for step in self.heard for one in step)))
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class _Search:
         sent = self.ways.multicast([tuple(at[tile] for tile in tiles) for _, tiles in group.streams])
         if sent is None:
             return None
-        return Routed(group, tuple(sent[0]), sent[1], tuple(tuple(step) for step in heard))
+        return Routed(group, sent, tuple(tuple(step) for step in heard))
 
     # Improving.
 

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, permutations
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
-from cosim.compiler.router import Connection, Route, RouteError, Router
+from cosim.compiler.multicast import Multicast, Tree
+from cosim.compiler.router import Connection, Route
 from cosim.fabric.mesh_graph import Arc, Mesh, Place
 from rtl.config import ChipConfig, Edge
 
 __all__ = ["Heard", "Ways"]
-
-#: Choices of pads, and orders of vectors for each, that are tried for vectors sent at once.
-_PADS, _ORDERS = 12, 6
 
 
 @dataclass(frozen=True)
@@ -38,38 +35,24 @@ class Ways:
     def __init__(self, config: ChipConfig) -> None:
         self.config = config
         self.mesh = Mesh(config)
-        self.router = Router(config, self.mesh)
+        self._multicast = Multicast(self.mesh)
         self._olp = {self._wire(self.mesh.olp(olp)): olp for olp in range(config.domain_count)}
         links = list(self._links())
         self._nodes = list(dict.fromkeys(node for link in links for node in link))
         self._number = {node: number for number, node in enumerate(self._nodes)}
         self._arcs = [(self._number[one], self._number[other]) for one, other in links]
 
-    def multicast(self, groups: Sequence[Sequence[int]]) -> tuple[list[int], tuple[Route, ...]] | None:
-        """An ILP for each group of tiles, and ways to the rows of all of them at once; None if none are found."""
-        for ilps in islice(self._pads(groups), _PADS):
-            connections = [
-                Connection(Place("ilp", ilp), tuple(Place("rows", tile) for tile in tiles))
-                for ilp, tiles in zip(ilps, groups, strict=True)
-            ]
-            try:
-                return list(ilps), self.router.route(connections, _ORDERS)
-            except RouteError:
-                continue
-        return None
+    def multicast(self, groups: Sequence[Sequence[int]]) -> tuple[tuple[Route, ...], ...] | None:
+        """Ways to the rows of each group's tiles, of all groups at once, by landing pad; None if none are found."""
+        found = self._multicast.route(groups)
+        return None if found is None else tuple(tuple(map(self._sent, trees)) for trees in found)
 
-    def _pads(self, groups: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
-        """Choices of ILPs, nearest first."""
-        sites, squares = self.config.floorplan.ilp_sites, self.config.floorplan.tiles
-        far = [
-            [
-                min(abs(squares[t][0] - site.square[0]) + abs(squares[t][1] - site.square[1]) for t in tiles)
-                for site in sites
-            ]
-            for tiles in groups
-        ]
-        choices = permutations(range(len(sites)), len(groups))
-        yield from sorted(choices, key=lambda ilps: sum(far[group][ilp] for group, ilp in enumerate(ilps)))
+    def _sent(self, tree: Tree) -> Route:
+        rows = tuple(arc.target for arc in tree.arcs if arc.target.kind == "rows")
+        return self._route(Connection(Place("ilp", tree.ilp), rows), tree.arcs)
+
+    def _route(self, connection: Connection, arcs: Sequence[Arc]) -> Route:
+        return Route(connection, tuple(arcs), connection.lanes(self.config.lanes))
 
     def read(self, chains: Sequence[Sequence[int]], most: int) -> list[list[Heard]] | None:
         """Readouts of all chains in as few steps as can be; None if that is more than `most`.
@@ -150,5 +133,4 @@ class Ways:
             arcs.append(next(arc for arc in self.mesh.out_of[place] if arc.target in sides))
             place = arcs[-1].target
         connection = Connection(Place("outputs", tile), (place,))
-        lanes = connection.lanes(self.config.lanes)
-        return Heard(tile, self._olp[self._wire(place)], Route(connection, tuple(arcs), lanes))
+        return Heard(tile, self._olp[self._wire(place)], self._route(connection, arcs))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.events import TileEvent
-from cosim.engines.engine import Progress, RunInterrupted, Watch, check_experiment
+from cosim.engines.engine import Progress, Watch, check_experiment, perform_each
 from cosim.engines.golden.memory import MASKS, Memory
 from cosim.engines.golden.pads import InputLandingPad, OutputLandingPad
 from cosim.engines.golden.receiver import PadShell
@@ -71,20 +71,15 @@ class GoldenEngine:
             On Ctrl-C; it carries what was finished, and what was going on as far as it came.
         """
         memory = Memory(self.config)
-        records: list[Record] = []
-        with Watch(cycles) as watch:
-            for experiment in experiments:
-                check_experiment(experiment, self.config)
-                began = perf_counter()
-                run = _Run(memory, experiment, watch)
-                record = replace(run.record, statistics={**run.record.statistics, "wall_s": perf_counter() - began})
-                if run.stop < experiment.cycles:
-                    raise RunInterrupted(records, (replace(experiment, cycles=run.stop), record))
-                records.append(record)
-                watch.check(records)
-                if progress is not None:
-                    progress(len(records), len(experiments))
-        return records
+
+        def performed(experiment: Experiment, watch: Watch) -> tuple[Experiment, Record]:
+            check_experiment(experiment, self.config)
+            began = perf_counter()
+            run = _Run(memory, experiment, watch)
+            statistics = {**run.record.statistics, "wall_s": perf_counter() - began}
+            return replace(experiment, cycles=run.stop), replace(run.record, statistics=statistics)
+
+        return perform_each(experiments, performed, progress=progress, cycles=cycles)
 
 
 class _Run:

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from cosim.engines.rtl.cache import Effort, cached
 from cosim.engines.rtl.owned import OwnedProcess
-from cosim.engines.rtl.simulator import Simulator
+from cosim.engines.rtl.simulator import Simulator, tail
 from cosim.engines.rtl.toolchain import CXX_FLAGS, BuildError, Toolchain, environment, read_by
 from cosim.files.digest import digest
 from rtl.config import ChipConfig, preset
@@ -42,7 +42,6 @@ VERILATOR_FLAGS = (
 COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle")
 #: How long a simulator may write its counts: some megabytes, on a machine with other work.
 _COUNTS_S = 120.0
-LOG_TAIL_LINES = 30
 
 
 class Reporter:
@@ -248,9 +247,8 @@ def compile_simulator(
                 lambda: _progress(reporter, objects, total),
             )
         if not os.access(directory / "simulator", os.X_OK):
-            raise BuildError(
-                f"make ended well, but made no simulator; its last lines:\n{_tail(directory / 'compiler.log')}"
-            )
+            with (directory / "compiler.log").open("rb") as log:
+                raise BuildError(f"make ended well, but made no simulator; {tail(log)}")
         shutil.rmtree(work)
 
     entry = cached("simulators", key, make, lambda: reporter.say("(waiting for another process)"))
@@ -294,7 +292,7 @@ def run_tool(
     poll: Callable[[], None] | None = None,
 ) -> None:
     """Run a tool in a directory with its output in `log`; a failure becomes a `BuildError` with the end of it."""
-    with log.open("w") as output:
+    with log.open("w+b") as output:
         try:
             process = OwnedProcess(
                 command,
@@ -313,10 +311,6 @@ def run_tool(
                 time.sleep(0.2)
         finally:
             process.end()
-    if process.returncode:
-        name = Path(command[0]).name
-        raise BuildError(f"{name} ended with status {process.returncode}; its last lines:\n{_tail(log)}")
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
+        if process.returncode:
+            name = Path(command[0]).name
+            raise BuildError(f"{name} ended with status {process.returncode}; {tail(output)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from analog_models.chip import AnalogChip
-from cosim.engines.engine import Progress, RunInterrupted, Watch, check_experiment, run_frames
+from cosim.engines.engine import Progress, Watch, check_experiment, perform_each, run_frames
 from cosim.engines.results import Results
 from cosim.engines.rtl.build import build
 from cosim.engines.rtl.cache import Effort
@@ -241,31 +241,22 @@ class RtlEngine:
             write_save_file(self.waves, self.config, units)
         process = SimulatorProcess(self._simulator, trace=self.waves, timeout_s=self._timeout_s)
         self._traced_by = process.pid
-        records: list[Record] = []
+        begins: int | None = None  # where the waves of the first program do
+
+        def performed(experiment: Experiment, watch: Watch) -> tuple[Experiment, Record]:
+            nonlocal begins
+            meta, arrays = experiment.to_parts()
+            request = Message("perform", {"experiment": meta, "pause": self._pause}, arrays)
+            answer = process.request(request, f"perform {experiment.name}", watch.interrupted)
+            record = Record.from_parts(answer.meta, answer.arrays)
+            if self.waves and begins is None:
+                begins = record.statistics["started_ns"]
+                write_save_file(self.waves, self.config, units, start_ns=begins)
+            if watch.over:
+                experiment = replace(experiment, cycles=min(max(record.cycles - 1, 1), experiment.cycles))
+            return experiment, record
+
         try:
-            with Watch(cycles) as watch:
-                for experiment in experiments:
-                    record = self._performed(process, experiment, watch)
-                    if self.waves and not records:
-                        write_save_file(self.waves, self.config, units, start_ns=record.statistics["started_ns"])
-                    if watch.over:
-                        done = replace(experiment, cycles=min(max(record.cycles - 1, 1), experiment.cycles))
-                        raise RunInterrupted(records, (done, record))
-                    records.append(record)
-                    watch.check(records)
-                    if progress is not None:
-                        progress(len(records), len(experiments))
-        except RunInterrupted:
-            raise
-        except KeyboardInterrupt:
-            process.kill()
-            raise RunInterrupted(records) from None
+            return perform_each(experiments, performed, progress=progress, cycles=cycles)
         finally:
             process.close()
-        return records
-
-    def _performed(self, process: SimulatorProcess, experiment: Experiment, watch: Watch) -> Record:
-        meta, arrays = experiment.to_parts()
-        request = Message("perform", {"experiment": meta, "pause": self._pause}, arrays)
-        answer = process.request(request, f"perform {experiment.name}", watch.interrupted)
-        return Record.from_parts(answer.meta, answer.arrays)

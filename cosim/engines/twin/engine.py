@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from analog_models.chip import AnalogChip
 from analog_models.config import AnalogConfig
 from analog_models.values import whole_number
-from cosim.engines.engine import Progress, RunInterrupted, Watch, check_experiment, run_frames
+from cosim.engines.engine import Progress, Watch, check_experiment, perform_each, run_frames
 from cosim.engines.results import Results
 from cosim.engines.twin.experiments import Memory, perform
 from cosim.engines.twin.session import Plan, TwinSession
@@ -148,19 +148,14 @@ class TwinEngine:
         RunInterrupted
             On Ctrl-C; it carries what was finished, and what was going on as far as it came.
         """
-        records: list[Record] = []
         memory: Memory | None = None
-        with Watch(cycles) as watch:
-            for experiment in experiments:
-                memory = memory or Memory(experiment.config)
-                check_experiment(experiment, memory.config)
-                began = time.perf_counter()
-                done, record = perform(experiment, memory, watch)
-                record = replace(record, statistics={"wall_s": time.perf_counter() - began})
-                if done.cycles < experiment.cycles:
-                    raise RunInterrupted(records, (done, record))
-                records.append(record)
-                watch.check(records)
-                if progress is not None:
-                    progress(len(records), len(experiments))
-        return records
+
+        def performed(experiment: Experiment, watch: Watch) -> tuple[Experiment, Record]:
+            nonlocal memory
+            memory = memory or Memory(experiment.config)
+            check_experiment(experiment, memory.config)
+            began = time.perf_counter()
+            done, record = perform(experiment, memory, watch)
+            return done, replace(record, statistics={"wall_s": time.perf_counter() - began})
+
+        return perform_each(experiments, performed, progress=progress, cycles=cycles)

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.npz import ArraySpec, NpzError, check_arrays
 from cosim.files.archive import ArchiveError, read_arrays
 from cosim.files.errors import UserError
-from cosim.workloads.audio import SAMPLE_RATE, read_sound
+from cosim.workloads.audio import read_sound
 from cosim.workloads.kws.features import (
     CLIP_SAMPLES,
     COEFFICIENTS,
@@ -100,14 +100,11 @@ class Clip:
         if self.start is not None:
             return self.volume * fit(sound.samples[self.start :])
         remarks = remarks or Remarks()
-        if sound.recorded_hz != SAMPLE_RATE:
-            remarks.add(f"resampled from {sound.recorded_hz:,} to {SAMPLE_RATE:,} Hz", self.name)
+        remarks.add_sound(sound, self.name, may_be_silent=LABELS[self.label] == SILENCE)
         if sound.seconds > 1:
             remarks.add("longer than a second, only the loudest is taken", self.name)
         if sound.seconds < SHORTEST_WORD_S:
             remarks.add(f"shorter than {SHORTEST_WORD_S} s, hardly a word", self.name)
-        if sound.silent and LABELS[self.label] != SILENCE:
-            remarks.add("without any sound", self.name)
         return self.volume * loudest_second(sound.samples)
 
 

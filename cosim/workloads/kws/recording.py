@@ -100,10 +100,7 @@ class Recording:
     def remarks(self) -> tuple[str, ...]:
         """What a reader of the result should know."""
         remarks = Remarks()
-        if self.sound.recorded_hz != SAMPLE_RATE:
-            remarks.add(f"resampled from {self.sound.recorded_hz:,} to {SAMPLE_RATE:,} Hz", self.name)
-        if self.sound.silent:
-            remarks.add("without any sound", self.name)
+        remarks.add_sound(self.sound, self.name)
         return remarks.lines()
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from analog_models.npz import ArraySpec, check_arrays
@@ -15,7 +15,7 @@ from cosim.compiler import MappingOptions
 from cosim.engines.engine import Engine
 from cosim.engines.results import Results
 from cosim.files.archive import ArchiveError, load_archive, write_archive
-from cosim.files.digest import digest
+from cosim.files.digest import digest, digest_of_arrays
 from cosim.files.json_text import to_json
 from cosim.files.typed import typed
 from cosim.program import Program
@@ -80,7 +80,7 @@ class ClipSet:
     @property
     def fingerprint(self) -> str:
         """Of the features and their order, wherever they came from."""
-        return _digest_of(self.features)
+        return digest_of_arrays(self.features)
 
     def inputs(self, model: KwsModel) -> Floats:
         """What the chip is fed with: (N, 1024) in [-1, 1]."""
@@ -260,7 +260,9 @@ def describe_chip(
     return {
         "seed": str(seed),
         "analog part": f"{analog.devices}, {analog.describe()} ({digest([analog.to_json()])})",
-        "model": _digest_of(*model.network.to_arrays().values(), model.rows, model.mean, model.spread, model.limit),
+        "model": digest_of_arrays(
+            *model.network.to_arrays().values(), model.rows, model.mean, model.spread, model.limit
+        ),
         "calibration": f"{len(calibration)} clips ({calibration.fingerprint})",
         "frame": "overlapped" if options.overlapped else "strict",
         "mapping": digest([to_json(replace(options, overlapped=False).to_json(), sort_keys=True)]),
@@ -281,12 +283,7 @@ def describe_run(engine: str, chip: Mapping[str, str], names: Sequence[str], inp
     inputs : (N, 1024)
         What the chip is fed with.
     """
-    return {"engine": engine, **chip, "clips": f"{len(names)} ({digest([*names, _digest_of(inputs)])})"}
-
-
-def _digest_of(*arrays: ArrayLike) -> str:
-    plain = [np.ascontiguousarray(array) for array in arrays]
-    return digest(part for array in plain for part in (array.dtype.str, str(array.shape), array.tobytes()))
+    return {"engine": engine, **chip, "clips": f"{len(names)} ({digest([*names, digest_of_arrays(inputs)])})"}
 
 
 def classify(

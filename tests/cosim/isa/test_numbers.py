@@ -4,7 +4,7 @@ import pytest
 
 from cosim.experiment.word_file import parse_words
 from cosim.isa.assembler import AssemblyError, assemble
-from cosim.isa.numbers import NumberError, parse_number
+from cosim.isa.numbers import NumberError, parse_number, parse_ranges
 from cosim.isa.words import ILP, TILE
 from cosim.program import ProgramError, Unit
 from rtl.config import preset
@@ -93,3 +93,13 @@ def test_a_file_of_words_says_where_such_a_number_is(word: str) -> None:
 def test_a_unit_with_such_an_index_is_none(index: str) -> None:
     with pytest.raises(ProgramError, match="expected TILE, ILP or OLP and an index"):
         Unit.parse(f"TILE {index}")
+
+
+def test_ranges_are_of_such_numbers() -> None:
+    assert list(parse_ranges(" 0-3,8 , 0x10 - 0x1f,05")) == [(0, 3), (8, 8), (16, 31), (5, 5)]
+
+
+@pytest.mark.parametrize("text", ["", "1,", "-", "-3", "3-", "3-2", "1-2-3", "a-b", "1.5", "0-0x_"])
+def test_what_is_no_range_is_refused(text: str) -> None:
+    with pytest.raises(NumberError, match="is no number and no range; expected e"):
+        list(parse_ranges(text))

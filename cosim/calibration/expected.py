@@ -1,0 +1,95 @@
+"""What a matrix on a chip is expected to give, in numpy: rounded, cut off, with weights as devices hold them.
+
+It is there to choose ranges with, hundreds of times faster than a chip; no figure of a chip comes from it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.chip import AnalogChip
+from analog_models.config import AnalogConfig
+from analog_models.programming import WeightTargets, program
+from cosim.calibration.coding import Coding, expanded, rows_of
+from cosim.compiler.matrices.layout import Block
+from cosim.graph import Linear
+from cosim.program import Mode
+
+__all__ = ["DeviceErrors", "ExpectedMatrix"]
+
+
+@dataclass(frozen=True)
+class DeviceErrors:
+    """What weights are off by.
+
+    Parameters
+    ----------
+    pair : float
+        Root mean square error of the weight of one pair of devices, in units of the largest.
+    """
+
+    pair: float
+
+    @classmethod
+    def of(cls, analog: AnalogConfig, size: int = 96) -> "DeviceErrors":
+        """Measured on a tile of the models: random weights are programmed, and read at the configured age."""
+        chip = AnalogChip(analog, tiles=[0], rows=size, bias_rows=0, columns=size)
+        targets = np.clip(np.random.default_rng(0).normal(0, 0.2, (size, size)), -1, 1)
+        program(chip, {0: WeightTargets(targets)})
+        got = chip.tile(0).weights()[0]
+        gain = (got * targets).sum() / (targets * targets).sum()
+        return cls(float(np.sqrt(np.mean((got / gain - targets) ** 2))))
+
+    def weight(self, mode: Mode) -> float:
+        """Of a weight in a mode: two pairs average."""
+        return self.pair / float(np.sqrt(mode.gain))
+
+
+class ExpectedMatrix:
+    """One matrix with its scales.
+
+    Parameters
+    ----------
+    linear : Linear
+    blocks : sequence of Block
+        All of it, copies included.
+    copies : int
+    coding : Coding
+    errors : DeviceErrors
+        They are drawn once.
+    seed : int
+    """
+
+    def __init__(
+        self,
+        linear: Linear,
+        blocks: Sequence[Block],
+        copies: int,
+        coding: Coding,
+        errors: DeviceErrors,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self._linear, self._blocks, self._copies, self._coding = linear, blocks, copies, coding
+        weights = expanded(linear.weights, coding.expansion)
+        random = np.random.default_rng(seed)
+        self._programmed: list[NDArray[np.float32]] = []
+        for block in blocks:
+            exact = coding.weights(block, weights).astype(np.float32)
+            off = random.standard_normal(exact.shape, np.float32) * np.float32(errors.weight(block.mode))
+            self._programmed.append(exact + off)
+
+    def run(self, node: str, x: NDArray) -> NDArray[np.float32]:
+        """Outputs of a node for inputs (..., inputs)."""
+        coding = self._coding
+        sent = coding.codes(node, coding.spread(x.reshape(-1, x.shape[-1]))) / np.float32(coding.duration)
+        y = np.zeros((len(sent), self._linear.outputs), np.float32)
+        for block, programmed in zip(self._blocks, self._programmed, strict=True):
+            products = sent[:, rows_of(block.rows, len(coding.rows))] @ programmed
+            worth = (coding.worth(node, block.name) / self._copies).astype(np.float32)
+            y[:, slice(*block.columns)] += coding.told(products, block.name) * worth
+        if self._linear.bias is not None:
+            y += self._linear.bias
+        return y.reshape(*x.shape[:-1], -1)

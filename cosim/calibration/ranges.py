@@ -1,0 +1,279 @@
+"""Ranges of inputs, weights and products, chosen for what is lost: by rounding, cutting off, and the devices' errors.
+
+Each matrix has four choices: how far its rows are equalised, which share of its largest input is the longest pulse,
+which share of a block's columns keeps its largest weight at 1, and which share of its largest product a code still
+tells. First each matrix takes what loses least of its own outputs on the samples; then those that lose most take what
+the task loses least with.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.calibration.coding import Coding, expanded, rows_of
+from cosim.calibration.expected import DeviceErrors
+from cosim.calibration.readouts import Scale
+from cosim.graph import Linear
+
+__all__ = ["Choice", "MatrixRanges", "choose", "codings", "refine"]
+
+Array = NDArray[np.float64]
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The choices for one matrix.
+
+    Parameters
+    ----------
+    equalise : float
+        Power of a row's largest input that its weights take over: 0 leaves the rows as they are, 1 makes their largest
+        inputs equal, as SmoothQuant's exponent does.
+    inputs : float
+        Share of the largest input that is the longest pulse; larger ones are cut off.
+    columns : float
+        Share of a block's columns whose products fit with their largest weight at 1; the others' weights are smaller.
+    outputs : float
+        Share of a column's largest product that is the last code.
+    """
+
+    equalise: float = 0.0
+    inputs: float = 1.0
+    columns: float = 0.75
+    outputs: float = 1.0
+
+
+#: What is tried of each choice.
+_TRIED: Mapping[str, Sequence[float]] = {
+    "equalise": (0.0, 0.25, 0.5, 0.75, 1.0),
+    "inputs": (1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.12, 0.07),
+    "columns": (1.0, 0.9, 0.75, 0.5, 0.25),
+    "outputs": (1.2, 1.0, 0.85, 0.7, 0.55, 0.4),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixRanges:
+    """One matrix, with what goes through it on the samples.
+
+    Parameters
+    ----------
+    linear : Linear
+    scales : tuple of Scale
+        Of every block.
+    samples : mapping of str to (frames, inputs) float32
+        Inputs of every node that uses it.
+    errors : DeviceErrors
+    copies : int
+    expansion : (inputs, rows) float32, optional
+    """
+
+    linear: Linear
+    scales: tuple[Scale, ...]
+    samples: Mapping[str, NDArray[np.float32]]
+    errors: DeviceErrors
+    copies: int = 1
+    expansion: NDArray[np.float32] | None = None
+
+    @cached_property
+    def _weights(self) -> NDArray[np.float32]:
+        return expanded(self.linear.weights, self.expansion)
+
+    @cached_property
+    def _inputs(self) -> Mapping[str, NDArray[np.float32]]:
+        """As they go to the rows."""
+        return {node: x if self.expansion is None else x @ self.expansion for node, x in self.samples.items()}
+
+    @cached_property
+    def _products(self) -> Mapping[str, NDArray[np.float32]]:
+        return {node: x @ self.linear.weights for node, x in self.samples.items()}
+
+    @cached_property
+    def _largest_inputs(self) -> Array:
+        """Of every row, over all nodes, each in units of the node's own largest."""
+        return np.max([np.abs(x).max(axis=0) / (np.abs(x).max() or 1.0) for x in self._inputs.values()], axis=0)
+
+    def sent(self, choice: Choice) -> "Sent":
+        """What the rows get with a choice for the inputs."""
+        largest = self._largest_inputs
+        used = largest[largest > 0]
+        rows = np.ones(len(largest))
+        if used.size:
+            rows = (np.maximum(largest, used.min()) / np.median(used)) ** choice.equalise
+        scales = {node: choice.inputs * float(np.abs(x / rows).max()) or 1.0 for node, x in self._inputs.items()}
+        coding = Coding(rows, scales, {}, {}, self.expansion, self.scales[0].duration)
+        return Sent(self, coding)
+
+    def loss(self, choice: Choice) -> float:
+        """Expected square error of the outputs over their square, nodes averaged."""
+        return self.sent(choice).loss(choice)
+
+    def best_outputs(self, choice: Choice) -> Choice:
+        """What loses least with this choice for the inputs."""
+        sent = self.sent(choice)
+        tried = [
+            replace(choice, columns=columns, outputs=outputs)
+            for columns in _TRIED["columns"]
+            for outputs in _TRIED["outputs"]
+        ]
+        return min(tried, key=sent.loss)
+
+
+class Sent:
+    """What a matrix's rows get with one choice for the inputs, and the sums that come of it.
+
+    Parameters
+    ----------
+    matrix : MatrixRanges
+    coding : Coding
+        Scales of the inputs; those of the blocks are missing.
+    """
+
+    def __init__(self, matrix: MatrixRanges, coding: Coding) -> None:
+        self._matrix, self._coding = matrix, coding
+        top = np.float32(coding.duration)
+        self._sent = {node: coding.codes(node, x) / top for node, x in matrix._inputs.items()}
+        joined = np.concatenate(list(self._sent.values()))
+        #: Of every block its largest weight by column, and its products, all nodes' frames one after the other.
+        self._blocks: dict[Scale, tuple[Array, NDArray[np.float32]]] = {}
+        for scale in matrix.scales:
+            part = coding.scaled(scale.block, matrix._weights).astype(np.float32)
+            largest = np.abs(part).max(axis=0)
+            products = joined[:, rows_of(scale.block.rows, len(coding.rows))] @ part
+            self._blocks[scale] = np.where(largest > 0, largest, 1.0), products
+
+    def full_scales(self, choice: Choice) -> dict[str, float]:
+        """Of every block, what the choice of columns and outputs means."""
+        found = {}
+        for scale, (largest, products) in self._blocks.items():
+            wanted = choice.outputs * np.abs(products).max(axis=0) / largest
+            found[scale.block.name] = float(np.quantile(wanted, choice.columns).clip(scale.smallest, scale.largest))
+        return found
+
+    def coding(self, choice: Choice, full_scales: Mapping[str, float]) -> Coding:
+        """All scales."""
+        columns = {}
+        for scale, (largest, products) in self._blocks.items():
+            full = full_scales[scale.block.name]
+            columns[scale.block.name] = np.maximum(largest, choice.outputs * np.abs(products).max(axis=0) / full)
+        return self._coding.with_blocks(columns, {name: full_scales[name] for name in columns})
+
+    def loss(self, choice: Choice) -> float:
+        """As of `MatrixRanges`."""
+        matrix, coding = self._matrix, self.coding(choice, self.full_scales(choice))
+        lost, at = [], 0
+        for node, exact in matrix._products.items():
+            frames = slice(at, at + len(exact))
+            at += len(exact)
+            got, variance = np.zeros_like(exact), np.zeros(exact.shape[1])
+            for scale, (_, products) in self._blocks.items():
+                block = scale.block
+                worth = coding.worth(node, block.name) / matrix.copies
+                told = coding.told(products[frames] / coding.columns[block.name], block.name)
+                got[:, slice(*block.columns)] += told * worth
+                power = np.square(self._sent[node][:, rows_of(block.rows, len(coding.rows))]).sum()
+                variance[slice(*block.columns)] += matrix.errors.weight(block.mode) ** 2 * float(power) * worth**2
+            total = float(np.square(exact).sum()) or 1.0
+            lost.append((float(np.square(got - exact).sum()) + float(variance.sum())) / total)
+        return float(np.mean(lost))
+
+
+def choose(
+    matrices: Mapping[str, MatrixRanges], alike: Sequence[Sequence[str]] = (), progress: Advance | None = None
+) -> dict[str, Choice]:
+    """For every matrix what loses least of its own outputs.
+
+    Parameters
+    ----------
+    matrices : mapping of str to MatrixRanges
+    alike : sequence of sequences of str
+        Matrices that share their inputs, and so the choices for these.
+    progress : callable (matrices done, all), optional
+    """
+    grouped = {name for group in alike for name in group}
+    groups = [*alike, *((name,) for name in matrices if name not in grouped)]
+    chosen: dict[str, Choice] = {}
+    for group in groups:
+        if progress is not None:
+            progress(len(chosen), len(matrices))
+
+        def lost(choice: Choice, group: Sequence[str] = tuple(group)) -> float:
+            return sum(matrices[name].loss(choice) for name in group)
+
+        tried = (Choice(equalise, inputs) for equalise in _TRIED["equalise"] for inputs in _TRIED["inputs"])
+        best = min(tried, key=lost)
+        chosen |= {name: matrices[name].best_outputs(best) for name in group}
+    return chosen
+
+
+def refine(
+    matrices: Mapping[str, MatrixRanges],
+    choices: Mapping[str, Choice],
+    loss: Callable[[Mapping[str, Choice]], float],
+    trials: int,
+    *,
+    alike: Sequence[Sequence[str]] = (),
+    progress: Advance | None = None,
+) -> dict[str, Choice]:
+    """Choices with which the task loses less: a step up or down at a time, in the matrices that lose most.
+
+    Parameters
+    ----------
+    matrices : mapping of str to MatrixRanges
+    choices : mapping of str to Choice
+        Where to begin.
+    loss : callable
+        Of the task, with choices for all matrices.
+    trials : int
+        Most evaluations of `loss`.
+    alike : sequence of sequences of str
+        As of `choose`.
+    progress : callable (trials done, trials in all), optional
+    """
+    best = dict(choices)
+    if not trials:
+        return best
+    group_of = {name: tuple(group) for group in alike for name in group}
+    order = sorted(matrices, key=lambda name: -matrices[name].loss(best[name]))
+    groups = dict.fromkeys(group_of.get(name, (name,)) for name in order)
+    least, done = loss(best), 1
+    for group in groups:
+        for what, step in _STEPS:
+            if done == trials:
+                return best
+            stepped = {name: _stepped(best[name], what, step) for name in group}
+            changed = {name: choice for name, choice in stepped.items() if choice is not None}
+            if len(changed) == len(group):
+                done += 1
+                if (found := loss({**best, **changed})) < least:
+                    best, least = {**best, **changed}, found
+                if progress is not None:
+                    progress(done, trials)
+    return best
+
+
+_STEPS = tuple((what, step) for what in ("inputs", "outputs", "equalise") for step in (1, -1))
+
+
+def _stepped(choice: Choice, what: str, step: int) -> Choice | None:
+    """The next value of one choice; None beyond the last."""
+    values = _TRIED[what]
+    at = values.index(getattr(choice, what)) + step
+    return replace(choice, **{what: values[at]}) if 0 <= at < len(values) else None
+
+
+def codings(
+    matrices: Mapping[str, MatrixRanges], choices: Mapping[str, Choice], together: Sequence[Sequence[str]] = ()
+) -> dict[str, Coding]:
+    """Scales of all matrices; blocks that one ramp reads `together` get the largest full scale among them."""
+    sent = {name: matrices[name].sent(choice) for name, choice in choices.items()}
+    full: dict[str, float] = {}
+    for name, choice in choices.items():
+        full |= sent[name].full_scales(choice)
+    for group in together:
+        full |= dict.fromkeys(group, max(full[block] for block in group))
+    return {name: sent[name].coding(choice, full) for name, choice in choices.items()}

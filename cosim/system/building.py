@@ -1,0 +1,205 @@
+"""From a network and samples to a system image: layout, then ranges that lose the task least."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.config import AnalogConfig
+from cosim.calibration.coding import Coding
+from cosim.calibration.expected import DeviceErrors, ExpectedMatrix
+from cosim.calibration.ranges import Choice, MatrixRanges, choose, codings, refine
+from cosim.compiler.matrices import LayoutOptions, lay_out
+from cosim.compiler.matrices.layout import Layout
+from cosim.graph import Graph, NetworkError
+from cosim.system.image import SystemImage, scale_of
+from cosim.system.network import Network
+from cosim.system.products import NodeProducts
+from cosim.system.samples import Loss, Recorder, Walks, relative_loss
+from cosim.system.scheduler import run_walks
+from rtl.config import ChipConfig, preset
+
+__all__ = ["BuildOptions", "build"]
+
+#: Says what is done, and how much of it: (words, done, all).
+Say = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How a network is put on chips.
+
+    Parameters
+    ----------
+    layout : LayoutOptions
+    expansion : mapping of str to float
+        Rows on the chip over inputs, of matrices by name or pattern, that a random matrix expands.
+    analog : AnalogConfig
+        Whose devices' errors the ranges are chosen for.
+    trials : int
+        Most evaluations of the task's loss.
+    seed : int
+        Of the random matrices.
+    """
+
+    layout: LayoutOptions = field(default_factory=LayoutOptions)
+    expansion: Mapping[str, float] = field(default_factory=dict)
+    analog: AnalogConfig = field(default_factory=AnalogConfig)
+    trials: int = 24
+    seed: int = 0
+
+
+def build(
+    model: Network | Graph | Mapping[str, Graph],
+    walks: Walks,
+    options: BuildOptions | None = None,
+    *,
+    config: ChipConfig | None = None,
+    loss: Loss | None = None,
+    say: Say = lambda words, done, total: None,
+) -> SystemImage:
+    """Lay a network out, and choose its ranges.
+
+    Parameters
+    ----------
+    model : Network, Graph, or mapping of str to Graph
+    walks : callable
+        Begins a walk for every sample.
+    options : BuildOptions, optional
+    config : ChipConfig, optional
+        The full chip by default.
+    loss : callable, optional
+        Of the task, given the results of the samples' walks; by default the relative square error of their outputs.
+    say : callable (words, done, all), optional
+
+    Raises
+    ------
+    MappingError
+        If the network does not fit; the message says what is short.
+    NetworkError
+        If there are no samples, or they are no numbers.
+    """
+    network, options, config = Network.of(model), options or BuildOptions(), config or preset()
+    say("running the samples in float", 0, 0)
+    recorder = Recorder(network)
+    exact = recorder.run(walks)
+    expansions = _expansions(network, options)
+    shapes = {
+        name: (expansions[name].shape[1] if name in expansions else linear.inputs, linear.outputs)
+        for name, linear in network.matrices.items()
+    }
+    say("placing", 0, 0)
+    how = options.layout if options.layout.alike else replace(options.layout, alike=network.alike)
+    layout = lay_out(shapes, network.waves, how, config)
+    placed = layout.blocks_of
+    samples = {node: x for node, x in recorder.samples().items() if network.matrix_of[node] in placed}
+    if unreached := [name for name in placed if name not in {network.matrix_of[node] for node in samples}]:
+        raise NetworkError(
+            f"the samples never come to {', '.join(unreached)}; give samples that do, or leave these to the host"
+        )
+    matrices = _ranges(network, layout, samples, expansions, options.analog)
+    alike = _alike(layout, matrices)
+    chosen = choose(matrices, alike, lambda done, total: say("choosing ranges, matrix by matrix", done, total))
+    task = TaskLoss(network, layout, matrices, walks, loss or relative_loss(exact))
+    chosen = refine(
+        matrices,
+        chosen,
+        task,
+        options.trials,
+        alike=alike,
+        progress=lambda done, total: say("choosing ranges by what the task loses", done, total),
+    )
+    return SystemImage(network, layout, codings(matrices, chosen, layout.together), samples)
+
+
+def _expansions(network: Network, options: BuildOptions) -> dict[str, NDArray[np.float32]]:
+    """Random matrices, (inputs, rows), of the matrices that are to be expanded."""
+    found = {}
+    random = np.random.default_rng(options.seed)
+    for name, linear in network.matrices.items():
+        ratio = next((ratio for pattern, ratio in options.expansion.items() if fnmatchcase(name, pattern)), 1.0)
+        rows = round(ratio * linear.inputs)
+        if rows > linear.inputs:
+            normal = random.standard_normal((linear.inputs, rows), np.float32)
+            found[name] = normal / np.float32(np.sqrt(linear.inputs))
+    return found
+
+
+def _ranges(
+    network: Network,
+    layout: Layout,
+    samples: Mapping[str, NDArray[np.float32]],
+    expansions: Mapping[str, NDArray[np.float32]],
+    analog: AnalogConfig,
+) -> dict[str, MatrixRanges]:
+    """Of every matrix that is on a chip and that the samples reach."""
+    errors = DeviceErrors.of(analog)
+    by_matrix: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for node, x in samples.items():
+        by_matrix.setdefault(network.matrix_of[node], {})[node] = x
+    return {
+        name: MatrixRanges(
+            network.matrices[name],
+            tuple(scale_of(layout, block.name, analog) for block in layout.blocks_of[name]),
+            own,
+            errors,
+            layout.copies.get(name, 1),
+            expansions.get(name),
+        )
+        for name, own in by_matrix.items()
+    }
+
+
+def _alike(layout: Layout, matrices: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Matrices that share their inputs."""
+    groups: dict[str, tuple[str, ...]] = {}
+    for name, owner in layout.shares.items():
+        groups[owner] = (*groups.get(owner, (owner,)), name)
+    return [group for group in groups.values() if all(name in matrices for name in group)]
+
+
+class TaskLoss:
+    """What the task is expected to lose with choices for all matrices.
+
+    Parameters
+    ----------
+    network : Network
+    layout : Layout
+    matrices : mapping of str to MatrixRanges
+    walks : callable
+    loss : callable
+    """
+
+    def __init__(
+        self, network: Network, layout: Layout, matrices: Mapping[str, MatrixRanges], walks: Walks, loss: Loss
+    ) -> None:
+        self._network, self._layout, self._matrices = network, layout, matrices
+        self._walks, self._loss = walks, loss
+        self._made: dict[str, tuple[tuple[Choice, Mapping[str, float]], ExpectedMatrix]] = {}
+
+    def __call__(self, choices: Mapping[str, Choice]) -> float:
+        """Loss of all samples."""
+        coded = codings(self._matrices, choices, self._layout.together)
+        expected = {name: self._expected(name, choices[name], coding) for name, coding in coded.items()}
+
+        def product(node: str, x: NDArray[Any]) -> NDArray[Any]:
+            matrix = self._network.matrix_of[node]
+            if matrix in expected:
+                return expected[matrix].run(node, x)
+            return self._network.linears[node].run(x)[0]
+
+        results = run_walks(enumerate(self._walks()), NodeProducts(product))
+        return self._loss([result for _, result in sorted(results, key=lambda pair: pair[0])])
+
+    def _expected(self, name: str, choice: Choice, coding: Coding) -> ExpectedMatrix:
+        """Kept from the evaluation before where nothing has changed."""
+        key = choice, coding.full_scale
+        if name not in self._made or self._made[name][0] != key:
+            matrix = self._matrices[name]
+            blocks: Sequence[Any] = [scale.block for scale in matrix.scales]
+            made = ExpectedMatrix(matrix.linear, blocks, matrix.copies, coding, matrix.errors)
+            self._made[name] = key, made
+        return self._made[name][1]
