@@ -121,11 +121,13 @@ def digest_of(meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> str:
 
 def _operators() -> dict[str, list[type]]:
     """Every class of operators that there is, by name."""
-    known: dict[str, list[type]] = {}
+    found: dict[type, None] = {}
     waiting: list[type] = [Operator]
     while waiting:
         kind = waiting.pop()
-        if is_dataclass(kind):
-            known.setdefault(kind.__name__, []).append(kind)
+        found[kind] = None
         waiting += kind.__subclasses__()
+    known: dict[str, list[type]] = {}
+    for kind in filter(is_dataclass, found):
+        known.setdefault(kind.__name__, []).append(kind)
     return known
