@@ -92,6 +92,7 @@ docs: $(STAMPS)/.runtime ## regenerate the pages that come from the code
 	@$(RUN) tests.directed.catalogue
 	@$(RUN) cosim.figures.evidence
 	@$(RUN) cosim.figures.tutorial
+	@$(RUN) cosim.graph.operators_page --out docs/operators.md
 
 lint: $(STAMPS)/.dev ## check style, types, those that a user sees, and the direction of imports
 	@$(RUN) ruff check .

@@ -21,6 +21,7 @@ from cosim.graph.linear import Linear
 from cosim.graph.node import Node, Observer, Request, State, Step, Walk
 from cosim.graph.operator import Operator, Values
 from cosim.graph.parts import digest_of, from_parts, to_parts
+from cosim.graph.waves import Wave, spent, waves
 
 __all__ = ["Graph", "Node", "Observer", "Request", "Scan", "State", "Step", "Walk", "answer"]
 
@@ -28,7 +29,7 @@ Result = TypeVar("Result")
 _KIND, _VERSION = "duramesh graph", 1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """Nodes in an order in which each finds its inputs ready; one evaluation of all is a step.
 
@@ -66,6 +67,13 @@ class Graph:
         for value in (*self.outputs, *(state.following for state in self.states)):
             if value not in known:
                 raise NetworkError(f"{self.name}: nothing gives {value!r}, which the graph puts out or keeps")
+
+    def __repr__(self) -> str:
+        weights = sum(linear.weights.size for linear in self.matrices.values())
+        return (
+            f"<Graph {self.name}: {', '.join(self.inputs)} -> {', '.join(self.outputs)}; {len(self.nodes)} nodes, "
+            f"{len(self.matrices)} matrices, {weights:,} weights>"
+        )
 
     def _given(self) -> set[str]:
         """Values that are there; names are checked."""
@@ -130,33 +138,18 @@ class Graph:
         return {node: names[id(operator)] for node, operator in self.linears.items()}
 
     @cached_property
-    def waves(self) -> tuple[tuple[tuple[Node, ...], tuple[Node, ...]], ...]:
+    def waves(self) -> tuple[Wave, ...]:
         """Nodes in turns: what the host does as soon as it can, then all `Linear` nodes that are ready together."""
-        ready = {*self.inputs, *self.constants, *(state.name for state in self.states), ""}
-        waiting, waves = list(self.nodes), []
-        while waiting:
-            host = []
-            for node in waiting:  # in order, so that one pass finds all
-                if not isinstance(node.operator, Linear) and ready.issuperset(node.inputs):
-                    ready.update(node.outputs)
-                    host.append(node)
-            linear = [n for n in waiting if isinstance(n.operator, Linear) and ready.issuperset(n.inputs)]
-            ready.update(name for node in linear for name in node.outputs)
-            done = {node.name for node in (*host, *linear)}
-            waiting = [node for node in waiting if node.name not in done]
-            waves.append((tuple(host), tuple(linear)))
-        return tuple(waves)
+        return waves(self.nodes, self._beginning.keys() | set(self.inputs))
+
+    @cached_property
+    def _beginning(self) -> Mapping[str, NDArray]:
+        """Values that are there before a first step's inputs."""
+        return {**self.constants, **{state.name: state.initial for state in self.states}}
 
     @cached_property
     def _spent(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-        """Of both parts of each wave, the values that nothing needs afterwards: a walk lets go of them."""
-        needed = {*self.outputs, *(state.following for state in self.states), ""}
-        spent: list[tuple[str, ...]] = []
-        for nodes in reversed([part for wave in self.waves for part in wave]):
-            names = {name for node in nodes for name in (*node.inputs, *node.outputs)} - needed
-            needed |= names
-            spent.append(tuple(names))
-        return tuple(zip(spent[::-2], spent[-2::-2], strict=True))
+        return spent(self.waves, {*self.outputs, *(state.following for state in self.states)})
 
     def walk(
         self,
@@ -182,9 +175,9 @@ class Graph:
         NetworkError
             On inputs or states of other names; and what an operator refuses, with the node's name.
         """
-        if set(inputs) != set(self.inputs):
+        if inputs.keys() != set(self.inputs):
             raise NetworkError(f"{self.name} takes {', '.join(self.inputs)}, got {', '.join(inputs) or 'nothing'}")
-        values = {**self.constants, **{state.name: state.initial for state in self.states}, **inputs}
+        values = {**self._beginning, **inputs}
         for name, array in (states or {}).items():
             if name not in values or name in inputs or name in self.constants:
                 raise NetworkError(f"{self.name} has no state {name!r}; it has {[s.name for s in self.states]}")
@@ -193,26 +186,28 @@ class Graph:
         def done(node: Node, given: Values, outputs: Sequence[NDArray]) -> None:
             if len(outputs) < len(node.outputs):
                 raise NetworkError(f"node {path}{node.name} names {len(node.outputs)} outputs, it has {len(outputs)}")
-            values.update((name, array) for name, array in zip(node.outputs, outputs, strict=False) if name)
+            for name, array in zip(node.outputs, outputs, strict=False):
+                if name:
+                    values[name] = array
             if observe is not None:
                 observe(path + node.name, node, given, tuple(outputs))
 
-        for (host, linear), (unneeded, spent) in zip(self.waves, self._spent, strict=True):
+        for (host, linear), (after_host, after_linear) in zip(self.waves, self._spent, strict=True):
             for node in host:
-                given: Values = tuple(values.get(name) for name in node.inputs)  # type: ignore[misc]
+                given: Values = tuple([values.get(name) for name in node.inputs])  # type: ignore[misc]
                 if isinstance(node.operator, Scan):
                     outputs = yield from node.operator.walk(given, observe=observe, path=f"{path}{node.name}/")
                 else:
                     outputs = _run(path + node.name, node, given)
                 done(node, given, outputs)
-            for name in unneeded:
+            for name in after_host:
                 del values[name]
             if linear:
-                arrays = tuple(_given(path + node.name, node, values[node.inputs[0]]) for node in linear)
-                answers = yield Request(tuple(path + node.name for node in linear), arrays)
+                arrays = tuple([_given(path + node.name, node, values[node.inputs[0]]) for node in linear])
+                answers = yield Request(tuple([path + node.name for node in linear]), arrays)
                 for node, array, output in zip(linear, arrays, answers, strict=True):
                     done(node, (array,), (output,))
-            for name in spent:
+            for name in after_linear:
                 del values[name]
         return Step(
             {name: values[name] for name in self.outputs},

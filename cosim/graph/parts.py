@@ -71,7 +71,7 @@ def from_parts(kind: type[T], meta: Mapping[str, Any], arrays: Mapping[str, NDAr
     JsonError
         If a field is missing, unknown or of another type.
     """
-    kinds = _operators() | {one.__name__: one for one in (kind, *others)}
+    kinds = _operators() | {one.__name__: [one] for one in (kind, *others)}
     made: list[Any] = []
     unused: set[str | int] = set(arrays)
 
@@ -96,9 +96,11 @@ def from_parts(kind: type[T], meta: Mapping[str, Any], arrays: Mapping[str, NDAr
         name, given = entry["class"], entry["fields"]
         if name not in kinds:
             raise NetworkError(f"object {at} is a {name!r}, which this code does not know")
+        if len(kinds[name]) > 1:
+            raise NetworkError(f"object {at} is a {name!r}, and there are several operators of that name; rename one")
         held = typed(dict[str, Any], given, f"fields of object {at}, {name}")
         found = {field: value_of(value) for field, value in held.items()}
-        made.append(typed(kinds[name], found, f"object {at}, {name}"))
+        made.append(typed(kinds[name][0], found, f"object {at}, {name}"))
         unused.add(at)
     if not made or not isinstance(made[-1], kind):
         raise NetworkError(f"the last object must be a {kind.__name__}")
@@ -117,13 +119,15 @@ def digest_of(meta: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> str:
     return digest((to_json(meta), *contents))
 
 
-def _operators() -> dict[str, type]:
+def _operators() -> dict[str, list[type]]:
     """Every class of operators that there is, by name."""
-    known: dict[str, type] = {}
+    found: dict[type, None] = {}
     waiting: list[type] = [Operator]
     while waiting:
         kind = waiting.pop()
-        if is_dataclass(kind) and known.setdefault(kind.__name__, kind) is not kind:
-            raise NetworkError(f"two operators are called {kind.__name__}; rename one")
+        found[kind] = None
         waiting += kind.__subclasses__()
+    known: dict[str, list[type]] = {}
+    for kind in filter(is_dataclass, found):
+        known.setdefault(kind.__name__, []).append(kind)
     return known

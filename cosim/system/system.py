@@ -273,8 +273,9 @@ class System:
                 claimed = stack.enter_context(Checkpoint(checkpoint, described))
                 kept = stack.enter_context(KeptSamples(claimed.folder / "samples"))
                 found |= kept.found
-                for number, sums in kept.errors.items() if errors is not None else ():
-                    errors.take(number, sums)
+                if errors is not None:
+                    for number, sums in kept.errors.items():
+                        errors.take(number, sums)
             missing = (number for number in range(len(samples)) if number not in found)
 
             def walk(number: int) -> Walk[Any]:

@@ -113,7 +113,7 @@ def run(chip: AnalogChip, frames: np.ndarray, served: Sequence[Sequence[TileEven
     return codes
 
 
-@settings(max_examples=80)
+@settings(max_examples=30)
 @given(steps=programs(), seed=st.integers(0, 10**6), loud=st.sampled_from([10, 60, 255, 511]))
 def test_neither_batch_nor_looks_change_a_bit(steps: list[Step], seed: int, loud: int) -> None:
     times, frames = pulses(seed, loud), np.array([3, 4, 5, 6, 90, 91, 2])
@@ -132,7 +132,7 @@ def test_neither_batch_nor_looks_change_a_bit(steps: list[Step], seed: int, loud
         np.testing.assert_array_equal(np.concatenate([part[number] for part in single]), codes[:5])
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(steps=programs(), seed=st.integers(0, 10**6), loud=st.sampled_from([10, 60, 255, 511]))
 def test_voltages_are_those_of_the_circuit(steps: list[Step], seed: int, loud: int) -> None:
     """Against the formulas of docs/physics.md, phase by phase in plain floating point, without noise."""

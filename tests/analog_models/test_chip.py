@@ -221,12 +221,12 @@ def test_a_flipped_bit_of_a_file_is_no_traceback(tmp_path: Path) -> None:
     chip.tile(0).set_conductances(np.ones((4, 2, 2)))
     chip.save(path)
     refused = 0
-    for _ in flipped(path, bits=[0, 5], step=3):
+    for _ in flipped(path, bits=[0, 5], step=11):
         try:
             AnalogChip.load(path)
         except AnalogFileError:
             refused += 1
-    assert refused > 2000
+    assert refused > 500
 
 
 def test_a_frame_belongs_to_the_thread_that_began_it(small: Any) -> None:

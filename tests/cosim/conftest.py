@@ -1,6 +1,5 @@
 """Simulators, random networks and inputs for the tests of compiler and engines."""
 
-import shutil
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -9,13 +8,12 @@ import pytest
 from numpy.typing import NDArray
 
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
+from tests.cosim.scripts import NO_ICARUS
 
-_NO_ICARUS = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
 
-
-@pytest.fixture(scope="session", params=["verilator", pytest.param("icarus", marks=_NO_ICARUS)])
+@pytest.fixture(scope="session", params=["verilator", pytest.param("icarus", marks=[NO_ICARUS, pytest.mark.long])])
 def tool(request: pytest.FixtureRequest) -> str:
-    """The simulator of a co-simulation of the small chip: no behaviour rests on one."""
+    """The simulator of a co-simulation of the small chip: no behaviour rests on one. Icarus takes far longer."""
     return request.param
 
 

@@ -1,12 +1,19 @@
 """What tests of several rooms share: words of several units, each program in a line of text, and vectors to send."""
 
+import shutil
+
 import numpy as np
+import pytest
 
 from cosim.experiment import Experiment
 from cosim.isa.assembler import assemble
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
 from rtl.config import ChipConfig, preset
+
+NO_ICARUS = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+#: For tests that stand for all others with Icarus where those take too long.
+IN_EITHER_SIMULATOR = pytest.mark.parametrize("tool", ["verilator", pytest.param("icarus", marks=NO_ICARUS)])
 
 _KINDS = {"tile": TILE, "ilp": ILP, "olp": OLP}
 _SMALL = preset("small")

@@ -77,8 +77,8 @@ class Piece:
 
     @property
     def area(self) -> int:
-        """Cells on one pair of devices, or on both."""
-        return self.height * self.width
+        """Pairs of devices."""
+        return self.height * self.width * (1 if self.mode is Mode.STACKED else 2)
 
     def cut_columns(self, count: int) -> tuple["Piece", "Piece"]:
         """The first `count` columns, and the others."""

@@ -18,7 +18,7 @@ Cycles after the first cycle of a step in which each instruction issues; it is i
 issue    instruction
 =======  ============================================================================
 0        MESH of every tile whose switches change
-2, 14    first step: ARRAY precharge on, off
+2        first step: ARRAY precharge, which ends where the integration begins
 18       ARRAY integrate; in force 20
 20       ILP: PULSE fire; pulses in cycles 22 to 276
 279      ARRAY integrate off; the event is in cycle 281
@@ -29,8 +29,8 @@ issue    instruction
 292      OLP: COUNT store; it counts to cycle 293
 =======  ============================================================================
 
-e is the readout's enable offset; a shorter duration closes the window earlier. Behind the last frame every tile's banks
-become as they are after a reset, so that any entry may run after any other one.
+e is the readout's enable offset; a shorter duration closes the window earlier. Behind the last frame every switch opens
+and no tile shares its capacitors any more, so that any entry may run after any other one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ from rtl.config import ChipConfig
 
 __all__ = ["Frame", "Reading", "Readout", "Source", "Stream", "Timing", "Vector", "Work", "write_frame"]
 
-_MESH, _PRECHARGE, _RELEASE, _INTEGRATE, _FIRE, _STOP = 0, 2, 14, 18, 20, 279
+_MESH, _PRECHARGE, _INTEGRATE, _FIRE, _STOP = 0, 2, 18, 20, 279
 _RAMP, _OPEN, _ENABLE, _DISABLE, _STORE = 4, 6, 12, 267, 292
 #: Latest enable offset that leaves 255 cycles to the end of the readout.
 _LAST_ENABLE = 23
@@ -339,13 +339,13 @@ class _Script:
         unit, hold = Unit(TILE, work.tile), {"capacitors": capacitors}
         if work.partner:
             hold[f"share_{work.partner}"] = 1
-        self.at(unit, _PRECHARGE, "ARRAY", **hold, precharge=1)
-        self.at(unit, _RELEASE, "ARRAY", **hold)
+        self.at(unit, _PRECHARGE, "ARRAY", **hold, precharge=1)  # until the first integration
         for step, read in work.phases():
             start = step * STEP_CYCLES
             self.at(unit, start + _INTEGRATE, "ARRAY", **hold, **read, integrate=1)
             self.at(unit, start + _STOP, "ARRAY", **hold, **read)
-        self.after.setdefault(unit, []).append(Operation("ARRAY"))
+        if work.partner:
+            self.after.setdefault(unit, []).append(Operation("ARRAY"))
 
     def ramp(self, reading: Reading, source: Source, readout: Readout) -> None:
         unit = Unit(TILE, source.tile)

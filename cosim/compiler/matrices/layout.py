@@ -17,7 +17,7 @@ from cosim.files.archive import load_archive, write_archive
 from cosim.files.chip_config import config_to_json
 from cosim.files.typed import typed
 from cosim.isa.words import ILP, OLP, TILE
-from cosim.program import ChipImage, Mode, Unit
+from cosim.program import ChipImage, Mode, Program, Unit
 from rtl.config import ChipConfig
 
 __all__ = ["Block", "Call", "Layout", "Output", "Part", "Seat", "Slice"]
@@ -198,19 +198,25 @@ class Layout:
                 raise MappingError(f"one ramp reads {', '.join(group)}: give these blocks the same readout")
 
     @cached_property
+    def programs(self) -> tuple[Mapping[str, Program], ...]:
+        """Of every chip, the program of each entry."""
+        return tuple(
+            {name: write_frame(frame, self.readouts, self.timing, self.config) for name, frame in frames.items()}
+            for frames in self.frames
+        )
+
+    @cached_property
     def images(self) -> tuple[ChipImage, ...]:
         """Of every chip, the programs of all entries, and no weights."""
-        return tuple(self._image(frames) for frames in self.frames)
+        return tuple(map(self._image, self.programs))
 
-    def _image(self, frames: Mapping[str, Frame]) -> ChipImage:
-        entries = {name: write_frame(frame, self.readouts, self.timing, self.config) for name, frame in frames.items()}
-        first = next(iter(entries))
-        used = {unit for program in entries.values() for unit in program.units}
+    def _image(self, programs: Mapping[str, Program]) -> ChipImage:
+        used = {unit for program in programs.values() for unit in program.units}
         counts = {TILE: self.config.tile_count, ILP: self.config.domain_count, OLP: self.config.domain_count}
         every = (Unit(kind, index) for kind, count in counts.items() for index in range(count))
         idle = {unit: IDLE for unit in every if unit not in used}  # otherwise its SRAM would hold anything
-        entries[first] = replace(entries[first], units={**entries[first].units, **idle})
-        return ChipImage(entries)
+        name, first = next(iter(programs.items()))
+        return ChipImage({**programs, name: replace(first, units={**first.units, **idle})})
 
     @cached_property
     def blocks_of(self) -> Mapping[str, tuple[Block, ...]]:

@@ -59,14 +59,20 @@ class Packer:
     lanes, tiles : int
     partner : mapping of int to int
         Southern tile of every vertical pair, by the northern one.
+
+    Members
+    -------
+    left : list of Piece
+        What had no place.
     """
 
     def __init__(self, lanes: int, tiles: int, partner: Mapping[int, int]) -> None:
         self.lanes, self.partner = lanes, partner
         self.tiles = [_Tile() for _ in range(tiles)]
+        self.left: list[Piece] = []
 
-    def pack(self, pieces: Sequence[Piece]) -> list[Piece]:
-        """Place pieces, large ones first; what has no place whole is cut. What is left over."""
+    def pack(self, pieces: Sequence[Piece]) -> None:
+        """Place pieces, large ones first; what has no place whole is cut."""
         rest = []
         waiting = sorted(pieces, key=_order)
         for piece in waiting:
@@ -75,7 +81,6 @@ class Packer:
                 rest.append(piece)
             else:
                 self._put(spot)
-        left = []
         while rest:
             piece = rest.pop(0)
             spot = self._best(piece)
@@ -84,12 +89,11 @@ class Packer:
                 continue
             cut = self._cut(piece)
             if cut is None:
-                left.append(piece)
+                self.left.append(piece)
                 continue
             spot, remaining = cut
             self._put(spot)
             rest.insert(0, remaining)
-        return left
 
     @property
     def spots(self) -> list[Spot]:
@@ -198,7 +202,7 @@ class Packer:
 
 def _order(piece: Piece) -> tuple:
     """Joined pairs first, then by size; those that are alone in their wave last, for they can best be cut."""
-    return not piece.joined, -piece.height * (2 if piece.mode is not Mode.STACKED else 1) * piece.width
+    return not piece.joined, -piece.area
 
 
 def clashes(one: Spot, other: Spot) -> bool:

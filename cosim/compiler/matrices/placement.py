@@ -22,6 +22,8 @@ __all__ = ["Placed", "Routed", "place"]
 _READOUTS = 3
 #: A call more is as bad as so many readouts more; a readout, as so many switches.
 _CALL, _SWITCHES = 4, 200
+#: Changes in a row without a gain after which only more calls or readouts than must be are worth more of them.
+_PATIENCE = 20
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,10 @@ def place(spots: Sequence[Spot], ways: Ways, effort: int, seed: int = 0) -> Plac
     """
     search = _Search(spots, ways)
     random = Random(seed)
+    idle = 0
     for _ in range(effort):
-        if not search.improve(random):
+        idle = 0 if search.improve(random) else idle + 1
+        if idle == _PATIENCE and search.smallest:
             break
     return search.placed()
 
@@ -148,32 +152,41 @@ class _Search:
     # Improving.
 
     def improve(self, random: Random) -> bool:
-        """Try one change, and keep it if it is none for the worse; False if nothing is left to gain."""
-        total = sum(self.cost.values())
-        if not total:
-            return False
+        """Try one change, and keep it if it is none for the worse; whether it was for the better."""
         worst = random.choices(list(self.cost), list(self.cost.values()))[0]
         places = [unit for unit in self.units if set(unit) & self.tiles[worst]]
         one, other = random.choice(places), random.choice(self.units)
         at = dict(self.at)
         if one == other:
             if len(one) == 1 or one in self.joined:
-                return True
+                return False
             at[one[0]], at[one[1]] = at[one[1]], at[one[0]]
         elif len(one) != len(other):
-            return True
+            return False
         else:
             for mine, theirs in zip(one, other, strict=True):
                 at[mine], at[theirs] = at[theirs], at[mine]
+            for unit in self.joined & {one, other}:  # the other pair may have been turned round
+                at[unit[0]], at[unit[1]] = sorted((at[unit[0]], at[unit[1]]))
         moved = {*one, *other}
         again = [wave for wave, tiles in self.tiles.items() if tiles & moved]
         routed = {wave: self._route(wave, at) for wave in again}
         cost = {wave: _cost(calls) for wave, calls in routed.items()}
-        if sum(cost.values()) <= sum(self.cost[wave] for wave in again):
+        gain = sum(self.cost[wave] for wave in again) - sum(cost.values())
+        if gain >= 0:
             self.at = at
             self.routed |= routed
             self.cost |= cost
-        return True
+        return gain > 0
+
+    @property
+    def smallest(self) -> bool:
+        """Whether there are as few calls and readouts as can be."""
+        return all(
+            len(calls) == len(self.groups[wave])
+            and all(len(call.heard) == -(-len(call.demand.chains) // self.pads) for call in calls)
+            for wave, calls in self.routed.items()
+        )
 
     def placed(self) -> Placed:
         """What was found, on the tiles of the chip."""

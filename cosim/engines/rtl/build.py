@@ -5,6 +5,7 @@ shell says to other builds (`CXXFLAGS`, `MAKEFLAGS`, ...) does not reach this on
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -165,35 +166,43 @@ def compile_simulator(
     reporter = reporter or Reporter()
     tools = Toolchain.find()
     trace = tools.trace_format() if waves else None
+    watched = [*_trace_flags(trace), *COVERAGE_FLAGS * coverage]
     flags = [
         *VERILATOR_FLAGS,
         *(f"-G{name}={value}" for name, value in (parameters or {}).items()),
         f"+define+RAMP_LATENCY={RAMP_LATENCY}",
         *("--top-module", top),
-        *_trace_flags(trace),
-        *COVERAGE_FLAGS * coverage,
+        *watched,
     ]
     libraries = cocotb_tools.config.libs_dir
     # `-rdynamic`: Python calls `bare_run` of the main program.
     link = ["-rdynamic", f"-Wl,-rpath,{libraries}", f"-L{libraries}", "-lcocotbvpi_verilator", *_trace_libraries(trace)]
     package = Path(str(files(__package__)))
     main_program = package / "main.cpp"
+    compiled_by = [
+        *(f"{name}={value}" for name, value in CXX_FLAGS.items()),
+        *tools.compiler[1:],
+        tools.target,
+        f"verilator {tools.verilator.version}",
+    ]
     key = digest(
         [
             *flags,
             *link,
-            *(f"{name}={value}" for name, value in CXX_FLAGS.items()),
-            *tools.compiler[1:],
-            tools.target,
-            f"verilator {tools.verilator.version}",
+            *compiled_by,
             f"cocotb {version('cocotb')}",
             *(source.name for source in sources),
             *(source.read_bytes() for source in (*sources, main_program)),
         ]
     )
+    # Verilator's own library is the same for all models, and takes most of the time of a small one.
+    library_key: list[str | bytes] = [*VERILATOR_FLAGS, *watched, *compiled_by]
+    library_key.append((package / "fst" / "lz4.h").read_bytes())
 
     what = f"{top} with waveforms" if trace else top
-    takes = "; made once, it takes some minutes" if trace else ""
+
+    def wait() -> None:
+        reporter.say("(waiting for another process)")
 
     def make(directory: Path) -> None:
         jobs = _jobs()
@@ -237,13 +246,26 @@ def compile_simulator(
             *(f"{name}={value}" for name, value in settings.items()),
         ]
         makefiles = objects / "Vtop.mk", tools.verilator.root / "include" / "verilated.mk"
-        with reporter.task(f"compiling {what}{takes}"):
-            total = len(list(objects.glob("*.cpp")))
+        # The compiler's temporary files are gone with `work`, whatever ends it.
+        surroundings = {**environment(read_by(*makefiles)), "TMPDIR": str(work)}
+        parts = _library_parts(objects)
+
+        def make_library(place: Path) -> None:
+            with reporter.task("compiling Verilator's library"):
+                run_tool([*command, *parts], place / "compiler.log", objects, surroundings)
+            for part in parts:
+                shutil.move(objects / part, place)
+
+        library = cached("libraries", digest([*library_key, *parts]), make_library, wait)
+        for part in parts:
+            shutil.copyfile(library / part, objects / part)  # later than what it is made from: make is content
+        with reporter.task(f"compiling {what}; made once, it may take minutes"):
+            total = len(list(objects.glob("*.cpp"))) + len(parts)
             run_tool(
                 command,
                 directory / "compiler.log",
                 objects,
-                {**environment(read_by(*makefiles)), "TMPDIR": str(work)},  # gone with it, whatever ends the compiler
+                surroundings,
                 lambda: _progress(reporter, objects, total),
             )
         if not os.access(directory / "simulator", os.X_OK):
@@ -251,7 +273,7 @@ def compile_simulator(
                 raise BuildError(f"make ended well, but made no simulator; {tail(log)}")
         shutil.rmtree(work)
 
-    entry = cached("simulators", key, make, lambda: reporter.say("(waiting for another process)"))
+    entry = cached("simulators", key, make, wait)
     return Simulator((str(entry / "simulator"),), top, trace, effort=Effort.of(entry))
 
 
@@ -264,6 +286,15 @@ def _trace_flags(trace: str | None) -> list[str]:
 
 def _trace_libraries(trace: str | None) -> list[str]:
     return ["-lz"] if trace == "fst" else []
+
+
+def _library_parts(objects: Path) -> list[str]:
+    """Object files of Verilator's own library that a translated model takes."""
+    lists = (objects / "Vtop_classes.mk").read_text()
+    listed = re.search(r"^VM_GLOBAL_FAST \+=((?: \\\s+\w+)+)", lists, re.M)
+    if listed is None:
+        raise BuildError("Verilator's Vtop_classes.mk does not list VM_GLOBAL_FAST; expected it from 5.048 on")
+    return [f"{name}.o" for name in re.findall(r"\w+", listed[1])]
 
 
 def _for_make(words: Sequence[str]) -> str:

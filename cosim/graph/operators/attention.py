@@ -36,7 +36,7 @@ class Attention(Operator):
     Raises
     ------
     NetworkError
-        On a number of heads below 1.
+        On a number of heads below 1; and, when it runs, where a query sees no key.
     """
 
     heads: int
@@ -59,7 +59,10 @@ class Attention(Operator):
         if self.causal and queries > 1:
             hidden = np.triu(np.ones((queries, keys), np.bool_), 1 + keys - queries)
             np.copyto(weights, np.float32(-np.inf), where=hidden)
-        weights -= weights.max(axis=-1, keepdims=True)
+        largest = weights.max(axis=-1, keepdims=True)
+        if mask is not None and np.isneginf(largest).any():
+            raise NetworkError("some query sees no key at all: the mask hides all of them")
+        weights -= largest
         np.exp(weights, out=weights)
         weights /= weights.sum(axis=-1, keepdims=True)
         y = (weights @ self._parted(v)).swapaxes(-2, -3)  # (..., T, heads, columns)

@@ -18,6 +18,7 @@ from cosim.isa.assembler import AssemblyError, assemble
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
 from rtl.config import Edge, preset
+from tests.cosim.scripts import IN_EITHER_SIMULATOR
 
 SMALL = preset("small")
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
@@ -347,6 +348,7 @@ def test_example(path: Path, engine: str) -> None:
     expected(path.stem, file.experiment, record)
 
 
+@IN_EITHER_SIMULATOR
 @pytest.mark.cosimulation
 def test_small_examples_in_either_simulator(tool: str) -> None:
     paths = sorted(EXAMPLES.glob("*.toml"))

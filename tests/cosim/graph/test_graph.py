@@ -151,6 +151,10 @@ def test_a_loop_answers_with_its_name_before_those_of_its_nodes(diamond: Graph) 
     np.testing.assert_array_equal(step.outputs["y"], diamond.run({"x": drawn(3)}).outputs["y"])
 
 
+def test_a_graph_says_in_a_line_what_it_is(diamond: Graph) -> None:
+    assert repr(diamond) == "<Graph diamond: x -> y; 5 nodes, 3 matrices, 32 weights>"
+
+
 def relu(name: str, x: str, y: str) -> Node:
     return Node(name, Relu(), (x,), (y,))
 

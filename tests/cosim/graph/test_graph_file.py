@@ -131,6 +131,14 @@ def test_operators_of_a_user_are_known_by_their_class(tmp_path: Path) -> None:
     graph.save(tmp_path / "graph.npz")
     assert Graph.load(tmp_path / "graph.npz").nodes[0].operator == Doubled(2)
 
+    @dataclass(frozen=True)
+    class Another(Doubled):
+        pass
+
+    Another.__name__ = "Doubled"
+    with pytest.raises(NetworkError, match="there are several operators of that name; rename one"):
+        Graph.load(tmp_path / "graph.npz")
+
 
 def test_a_weight_that_changed_is_seen(tmp_path: Path) -> None:
     graph = made()

@@ -41,6 +41,7 @@ from cosim.verification.packets import expected_answers, random_packets
 from cosim.verification.runner import compare
 from rtl.config import ChipConfig, preset
 from rtl.isa import RAMP_LATENCY
+from tests.cosim.scripts import IN_EITHER_SIMULATOR
 
 SMALL = preset("small")
 
@@ -331,6 +332,7 @@ def test_small_chip() -> None:
     assert not [hole for hole in state.coverage.holes if hole.startswith("host")]
 
 
+@IN_EITHER_SIMULATOR
 @pytest.mark.cosimulation
 def test_small_chip_in_either_simulator(tool: str) -> None:
     state = verify(SMALL, RtlEngine(SMALL, tool=tool), experiments=12, seed=4)

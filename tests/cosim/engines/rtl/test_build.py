@@ -239,6 +239,15 @@ def test_a_path_of_any_kind_and_a_shell_full_of_settings(tiny: Simulator, tmp_pa
 
 
 @pytest.mark.cosimulation
+def test_the_library_of_verilator_is_compiled_once_for_all_models(tiny: Simulator) -> None:
+    entry = Path(tiny.command[0]).parent
+    (library,) = (entry.parents[1] / "libraries").glob("*/compiler.log")
+    assert "verilated.cpp" in library.read_text()
+    assert "verilated.cpp" not in (entry / "compiler.log").read_text()
+    assert "verilated.o" in (entry / "compiler.log").read_text(), "but linked"
+
+
+@pytest.mark.cosimulation
 @pytest.mark.parametrize(
     "settings",
     [

@@ -91,6 +91,7 @@ def test_operations_are_those_of_the_formula() -> None:
         (lambda: Attention(2).run(drawn(4, 8), drawn(4, 6), drawn(4, 8)), "expected queries"),
         (lambda: Attention(2).run(*arrays(keys=0)), "some query sees no key at all"),
         (lambda: Attention(2, causal=True).run(*arrays(keys=3)), "some query sees no key at all"),
+        (lambda: Attention(2).run(*arrays(), np.zeros((QUERIES, KEYS), np.bool_)), "the mask hides all of them"),
         (lambda: Append().run(drawn(2, 3), drawn(2, 4)), r"expected \(..., S, width\) and"),
     ],
 )

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from cosim.graph import NetworkError
 from cosim.graph.operators.arithmetic import Affine, Sum
-from cosim.graph.operators.embedding import Embedding, Positions
+from cosim.graph.operators.embedding import Embedding, Positions, Row
 from cosim.graph.operators.stacking import StackFrames
 from tests.cosim.graph.reference import onnx_outputs
 
@@ -24,6 +24,12 @@ def test_embedding_is_gather() -> None:
 def test_positions_are_as_many_as_the_input_is_long() -> None:
     table = drawn(7, 3)
     np.testing.assert_array_equal(Positions(table).run(drawn(2, 5, 4))[0], table[:5])
+
+
+@pytest.mark.parametrize("at", [0, 3, -1])
+def test_a_row_is_gathered(at: int) -> None:
+    x = drawn(2, 4, 3)
+    np.testing.assert_array_equal(Row(at).run(x)[0], onnx_outputs("Gather", x, np.array(at), axis=1)[0])
 
 
 def test_sums_and_affines_are_those_of_onnxruntime() -> None:
@@ -56,6 +62,7 @@ def test_frames_with_company_before_and_after() -> None:
         (lambda: Embedding(drawn(7, 3)).run(drawn(2)), "expected whole numbers.*got float32"),
         (lambda: Embedding(drawn(7)), r"table must be \(entries, width\)"),
         (lambda: Positions(drawn(7, 3)).run(drawn(8, 3)), "there are 7 positions, the input is 8 long"),
+        (lambda: Row(4).run(drawn(4, 3)), r"no row 4 in an array of shape \(4, 3\)"),
         (lambda: Sum().run(drawn(3)), "takes two or more inputs, got 1"),
         (lambda: Sum().run(drawn(3), drawn(4)), r"shapes \(3,\), \(4,\) cannot be added"),
         (lambda: Affine(drawn(3), drawn(4)), r"scale and shift must be \(columns,\) both"),

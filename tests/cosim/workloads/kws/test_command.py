@@ -15,7 +15,7 @@ from cosim.cli import main
 from cosim.workloads.kws import report
 from cosim.workloads.kws.dataset import LABELS
 from cosim.workloads.kws.training.recipes import TRAINING_REQUIREMENT
-from tests.cosim.workloads.kws.test_features import write_wav
+from tests.cosim.workloads.test_audio import write_wav
 
 ROOT = Path(__file__).parents[4]
 

@@ -1,0 +1,112 @@
+"""Blocks, calls and frames of what was placed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, count
+
+from cosim.compiler.matrices.blocks import Sheet
+from cosim.compiler.matrices.frames import Frame, Reading, Readout, Source, Stream, Vector, Work
+from cosim.compiler.matrices.layout import Block, Call, Layout, Output, Seat, Slice
+from cosim.compiler.matrices.options import LayoutOptions
+from cosim.compiler.matrices.packing import Spot
+from cosim.compiler.matrices.placement import Placed, Routed
+from cosim.compiler.router import Route, switches
+from rtl.config import ChipConfig
+
+__all__ = ["Assembly"]
+
+
+class Assembly:
+    """Makes a layout of placed pieces."""
+
+    def __init__(
+        self, sheets: Sequence[Sheet], waves: Sequence[tuple[str, ...]], options: LayoutOptions, config: ChipConfig
+    ) -> None:
+        self.sheets, self.waves, self.options, self.config = sheets, waves, options, config
+        self.blocks: dict[str, Block] = {}
+        self.seats: dict[str, Seat] = {}
+
+    def layout(self, chips: Sequence[Placed]) -> Layout:
+        """The layout of what is on these chips."""
+        on_chip = {name for sheet in self.sheets for name in sheet.matrices}
+        calls: dict[int, list[Call]] = {}
+        frames: list[dict[str, Frame]] = []
+        for chip, placed in enumerate(chips):
+            for spot in placed.spots:
+                self._seat(chip, spot)
+            entries: dict[str, Frame] = {}
+            for wave, routed in placed.calls.items():
+                for one in routed:
+                    name = self._entry(wave, entries)
+                    entries[name], call = self._call(chip, name, one)
+                    calls.setdefault(wave, []).append(call)
+            frames.append(entries)
+        readout = Readout.signed(self.options.duration, self.options.analog)
+        return Layout(
+            config=self.config,
+            blocks=self.blocks,
+            seats=self.seats,
+            calls={
+                tuple(name for name in self.waves[wave] if name in on_chip): tuple(calls[wave])
+                for wave in sorted(calls)
+            },
+            frames=tuple(frames),
+            readouts=dict.fromkeys(self.blocks, readout),
+            timing=self.options.timing,
+            copies={name: self.options.of(name).copies for name in sorted(on_chip) if self.options.of(name).copies > 1},
+            shares={name: sheet.matrices[0] for sheet in self.sheets for name in sheet.matrices[1:]},
+        )
+
+    def _entry(self, wave: int, taken: Mapping[str, Frame]) -> str:
+        name = self.waves[wave][0]
+        return next(n for n in chain([name], (f"{name} {number}" for number in count(2))) if n not in taken)
+
+    def _blocks(self, spot: Spot) -> Iterator[tuple[Block, int]]:
+        """Of a piece, and where in it each begins."""
+        piece = spot.piece
+        for matrix, columns, at in piece.sheet.matrices_in(piece.columns):
+            name = f"{matrix} {piece.rows[0]}:{piece.rows[1]} {columns[0]}:{columns[1]}"
+            yield Block(name, matrix, piece.rows, columns, piece.mode), at
+
+    def _seat(self, chip: int, spot: Spot) -> None:
+        for block, at in self._blocks(spot):
+            self.blocks[block.name] = block
+            self.seats[block.name] = Seat(chip, spot.tiles, spot.row, spot.column + at, spot.tiles[-1])
+
+    def _call(self, chip: int, entry: str, routed: Routed) -> tuple[Frame, Call]:
+        slices: list[Slice] = []
+        streams = []
+        end = 0
+        for routes, (turns, tiles) in zip(routed.sent, routed.demand.streams, strict=True):
+            vectors: dict[tuple[Slice, ...], Vector] = {}
+            for lanes in dict.fromkeys(turns):
+                width = max(one.at + one.rows[1] - one.rows[0] for one in lanes)
+                vectors[lanes] = Vector(end, width)
+                slices += [Slice(one.matrix, one.rows, end + one.at) for one in lanes]
+                end += width
+            ilps = tuple(route.connection.source.tile for route in routes)
+            streams.append(Stream(ilps, tuple(vectors[lanes] for lanes in turns), tiles))
+        by_chain: dict[tuple[int, ...], list[tuple[Block, int]]] = {}
+        for spot in routed.demand.spots:
+            by_chain.setdefault(spot.tiles, []).extend((block, spot.column + at) for block, at in self._blocks(spot))
+        readings, outputs = [], []
+        for step, heard in enumerate(routed.heard):
+            for one in heard:
+                tiles = next(tiles for tiles in by_chain if one.tile in tiles)
+                name = f"tile{one.tile}"
+                width = max(lane + block.shape[1] for block, lane in by_chain[tiles])
+                source = Source(one.tile, by_chain[tiles][0][0].name)
+                readings.append(Reading(name, step, one.olp, width, (source,)))
+                outputs += [Output(block.name, name, lane) for block, lane in by_chain[tiles]]
+        works = [
+            Work(tile, by_chain[tiles][0][0].mode, routed.demand.pairs[tile], by_chain[tiles][0][0].name, partner)
+            for tiles in by_chain
+            for tile, partner in zip(tiles, ("south", "north") if len(tiles) == 2 else ("",), strict=True)
+            if tile in routed.demand.pairs
+        ]
+        sent = tuple(route for routes in routed.sent for route in routes)
+        ways = [sent, *(tuple(one.route for one in step) for step in routed.heard)]
+        frame = Frame(tuple(streams), tuple(works), tuple(readings), tuple(self._switches(routes) for routes in ways))
+        return frame, Call(chip, entry, tuple(slices), tuple(outputs))
+
+    def _switches(self, routes: Sequence[Route]) -> dict[int, dict[str, int]]:
+        return switches(routes, self.config.lanes, {})

@@ -1,0 +1,127 @@
+"""Modes, joined pairs and chips: as few chips as hold everything, on each as much balance and as many joins as fit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+
+import numpy as np
+
+from cosim.compiler.matrices.blocks import Piece, Sheet, pieces_of
+from cosim.compiler.matrices.options import LayoutOptions
+from cosim.compiler.matrices.packing import Packer, Spot
+from cosim.program import Mode
+from rtl.config import ChipConfig
+
+__all__ = ["packings"]
+
+#: Chips are filled up to here at first: fuller ones need many small pieces.
+_FULL = 0.9
+
+
+def packings(sheets: Sequence[Sheet], options: LayoutOptions, config: ChipConfig) -> Iterator[list[list[Spot]]]:
+    """Pieces on tiles, chip by chip, for as few chips as hold them and then more; `options.chips` only, if given."""
+    cells = 2 * config.tile_count * config.lanes**2
+    least = -(-sum(_cells(sheet, sheet.mode or Mode.STACKED) for sheet in sheets) // cells)
+    most = sum(len(pieces_of(sheet, Mode.BALANCED, False, config.lanes)) for sheet in sheets)
+    for chips in [options.chips] if options.chips else range(max(1, least), max(least, most) + 1):
+        found = _packed(sheets, chips, config)
+        if found is not None:
+            yield found
+
+
+def _packed(sheets: Sequence[Sheet], chips: int, config: ChipConfig) -> list[list[Spot]] | None:
+    """Balanced and joined as far as they fit, the largest matrices stacked first."""
+    cells = 2 * config.tile_count * config.lanes**2 * chips
+    by_size = sorted(sheets, key=lambda sheet: -sheet.rows * sheet.columns)
+    free = [sheet for sheet in by_size if sheet.mode is None]
+    for full, stacked in product((_FULL, 1.0), range(len(free) + 1)):
+        modes = {
+            sheet.name: sheet.mode or (Mode.STACKED if sheet in free[:stacked] else Mode.BALANCED) for sheet in sheets
+        }
+        if sum(_cells(sheet, modes[sheet.name]) for sheet in sheets) > full * cells:
+            continue
+        for joined, even in product(_joined(by_size, modes, config), (True, False) if chips > 1 else (False,)):
+            found = _fill(sheets, modes, joined, chips, even, config)
+            if found is not None:
+                return found
+    return None
+
+
+def _joined(by_size: Sequence[Sheet], modes: Mapping[str, Mode], config: ChipConfig) -> list[frozenset[str]]:
+    """Sheets whose rows shall be on joined pairs, first all, then fewer and fewer of the smaller ones."""
+    tall = [
+        sheet for sheet in by_size if sheet.rows * (1 if modes[sheet.name] is Mode.STACKED else 2) > 2 * config.lanes
+    ]
+    fixed = {sheet.name for sheet in tall if sheet.joined}
+    free = [sheet.name for sheet in tall if sheet.joined is None]
+    return list(dict.fromkeys(frozenset(fixed | set(free[: -(-len(free) * share // 4)])) for share in (4, 3, 2, 1, 0)))
+
+
+def _cells(sheet: Sheet, mode: Mode) -> int:
+    """Pairs of devices."""
+    return sheet.rows * sheet.columns * (1 if mode is Mode.STACKED else 2)
+
+
+def _fill(
+    sheets: Sequence[Sheet],
+    modes: Mapping[str, Mode],
+    joined: frozenset[str],
+    chips: int,
+    even: bool,
+    config: ChipConfig,
+) -> list[list[Spot]] | None:
+    """Chip after chip with sheets in their order, as many as it holds, or even shares; None if some are left over.
+
+    More chips than sheets get them piece by piece.
+    """
+    pieces: list[Sequence[Piece]] = [
+        pieces_of(sheet, modes[sheet.name], sheet.name in joined, config.lanes) for sheet in sheets
+    ]
+    if chips > len(pieces):
+        pieces = [(piece,) for some in pieces for piece in some]
+    found: list[list[Spot]] = []
+    while pieces and len(found) < chips:
+        most = len(pieces)
+        if even:
+            cells = np.cumsum([sum(piece.area for piece in some) for some in pieces])
+            most = int(np.searchsorted(cells, cells[-1] / (chips - len(found)) - 0.5)) + 1
+        taken, packer = _most(pieces, most, len(found) == chips - 1, config)
+        found.append(packer.spots)
+        pieces = pieces[taken:]
+        if not taken:  # the first sheet alone is larger than a chip
+            if not packer.spots:
+                return None
+            pieces = [packer.left, *pieces[1:]]
+    return None if pieces else found
+
+
+def _most(pieces: Sequence[Sequence[Piece]], most: int, last: bool, config: ChipConfig) -> tuple[int, Packer]:
+    """As many of the first sheets as a chip holds, all or none on the last one; of none, what it holds of the first."""
+    packer = _fits(pieces[:most], config)
+    if packer is not None:
+        return most, packer
+    low, high, best = 1, 0 if last else most - 1, 0
+    while low <= high:
+        middle = (low + high) // 2
+        tried = _fits(pieces[:middle], config)
+        if tried is None:
+            high = middle - 1
+        else:
+            packer, best, low = tried, middle, middle + 1
+    if packer is None:
+        packer = _packer(config)
+        if not last:
+            packer.pack(pieces[0])
+    return best, packer
+
+
+def _packer(config: ChipConfig) -> Packer:
+    return Packer(config.lanes, config.tile_count, dict(config.floorplan.capacitor_pairs()))
+
+
+def _fits(pieces: Sequence[Sequence[Piece]], config: ChipConfig) -> Packer | None:
+    every = [piece for some in pieces for piece in some]
+    if sum(piece.area for piece in every) > 2 * config.tile_count * config.lanes**2:
+        return None
+    packer = _packer(config)
+    packer.pack(every)
+    return None if packer.left else packer

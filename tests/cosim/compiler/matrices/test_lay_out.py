@@ -1,0 +1,217 @@
+"""Matrices on chips: every weight once, every frame legal, every product right."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analog_models.config import AnalogConfig
+from cosim.compiler import MappingError
+from cosim.compiler.matrices import Layout, LayoutOptions, MatrixOptions, Readout, lay_out
+from cosim.engines.rtl import RtlEngine
+from cosim.engines.twin import TwinEngine
+from cosim.fabric.checker import check_image
+from cosim.program import Mode
+from rtl.config import preset
+from tests.cosim.compiler.matrices.products import block_codes, block_weights, chips
+
+SMALL, CHIP = preset("small"), preset()
+#: With two landing pads many calls are needed, and words for them.
+DEEP = replace(SMALL, program_depth=512, pad_program_depth=512)
+IDEAL = AnalogConfig.ideal()
+Waves = list[tuple[str, ...]]
+
+
+@st.composite
+def networks(draw: st.DrawFn, largest: int) -> tuple[dict[str, tuple[int, int]], Waves, LayoutOptions]:
+    """Shapes, waves and choices."""
+    names = "abcdefg"[: draw(st.integers(1, 5))]
+    sizes = st.integers(1, largest)
+    shapes = {name: (draw(sizes), draw(sizes)) for name in names}
+    waves, rest = [], list(names)
+    while rest:
+        count = draw(st.integers(1, len(rest)))
+        waves.append(tuple(rest[:count]))
+        rest = rest[count:]
+    waves += draw(st.lists(st.sampled_from(waves), max_size=1))
+    alike = ()
+    if len(waves[0]) > 1 and draw(st.booleans()):
+        first, second = waves[0][:2]
+        shapes[second] = shapes[first][0], shapes[second][1]
+        alike = (waves[0][:2],)
+    choices = st.builds(
+        MatrixOptions,
+        mode=st.sampled_from([None, *Mode]),
+        joined=st.sampled_from([None, True, False]),
+        copies=st.integers(1, 3),
+    )
+    matrices = {name: draw(choices) for name in names}
+    duration, bits = draw(st.sampled_from([255, 127])), draw(st.sampled_from([8, 7]))
+    return (
+        shapes,
+        waves,
+        LayoutOptions(matrices=matrices, alike=alike, duration=duration, readout_bits=bits, analog=IDEAL),
+    )
+
+
+def check_cells(layout: Layout, shapes: dict[str, tuple[int, int]]) -> None:
+    """Every weight of every copy is on exactly one cell, and no cell holds two."""
+    held = {name: np.zeros((rows * layout.copies.get(name, 1), columns)) for name, (rows, columns) in shapes.items()}
+    cells = {}
+    for block in layout.blocks.values():
+        held[block.matrix][slice(*block.rows), slice(*block.columns)] += 1
+        seat = layout.seats[block.name]
+        for part in layout.parts(block.name):
+            for pair in (0, 1) if part.pair is None else (part.pair,):
+                shape = layout.config.lanes, layout.config.lanes
+                cell = cells.setdefault((seat.chip, part.tile, pair), np.zeros(shape))
+                height, width = part.rows[1] - part.rows[0], block.shape[1]
+                area = cell[part.at : part.at + height, seat.column : seat.column + width]
+                assert area.shape == (height, width)
+                area += 1
+    for name, counts in held.items():
+        assert np.all(counts == 1), name
+    for place, counts in cells.items():
+        assert np.all(counts <= 1), place
+
+
+def check_products(layout: Layout, shapes: dict[str, tuple[int, int]], alike: tuple[tuple[str, ...], ...]) -> None:
+    """Every block's codes are its products, on chips without noise."""
+    random = np.random.default_rng(0)
+    top = layout.timing.duration
+    matrices = {name: random.uniform(-1, 1, shape) for name, shape in shapes.items()}
+    inputs = {name: random.integers(-top, top + 1, (4, rows)) for name, (rows, _) in shapes.items()}
+    inputs |= {name: inputs[group[0]] for group in alike for name in group}
+    weights = block_weights(layout, matrices)
+    codes = block_codes(layout, TwinEngine(), chips(layout, matrices, IDEAL), inputs)
+    called = [(wave, block.name) for wave in layout.calls for name in wave for block in layout.blocks_of[name]]
+    assert sorted(codes) == sorted(called)
+    for (_, name), found in codes.items():
+        block, readout = layout.blocks[name], layout.readouts[name]
+        tall = np.tile(inputs[block.matrix], layout.copies.get(block.matrix, 1))
+        shared = len(layout.seats[name].tiles)
+        gain = IDEAL.volts_per_weight_ns(readout.capacitors * shared) / IDEAL.volts_per_cycle(readout.ramp_slope)
+        product = block.mode.gain * tall[:, slice(*block.rows)] @ weights[name]
+        durations = np.clip(readout.zero(IDEAL) + gain * product, 0, top)
+        merged = 1 << (8 - layout.timing.readout_bits)
+        assert np.abs(durations - (found * merged + (merged - 1) / 2)).max() < 0.51 + merged / 2, name
+
+
+def check_all(shapes: dict[str, tuple[int, int]], waves: Waves, options: LayoutOptions) -> None:
+    layout = lay_out(shapes, waves, options, DEEP, effort=5)
+    assert list(layout.calls) == list(dict.fromkeys(waves))
+    check_cells(layout, shapes)
+    check_products(layout, shapes, options.alike)
+    for image in layout.images[:2]:
+        check_image(image)  # also one entry after the other
+
+
+@settings(max_examples=10, deadline=None)
+@given(network=networks(largest=50))
+def test_random_networks(network: tuple) -> None:
+    check_all(*network)
+
+
+@pytest.mark.long
+@settings(max_examples=150, deadline=None)
+@given(network=networks(largest=60))
+def test_many_random_networks(network: tuple) -> None:
+    check_all(*network)
+
+
+@pytest.mark.long
+@settings(max_examples=6, deadline=None)
+@given(network=networks(largest=3000))
+def test_random_networks_on_full_chips(network: tuple) -> None:
+    shapes, waves, options = network
+    layout = lay_out(shapes, waves, options, CHIP, effort=5)
+    check_cells(layout, shapes)
+    check_products(layout, shapes, options.alike)
+
+
+@pytest.mark.cosimulation
+def test_twin_and_rtl_agree() -> None:
+    """Bit by bit, in all modes, on a noisy chip, several frames a run and one entry after the other."""
+    shapes = {"a": (20, 16), "b": (20, 12), "c": (9, 7)}
+    choices = {"b": MatrixOptions(mode=Mode.STACKED), "c": MatrixOptions(mode=Mode.DOUBLE)}
+    options = LayoutOptions(chips=1, matrices=choices, frames_per_run=2)
+    layout = lay_out(shapes, [("a",), ("b",), ("c",)], options, SMALL)
+    assert {len(seat.tiles) for seat in layout.seats.values()} == {1, 2}
+    random = np.random.default_rng(1)
+    matrices = {name: random.uniform(-1, 1, shape) for name, shape in shapes.items()}
+    inputs = {name: random.integers(-255, 256, (7, rows)) for name, (rows, _) in shapes.items()}
+    found = [
+        block_codes(layout, engine, chips(layout, matrices, AnalogConfig()), inputs)
+        for engine in (TwinEngine(), RtlEngine(SMALL))
+    ]
+    assert found[0].keys() == found[1].keys()
+    for key, codes in found[0].items():
+        assert np.array_equal(codes, found[1][key]), key
+        assert len(np.unique(codes)) > 10, key
+
+
+def test_a_saved_layout_is_the_same(tmp_path: Path) -> None:
+    layout = lay_out({"a": (40, 20), "b": (10, 5)}, [("a",), ("b", "a")], LayoutOptions(), DEEP)
+    layout.save(tmp_path / "layout.npz")
+    loaded = Layout.load(tmp_path / "layout.npz")
+    assert loaded == layout
+    assert [image.words for image in loaded.images] == [image.words for image in layout.images]
+
+
+def test_other_readouts_are_other_words_at_the_same_places() -> None:
+    layout = lay_out({"a": (40, 20)}, [("a",)], LayoutOptions(), SMALL)
+    name = next(iter(layout.blocks))
+    calibrated = layout.with_readouts({name: Readout(capacitors=3, ramp_start=70, ramp_slope=99, enable_offset=5)})
+    assert calibrated.frames == layout.frames
+    assert calibrated.seats == layout.seats
+    assert calibrated.readouts[name] != layout.readouts[name]
+    changed = [unit for unit, words in calibrated.images[0].words.items() if words != layout.images[0].words[unit]]
+    assert {unit.index for unit in changed} == set(layout.seats[name].tiles)
+    with pytest.raises(MappingError, match="no block 'x'; there are"):
+        layout.with_readouts({"x": Readout(1, 1, 1)})
+
+
+def test_blocks_that_one_ramp_reads_have_one_readout() -> None:
+    options = LayoutOptions(alike=(("a", "b"),))
+    layout = lay_out({"a": (16, 8), "b": (16, 8)}, [("a", "b")], options, SMALL)
+    assert layout.together == (("a 0:16 0:8", "b 0:16 0:8"),)
+    assert layout.shares == {"b": "a"}
+    other = Readout(capacitors=3, ramp_start=70, ramp_slope=99)
+    with pytest.raises(MappingError, match="one ramp reads a 0:16 0:8, b 0:16 0:8"):
+        layout.with_readouts({"a 0:16 0:8": other})
+    assert layout.with_readouts(dict.fromkeys(layout.blocks, other)).readouts["b 0:16 0:8"] == other
+
+
+@pytest.mark.parametrize(
+    ("shapes", "options", "message"),
+    [
+        ({"a": (0, 3)}, LayoutOptions(), r"matrix 'a' needs a shape \(inputs, outputs\), got \(0, 3\)"),
+        ({"a": (3, 3)}, LayoutOptions(matrices={"*": MatrixOptions(host=True)}), "no matrix is to go onto a chip"),
+        (
+            {"a": (100, 100)},
+            LayoutOptions(chips=1),
+            "10,000 weights in 1 matrices do not fit 1 chip of 4 tiles: balanced they fill 39.1 tiles, stacked 19.5",
+        ),
+        ({"a": (3, 3)}, LayoutOptions(frames_per_run=9), "hold the vectors of 4 frames, a run shall have 9"),
+    ],
+)
+def test_what_cannot_be_says_why(shapes: dict[str, tuple[int, int]], options: LayoutOptions, message: str) -> None:
+    with pytest.raises(MappingError, match=message):
+        lay_out(shapes, [("a",)], options, SMALL)
+
+
+def test_options_are_checked() -> None:
+    for make in (
+        lambda: MatrixOptions(mode="tripled"),
+        lambda: MatrixOptions(copies=0),
+        lambda: LayoutOptions(readout_bits=6),
+        lambda: LayoutOptions(chips=0),
+        lambda: Readout(capacitors=9, ramp_start=1, ramp_slope=1),
+    ):
+        with pytest.raises(MappingError, match="must be"):
+            make()
+    patterns = LayoutOptions(matrices={"x/*": MatrixOptions(copies=2), "x/b": MatrixOptions(copies=3)})
+    assert [patterns.of(name).copies for name in ("x/a", "x/b", "y")] == [2, 3, 1]
