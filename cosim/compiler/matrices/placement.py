@@ -5,13 +5,12 @@ pair, until every wave is multiplied in as few calls and readouts as can be, ove
 way, there is an answer: vectors that cannot be sent at once are sent in several calls.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
 from cosim.compiler.errors import MappingError
-from cosim.compiler.matrices.demand import Demand, demand
+from cosim.compiler.matrices.demand import READOUTS, Demand, by_tile, demand, demands
 from cosim.compiler.matrices.packing import Spot
 from cosim.compiler.matrices.ways import Heard, Ways
 from cosim.compiler.router import Route
@@ -20,8 +19,6 @@ __all__ = ["Placed", "Routed", "place"]
 
 #: Ways of each stream, from one landing pad or several.
 Sent = tuple[tuple[Route, ...], ...]
-#: Most readouts of a frame.
-_READOUTS = 3
 #: A call more is as bad as so many readouts more; a readout, as so many switches.
 _CALL, _SWITCHES = 4, 200
 #: Changes in a row without a gain after which only more calls or readouts than must be are worth more of them.
@@ -105,34 +102,11 @@ class _Search:
         single = set(range(ways.config.tile_count)) - set(pairs) - set(pairs.values())
         self.units: list[tuple[int, ...]] = [*pairs.items(), *((tile,) for tile in sorted(single))]
         self.at = {tile: tile for unit in self.units for tile in unit}  # of every packed tile, the chip's
-        self.beside: dict[int, list[Spot]] = defaultdict(list)
-        for spot in spots:
-            for tile in spot.tiles:
-                self.beside[tile].append(spot)
-        waves = sorted({wave for spot in spots for wave in spot.piece.sheet.waves})
-        self.groups = {wave: self._grouped(wave) for wave in waves}
+        self.beside = by_tile(spots)
+        self.groups = demands(spots, self.pads)
         self.tiles = {wave: {tile for group in groups for tile in group.heard} for wave, groups in self.groups.items()}
-        self.routed = {wave: self._route(wave, self.at) for wave in waves}
+        self.routed = {wave: self._route(wave, self.at) for wave in self.groups}
         self.cost = {wave: _cost(calls) for wave, calls in self.routed.items()}
-
-    def _grouped(self, wave: int) -> list[Demand]:
-        """Pieces of a wave in as few calls as pads and tiles allow, wherever they are."""
-        waiting = [spot for spot in self.spots if wave in spot.piece.sheet.waves]
-        waiting.sort(key=lambda spot: (spot.piece.sheet.name, spot.piece.rows, spot.piece.columns))
-        groups = []
-        while waiting:
-            chosen: list[Spot] = []
-            found: Demand | None = None
-            for spot in waiting:
-                more = demand([*chosen, spot], self.beside)
-                if more is not None and len(more.streams) <= self.pads and len(more.chains) <= _READOUTS * self.pads:
-                    chosen.append(spot)
-                    found = more
-            if found is None:
-                raise MappingError(f"piece {waiting[0].piece} cannot be multiplied even alone")
-            groups.append(found)
-            waiting = [spot for spot in waiting if spot not in chosen]
-        return groups
 
     def _route(self, wave: int, at: Mapping[int, int]) -> tuple[Routed, ...]:
         return tuple(call for group in self.groups[wave] for call in self._routes(group, at))
@@ -152,7 +126,7 @@ class _Search:
             yield from self._routes(some, at)
 
     def _one(self, group: Demand, at: Mapping[int, int], sent: Sent | None) -> Routed | None:
-        heard = self.ways.read([tuple(at[tile] for tile in chain) for chain in group.chains], _READOUTS)
+        heard = self.ways.read([tuple(at[tile] for tile in chain) for chain in group.chains], READOUTS)
         if heard is None:
             return None
         sent = sent or self.ways.multicast([tuple(at[tile] for tile in tiles) for _, tiles in group.streams])
