@@ -17,7 +17,7 @@ from ortools.sat.python import cp_model
 
 from cosim.fabric.mesh_graph import PATTERNS, Arc, Mesh, Place
 
-__all__ = ["MeshModel", "Solution", "SolverTimeout", "solve"]
+__all__ = ["MeshModel", "Solution", "SolverTimeout", "search", "solve"]
 
 
 class SolverTimeout(RuntimeError):
@@ -141,8 +141,8 @@ class MeshModel:
         return Solution(carried, settings)
 
 
-def solve(steps: Sequence[MeshModel], *, limit_s: float = 600.0, seed: int = 0) -> list[Solution] | None:
-    """A way for every step of one model, or None if it is proved that there is none; the same one every time.
+def search(model: cp_model.CpModel, *, limit_s: float = 600.0, seed: int = 0) -> cp_model.CpSolver | None:
+    """A solver that has found values for a model, None if it is proved that there are none; the same ones every time.
 
     Ctrl-C ends the search.
 
@@ -159,10 +159,10 @@ def solve(steps: Sequence[MeshModel], *, limit_s: float = 600.0, seed: int = 0) 
     solver.parameters.catch_sigint_signal = False
     with ThreadPoolExecutor(1) as pool:
         try:
-            search = pool.submit(solver.solve, steps[0].model)
-            while not wait([search], timeout=0.5).done:  # a signal just before a wait is noticed after it
+            running = pool.submit(solver.solve, model)
+            while not wait([running], timeout=0.5).done:  # a signal just before a wait is noticed after it
                 pass
-            status = search.result()
+            status = running.result()
         except BaseException:  # at any point from here on: leaving the pool waits for the search
             solver.stop_search()
             raise
@@ -170,7 +170,13 @@ def solve(steps: Sequence[MeshModel], *, limit_s: float = 600.0, seed: int = 0) 
         return None
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         raise SolverTimeout(f"no answer within {limit_s:g} s of deterministic time ({solver.status_name(status)})")
-    return [step.solution(solver) for step in steps]
+    return solver
+
+
+def solve(steps: Sequence[MeshModel], *, limit_s: float = 600.0, seed: int = 0) -> list[Solution] | None:
+    """A way for every step of one model, or None if it is proved that there is none: `search`."""
+    solver = search(steps[0].model, limit_s=limit_s, seed=seed)
+    return None if solver is None else [step.solution(solver) for step in steps]
 
 
 def _is_source(place: Place) -> bool:

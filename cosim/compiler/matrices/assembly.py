@@ -1,6 +1,7 @@
 """Blocks, calls and frames of what was placed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, count
 
 from cosim.compiler.matrices.blocks import Sheet
@@ -97,11 +98,12 @@ class Assembly:
                 source = Source(one.tile, by_chain[tiles][0][0].name)
                 readings.append(Reading(name, step, one.olp, width, (source,)))
                 outputs += [Output(block.name, name, lane) for block, lane in by_chain[tiles]]
+                for block, _ in by_chain[tiles]:
+                    self.seats[block.name] = replace(self.seats[block.name], reader=one.tile)
         works = [
-            Work(tile, by_chain[tiles][0][0].mode, routed.demand.pairs[tile], by_chain[tiles][0][0].name, partner)
-            for tiles in by_chain
-            for tile, partner in zip(tiles, ("south", "north") if len(tiles) == 2 else ("",), strict=True)
-            if tile in routed.demand.pairs
+            Work(tile, blocks[0][0].mode, routed.demand.pairs[tile], blocks[0][0].name, _partner(tile, tiles))
+            for tiles, blocks in by_chain.items()
+            for tile in tiles
         ]
         sent = tuple(route for routes in routed.sent for route in routes)
         ways = [sent, *(tuple(one.route for one in step) for step in routed.heard)]
@@ -110,3 +112,8 @@ class Assembly:
 
     def _switches(self, routes: Sequence[Route]) -> dict[int, dict[str, int]]:
         return switches(routes, self.config.lanes, {})
+
+
+def _partner(tile: int, tiles: tuple[int, ...]) -> str:
+    """Where the other tile of a joined pair is."""
+    return "" if len(tiles) == 1 else "south" if tile == min(tiles) else "north"

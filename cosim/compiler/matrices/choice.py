@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 
 from cosim.compiler.matrices.blocks import Piece, Sheet, pieces_of
+from cosim.compiler.matrices.demand import demands
 from cosim.compiler.matrices.options import LayoutOptions
 from cosim.compiler.matrices.packing import Packer, Spot
 from cosim.program import Mode
@@ -15,6 +16,8 @@ __all__ = ["packings"]
 
 #: Chips are filled up to here at first: fuller ones need many small pieces.
 _FULL = 0.9
+#: Choices that fit, of which the one is taken whose waves need the fewest calls.
+_TRIES = 3
 
 
 def packings(sheets: Sequence[Sheet], options: LayoutOptions, config: ChipConfig) -> Iterator[list[list[Spot]]]:
@@ -33,6 +36,7 @@ def _packed(sheets: Sequence[Sheet], chips: int, config: ChipConfig) -> list[lis
     cells = 2 * config.tile_count * config.lanes**2 * chips
     by_size = sorted(sheets, key=lambda sheet: -sheet.rows * sheet.columns)
     free = [sheet for sheet in by_size if sheet.mode is None]
+    tried: list[tuple[int, list[list[Spot]]]] = []
     for full, stacked in product((_FULL, 1.0), range(len(free) + 1)):
         modes = {
             sheet.name: sheet.mode or (Mode.STACKED if sheet in free[:stacked] else Mode.BALANCED) for sheet in sheets
@@ -42,8 +46,16 @@ def _packed(sheets: Sequence[Sheet], chips: int, config: ChipConfig) -> list[lis
         for joined, even in product(_joined(by_size, modes, config), (True, False) if chips > 1 else (False,)):
             found = _fill(sheets, modes, joined, chips, even, config)
             if found is not None:
-                return found
-    return None
+                tried.append((_split(found, config), found))
+                break
+        if tried and (len(tried) == _TRIES or not tried[-1][0]):
+            break
+    return min(tried, key=lambda one: one[0])[1] if tried else None
+
+
+def _split(packed: Sequence[Sequence[Spot]], config: ChipConfig) -> int:
+    """Calls beyond one for each wave and chip."""
+    return sum(len(calls) - 1 for spots in packed for calls in demands(spots, config.domain_count).values())
 
 
 def _joined(by_size: Sequence[Sheet], modes: Mapping[str, Mode], config: ChipConfig) -> list[frozenset[str]]:

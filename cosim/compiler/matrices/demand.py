@@ -10,8 +10,10 @@ from cosim.compiler.matrices.layout import Part, Slice
 from cosim.compiler.matrices.packing import Spot
 from cosim.program import Mode
 
-__all__ = ["Demand", "Turns", "demand"]
+__all__ = ["READOUTS", "Demand", "Turns", "by_tile", "demand", "demands"]
 
+#: Most readouts of a frame. Source: one to three steps, Nature 620, 768 (2023), Methods.
+READOUTS = 3
 #: Rows of matrices by the lane where each begins.
 Lanes = tuple[Slice, ...]
 #: What a tile hears, turn by turn.
@@ -39,6 +41,39 @@ class Demand:
     streams: tuple[tuple[Turns, tuple[int, ...]], ...]
     pairs: Mapping[int, tuple[int, ...]]
     chains: tuple[tuple[int, ...], ...]
+
+
+def by_tile(spots: Sequence[Spot]) -> dict[int, list[Spot]]:
+    """All pieces on each tile."""
+    found: dict[int, list[Spot]] = defaultdict(list)
+    for spot in spots:
+        for tile in spot.tiles:
+            found[tile].append(spot)
+    return found
+
+
+def demands(spots: Sequence[Spot], pads: int) -> dict[int, list[Demand]]:
+    """Pieces of every wave in as few calls as a chip's landing pads and tiles allow, wherever the tiles are."""
+    beside = by_tile(spots)
+    waves = sorted({wave for spot in spots for wave in spot.piece.sheet.waves})
+    return {wave: _grouped([spot for spot in spots if wave in spot.piece.sheet.waves], beside, pads) for wave in waves}
+
+
+def _grouped(spots: list[Spot], beside: Mapping[int, Sequence[Spot]], pads: int) -> list[Demand]:
+    waiting = sorted(spots, key=lambda spot: (spot.piece.sheet.name, spot.piece.rows, spot.piece.columns))
+    groups = []
+    while waiting:
+        chosen: list[Spot] = []
+        found: Demand | None = None
+        for spot in waiting:
+            more = demand([*chosen, spot], beside)
+            if more is not None and len(more.streams) <= pads and len(more.chains) <= READOUTS * pads:
+                chosen.append(spot)
+                found = more
+        assert found is not None, "a piece alone can be multiplied"
+        groups.append(found)
+        waiting = [spot for spot in waiting if spot not in chosen]
+    return groups
 
 
 def demand(spots: Sequence[Spot], beside: Mapping[int, Sequence[Spot]]) -> Demand | None:

@@ -22,8 +22,6 @@ def lay_out(
     waves: Sequence[tuple[str, ...]],
     options: LayoutOptions,
     config: ChipConfig,
-    *,
-    effort: int = 100,
 ) -> Layout:
     """Put matrices onto chips.
 
@@ -34,8 +32,6 @@ def lay_out(
         Matrices that are due at once.
     options : LayoutOptions
     config : ChipConfig
-    effort : int
-        Changes of a chip's placement that are tried to save readouts and to shorten ways.
 
     Raises
     ------
@@ -51,7 +47,8 @@ def lay_out(
         raise MappingError("no matrix is to go onto a chip; expected at least one in the waves that is not the host's")
     ways, short = Ways(config), ""
     for packed in packings(sheets, options, config):
-        layout = Assembly(sheets, waves, options, config).layout([place(spots, ways, effort) for spots in packed])
+        placed = [place(spots, ways, options.effort, options.solver_s) for spots in packed]
+        layout = Assembly(sheets, waves, options, config).layout(placed)
         short = _short_of_words(layout)
         if not short:
             for image in layout.images:

@@ -59,7 +59,7 @@ class Seat:
     ----------
     chip : int
     tiles : tuple of int
-        One tile, or a vertical pair that shares its capacitors, north first.
+        One tile, or a vertical pair that shares its capacitors, in the order of the block's rows: `Layout.joined`.
     row, column : int
         Of the first tile, where the block begins. Its row r is row ``row + r`` of the tile; after the last row of
         WP1 come, in mode STACKED, the rows of WP2 of the same tile, then those of the second tile.
@@ -229,6 +229,11 @@ class Layout:
     def blocks_on(self, chip: int) -> tuple[Block, ...]:
         """Blocks that sit on a chip."""
         return tuple(block for name, block in self.blocks.items() if self.seats[name].chip == chip)
+
+    def joined(self, chip: int) -> set[tuple[int, int]]:
+        """Tiles of a chip that share their capacitors, north first."""
+        pairs = (self.seats[block.name].tiles for block in self.blocks_on(chip))
+        return {(min(tiles), max(tiles)) for tiles in pairs if len(tiles) == 2}
 
     @cached_property
     def together(self) -> tuple[tuple[str, ...], ...]:

@@ -63,6 +63,11 @@ class LayoutOptions:
         Matrices that always get the same input: side by side they share rows of a tile, and vectors.
     analog : AnalogConfig
         Whose constants the first readouts are made for.
+    effort : int
+        Changes of a chip's placement that are tried to save readouts and to shorten ways.
+    solver_s : float
+        Deterministic time of the solver for each chip where calls are split all the same, because the ways of their
+        vectors do not fit side by side. It needs the extra `compile`; with 0 they stay split.
     """
 
     chips: int | None = None
@@ -72,9 +77,16 @@ class LayoutOptions:
     frames_per_run: int | None = None
     alike: tuple[tuple[str, ...], ...] = ()
     analog: AnalogConfig = field(default_factory=AnalogConfig)
+    effort: int = 100
+    solver_s: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, low, high in (("duration", 1, 255), ("readout_bits", 7, 8), ("chips", 1, 1 << 10)):
+        for name, low, high in (
+            ("duration", 1, 255),
+            ("readout_bits", 7, 8),
+            ("chips", 1, 1 << 10),
+            ("effort", 0, 1 << 20),
+        ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise MappingError(f"{name} must be {low} to {high}, got {value}")

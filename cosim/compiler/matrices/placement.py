@@ -5,21 +5,20 @@ pair, until every wave is multiplied in as few calls and readouts as can be, ove
 way, there is an answer: vectors that cannot be sent at once are sent in several calls.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
 from cosim.compiler.errors import MappingError
-from cosim.compiler.matrices.demand import Demand, demand
+from cosim.compiler.matrices.demand import READOUTS, Demand, by_tile, demand, demands
 from cosim.compiler.matrices.packing import Spot
 from cosim.compiler.matrices.ways import Heard, Ways
 from cosim.compiler.router import Route
 
 __all__ = ["Placed", "Routed", "place"]
 
-#: Most readouts of a frame.
-_READOUTS = 3
+#: Ways of each stream, from one landing pad or several.
+Sent = tuple[tuple[Route, ...], ...]
 #: A call more is as bad as so many readouts more; a readout, as so many switches.
 _CALL, _SWITCHES = 4, 200
 #: Changes in a row without a gain after which only more calls or readouts than must be are worth more of them.
@@ -41,7 +40,7 @@ class Routed:
     """
 
     demand: Demand
-    sent: tuple[tuple[Route, ...], ...]
+    sent: Sent
     heard: tuple[tuple[Heard, ...], ...]
 
     @property
@@ -64,7 +63,7 @@ class Placed:
     calls: Mapping[int, tuple[Routed, ...]]
 
 
-def place(spots: Sequence[Spot], ways: Ways, effort: int, seed: int = 0) -> Placed:
+def place(spots: Sequence[Spot], ways: Ways, effort: int, limit_s: float = 0.0, seed: int = 0) -> Placed:
     """Tiles and ways for everything on one chip; the same ones every time.
 
     Parameters
@@ -74,6 +73,14 @@ def place(spots: Sequence[Spot], ways: Ways, effort: int, seed: int = 0) -> Plac
     ways : Ways
     effort : int
         Changes that are tried.
+    limit_s : float
+        Deterministic time of the solver, which looks at all calls together if some are split for want of ways: 0 leaves
+        them so, and then the extra `compile` is not needed.
+
+    Raises
+    ------
+    MappingError
+        If the solver is missing.
     """
     search = _Search(spots, ways)
     random = Random(seed)
@@ -82,6 +89,8 @@ def place(spots: Sequence[Spot], ways: Ways, effort: int, seed: int = 0) -> Plac
         idle = 0 if search.improve(random) else idle + 1
         if idle == _PATIENCE and search.smallest:
             break
+    if limit_s and search.split:
+        search.solve(limit_s)
     return search.placed()
 
 
@@ -92,43 +101,19 @@ class _Search:
         pairs = dict(ways.config.floorplan.capacitor_pairs())
         single = set(range(ways.config.tile_count)) - set(pairs) - set(pairs.values())
         self.units: list[tuple[int, ...]] = [*pairs.items(), *((tile,) for tile in sorted(single))]
-        self.joined = {spot.tiles for spot in spots if len(spot.tiles) == 2}
         self.at = {tile: tile for unit in self.units for tile in unit}  # of every packed tile, the chip's
-        self.beside: dict[int, list[Spot]] = defaultdict(list)
-        for spot in spots:
-            for tile in spot.tiles:
-                self.beside[tile].append(spot)
-        waves = sorted({wave for spot in spots for wave in spot.piece.sheet.waves})
-        self.groups = {wave: self._grouped(wave) for wave in waves}
+        self.beside = by_tile(spots)
+        self.groups = demands(spots, self.pads)
         self.tiles = {wave: {tile for group in groups for tile in group.heard} for wave, groups in self.groups.items()}
-        self.routed = {wave: self._route(wave, self.at) for wave in waves}
+        self.routed = {wave: self._route(wave, self.at) for wave in self.groups}
         self.cost = {wave: _cost(calls) for wave, calls in self.routed.items()}
-
-    def _grouped(self, wave: int) -> list[Demand]:
-        """Pieces of a wave in as few calls as pads and tiles allow, wherever they are."""
-        waiting = [spot for spot in self.spots if wave in spot.piece.sheet.waves]
-        waiting.sort(key=lambda spot: (spot.piece.sheet.name, spot.piece.rows, spot.piece.columns))
-        groups = []
-        while waiting:
-            chosen: list[Spot] = []
-            found: Demand | None = None
-            for spot in waiting:
-                more = demand([*chosen, spot], self.beside)
-                if more is not None and len(more.streams) <= self.pads and len(more.chains) <= _READOUTS * self.pads:
-                    chosen.append(spot)
-                    found = more
-            if found is None:
-                raise MappingError(f"piece {waiting[0].piece} cannot be multiplied even alone")
-            groups.append(found)
-            waiting = [spot for spot in waiting if spot not in chosen]
-        return groups
 
     def _route(self, wave: int, at: Mapping[int, int]) -> tuple[Routed, ...]:
         return tuple(call for group in self.groups[wave] for call in self._routes(group, at))
 
-    def _routes(self, group: Demand, at: Mapping[int, int]) -> Iterator[Routed]:
-        """A call, or several where the ways do not fit side by side."""
-        found = self._one(group, at)
+    def _routes(self, group: Demand, at: Mapping[int, int], sent: Sent | None = None) -> Iterator[Routed]:
+        """A call, or several where the ways do not fit side by side; `sent` are ways that are known to fit."""
+        found = self._one(group, at, sent)
         if found is not None:
             yield found
             return
@@ -140,11 +125,11 @@ class _Search:
             assert some is not None, "a part of what can be multiplied at once can"
             yield from self._routes(some, at)
 
-    def _one(self, group: Demand, at: Mapping[int, int]) -> Routed | None:
-        heard = self.ways.read([tuple(at[tile] for tile in chain) for chain in group.chains], _READOUTS)
+    def _one(self, group: Demand, at: Mapping[int, int], sent: Sent | None) -> Routed | None:
+        heard = self.ways.read([tuple(at[tile] for tile in chain) for chain in group.chains], READOUTS)
         if heard is None:
             return None
-        sent = self.ways.multicast([tuple(at[tile] for tile in tiles) for _, tiles in group.streams])
+        sent = sent or self.ways.multicast([tuple(at[tile] for tile in tiles) for _, tiles in group.streams])
         if sent is None:
             return None
         return Routed(group, sent, tuple(tuple(step) for step in heard))
@@ -158,7 +143,7 @@ class _Search:
         one, other = random.choice(places), random.choice(self.units)
         at = dict(self.at)
         if one == other:
-            if len(one) == 1 or one in self.joined:
+            if len(one) == 1:
                 return False
             at[one[0]], at[one[1]] = at[one[1]], at[one[0]]
         elif len(one) != len(other):
@@ -166,8 +151,6 @@ class _Search:
         else:
             for mine, theirs in zip(one, other, strict=True):
                 at[mine], at[theirs] = at[theirs], at[mine]
-            for unit in self.joined & {one, other}:  # the other pair may have been turned round
-                at[unit[0]], at[unit[1]] = sorted((at[unit[0]], at[unit[1]]))
         moved = {*one, *other}
         again = [wave for wave, tiles in self.tiles.items() if tiles & moved]
         routed = {wave: self._route(wave, at) for wave in again}
@@ -187,6 +170,48 @@ class _Search:
             and all(len(call.heard) == -(-len(call.demand.chains) // self.pads) for call in calls)
             for wave, calls in self.routed.items()
         )
+
+    @property
+    def split(self) -> bool:
+        """Whether a wave has more calls than it would need if all ways fitted."""
+        return any(len(calls) > len(self.groups[wave]) for wave, calls in self.routed.items())
+
+    def solve(self, limit_s: float) -> None:
+        """Have tiles, pads and ways solved together, and take them if they are better."""
+        try:
+            from cosim.compiler.matrices.solved import solve_places
+            from cosim.compiler.solver import SolverTimeout
+        except ImportError as error:
+            raise MappingError(
+                f"to solve for all ways together needs OR-Tools ({error}): pip install 'duramesh[compile]', or give "
+                "solver_s=0"
+            ) from None
+        numbered = [
+            (wave, number)
+            for wave, groups in self.groups.items()
+            for number, group in enumerate(groups)
+            if len(group.streams) > 1
+        ]
+        demands = [self.groups[wave][number] for wave, number in numbered]
+        try:
+            found = solve_places(self.ways.mesh, self.units, demands, limit_s)
+        except SolverTimeout:
+            return
+        if found is None:
+            return
+        at, sent = found
+        known = dict(zip(numbered, sent, strict=True))
+        routed = {
+            wave: tuple(
+                call
+                for number, group in enumerate(groups)
+                for call in self._routes(group, at, known.get((wave, number)))
+            )
+            for wave, groups in self.groups.items()
+        }
+        cost = {wave: _cost(calls) for wave, calls in routed.items()}
+        if sum(cost.values()) < sum(self.cost.values()):
+            self.at, self.routed, self.cost = at, routed, cost
 
     def placed(self) -> Placed:
         """What was found, on the tiles of the chip."""

@@ -101,7 +101,7 @@ def check_products(layout: Layout, shapes: dict[str, tuple[int, int]], alike: tu
 
 
 def check_all(shapes: dict[str, tuple[int, int]], waves: Waves, options: LayoutOptions) -> None:
-    layout = lay_out(shapes, waves, options, DEEP, effort=5)
+    layout = lay_out(shapes, waves, options, DEEP)
     assert list(layout.calls) == list(dict.fromkeys(waves))
     check_cells(layout, shapes)
     check_products(layout, shapes, options.alike)
@@ -127,7 +127,7 @@ def test_many_random_networks(network: tuple) -> None:
 @given(network=networks(largest=3000))
 def test_random_networks_on_full_chips(network: tuple) -> None:
     shapes, waves, options = network
-    layout = lay_out(shapes, waves, options, CHIP, effort=5)
+    layout = lay_out(shapes, waves, options, CHIP)
     check_cells(layout, shapes)
     check_products(layout, shapes, options.alike)
 
