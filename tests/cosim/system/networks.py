@@ -1,5 +1,6 @@
 """Small networks, samples and images that the tests of systems share."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -17,6 +18,8 @@ from cosim.system.network import Network
 from rtl.config import preset
 
 SMALL = preset("small")
+#: With memory for the words of several networks.
+ROOMY = replace(SMALL, program_depth=256, pad_program_depth=256)
 
 
 def linear(inputs: int, outputs: int, seed: int = 0, *, bias: bool = True) -> Linear:

@@ -62,14 +62,13 @@ def test_no_more_than_the_batch_is_under_way(batch: int) -> None:
     assert begun == list(range(5))
 
 
-def test_stragglers_gather_until_they_are_the_most() -> None:
-    """One that begins late waits, until others of its kind are more than those in front."""
+def test_one_that_begins_late_waits_until_others_come_by() -> None:
     doubles = Doubles()
-    long, short = "abcabc", "a"
-    list(run_walks(enumerate([steps(long), steps(long), steps(short), steps(long)]), doubles, batch=3))
-    late = [nodes for nodes, samples in doubles.groups if samples == [3]]
-    assert doubles.groups[1] == (("b",), [0, 1])  # the fourth, which begins when the third ends, stays behind
-    assert "".join(node for (node,) in late) == long
+    list(run_walks(enumerate([steps("abcabc"), steps("abcabc"), steps("a"), steps("abcabc")]), doubles, batch=3))
+    together = "".join(node for (node,), samples in doubles.groups if 3 in samples and len(samples) > 1)
+    alone = "".join(node for (node,), samples in doubles.groups if samples == [3])
+    assert doubles.groups[1] == (("b",), [0, 1])  # the fourth has begun, and waits with "a"
+    assert (together, alone) == ("abc", "abc")
 
 
 def test_frames_are_counted_by_sample() -> None:

@@ -20,7 +20,7 @@ from cosim.system.layer_errors import LayerErrors
 from cosim.system.network import Network
 from cosim.system.sessions import CheckedSession
 from cosim.system.system import Run, System
-from tests.cosim.system.networks import SMALL, image, linear, mlp, numbers, recurrent, shared
+from tests.cosim.system.networks import ROOMY, SMALL, image, linear, mlp, numbers, recurrent, shared
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +155,7 @@ def test_several_graphs_are_one_system() -> None:
     def walks() -> list[Walk[NDArray[np.float32]]]:
         return [walk(x, 1 + number % 3) for number, x in enumerate(numbers(32, 40, seed=1))]
 
-    made = build(network, walks, BuildOptions(trials=0), config=SMALL)
+    made = build(network, walks, BuildOptions(trials=0), config=ROOMY)
     assert "decoder/lstm/recurrent" in made.codings
     exact = System(made, Run("float")).results(walks())
     got = System(made, Run("ideal")).results(walks())
@@ -166,7 +166,7 @@ def test_what_samples_never_reach_is_refused() -> None:
     network = Network({"used": mlp(), "unused": recurrent()})
     walks: Callable[[], Sequence[Walk[Any]]] = lambda: [network.walk({"x": numbers(40)}, graph="used")]  # noqa: E731
     with pytest.raises(NetworkError, match="never come to unused/lstm/input"):
-        build(network, walks, BuildOptions(trials=0), config=SMALL)
+        build(network, walks, BuildOptions(trials=0), config=ROOMY)
 
 
 def test_recalibration_moves_nothing_and_takes_drift_off() -> None:
