@@ -43,6 +43,8 @@ class BuildOptions:
         Most evaluations of the task's loss.
     seed : int
         Of the random matrices.
+    ranges : Choice, optional
+        Taken for every matrix, instead of what loses least: for comparison.
     """
 
     layout: LayoutOptions = field(default_factory=LayoutOptions)
@@ -50,6 +52,7 @@ class BuildOptions:
     analog: AnalogConfig = field(default_factory=AnalogConfig)
     trials: int = 24
     seed: int = 0
+    ranges: Choice | None = None
 
 
 def build(
@@ -101,18 +104,28 @@ def build(
             f"the samples never come to {', '.join(unreached)}; give samples that do, or leave these to the host"
         )
     matrices = _ranges(network, layout, samples, expansions, options.analog)
+    if options.ranges is None:
+        task = TaskLoss(network, layout, matrices, walks, loss or relative_loss(exact))
+        chosen = _chosen(layout, matrices, task, options.trials, say)
+    else:
+        chosen = dict.fromkeys(matrices, options.ranges)
+    return SystemImage(network, layout, codings(matrices, chosen, layout.together), samples)
+
+
+def _chosen(
+    layout: Layout, matrices: Mapping[str, MatrixRanges], task: "TaskLoss", trials: int, say: Say
+) -> dict[str, Choice]:
+    """Matrix by matrix what loses least of its outputs, then what the task loses least with."""
     alike = _alike(layout, matrices)
     chosen = choose(matrices, alike, lambda done, total: say("choosing ranges, matrix by matrix", done, total))
-    task = TaskLoss(network, layout, matrices, walks, loss or relative_loss(exact))
-    chosen = refine(
+    return refine(
         matrices,
         chosen,
         task,
-        options.trials,
+        trials,
         alike=alike,
         progress=lambda done, total: say("choosing ranges by what the task loses", done, total),
     )
-    return SystemImage(network, layout, codings(matrices, chosen, layout.together), samples)
 
 
 def _expansions(network: Network, options: BuildOptions) -> dict[str, NDArray[np.float32]]:

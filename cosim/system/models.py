@@ -1,4 +1,4 @@
-"""Networks from files: a graph of ours, or an ONNX model."""
+"""Networks from files: graphs of ours, ONNX models, folders of Hugging Face's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Model:
 
     @classmethod
     def load(cls, path: Path) -> "Model":
-        """The network of a file.
+        """The network of a file or folder.
 
         Raises
         ------
@@ -36,10 +36,26 @@ class Model:
         """
         if not path.exists():
             raise FileNotFoundError(2, "No such file or directory", str(path))
-        if path.suffix == ".onnx":
-            from cosim.graph.onnx import input_axes, read_onnx
+        if path.is_dir():
+            from cosim.graph.hugging_face import read_text_model
 
-            return cls(read_onnx(path), input_axes(path))
+            return cls(read_text_model(path))
+        if path.suffix == ".onnx":
+            from cosim.graph.onnx import read_onnx
+
+            return cls(read_onnx(path), _axes(path))
         if path.suffix == ".npz":
             return cls(Graph.load(path))
-        raise NetworkError(f"{path}: no network that we read; expected an .onnx model, or a graph in an .npz file")
+        raise NetworkError(
+            f"{path}: no network that we read; expected an .onnx model, a folder of Hugging Face's, or a graph in an "
+            ".npz file"
+        )
+
+
+def _axes(path: Path) -> dict[str, int]:
+    """Of the inputs of an ONNX file that was read before."""
+    import onnx
+
+    inputs = onnx.load(path, load_external_data=False).graph.input
+    shapes = {one.name: one.type.tensor_type for one in inputs}
+    return {name: len(kind.shape.dim) for name, kind in shapes.items() if kind.HasField("shape")}
