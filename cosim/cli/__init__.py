@@ -12,6 +12,7 @@ from typing import IO, Any, NoReturn
 
 import click
 
+from cosim.cli.comparisons import sentences, speaker, whisper
 from cosim.cli.measurements import bench, figures, transport, verify
 from cosim.cli.networks import compile_, infer, where
 from cosim.cli.programs import asm, disasm, view
@@ -131,5 +132,6 @@ def main(ctx: click.Context, debug: bool) -> None:
     warnings.showwarning = _say_warning
 
 
-for _command in (kws, run, view, asm, disasm, verilog, verify, transport, bench, figures, compile_, infer, where):
+_COMMANDS = (kws, whisper, speaker, sentences, run, view, asm, disasm, verilog, verify, transport, bench, figures)
+for _command in (*_COMMANDS, compile_, infer, where):
     main.add_command(_command)

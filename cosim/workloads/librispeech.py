@@ -14,7 +14,7 @@ from cosim.files.errors import UserError
 from cosim.workloads.audio import AudioError, Sound, read_sound
 from cosim.workloads.remarks import Remarks
 
-__all__ = ["LibriSpeechError", "Utterance", "choose", "find_utterances", "read_utterances"]
+__all__ = ["LibriSpeechError", "Utterance", "drawn", "find_utterances", "judged_and_others", "read_utterances"]
 
 #: Endings of sound files, the published one first.
 SUFFIXES = (".flac", ".wav", ".mp3")
@@ -115,12 +115,39 @@ def _lines_of(path: Path) -> Iterator[tuple[str, str]]:
         yield name, words.strip()
 
 
-def choose(utterances: Sequence[Utterance], count: int | None, seed: int) -> list[Utterance]:
-    """The first `count` of a seeded shuffle, in the order of their names; all of them without a count."""
-    if count is None:
-        return list(utterances)
-    chosen = np.random.default_rng(seed).permutation(len(utterances))[:count]
-    return [utterances[index] for index in sorted(chosen.tolist())]
+def drawn(utterances: Sequence[Utterance], seed: int) -> list[Utterance]:
+    """All utterances in a seeded order in which speakers take turns: the first few are of many speakers."""
+    shuffled = [utterances[index] for index in np.random.default_rng(seed).permutation(len(utterances))]
+    turns: dict[str, int] = {}
+    turn = []
+    for utterance in shuffled:
+        turn.append(turns.setdefault(utterance.speaker, 0))
+        turns[utterance.speaker] += 1
+    return [shuffled[index] for index in np.argsort(turn, kind="stable")]
+
+
+def judged_and_others(
+    utterances: Sequence[Utterance], count: int | None, others: int, seed: int, remarks: Remarks
+) -> tuple[list[Utterance], list[Utterance]]:
+    """Utterances to judge by, in the order of their names, and others to choose ranges and calibrate with.
+
+    Parameters
+    ----------
+    utterances : sequence of Utterance
+    count : int, optional
+        Judge by this many, the first that `drawn` gives; all of them by default.
+    others : int
+        How many follow in that order. Where too few are left, the last ones that are judged serve, which is noted.
+    seed : int
+    remarks : Remarks
+    """
+    order = drawn(utterances, seed)
+    judged = order[:count]
+    rest = order[len(judged) : len(judged) + others]
+    if shared := order[: len(judged)][-(others - len(rest)) :] if len(rest) < others else []:
+        for utterance in shared:
+            remarks.add("judged, though chips were calibrated with it as well", utterance.name)
+    return sorted(judged, key=lambda one: one.name), [*rest, *shared]
 
 
 def read_utterances(

@@ -1,10 +1,9 @@
 """A run of keyword spotting from its settings: which clips, which chip, what runs it, and what is kept of it."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from analog_models.config import AnalogConfig
 from cosim.calibration import CalibratedChip
@@ -15,6 +14,7 @@ from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
 from cosim.system.checkpoint import CHUNK, Checkpoint, ResumableEngine
 from cosim.system.reuse import reused
+from cosim.workloads.display import Display
 from cosim.workloads.kws.model import CHECKPOINT, KwsModel
 from cosim.workloads.kws.recording import Recording, RecordingReport, classify_recording
 from cosim.workloads.kws.report import KwsReport
@@ -28,22 +28,7 @@ from cosim.workloads.kws.workload import (
     prepare_chip,
 )
 
-__all__ = ["Display", "Run", "Settings", "prepared"]
-
-
-class Display(Protocol):
-    """Where a run says what it does; called with the words for what begins."""
-
-    def __call__(self, text: str) -> None: ...
-
-    def advance(self, done: int, total: int) -> None:
-        """How far it is."""
-
-    def describe(self, text: str, done: int, total: int) -> None:
-        """The same, with other words."""
-
-    def paused(self) -> AbstractContextManager[None]:
-        """While something else, such as a build, has a display of its own."""
+__all__ = ["Run", "Settings", "prepared"]
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,7 @@ def equal_error_rate(scores: NDArray, same: NDArray[np.bool_], weights: NDArray 
     same, counts = same[order], np.ones(len(order)) if weights is None else np.asarray(weights, np.float64)[order]
     own, other = np.where(same, counts, 0.0), np.where(same, 0.0, counts)
     if not own.any() or not other.any():
-        raise TrialsError(
-            "an equal error rate needs trials of one speaker and of two; give recordings of more speakers"
-        )
+        raise TrialsError("an equal error rate needs pairs of one speaker and of two; give recordings of more speakers")
     ends = np.append(np.flatnonzero(np.diff(scores[order])) + 1, len(order))  # thresholds lie between unequal scores
     refused = np.concatenate([[0.0], own.cumsum()[ends - 1] / own.sum()])
     accepted = np.concatenate([[1.0], 1 - other.cumsum()[ends - 1] / other.sum()])

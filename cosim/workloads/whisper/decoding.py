@@ -1,6 +1,6 @@
 """Greedy decoding: the likeliest token at every step, by Whisper's rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,19 +28,19 @@ class Decoded:
     ended: bool
 
 
-def decode_greedily(rules: DecodingRules, step: Callable[[int], Walk[NDArray]]) -> Walk[Decoded]:
+def decode_greedily(rules: DecodingRules, step: Callable[[Sequence[int]], Walk[NDArray]]) -> Walk[Decoded]:
     """Tokens one after the other, each the likeliest that the rules allow; of equal ones the lowest.
 
     Parameters
     ----------
     rules : DecodingRules
-    step : callable (token) -> walk
-        Takes the next token in and gives the scores of what may follow, (vocabulary,).
+    step : callable (tokens) -> walk
+        Takes the next tokens in, at first those that every transcript begins with, then one at a time, and gives the
+        scores of what may follow, (vocabulary,).
     """
     never = sorted(rules.suppressed)
     not_first = sorted(rules.suppressed | rules.suppressed_first)
-    for token in rules.start:
-        scores = yield from step(token)
+    scores = yield from step(rules.start)
     tokens: list[int] = []
     while True:
         scores = np.array(scores)
@@ -51,4 +51,4 @@ def decode_greedily(rules: DecodingRules, step: Callable[[int], Walk[NDArray]]) 
         tokens.append(token)
         if len(tokens) == rules.most:
             return Decoded(tuple(tokens), ended=False)
-        scores = yield from step(token)
+        scores = yield from step((token,))

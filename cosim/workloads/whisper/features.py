@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cosim.workloads.audio import SAMPLE_RATE, power_spectrum, slaney_filters
 
-__all__ = ["FRAMES", "SECONDS", "log_mel", "spoken_positions"]
+__all__ = ["FRAMES", "POSITIONS", "SECONDS", "log_mel", "spoken_positions"]
 
 SECONDS = 30
 SAMPLES = SECONDS * SAMPLE_RATE
@@ -19,6 +19,7 @@ FRAMES = SAMPLES // _HOP
 _FLOOR, _RANGE = 1e-10, 8.0
 #: Frames that the encoder's second convolution makes one position of.
 _FRAMES_PER_POSITION = 2
+POSITIONS = FRAMES // _FRAMES_PER_POSITION
 
 
 def log_mel(samples: ArrayLike, bands: int = 80) -> NDArray[np.float32]:
@@ -45,4 +46,4 @@ def spoken_positions(samples: int) -> int:
 
     Statistics of inputs, errors and ranges are taken over these only.
     """
-    return min(-(-samples // (_HOP * _FRAMES_PER_POSITION)), FRAMES // _FRAMES_PER_POSITION)
+    return min(-(-samples // (_HOP * _FRAMES_PER_POSITION)), POSITIONS)

@@ -63,6 +63,12 @@ class Vocabulary:
     folder : Path
         With `tokenizer.json` and `config.json`; `generation_config.json` may name tokens that are suppressed.
 
+    Members
+    -------
+    rules : DecodingRules
+    bands : int
+        Mel bands of the front end.
+
     Raises
     ------
     VocabularyError
@@ -82,6 +88,7 @@ class Vocabulary:
             raise VocabularyError(f"{file} is no tokenizer ({error}); fetch it again") from None
         self._file = file
         config = _settings(folder / "config.json")
+        self.bands = int(config.get("num_mel_bins", 80))
         self.rules = self._rules(config, config | _settings(folder / "generation_config.json"))
 
     def text(self, tokens: Sequence[int]) -> str:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from cosim.workloads.librispeech import LibriSpeechError, Utterance, choose, find_utterances, read_utterances
+from cosim.workloads.librispeech import (
+    LibriSpeechError,
+    Utterance,
+    drawn,
+    find_utterances,
+    judged_and_others,
+    read_utterances,
+)
 from cosim.workloads.remarks import Remarks
 
 
@@ -68,15 +75,40 @@ def test_missing_and_unreadable_files_are_counted(split):
     assert unreadable.startswith("cannot be read, left out: 1 (84-121-0002: ")
 
 
-def test_choice_is_of_the_seed_and_grows():
-    utterances = [Utterance(f"1-1-{number:04d}", Path(), "A") for number in range(50)]
-    assert choose(utterances, None, 3) == utterances
-    few, more = choose(utterances, 5, 3), choose(utterances, 9, 3)
-    assert few == sorted(few, key=lambda one: one.name)
-    assert len(few) == 5
-    assert set(few) < set(more)
-    assert choose(utterances, 5, 4) != few
-    assert choose(utterances, 99, 0) == utterances
+def named(*counts: int) -> list[Utterance]:
+    """So many utterances of each speaker."""
+    return [
+        Utterance(f"{speaker}-1-{at:04d}", Path(), "A") for speaker, count in enumerate(counts) for at in range(count)
+    ]
+
+
+def test_speakers_take_turns():
+    order = drawn(named(9, 2, 5), 3)
+    assert sorted(one.name for one in order) == [one.name for one in named(9, 2, 5)]
+    assert [{one.speaker for one in order[at : at + 3]} for at in (0, 3)] == [{"0", "1", "2"}] * 2
+    assert {one.speaker for one in order[-4:]} == {"0"}
+    assert order == drawn(named(9, 2, 5), 3) != drawn(named(9, 2, 5), 4)
+
+
+def test_others_are_not_judged():
+    remarks = Remarks()
+    judged, others = judged_and_others(named(9, 2, 5), 6, 4, 0, remarks)
+    more, _ = judged_and_others(named(9, 2, 5), 9, 4, 0, remarks)
+    assert judged == sorted(judged, key=lambda one: one.name)
+    assert set(judged) < set(more)
+    assert (len(judged), len(others), set(judged) & set(others)) == (6, 4, set())
+    assert remarks.lines() == ()
+
+
+def test_where_all_are_judged_some_serve_twice_which_is_said():
+    remarks = Remarks()
+    judged, others = judged_and_others(named(3, 2), 4, 2, 0, remarks)
+    assert len(set(judged) & set(others)) == 1
+    (line,) = remarks.lines()
+    assert line.startswith("judged, though chips were calibrated with it as well: 1 (")
+    judged, others = judged_and_others(named(3, 2), None, 3, 0, Remarks())
+    assert (len(judged), len(others)) == (5, 3)
+    assert len(judged_and_others(named(2, 1), None, 9, 0, Remarks())[1]) == 3
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def test_matches_the_formula(seconds):
     assert log_mel(audio) == pytest.approx(reference(audio), abs=2e-4)
 
 
+@pytest.mark.long  # loads a large library
 @pytest.mark.parametrize("seconds", [1.0, 12.34, 31.0])
 def test_matches_the_reference_library(seconds):
     transformers = pytest.importorskip("transformers")

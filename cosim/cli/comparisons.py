@@ -1,0 +1,215 @@
+"""Commands that hold a network on chips against software: `duramesh whisper`, `speaker` and `sentences`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cosim.cli.analog import AnalogChoice, analog_options
+from cosim.cli.numbers import Numbers
+from cosim.cli.shared import (
+    FILE,
+    FOLDER,
+    OUTPUT_FILE,
+    OUTPUT_FOLDER,
+    SEED,
+    Task,
+    new_console,
+    new_progress,
+    print_files,
+)
+
+if TYPE_CHECKING:
+    from cosim.workloads.comparison import Comparison, Settings, Workload
+    from cosim.workloads.scores import ScoreReport
+
+__all__ = ["sentences", "speaker", "whisper"]
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def _comparing(command: Command) -> Command:
+    """Options of every command that holds chips against software."""
+    options = (
+        click.option(
+            "--engine",
+            type=click.Choice(["float", "ideal", "twin", "rtl", "both"]),
+            default="twin",
+            show_default=True,
+            help="float: no chip; ideal: without noise, too; twin, rtl: noisy chips, too; both: every code compared.",
+        ),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Which samples, and which chips."),
+        click.option("--seeds", type=Numbers(), help="Noisy chips, one system for each. Default: that of --seed."),
+        click.option("--chips", type=click.IntRange(1, 64), help="Put the network on so many. Default: as documented."),
+        click.option(
+            "--age",
+            "aged_s",
+            type=click.FloatRange(0, 1e10),
+            help="Read noisy chips so many s after programming.",
+        ),
+        click.option("--recalibrate", is_flag=True, help="Calibrate them again at that age."),
+        click.option("--errors", is_flag=True, help="Measure the errors of every matrix as well."),
+        click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there."),
+        click.option(
+            "--checkpoint", type=OUTPUT_FOLDER, help="Keep results in this folder as they come, and go on from there."
+        ),
+        analog_options,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class _Choices:
+    """What `_comparing` asks for."""
+
+    engine: str
+    analog: AnalogChoice
+    seed: int
+    seeds: tuple[int, ...] | None
+    chips: int | None
+    aged_s: float | None
+    recalibrate: bool
+    errors: bool
+    json_file: Path | None
+    checkpoint: Path | None
+
+    @property
+    def settings(self) -> "Settings":
+        from cosim.workloads.comparison import Settings
+
+        if self.recalibrate and self.aged_s is None:
+            raise click.UsageError("--recalibrate calibrates the chips again at an age; add --age")
+        return Settings(
+            engine=self.engine,
+            analog=self.analog.config(),
+            seeds=self.seeds or (self.seed,),
+            aged_s=self.aged_s,
+            recalibrated=self.recalibrate,
+            errors=self.errors,
+            checkpoint=self.checkpoint,
+        )
+
+    def on_chips(self) -> dict[str, int]:
+        """The number of chips, if one was given, as workloads take it."""
+        return {} if self.chips is None else {"chips": self.chips}
+
+    def run(
+        self,
+        prepare: "Callable[[Settings], Workload]",
+        report: "Callable[[Comparison], ScoreReport]",
+    ) -> None:
+        """Prepare the samples, compare the engines, write and print."""
+        from cosim.workloads.comparison import compare
+
+        settings = self.settings
+        with new_progress() as bar:
+            task = Task(bar)
+            task("preparing the samples")
+            workload = prepare(settings)
+            try:
+                comparison = compare(workload, settings, task)
+            except KeyboardInterrupt:
+                bar.stop()
+                kept = self.checkpoint
+                kept_in = f"; what is done is kept in {kept}, the same command goes on" if kept else ""
+                click.echo(f"interrupted{kept_in}", err=True)
+                raise click.exceptions.Exit(130) from None
+        outcome = report(comparison)
+        console = new_console()
+        if self.json_file:
+            outcome.write_json(self.json_file)
+        outcome.print(console)
+        print_files(console, {"json": str(self.json_file)} if self.json_file else {})
+
+
+_CLIPS = click.option("--clips", type=click.IntRange(1, 1_000_000), help="Judge by N utterances. Default: all.")
+_AUDIO = click.option("--audio", type=FOLDER, required=True, help="A split of LibriSpeech, such as dev-clean.")
+
+
+@click.group()
+def whisper() -> None:
+    """Speech recognition with Whisper."""
+
+
+@whisper.command("run")
+@_AUDIO
+@click.option(
+    "--model",
+    type=FOLDER,
+    envvar="DURAMESH_WHISPER",
+    help="Hugging Face folder of a Whisper model. Default: found as documented. [env: DURAMESH_WHISPER]",
+)
+@_CLIPS
+@_comparing
+def whisper_run(audio: Path, model: Path | None, clips: int | None, **choices: Any) -> None:
+    """Transcribe utterances in software and on chips, and count words that are wrong."""
+    from cosim.workloads.whisper.folder import whisper_folder
+    from cosim.workloads.whisper.model import WhisperModel
+    from cosim.workloads.whisper.report import report
+    from cosim.workloads.whisper.workload import Transcription
+
+    chosen = _Choices(**choices)
+    task = Transcription.of(WhisperModel.load(model or whisper_folder(audio)), audio, clips, chosen.seed)
+    chosen.run(
+        lambda settings: task.workload(settings.analog, **chosen.on_chips()),
+        lambda comparison: report(task, comparison, chosen.seed),
+    )
+
+
+@click.group()
+def speaker() -> None:
+    """Speaker verification with a recurrent network."""
+
+
+@speaker.command("run")
+@_AUDIO
+@click.option("--model", type=FILE, required=True, help="ONNX file of a speaker encoder.")
+@_CLIPS
+@_comparing
+def speaker_run(audio: Path, model: Path, clips: int | None, **choices: Any) -> None:
+    """Tell speakers apart in software and on chips: equal error rate over all pairs of utterances."""
+    from cosim.workloads.speaker.report import report
+    from cosim.workloads.speaker.workload import SpeakerEncoder, Verification
+
+    chosen = _Choices(**choices)
+    task = Verification.of(SpeakerEncoder.load(model), audio, clips, chosen.seed)
+    chosen.run(
+        lambda settings: task.workload(settings.analog, **chosen.on_chips()),
+        lambda comparison: report(task, comparison, chosen.seed),
+    )
+
+
+@click.group()
+def sentences() -> None:
+    """Sentences as vectors, and tasks of GLUE on top of them."""
+
+
+@sentences.command("run")
+@click.option("--data", type=FOLDER, required=True, help="Folder of GLUE, with a folder for each task.")
+@click.option("--task", "task_name", type=click.Choice(["SST-2", "STS-B"]), default="SST-2", show_default=True)
+@click.option("--model", type=FOLDER, required=True, help="Hugging Face folder of a sentence transformer.")
+@click.option("--examples", type=click.IntRange(1, 1_000_000), help="Judge by N examples. Default: all.")
+@click.option(
+    "--train",
+    type=click.IntRange(20, 1_000_000),
+    default=5_000,
+    show_default=True,
+    help="Fit the head on N training examples.",
+)
+@_comparing
+def sentences_run(data: Path, task_name: str, model: Path, examples: int | None, train: int, **choices: Any) -> None:
+    """Judge sentences in software and on chips, with a head that was fitted on vectors of the float network."""
+    from cosim.workloads.sentences.model import SentenceEncoder
+    from cosim.workloads.sentences.report import report
+    from cosim.workloads.sentences.workload import Judgement
+
+    chosen = _Choices(**choices)
+    task = Judgement.of(SentenceEncoder.load(model), data, task_name, examples, train, chosen.seed)
+    chosen.run(
+        lambda settings: task.workload(settings.analog, **chosen.on_chips()),
+        lambda comparison: report(task, comparison, chosen.seed),
+    )

@@ -1,0 +1,62 @@
+"""What a comparison of engines says about sentences."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.workloads.comparison import Comparison, Result
+from cosim.workloads.resampling import resampled_interval
+from cosim.workloads.scores import Score, ScoreReport
+from cosim.workloads.sentences.heads import accuracy, cosines, pearson, spearman
+from cosim.workloads.sentences.workload import Judgement
+
+__all__ = ["report"]
+
+#: Of values by example and their labels.
+_Figure = Callable[[NDArray, NDArray], float]
+
+
+def report(task: Judgement, comparison: Comparison, seed: int) -> ScoreReport:
+    """Accuracy of a classification; correlations of likenesses, the head's and those of the cosine alone."""
+
+    def score(key: str, words: str, values: Callable[[Sequence[Result]], NDArray], figure: _Figure) -> Score:
+        labels = task.examples.labels
+
+        def interval(results: Sequence[Result]) -> tuple[float, float]:
+            found = values(results)
+            return resampled_interval(lambda rows: figure(found[rows], labels[rows]), len(labels), seed=seed)
+
+        return Score(key, words, lambda results: figure(values(results), labels), interval)
+
+    def cosine(results: Sequence[Result]) -> NDArray:
+        vectors = task.vectors(results)
+        return cosines(vectors[::2], vectors[1::2])
+
+    if task.task.whole:
+        scores = [score("accuracy", "accuracy", lambda results: task.scores(results) > 0, accuracy)]
+    else:
+        scores = [
+            score("pearson", "Pearson, head", task.scores, pearson),
+            score("spearman", "Spearman, head", task.scores, spearman),
+            score("cosine_spearman", "Spearman, cosine", cosine, spearman),
+        ]
+    software = task.vectors(comparison.variants["software"].results)
+    to_software = comparison.each(lambda results: float(np.mean(cosines(task.vectors(results), software))))
+    return ScoreReport(
+        comparison,
+        scores,
+        task.examples.source,
+        seed,
+        details={
+            "task": task.task.name,
+            "examples": len(task.examples),
+            "trained_on": task.trained.source,
+            "penalty": task.head.penalty,
+            "cosine": to_software,
+        },
+        notes=[
+            ("head", f"fitted on {task.trained.source}, penalty {task.head.penalty:g}"),
+            *((f"cosine to software, {name}", f"{cosine:.4f}") for name, cosine in to_software.items()),
+        ],
+    )

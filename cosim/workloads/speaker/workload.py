@@ -1,0 +1,139 @@
+"""Speaker verification from recordings to trials: windows go through the recurrent network, one walk each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.config import AnalogConfig
+from cosim.files.digest import digest
+from cosim.graph import Graph, NetworkError
+from cosim.graph.graph import Walk
+from cosim.system.network import Network
+from cosim.workloads.comparison import Result, Workload
+from cosim.workloads.librispeech import Utterance, find_utterances, judged_and_others, read_utterances
+from cosim.workloads.remarks import Remarks
+from cosim.workloads.speaker.features import BANDS, WINDOW_FRAMES, windows_of
+from cosim.workloads.speaker.mapping import CHIPS, mapping
+from cosim.workloads.speaker.trials import Trials, voice_of
+
+__all__ = ["CALIBRATION", "SpeakerEncoder", "Verification"]
+
+#: Utterances, of which the middle window each chooses ranges and calibrates.
+CALIBRATION = 16
+
+
+@dataclass(frozen=True, eq=False)
+class SpeakerEncoder:
+    """A network that makes a vector of a window of a voice.
+
+    Parameters
+    ----------
+    graph : Graph
+        Input (1, 80, 40) or (80, 40) log-mel, output (1, n) or (n,).
+    name : str
+    """
+
+    graph: Graph
+    name: str
+
+    @classmethod
+    def load(cls, path: Path) -> "SpeakerEncoder":
+        """From an ONNX file.
+
+        Raises
+        ------
+        NetworkError, MissingPackage
+            If it is none, cannot be mapped, or has other inputs or outputs than one.
+        """
+        from cosim.graph.onnx import read_onnx  # only now: it loads the package onnx
+
+        graph = read_onnx(path)
+        if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+            raise NetworkError(
+                f"{path} has inputs {', '.join(graph.inputs)} and outputs {', '.join(graph.outputs)}; a speaker "
+                f"encoder takes one window (1, {WINDOW_FRAMES}, {BANDS}) and gives one vector"
+            )
+        return cls(graph, path.name)
+
+    @cached_property
+    def network(self) -> Network:
+        return Network.of(self.graph)
+
+    def voice(self, window: NDArray[np.float32]) -> Walk[Result]:
+        """Vector of a window, (80, 40)."""
+        step = yield from self.network.walk({self.graph.inputs[0]: window[None]})
+        return {"voice": step.outputs[self.graph.outputs[0]].reshape(-1)}
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """Recordings whose speakers are told apart.
+
+    Members
+    -------
+    encoder : SpeakerEncoder
+    source : str
+        For people.
+    utterances : tuple of Utterance
+    windows : tuple of (windows, 80, 40) array
+        Of each utterance.
+    calibration : tuple of (80, 40) array
+        Of other utterances.
+    remarks : Remarks
+    """
+
+    encoder: SpeakerEncoder
+    source: str
+    utterances: tuple[Utterance, ...]
+    windows: tuple[NDArray[np.float32], ...]
+    calibration: tuple[NDArray[np.float32], ...]
+    remarks: Remarks = field(default_factory=Remarks)
+
+    @classmethod
+    def of(cls, encoder: SpeakerEncoder, audio: Path, count: int | None = None, seed: int = 0) -> "Verification":
+        """`count` utterances of a LibriSpeech split, all by default, in a seeded order in which speakers take turns.
+
+        Raises
+        ------
+        LibriSpeechError
+        """
+        remarks = Remarks()
+        found = find_utterances(audio, remarks)
+        judged, others = judged_and_others(found, count, CALIBRATION, seed, remarks)
+        read = [(one, windows_of(sound.samples)) for one, sound in read_utterances(judged, remarks)]
+        calibration = [windows_of(sound.samples) for _, sound in read_utterances(others, remarks)]
+        speakers = len({one.speaker for one, _ in read})
+        return cls(
+            encoder,
+            f"{len(read)} of {len(found)} utterances of {audio.name}, {speakers} speakers (seed {seed})",
+            tuple(one for one, _ in read),
+            tuple(windows for _, windows in read),
+            tuple(windows[len(windows) // 2] for windows in calibration),
+            remarks,
+        )
+
+    def workload(self, analog: AnalogConfig, chips: int = CHIPS) -> Workload:
+        """Every window is a sample."""
+        every = np.concatenate(self.windows)
+        return Workload(
+            self.encoder.network,
+            len(every),
+            lambda sample: self.encoder.voice(every[sample]),
+            lambda: map(self.encoder.voice, self.calibration),
+            mapping(analog, chips),
+            {"network": self.encoder.name, "windows": f"{len(every)} ({digest([every.tobytes()])})"},
+        )
+
+    def trials(self, results: Sequence[Result]) -> Trials:
+        """All pairs, from the vectors of every window."""
+        return Trials(np.stack(list(self._voices(results))), [one.speaker for one in self.utterances])
+
+    def _voices(self, results: Sequence[Result]) -> Iterator[NDArray]:
+        first = 0
+        for windows in self.windows:
+            yield voice_of(np.stack([result["voice"] for result in results[first : first + len(windows)]]))
+            first += len(windows)

@@ -1,0 +1,81 @@
+"""Positions that hear nothing but padding: they are computed like all others, and left out of every statistic."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.graph import Request
+from cosim.graph.graph import Walk
+from cosim.system.network import Network
+from cosim.workloads.whisper.features import POSITIONS
+
+__all__ = ["Padding"]
+
+T = TypeVar("T")
+
+
+class Padding:
+    """Takes the padding of one recording out of a walk's requests, and puts it back.
+
+    ``padding.with_it(watch(padding.apart(walk)))`` asks for what `walk` asks for, and `watch` sees the spoken part.
+
+    Parameters
+    ----------
+    spoken : int
+        Positions of the encoder that hear something, of 1,500.
+    """
+
+    def __init__(self, spoken: int) -> None:
+        self._spoken = spoken
+        self._rest: tuple[NDArray, ...] = ()
+        self._answers: Sequence[NDArray] = ()
+
+    def _count(self, node: str, x: NDArray) -> int:
+        """Rows of a node's inputs that count; the decoder has no padding."""
+        if node.startswith("decoder/"):
+            return len(x)
+        return min(-(-len(x) * self._spoken // POSITIONS), len(x))
+
+    def apart(self, walk: Walk[T]) -> Walk[T]:
+        """The walk, asking for spoken rows only; whoever stands around it answers the others."""
+        answers: Sequence[NDArray] | None = None
+        while True:
+            try:
+                request = next(walk) if answers is None else walk.send(answers)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            pairs = zip(request.nodes, request.inputs, strict=True)
+            parts = [np.split(x, [self._count(node, x)]) for node, x in pairs]
+            self._rest = tuple(rest for _, rest in parts)
+            told = yield Request(request.nodes, tuple(spoken for spoken, _ in parts))
+            answers = [np.concatenate(pair) for pair in zip(told, self._answers, strict=True)]
+
+    def with_it(self, walk: Walk[T]) -> Walk[T]:
+        """A walk around `apart`, asking for all rows again."""
+        told: Sequence[NDArray] | None = None
+        while True:
+            try:
+                request = next(walk) if told is None else walk.send(told)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            inputs = tuple(np.concatenate(pair) for pair in zip(request.inputs, self._rest, strict=True))
+            answers = yield Request(request.nodes, inputs)
+            split = [np.split(y, [len(x)]) for x, y in zip(request.inputs, answers, strict=True)]
+            told, self._answers = [spoken for spoken, _ in split], [rest for _, rest in split]
+
+    def in_float(self, walk: Walk[T], network: Network) -> Walk[T]:
+        """A walk around `apart`, asking for spoken rows only; the others are multiplied in float."""
+        told: Sequence[NDArray] | None = None
+        while True:
+            try:
+                request = next(walk) if told is None else walk.send(told)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            told = yield request
+            rest = zip(request.nodes, self._rest, strict=True)
+            self._answers = [network.linears[node].run(x)[0] for node, x in rest]

@@ -1,0 +1,94 @@
+"""`duramesh whisper`, `speaker` and `sentences`: what they print and write, and what they refuse."""
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cosim.cli import main
+from cosim.files.json_text import from_json
+from tests.cosim.workloads.conftest import small_split
+from tests.cosim.workloads.sentences.conftest import small_encoder, small_glue
+from tests.cosim.workloads.whisper.conftest import small_whisper, write_vocabulary
+
+__all__ = ["small_encoder", "small_glue", "small_split", "small_whisper", "write_vocabulary"]
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_whisper_in_float(small_whisper, small_split, tmp_path):
+    pytest.importorskip("jiwer")
+    file = tmp_path / "out.json"
+    done = run(
+        *("whisper", "run", "--engine", "float", "--audio", small_split, "--model", small_whisper),
+        *("--clips", 2, "--seed", 3, "--json", file),
+    )
+    assert done.exit_code == 0, done.output
+    written = from_json(file.read_text())
+    assert written["wer"]["software"] > 0
+    assert (written["wer"]["ideal"], written["wer"]["chip"]) == (None, None)
+    assert (written["clips"], written["words"], written["seed"]) == (2, 4, 3)
+    assert set(written["transcripts"]["software"]) == set(written["references"])
+    assert set(written["references"].values()) == {"SOME WORDS"}
+    assert "word error rate" in done.output
+    assert "2 of 7 utterances of dev-clean" in done.output
+
+
+def test_sentences_in_float(small_encoder, small_glue, tmp_path):
+    file = tmp_path / "out.json"
+    done = run(
+        *("sentences", "run", "--engine", "float", "--data", small_glue, "--model", small_encoder),
+        *("--examples", 12, "--json", file),
+    )
+    assert done.exit_code == 0, done.output
+    assert 0.5 < from_json(file.read_text())["accuracy"]["software"] <= 1
+    assert "fitted on SST-2 train, penalty" in done.output
+
+
+def test_a_missing_model_is_asked_for(small_split, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    for name in ("DURAMESH_DATA", "DURAMESH_WHISPER", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    done = run("whisper", "run", "--engine", "float", "--audio", small_split)
+    assert done.exit_code == 1
+    assert "give its folder with --model, or fetch it: hf download openai/whisper-tiny.en" in done.output.replace(
+        "\n", " "
+    )
+
+
+@pytest.mark.parametrize("command", ["whisper", "speaker", "sentences"])
+def test_help(command):
+    done = run(command, "run", "--help")
+    assert done.exit_code == 0
+    for option in ("--engine", "--devices", "--set", "--seeds", "--age", "--errors", "--json", "--checkpoint"):
+        assert option in done.output
+
+
+def test_recalibration_needs_an_age(small_whisper, small_split):
+    done = run("whisper", "run", "--audio", small_split, "--model", small_whisper, "--recalibrate")
+    assert done.exit_code == 2
+    assert "add --age" in done.output
+
+
+def test_folders_that_are_no_data(tmp_path, small_whisper):
+    done = run("whisper", "run", "--audio", tmp_path, "--model", small_whisper)
+    assert done.exit_code == 1
+    assert "expected a LibriSpeech split" in done.output.replace("\n", " ")
+
+
+@pytest.mark.long
+def test_whisper_on_librispeech(tmp_path):
+    """Two utterances in software, on a chip without noise and on a noisy one."""
+    data = os.environ.get("DURAMESH_DATA")
+    if not data:
+        pytest.skip("set DURAMESH_DATA to a folder with librispeech_dev_clean and whisper_tiny_en")
+    file = tmp_path / "out.json"
+    audio = Path(data) / "librispeech_dev_clean"
+    done = run("whisper", "run", "--engine", "twin", "--audio", audio, "--clips", 2, "--json", file)
+    assert done.exit_code == 0, done.output
+    rates = from_json(file.read_text())["wer"]
+    assert rates["software"] < 0.2
+    assert max(rates["ideal"], rates["chip"]) < rates["software"] + 0.25
