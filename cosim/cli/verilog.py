@@ -1,6 +1,7 @@
 """The chip as Verilog: `duramesh verilog`."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -20,13 +21,17 @@ def verilog(name: str, out: Path, prefix: str) -> None:
     """Write the chip's Verilog, and what other tools need beside it (docs/verilog.md)."""
     from rich.table import Table
 
+    from cosim.files.archive import write_text
     from rtl.config import preset
     from rtl.verilog import FILES, write_verilog
 
-    try:
-        write_verilog(preset(name), out, prefix)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--prefix") from None
+    with TemporaryDirectory() as folder:
+        try:
+            write_verilog(preset(name), Path(folder), prefix)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--prefix") from None
+        for file in FILES:
+            write_text(out / file, (Path(folder) / file).read_text(encoding="utf-8"))
     table = Table("file", "bytes", "what it is", box=None, pad_edge=False, header_style="bold")
     table.columns[1].justify = "right"
     for file, what in FILES.items():

@@ -173,6 +173,13 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path: Path, write) -> Non
         write(path)
 
 
+def test_verilog_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tile.v").mkdir()
+    result = invoke("verilog", "--preset", "small", "--out", str(tmp_path))
+    assert result.exit_code == 1
+    assert f"Error: {tmp_path / 'tile.v'} cannot be written: it is a folder" in result.stderr
+
+
 def test_a_missing_folder_is_made_and_any_name_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "a" / os.fsdecode(b"b\xff") / ("n" * 250 + ".txt")
     write_text(path, os.fsdecode(b"c\xff"))
