@@ -25,6 +25,8 @@ PAGE = Path(__file__).parents[4] / "docs" / "onnx.md"
 BEGIN = f"<!-- cases: made by `python -m tests.cosim.graph.onnx.cases` with onnx {onnx.__version__} -->"
 END = "<!-- end of cases -->"
 
+KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
+
 #: A refusal names operator and node, or the input.
 _REFUSED = re.compile(r"node \S+ \(\w+\) cannot be mapped: (?P<reason>.+)|inputs .+ (?P<input>are no arrays.*)")
 #: Their expected values are written with four digits.
@@ -48,19 +50,25 @@ def cases() -> Iterator[Case]:
         warnings.simplefilter("ignore")  # of numpy, where ONNX computes what it expects
         from onnx.backend.test import loader
 
-        nodes = loader.load_model_tests(kind="node")
-    for case in nodes:
-        kind = "written out" if "_expanded" in case.name else f"{case.model.graph.node[0].op_type}"
-        yield Case(case.name, kind, case.model, case.data_sets)
-    for kind in ("simple", "pytorch-converted", "pytorch-operator"):
-        for case in loader.load_model_tests(kind=kind):
-            folder = Path(case.model_dir)
-            model = onnx.load(folder / "model.onnx")
-            sets = [
-                tuple(_stored(folder.glob(f"{data.name}/{part}_*.pb")) for part in ("input", "output"))
-                for data in sorted(folder.glob("test_data_set_*"))
-            ]
-            yield Case(case.name, kind, model, sets)  # type: ignore[arg-type]
+        found = {kind: loader.load_model_tests(kind=kind) for kind in KINDS}
+    for kind, tests in found.items():
+        for test in tests:
+            model, sets = test.model, test.data_sets
+            if model is None:
+                model, sets = _read(Path(test.model_dir))
+            name = (
+                kind if kind != "node" else "written out" if "_expanded" in test.name else model.graph.node[0].op_type
+            )
+            yield Case(test.name, name, model, sets)
+
+
+def _read(folder: Path) -> tuple[onnx.ModelProto, list[tuple[list[onnx.TensorProto], ...]]]:
+    """A model, and inputs and outputs beside it."""
+    sets = [
+        tuple(_stored(folder.glob(f"{data.name}/{part}_*.pb")) for part in ("input", "output"))
+        for data in sorted(folder.glob("test_data_set_*"))
+    ]
+    return onnx.load(folder / "model.onnx"), sets
 
 
 def _stored(paths: Iterator[Path]) -> list[onnx.TensorProto]:

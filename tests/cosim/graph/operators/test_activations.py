@@ -11,6 +11,7 @@ from cosim.graph.operators.activations import (
     Gelu,
     HardSigmoid,
     LeakyRelu,
+    Line,
     LogSoftmax,
     Pointwise,
     Relu,
@@ -60,11 +61,12 @@ def test_those_that_onnxruntime_has_in_no_node_of_their_own() -> None:
     torch.set_num_threads(1)
     np.testing.assert_allclose(Silu().run(X)[0], torch.nn.functional.silu(torch.from_numpy(X)), rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(ScaledTanh(1.5, 0.5).run(X)[0], 1.5 * np.tanh(0.5 * X.astype(float)), rtol=1e-6)
+    np.testing.assert_allclose(Line(1.5, 0.5).run(X)[0], 1.5 * X.astype(float) + 0.5, rtol=1e-6, atol=1e-6)
 
 
 def test_every_function_is_compared_with_another_definition() -> None:
     names = {name for name in activations.__all__ if issubclass(getattr(activations, name), Pointwise)}
-    assert names - {"Pointwise"} == {type(case[0]).__name__ for case in CASES} | {"Silu", "ScaledTanh"}
+    assert names - {"Pointwise"} == {type(case[0]).__name__ for case in CASES} | {"Line", "Silu", "ScaledTanh"}
 
 
 @pytest.mark.parametrize("axis", [-1, 0, 1])
