@@ -25,8 +25,9 @@ def _window(call: Call) -> dict[str, Any]:
 
 @reads("MaxPool")
 def max_pool(call: Call) -> tuple[str, ...]:
-    made = MaxPool(**_window(call), columns_first=bool(call.attribute("storage_order", 0)))
-    return call.do_all(made, call.inputs[0], outputs=2)
+    columns_first = bool(call.attribute("storage_order", 0))
+    made = MaxPool(**_window(call), indices=call.used(1), columns_first=columns_first)
+    return call.do_all(made, call.inputs[0], outputs=made.results)
 
 
 @reads("AveragePool")

@@ -120,28 +120,32 @@ class Pool(ArrayOperator):
 
 @dataclass(frozen=True)
 class MaxPool(Pool):
-    """The largest in each window, and where it lies.
+    """The largest in each window.
 
-    Outputs: the largest; its index in the flat input.
+    Outputs: the largest; with `indices`, also its index in the flat input.
 
     Parameters
     ----------
     lengths, strides, dilations, pads, same, partial
         As of `Pool`.
+    indices : bool
     columns_first : bool
         The index counts places of an image down its columns.
     """
 
+    indices: bool = False
     columns_first: bool = False
 
     @property
     def results(self) -> int:
-        return 2
+        return 2 if self.indices else 1
 
-    def compute(self, x: NDArray) -> tuple[NDArray, NDArray]:
+    def compute(self, x: NDArray) -> tuple[NDArray, ...]:
         lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
         views = self.views(x, lowest)
         axes = len(self.lengths)
+        if not self.indices:
+            return (views.max(tuple(range(-axes, 0))),)
         flat = views.reshape(*views.shape[:-axes], -1)
         best = flat.argmax(-1)
         places = x.shape[2:]

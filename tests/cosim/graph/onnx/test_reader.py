@@ -142,6 +142,19 @@ def test_a_convolutional_network(tmp_path: Path) -> None:
     }
 
 
+def test_pictures_whose_channels_come_last(tmp_path: Path) -> None:
+    """As TensorFlow's exporter writes them: transposed to ONNX's order and back."""
+    nodes = [
+        node("Transpose", "x", "first", perm=[0, 3, 1, 2]),
+        node("Conv", "first conv/kernel bias", "c", auto_pad="SAME_UPPER", strides=[2, 2]),
+        node("Transpose", "c", "last", perm=[0, 2, 3, 1]),
+        node("Relu", "last", "y"),
+    ]
+    weights = {"conv/kernel": drawn(5, 2, 3, 3), "bias": drawn(5)}
+    graph = same(model(nodes, {"x": [None, 7, 6, 2]}, ["y"], weights), {"x": drawn(2, 7, 6, 2)}, tmp_path)
+    assert list(graph.linears) == ["conv"]
+
+
 def test_a_recurrent_network_of_two_layers(tmp_path: Path) -> None:
     weights: dict[str, NDArray] = {"fc.weight": drawn(6, 3), "fc.bias": drawn(3), "axis": np.array([1])}
     for layer, inputs in ((0, 4), (1, 6)):

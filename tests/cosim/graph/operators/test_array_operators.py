@@ -38,7 +38,7 @@ COUNTED: list[tuple[Operator, tuple[NDArray | None, ...], int]] = [
     (products.Product(), (drawn(4), drawn(4)), 8),
     (products.Einsum("bij,bjk->bik"), (drawn(2, 3, 4), drawn(2, 4, 5)), 2 * 2 * 3 * 4 * 5),
     (products.Einsum("...ck,cmk->...cm"), (drawn(2, 6, 3, 9), drawn(3, 2, 9)), 2 * 12 * 3 * 2 * 9),
-    (pooling.MaxPool((2, 2)), (drawn(1, 3, 4, 5),), 3 * 3 * 4 * 4),
+    (pooling.MaxPool((2, 2), indices=True), (drawn(1, 3, 4, 5),), 3 * 3 * 4 * 4),
     (pooling.AveragePool((3,), strides=(2,), pads=(1, 1)), (drawn(2, 1, 5),), 2 * 3 * 3),
     (pooling.NormPool((2,)), (drawn(1, 1, 5),), 4 * 2),
     (quantization.Quantize("int8"), (drawn(4), SCALE), 20),
