@@ -17,6 +17,9 @@ __all__ = ["TRANSLATIONS", "Call", "Translation", "reads"]
 #: How the name of a matrix, or a bias, ends that is called after the layer it belongs to.
 _PARAMETER = re.compile(r"(.+?)[./_](?:weight|kernel|W|bias)")
 
+#: Where PyTorch's newer exporter says which modules a node lies in, as the text of a list; the last one is the node.
+_SCOPES = "pkg.torch.onnx.name_scopes"
+
 
 class Call:
     """One node.
@@ -168,12 +171,20 @@ class Call:
                 return named[1].strip("/").replace(".", "/")
         return None
 
-    def layer(self, source: int) -> str:
-        """The layer that weights belong to, as their name tells, or the node's."""
-        if named := self.parameter_of(source):
-            return named
+    @property
+    def module(self) -> str | None:
+        """The layer that the node belongs to, where its exporter says so: beside it, or in the path of its name."""
+        scopes = next((one.value for one in self._node.metadata_props if one.key == _SCOPES), "")
         path, _, last = self.name.rpartition("/")
-        return path if path and re.fullmatch(rf"{self.operator}(_\d+)?", last) else self.name
+        if inner := re.findall(r"'([^']*)'", scopes)[:-1]:
+            path = inner[-1]
+        elif not re.fullmatch(rf"{self.operator}(_\d+)?", last):
+            path = ""
+        return path.replace(".", "/") or None
+
+    def layer(self, source: int) -> str:
+        """The layer that weights belong to, as their name tells, or the node."""
+        return self.parameter_of(source) or self.module or self.name
 
     def refuse(self, why: str) -> NoReturn:
         """Say that this node cannot be mapped.

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.files.digest import digest
+from cosim.graph.errors import NetworkError
 from cosim.graph.graph import Graph, Node, Scan
 from cosim.graph.linear import Linear
 from cosim.graph.operator import Operator
+from cosim.graph.operators.array import LARGEST
 from cosim.graph.operators.tensor import Identity
 
 __all__ = ["Draft"]
@@ -100,6 +102,8 @@ class Draft:
             given = given[:-1]
         if not isinstance(operator, Scan) and all(not value or value in self.constants for value in given):
             arrays = operator.run(*(self.constants[value] if value else None for value in given))  # type: ignore[arg-type]
+            if (largest := max((array.size for array in arrays), default=0)) > LARGEST:
+                raise NetworkError(f"it makes an array of {largest} elements; {LARGEST} are allowed at most")
             like = next((value for value in given if value in self.origins), "")
             return tuple(self.constant(array, like) for array in arrays[:outputs])
         node = _Planned("", operator, given, tuple(self._fresh(name) for _ in range(outputs)))

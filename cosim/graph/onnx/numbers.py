@@ -103,7 +103,10 @@ def add(call: Call) -> str:
         flat = array.size == 1 or array.shape[-1:] == (array.size,) == (linear.outputs,)
         if flat and array.ndim <= max(call.rank(product) or 0, 1):
             values = np.broadcast_to(array.reshape(-1), linear.outputs)
-            return call.draft.give_bias(call.names[product], values, call.parameter_of(bias))
+            layer = call.parameter_of(bias)
+            # Exporters keep one of several equal arrays: then its name tells another layer.
+            own = layer is not None and layer.startswith(call.module or "")
+            return call.draft.give_bias(call.names[product], values, layer if own else None)
     return _binary(call)
 
 

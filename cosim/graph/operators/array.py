@@ -14,7 +14,7 @@ from cosim.graph.operator import Operator, Values
 __all__ = ["LARGEST", "ArrayOperator", "Mover", "allowed"]
 
 #: Elements of one array, at most: a shape that was computed wrongly shall not fill the memory.
-LARGEST = 1 << 31
+LARGEST = 1 << 28
 
 
 class ArrayOperator(Operator):

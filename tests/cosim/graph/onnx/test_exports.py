@@ -73,8 +73,7 @@ def test_networks_of_pytorch(tmp_path: Path, name: str, captured: bool, small: b
         warnings.simplefilter("ignore")  # the exporters warn of themselves
         torch.onnx.export(network, (x,), path, dynamo=captured, input_names=["x"], verbose=False, **dynamic)
     graph = read_onnx(path)
-    if not captured or name != "lstm":  # the capturing exporter makes new weights of an LSTM's, without names
-        assert list(graph.linears) == MATRICES[name]
+    assert list(graph.linears) == MATRICES[name]
     assert input_axes(path) == {"x": x.ndim}
     for given in (x, x[:1]):
         with torch.no_grad():

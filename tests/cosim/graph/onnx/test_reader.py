@@ -40,7 +40,7 @@ def test_nodes_are_called_as_in_the_file_or_by_operator_and_number(tmp_path: Pat
     [
         ("encoder.fc1.weight", "n0", "encoder/fc1"),  # as PyTorch calls parameters
         ("onnx::MatMul_25", "/encoder/fc1/MatMul", "encoder/fc1"),  # as its older exporter calls nodes
-        ("onnx::MatMul_25", "/encoder/MatMul_1", "encoder"),
+        ("onnx::MatMul_25", "/layers.0/MatMul_1", "layers/0"),
         ("val_7", "projection", "projection"),
         ("val_7", "", "MatMul_1"),
         ("dense/kernel", "n0", "dense"),
@@ -56,6 +56,12 @@ def test_a_bias_tells_the_layer_where_the_weights_do_not(tmp_path: Path) -> None
     nodes = [node("MatMul", "x val_3", "p", "node_MatMul_4"), node("Add", "p attention.in_proj_bias", "y", "node_Add")]
     made = model(nodes, {"x": [2, 3]}, ["y"], {"val_3": drawn(3, 4), "attention.in_proj_bias": drawn(4)})
     assert list(same(made, {"x": drawn(2, 3)}, tmp_path).linears) == ["attention/in_proj"]
+    for scope, expected in (("attention", "attention/in_proj"), ("encoder.fc1", "encoder/fc1")):
+        for one in made.graph.node:
+            del one.metadata_props[:]
+            key, value = "pkg.torch.onnx.name_scopes", f"['', '{scope}', 'linear_2']"
+            one.metadata_props.append(onnx.StringStringEntryProto(key=key, value=value))
+        assert list(same(made, {"x": drawn(2, 3)}, tmp_path).linears) == [expected]
 
 
 def transformer_layer(width: int, heads: int, inner: int) -> onnx.ModelProto:
