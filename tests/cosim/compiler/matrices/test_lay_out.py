@@ -153,6 +153,82 @@ def test_twin_and_rtl_agree() -> None:
         assert len(np.unique(codes)) > 10, key
 
 
+def encoder(layers: int = 4) -> tuple[dict[str, tuple[int, int]], Waves, tuple[tuple[str, ...], ...]]:
+    """Whisper tiny's, 384 wide: shapes, waves, and matrices with the same input."""
+    shapes, waves, alike = {}, [], []
+    for layer in range(layers):
+        q, k, v, out, fc1, fc2 = (f"{layer}/{name}" for name in ("q", "k", "v", "out", "fc1", "fc2"))
+        shapes |= dict.fromkeys((q, k, v, out), (384, 384)) | {fc1: (384, 1536), fc2: (1536, 384)}
+        waves += [(q, k, v), (out,), (fc1,), (fc2,)]
+        alike.append((q, k, v))
+    return shapes, waves, tuple(alike)
+
+
+def steps_of(layout: Layout) -> list[list[tuple[int, int]]]:
+    """Integration and readout steps of every call of every wave."""
+    frames = layout.frames
+    return [
+        [(frame.integration_steps, frame.readout_steps) for call in calls for frame in (frames[call.chip][call.entry],)]
+        for calls in layout.calls.values()
+    ]
+
+
+def test_whisper_s_encoder_is_balanced_on_one_chip() -> None:
+    """7,077,888 weights, 79.4 % of the chip; every wave is one call, read in one step."""
+    shapes, waves, alike = encoder()
+    layout = lay_out(shapes, waves, LayoutOptions(chips=1, alike=alike), CHIP)
+    check_cells(layout, shapes)
+    weights = sum(block.shape[0] * block.shape[1] for block in layout.blocks.values())
+    assert {block.mode for block in layout.blocks.values()} == {Mode.BALANCED}
+    assert weights == 7_077_888
+    assert round(weights / (CHIP.tile_count * CHIP.lanes**2), 3) == 0.794
+    assert steps_of(layout) == [[(4, 1)]] * 16
+    assert max(map(len, layout.images[0].words.values())) <= CHIP.program_depth
+    assert {program.frames_per_run for program in layout.programs[0].values()} == {16}
+
+
+def albert() -> tuple[dict[str, tuple[int, int]], Waves]:
+    """ALBERT-base's shared layer."""
+    shapes = {"qkv": (768, 2304), "out": (768, 768), "fc1": (768, 3072), "fc2": (3072, 768)}
+    return shapes, [(name,) for name in shapes]
+
+
+def test_albert_s_layer_is_on_one_chip() -> None:
+    """With capacitors joined wherever pairs are free, each of the four phases is read in one step."""
+    shapes, waves = albert()
+    layout = lay_out(shapes, waves, LayoutOptions(chips=1), CHIP)
+    check_cells(layout, shapes)
+    assert steps_of(layout) == [[(4, 1)]] * 4
+
+
+def test_albert_s_layer_as_the_paper_has_it() -> None:
+    """Nat. Commun. 16, 8661 (2025): only FC1 is summed in pairs; its phases take 2, 1, 1 and 2 output steps."""
+    shapes, waves = albert()
+    choices = {"fc1": MatrixOptions(joined=True), "*": MatrixOptions(joined=False)}
+    layout = lay_out(shapes, waves, LayoutOptions(chips=1, matrices=choices), CHIP)
+    assert steps_of(layout) == [[(4, 2)], [(4, 1)], [(4, 1)], [(4, 2)]]
+    assert [sum(call.ns for call in (layout.frames[0][c.entry] for c in calls)) for calls in layout.calls.values()] == [
+        1800,
+        1500,
+        1500,
+        1800,
+    ]
+
+
+def test_chip_4_of_the_rnn_t_is_one_call_where_all_ways_are_solved_together() -> None:
+    """Sixteen joined pairs and Enc-FC hear five vectors at once, and are read in three steps, 2.1 us."""
+    pytest.importorskip("ortools", reason="needs the extra [compile]")
+    shapes = {"lstm3": (2048, 4096), "lstm4": (2048, 4096), "fc": (1024, 512)}
+    choices = {"*": MatrixOptions(mode=Mode.STACKED)}
+    options = LayoutOptions(chips=1, matrices=choices, effort=0, solver_s=30)
+    layout = lay_out(shapes, [tuple(shapes)], options, CHIP)
+    check_cells(layout, shapes)
+    assert steps_of(layout) == [[(4, 3)]]
+    (frame,) = layout.frames[0].values()
+    assert (len(frame.streams), len(frame.readings)) == (5, 17)
+    assert frame.ns == 2100
+
+
 def test_a_saved_layout_is_the_same(tmp_path: Path) -> None:
     layout = lay_out({"a": (40, 20), "b": (10, 5)}, [("a",), ("b", "a")], LayoutOptions(), DEEP)
     layout.save(tmp_path / "layout.npz")
