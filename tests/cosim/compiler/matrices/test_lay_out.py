@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,30 @@ from hypothesis import strategies as st
 
 from analog_models.config import AnalogConfig
 from cosim.compiler import MappingError
-from cosim.compiler.matrices import Layout, LayoutOptions, MatrixOptions, Readout, lay_out
+from cosim.compiler.matrices import (
+    Block,
+    Call,
+    Frame,
+    Layout,
+    LayoutOptions,
+    MatrixOptions,
+    Output,
+    Reading,
+    Readout,
+    Seat,
+    Slice,
+    Source,
+    Stream,
+    Vector,
+    Work,
+    lay_out,
+)
+from cosim.compiler.router import Connection, Router, switches
 from cosim.engines.rtl import RtlEngine
 from cosim.engines.twin import TwinEngine
+from cosim.fabric.checker import check_image
 from cosim.fabric.derivation import FrameDerivation, derive
+from cosim.fabric.mesh_graph import Mesh, Place
 from cosim.program import Mode
 from rtl.config import preset
 from tests.cosim.compiler.matrices.products import block_codes, block_weights, chips
@@ -230,6 +251,48 @@ def test_chip_4_of_the_rnn_t_is_one_call_where_all_ways_are_solved_together() ->
     (frame,) = layout.frames[0].values()
     assert (len(frame.streams), len(frame.readings)) == (5, 17)
     assert frame.ns == 2100
+
+
+def test_halves_of_two_tiles_are_one_vector() -> None:
+    """The low columns of one tile and the high ones of another, both on one vector, to one landing pad (by hand)."""
+    mesh, readout = Mesh(SMALL), Readout.signed(255, IDEAL)
+    blocks = {name: Block(name, name, (0, 16), (0, 8), Mode.BALANCED) for name in "ab"}
+    router = Router(SMALL, mesh)
+    sent = router.route([Connection(Place("ilp", 0), (Place("rows", 0), Place("rows", 2)))])
+    halves = [Connection(Place("outputs", tile), (mesh.olp(0),), half) for tile, half in ((0, "low"), (2, "high"))]
+    heard = router.route(halves)
+    frame = Frame(
+        streams=(Stream((0,), (Vector(0, 16), Vector(0, 16)), (0, 2)),),
+        works=(Work(0, Mode.BALANCED, (0, 1), "a"), Work(2, Mode.BALANCED, (0, 1), "b")),
+        readings=(Reading("both", 0, 0, 16, (Source(0, "a", "low"), Source(2, "b", "high"))),),
+        ways=(switches(sent, 16, {}), switches(heard, 16, {})),
+    )
+    layout = Layout(
+        config=SMALL,
+        blocks=blocks,
+        seats={"a": Seat(0, (0,), 0, 0, 0), "b": Seat(0, (2,), 0, 8, 2)},
+        calls={("a", "b"): (Call(0, "ab", (Slice("a", (0, 16), 0),), (Output("a", "both"), Output("b", "both", 8))),)},
+        frames=({"ab": frame},),
+        readouts=dict.fromkeys(blocks, readout),
+        shares={"b": "a"},
+    )
+    check_image(layout.images[0])
+    check_products(layout, dict.fromkeys("ab", (16, 8)), (("a", "b"),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seats": {}}, "block 'a 0:16 0:16' has no seat"),
+        ({"readouts": {}}, "block 'a 0:16 0:16' has no readout"),
+        ({"frames": ({},)}, "a call runs entry 'a' of chip 0, which is not there"),
+        ({"frames": ()}, "a call runs entry 'a' of chip 0, which is not there"),
+    ],
+)
+def test_a_layout_that_lacks_something_is_refused(changes: dict[str, Any], message: str) -> None:
+    layout = lay_out({"a": (16, 16)}, [("a",)], LayoutOptions(), SMALL)
+    with pytest.raises(MappingError, match=message):
+        replace(layout, **changes)
 
 
 def test_a_saved_layout_is_the_same(tmp_path: Path) -> None:
