@@ -174,8 +174,7 @@ def test_recalibration_moves_nothing_and_takes_drift_off() -> None:
     inputs, month_s = numbers(40, 40, seed=2), 30 * 86_400.0
     exact = System(made, Run("float")).run(inputs)["y"]
     fresh, old, again = (
-        System(made, run)
-        for run in (Run(), Run(aged_s=month_s), Run(aged_s=month_s, recalibrated=True))
+        System(made, run) for run in (Run(), Run(aged_s=month_s), Run(aged_s=month_s, recalibrated=True))
     )
     errors = [relative(system.run(inputs)["y"], exact) for system in (fresh, old, again)]
     assert errors[0] < errors[2] < errors[1]
