@@ -23,7 +23,7 @@ def coding(**changes: object) -> Coding:
     return Coding(**{**given, **changes})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("node, top", [("m", 3.0), ("again", 0.25)])
+@pytest.mark.parametrize(("node", "top"), [("m", 3.0), ("again", 0.25)])
 @pytest.mark.parametrize("duration", [255, 127])
 def test_a_rows_range_is_the_longest_duration(node: str, top: float, duration: int) -> None:
     made = coding(duration=duration)
@@ -62,7 +62,7 @@ def test_an_expanded_matrix_gives_the_same_products() -> None:
     np.testing.assert_allclose(spread @ expanded(weights.astype(np.float32), expansion), x @ weights, atol=1e-4)
 
 
-@pytest.mark.parametrize("rows, wanted", [((0, 4), [0, 1, 2, 3]), ((7, 9), [2, 3]), ((3, 7), [3, 4, 0, 1])])
+@pytest.mark.parametrize(("rows", "wanted"), [((0, 4), [0, 1, 2, 3]), ((7, 9), [2, 3]), ((3, 7), [3, 4, 0, 1])])
 def test_rows_count_on_from_copy_to_copy(rows: tuple[int, int], wanted: list[int]) -> None:
     assert np.arange(5)[rows_of(rows, 5)].tolist() == wanted
 

@@ -1,7 +1,6 @@
 """`duramesh compile`, `infer`, `where`: from a network's file to outputs and devices."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from cosim.graph import Linear, chain
 from cosim.graph.operators.activations import Relu
 from cosim.system.sessions import ENGINES as KNOWN
 
-Duramesh = Callable[..., Result]
+COMPILE = "compile", "network.npz", "--samples", "x.npy", "--out", "o.npz"
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +100,7 @@ def test_where_shows_devices(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         (("where", "image.npz", "linear7", "0", "0"), "no layer 'linear7'"),
         (("where", "network.npz", "linear0", "0", "0"), "not a duramesh system"),

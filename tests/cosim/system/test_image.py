@@ -38,7 +38,7 @@ Damage = Callable[[dict[str, Any], dict[str, Any]], object]
 
 
 @pytest.mark.parametrize(
-    "damage, message",
+    ("damage", "message"),
     [
         (lambda meta, arrays: meta["codings"].pop("linear0"), "columns 2"),
         (lambda meta, arrays: arrays.pop("coding 0 rows"), "rows"),
@@ -88,7 +88,7 @@ def test_copies_have_a_place_each() -> None:
 
 
 @pytest.mark.parametrize(
-    "layer, row, column, message",
+    ("layer", "row", "column", "message"),
     [
         ("linear", 0, 0, "there are linear0, linear1"),
         ("linear1", 30, 0, "rows 0 to 29 and columns 0 to 9"),

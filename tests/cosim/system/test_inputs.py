@@ -21,7 +21,7 @@ def two() -> Graph:
 
 
 @pytest.mark.parametrize(
-    "inputs, shapes",
+    ("inputs", "shapes"),
     [
         (np.zeros((3, 4)), [(4,)] * 3),
         ([np.zeros((2, 4)), np.zeros((5, 4))], [(2, 4), (5, 4)]),
@@ -47,7 +47,7 @@ def test_several_inputs_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "graph, inputs, message",
+    ("graph", "inputs", "message"),
     [
         (ONE, np.zeros((0, 4)), "no samples"),
         (ONE, {"z": np.zeros((3, 4))}, "takes x; got z"),

@@ -16,8 +16,8 @@ from cosim.system.system import Run, System
 from tests.cosim.system.networks import image, numbers
 
 
-def interrupted_after(samples: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Ctrl-C when so many samples have begun; their numbers."""
+def interrupt_after(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C when so many walks have begun."""
     begun: list[int] = []
     walk = Network.walk
 
@@ -28,16 +28,17 @@ def interrupted_after(samples: int, monkeypatch: pytest.MonkeyPatch) -> list[int
         return walk(self, inputs, **rest)
 
     monkeypatch.setattr(Network, "walk", counted)
-    return begun
 
 
 def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = numbers(9, 40, seed=2)
     whole_errors, errors = LayerErrors(image("mlp").network), LayerErrors(image("mlp").network)
     whole = System(image("mlp")).run(inputs, errors=whole_errors)["y"]
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        interrupted_after(2 * 5, patch)
-        System(image("mlp")).run(inputs, errors=LayerErrors(image("mlp").network), checkpoint=tmp_path, batch=1)
+    with monkeypatch.context() as patch:
+        interrupt_after(2 * 5, patch)
+        watched = LayerErrors(image("mlp").network)
+        with pytest.raises(KeyboardInterrupt):
+            System(image("mlp")).run(inputs, errors=watched, checkpoint=tmp_path, batch=1)
     done: list[int] = []
     system = System(image("mlp"))
     got = system.run(inputs, errors=errors, checkpoint=tmp_path, progress=lambda count, _: done.append(count))["y"]
@@ -55,7 +56,7 @@ def test_a_finished_run_needs_no_chip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, run, inputs, what",
+    ("name", "run", "inputs", "what"),
     [
         ("mlp", Run(seed=1), numbers(3, 40), "seed"),
         ("mlp", Run("ideal"), numbers(3, 40), "engine"),

@@ -1,4 +1,4 @@
-"""Networks that nobody wrote: whatever is drawn, chips without noise give the float network, the RTL the twin's codes."""
+"""Networks that nobody wrote: chips without noise give the float network, the RTL gives the twin's codes."""
 
 import numpy as np
 import pytest
