@@ -45,7 +45,12 @@ class Scale:
     @property
     def largest(self) -> float:
         """Largest full scale within the swing."""
-        return SWING_V / self._volts(BANK)
+        return self._swing_v / self._volts(BANK)
+
+    @property
+    def _swing_v(self) -> float:
+        """The nominal swing, or what the steepest ramp passes."""
+        return min(SWING_V, self.duration / 2 * self.analog.volts_per_cycle(_STEEPEST))
 
     def full_scale(self, readout: Readout) -> float:
         """Of a readout whose zero is in the middle."""
@@ -53,7 +58,7 @@ class Scale:
 
     def readout(self, full_scale: float) -> Readout:
         """The one whose full scale is this, or a little more, with the fewest capacitors that stay within the swing."""
-        fitting = (count for count in range(1, BANK) if full_scale * self._volts(count) <= SWING_V)
+        fitting = (count for count in range(1, BANK) if full_scale * self._volts(count) <= self._swing_v)
         capacitors = next(fitting, BANK)
         swing_of_1 = self.duration / 2 * self.analog.volts_per_cycle(1)
         slope = min(max(ceil(full_scale * self._volts(capacitors) / swing_of_1 - 1e-6), 1), _STEEPEST)

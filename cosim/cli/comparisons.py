@@ -1,7 +1,7 @@
 """Commands that hold a network on chips against software: `duramesh whisper`, `speaker` and `sentences`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,6 +50,13 @@ def _comparing(command: Command) -> Command:
             help="Read noisy chips so many s after programming.",
         ),
         click.option("--recalibrate", is_flag=True, help="Calibrate them again at that age."),
+        click.option(
+            "--trials",
+            type=click.IntRange(min=0),
+            default=24,
+            show_default=True,
+            help="Evaluations of the whole network by which ranges are refined.",
+        ),
         click.option("--errors", is_flag=True, help="Measure the errors of every matrix as well."),
         click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there."),
         click.option(
@@ -73,6 +80,7 @@ class _Choices:
     chips: int | None
     aged_s: float | None
     recalibrate: bool
+    trials: int
     errors: bool
     json_file: Path | None
     checkpoint: Path | None
@@ -110,6 +118,7 @@ class _Choices:
             task = Task(bar)
             task("preparing the samples")
             workload = prepare(settings)
+            workload = replace(workload, options=replace(workload.options, trials=self.trials))
             try:
                 comparison = compare(workload, settings, task)
             except KeyboardInterrupt:

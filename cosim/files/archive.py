@@ -24,6 +24,7 @@ __all__ = [
     "load_archive",
     "read_archive",
     "read_arrays",
+    "remove_parts",
     "replacing",
     "write_archive",
     "write_arrays",
@@ -69,6 +70,13 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove temporary files that killed processes have left; nobody else may be writing into the folder."""
+    for part in folder.rglob(".*.part"):
+        with suppress(OSError):
+            part.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

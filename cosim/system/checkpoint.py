@@ -28,7 +28,7 @@ from analog_models.chip import AnalogChip
 from cosim.calibration import CalibratedChip
 from cosim.engines.engine import Engine, RunInterrupted
 from cosim.engines.results import Results, ResultsError
-from cosim.files.archive import ArchiveError, write_text
+from cosim.files.archive import ArchiveError, remove_parts, write_text
 from cosim.files.digest import digest
 from cosim.files.errors import OutputError, UserError
 from cosim.files.json_text import JsonError, from_json, to_json
@@ -92,6 +92,7 @@ class Checkpoint:
                 raise CheckpointError(f"another process is at work in {self.folder}; wait for it, or end it") from None
         try:
             self._claim()
+            remove_parts(self.folder)
         except BaseException:
             self._lock.release()
             raise

@@ -65,6 +65,8 @@ def samples_of(graph: Graph, inputs: Inputs, axes: Mapping[str, int] | None = No
             arrays = {graph.inputs[0]: inputs}
         else:
             raise InputError(f"{graph.name} takes {', '.join(graph.inputs)}; give a mapping with an array for each")
+        if arrays.keys() != set(graph.inputs):
+            raise InputError(f"{graph.name} takes {', '.join(graph.inputs)}; got {', '.join(arrays) or 'nothing'}")
         parts = {name: list(_parts(array, (axes or {}).get(name))) for name, array in arrays.items()}
         counts = {name: len(found) for name, found in parts.items()}
         if len(set(counts.values())) > 1:
@@ -84,7 +86,8 @@ def _parts(arrays: Arrays, axes: int | None) -> Iterator[NDArray]:
 
 def _checked(graph: Graph, sample: Mapping[str, NDArray], number: int) -> dict[str, NDArray]:
     if sample.keys() != set(graph.inputs):
-        raise InputError(f"{graph.name} takes {', '.join(graph.inputs)}; sample {number} has {', '.join(sample)}")
+        names = ", ".join(sample) or "nothing"
+        raise InputError(f"{graph.name} takes {', '.join(graph.inputs)}; sample {number} has {names}")
     checked = {}
     for name, array in sample.items():
         if array.dtype.kind not in "fiub":

@@ -276,13 +276,14 @@ class System:
                 if errors is not None:
                     for number, sums in kept.errors.items():
                         errors.take(number, sums)
-            missing = (number for number in range(len(samples)) if number not in found)
+            missing = [number for number in range(len(samples)) if number not in found]
 
             def walk(number: int) -> Walk[Any]:
                 own = network.walk(samples[number])
                 return own if errors is None else errors.beside(own, network.walk(samples[number]), number)
 
-            for number, step in self.walked(((number, walk(number)) for number in missing), batch=batch):
+            walks = ((number, walk(number)) for number in missing)
+            for number, step in self.walked(walks, batch=batch) if missing else ():  # no chip for nothing
                 found[number] = step.outputs
                 if kept is not None:
                     kept.keep(number, step.outputs, {} if errors is None else errors.of(number))

@@ -244,7 +244,7 @@ def olp(bench: Bench) -> None:
     bench.cover("unopened", dut.illegal & ~inside.signal("sequencer.illegal"))
 
 
-@proof(prove=2, cover=14, quick=True)
+@proof(prove=2, cover=14)
 def olp_undoes_ilp(bench: Bench) -> None:
     """The pads wire to wire: a window that opens with a vector and is long enough holds the vector's codes."""
     m = bench.m

@@ -10,7 +10,7 @@ from cosim.compiler.matrices.layout import Layout
 from cosim.compiler.matrices.options import LayoutOptions
 from cosim.compiler.matrices.placement import place
 from cosim.compiler.matrices.ways import Ways
-from cosim.fabric.checker import check
+from cosim.fabric.checker import check_image
 from cosim.isa.assembler import program_depth
 from rtl.config import ChipConfig
 
@@ -52,8 +52,7 @@ def lay_out(
         short = _short_of_words(layout)
         if not short:
             for image in layout.images:
-                for program in image.entries.values():
-                    check(program)
+                check_image(image)
             return layout
     raise MappingError(short or _shortage(sheets, options.chips or 1, config))
 

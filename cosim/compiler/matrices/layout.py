@@ -176,7 +176,7 @@ class Layout:
     Raises
     ------
     MappingError
-        If blocks that are read together have different readouts.
+        If blocks that are read together have different readouts, or a name or a chip is not there.
     """
 
     config: ChipConfig
@@ -190,9 +190,16 @@ class Layout:
     shares: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        missing = [name for name in self.blocks if name not in self.readouts]
-        if missing:
-            raise MappingError(f"blocks {', '.join(missing)} have no readout")
+        for what, names in (("seat", self.seats), ("readout", self.readouts)):
+            different = sorted(set(self.blocks) ^ set(names))
+            if different:
+                raise MappingError(f"block {different[0]!r} has no {what}, or a {what} has no block")
+        for call in (call for calls in self.calls.values() for call in calls):
+            if not 0 <= call.chip < len(self.frames) or call.entry not in self.frames[call.chip]:
+                raise MappingError(f"a call runs entry {call.entry!r} of chip {call.chip}, which is not there")
+            unknown = [output.block for output in call.outputs if output.block not in self.blocks]
+            if unknown:
+                raise MappingError(f"entry {call.entry!r} gives block {unknown[0]!r}, which is not there")
         for group in self.together:
             if len({self.readouts[name] for name in group}) > 1:
                 raise MappingError(f"one ramp reads {', '.join(group)}: give these blocks the same readout")

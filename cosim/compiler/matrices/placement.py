@@ -11,6 +11,7 @@ from random import Random
 
 from cosim.compiler.errors import MappingError
 from cosim.compiler.matrices.demand import READOUTS, Demand, by_tile, demand, demands
+from cosim.compiler.matrices.nearness import exchanged, near, units_of
 from cosim.compiler.matrices.packing import Spot
 from cosim.compiler.matrices.ways import Heard, Ways
 from cosim.compiler.router import Route
@@ -82,8 +83,8 @@ def place(spots: Sequence[Spot], ways: Ways, effort: int, limit_s: float = 0.0, 
     MappingError
         If the solver is missing.
     """
-    search = _Search(spots, ways)
     random = Random(seed)
+    search = _Search(spots, ways, random)
     idle = 0
     for _ in range(effort):
         idle = 0 if search.improve(random) else idle + 1
@@ -95,15 +96,14 @@ def place(spots: Sequence[Spot], ways: Ways, effort: int, limit_s: float = 0.0, 
 
 
 class _Search:
-    def __init__(self, spots: Sequence[Spot], ways: Ways) -> None:
+    def __init__(self, spots: Sequence[Spot], ways: Ways, random: Random) -> None:
         self.spots, self.ways = tuple(spots), ways
         self.pads = ways.config.domain_count
-        pairs = dict(ways.config.floorplan.capacitor_pairs())
-        single = set(range(ways.config.tile_count)) - set(pairs) - set(pairs.values())
-        self.units: list[tuple[int, ...]] = [*pairs.items(), *((tile,) for tile in sorted(single))]
-        self.at = {tile: tile for unit in self.units for tile in unit}  # of every packed tile, the chip's
+        self.units = units_of(ways.config)
         self.beside = by_tile(spots)
         self.groups = demands(spots, self.pads)
+        every = [group for groups in self.groups.values() for group in groups]
+        self.at = near(ways.config, every, random)  # of every packed tile, the chip's
         self.tiles = {wave: {tile for group in groups for tile in group.heard} for wave, groups in self.groups.items()}
         self.routed = {wave: self._route(wave, self.at) for wave in self.groups}
         self.cost = {wave: _cost(calls) for wave, calls in self.routed.items()}
@@ -141,16 +141,9 @@ class _Search:
         worst = random.choices(list(self.cost), list(self.cost.values()))[0]
         places = [unit for unit in self.units if set(unit) & self.tiles[worst]]
         one, other = random.choice(places), random.choice(self.units)
-        at = dict(self.at)
-        if one == other:
-            if len(one) == 1:
-                return False
-            at[one[0]], at[one[1]] = at[one[1]], at[one[0]]
-        elif len(one) != len(other):
+        at = exchanged(self.at, one, other)
+        if at is None:
             return False
-        else:
-            for mine, theirs in zip(one, other, strict=True):
-                at[mine], at[theirs] = at[theirs], at[mine]
         moved = {*one, *other}
         again = [wave for wave, tiles in self.tiles.items() if tiles & moved]
         routed = {wave: self._route(wave, at) for wave in again}

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from analog_models import DEVICE_MODELS, AnalogConfig
 from cosim.cli import main
-from cosim.figures import Campaign, Figure, Finding, Measurement, Study, Unavailable
+from cosim.figures import Campaign, Figure, Finding, Measurement, Study, Unavailable, evidence
 from cosim.figures.campaign import CampaignError
 from cosim.figures.evidence import EvidenceError, keep, kept_results, read_results, renew, table
 from cosim.figures.registry import STUDIES, UnknownStudyError, load_study, select
@@ -303,19 +303,25 @@ def test_files_that_are_no_results_are_named(tmp_path: Path, content: Any, text:
     ("arguments", "text"),
     [(["none.json"], "none.json cannot be read"), (["."], "cannot be read"), ([], "results.json cannot be read")],
 )
-def test_evidence_on_wrong_files_is_one_line_and_changes_nothing(
-    tmp_path: Path, arguments: list[str], text: str
+def test_evidence_from_wrong_files_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], text: str
 ) -> None:
     readme = "<!-- evidence: made by `make docs` from docs/results*.json -->\nold\n<!-- end of evidence -->\n"
     (tmp_path / "README.md").write_text(readme)
-    command = [sys.executable, "-m", "cosim.figures.evidence", *arguments]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EvidenceError, match=text):
+        evidence.main(arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    assert (tmp_path / "README.md").read_text() == readme
+
+
+def test_evidence_that_cannot_be_shown_is_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cosim.figures.evidence"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert text in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
-    assert (tmp_path / "README.md").read_text() == readme
+    assert "README.md cannot be read" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_readme_shows_the_kept_results() -> None:

@@ -1,6 +1,7 @@
 """Durations from one landing pad to all others: the program, the report, and the same codes in RTL and twin."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,13 +114,16 @@ def test_networks_hear_the_same(small_engine: RtlEngine, random_network, random_
         assert np.any(exact[name] != moved[name]), name
 
 
-@pytest.mark.cosimulation
-@pytest.mark.chip
-@pytest.mark.xdist_group("chip")
-def test_full_chip_within_the_papers_bounds() -> None:
-    engine = RtlEngine()
-    rtl, twin = (measure_transport(runner, vectors=8, seed=1) for runner in (engine, TwinEngine()))
-    assert rtl.counts == twin.counts
+@pytest.mark.parametrize(
+    "engine",
+    [
+        TwinEngine,
+        pytest.param(RtlEngine, marks=[pytest.mark.cosimulation, pytest.mark.chip, pytest.mark.long]),
+    ],
+)
+def test_full_chip_within_the_papers_bounds(engine: Callable[[], TwinEngine | RtlEngine]) -> None:
+    outcome = measure_transport(engine(), vectors=8, seed=1)
+    assert outcome.counts == measure_transport(TwinEngine(), vectors=8, seed=1).counts
     for longest in RANGES_NS:
-        assert set(rtl.max_error_ns(longest, "ideal").values()) == {0}
-        assert max(rtl.max_error_ns(longest, "modelled").values()) <= PAPER_BOUND_NS[longest]
+        assert set(outcome.max_error_ns(longest, "ideal").values()) == {0}
+        assert max(outcome.max_error_ns(longest, "modelled").values()) <= PAPER_BOUND_NS[longest]

@@ -20,6 +20,7 @@ from cosim.engines.engine import RunInterrupted
 from cosim.engines.results import Results
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
+from cosim.files.archive import replacing
 from cosim.files.errors import UserError
 from cosim.system.checkpoint import Checkpoint, CheckpointError, ResumableEngine
 from tests.cosim.system.checkpointed import CHUNK, FRAMES, RUN, SMALL, Counted, inputs, make, resumable
@@ -73,6 +74,19 @@ def test_resumed_run_makes_no_chip(tmp_path):
     assert str(second.programming) == str(make().programming)
     assert second.layers[0].enable_offset == 4
     np.testing.assert_array_equal(second.layers[0].residual_offsets, np.full(8, 0.5))
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    with Checkpoint(tmp_path, RUN):
+        pass
+    with replacing(tmp_path / "chip" / "analog.npz") as part:
+        part.write_text("whole")
+    part.write_text("half")  # as a process leaves it that ends here
+    with pytest.raises(CheckpointError), Checkpoint(tmp_path, RUN | {"seed": "4"}):
+        pass
+    assert part.exists(), "another run's folder is left alone"
+    with Checkpoint(tmp_path, RUN):
+        assert [path.name for path in part.parent.iterdir()] == ["analog.npz"]
 
 
 def test_another_run_is_refused(tmp_path):

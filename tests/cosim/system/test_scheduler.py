@@ -55,9 +55,7 @@ def test_no_more_than_the_batch_is_under_way(batch: int) -> None:
         begun.append(sample)
         return (yield from steps("ab", sample))
 
-    ended = 0
-    for _ in run_walks(((n, walk(n)) for n in range(5)), Doubles(), batch=batch):
-        ended += 1
+    for ended, _ in enumerate(run_walks(((n, walk(n)) for n in range(5)), Doubles(), batch=batch), 1):
         assert len(begun) - ended <= batch
     assert begun == list(range(5))
 

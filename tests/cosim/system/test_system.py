@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analog_models.config import AnalogConfig
 from cosim.compiler.matrices import LayoutOptions, MatrixOptions
 from cosim.engines.checked import EngineDifference
-from cosim.graph import NetworkError
+from cosim.graph import NetworkError, chain
 from cosim.graph.graph import Walk
 from cosim.program import Mode
 from cosim.system.building import BuildOptions, build
@@ -23,16 +23,11 @@ from cosim.system.system import Run, System
 from tests.cosim.system.networks import ROOMY, SMALL, image, linear, mlp, numbers, recurrent, shared
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chips of other tests are not reused."""
-
-
 def relative(got: Any, exact: Any) -> float:
     return float(np.sqrt(np.square(got - exact).sum() / np.square(exact).sum()))
 
 
-@pytest.mark.parametrize("name, shape", [("mlp", (20, 40)), ("recurrent", (20, 5, 8)), ("shared", (20, 12))])
+@pytest.mark.parametrize(("name", "shape"), [("mlp", (20, 40)), ("recurrent", (20, 5, 8)), ("shared", (20, 12))])
 def test_errors_grow_from_float_over_ideal_to_noisy(name: str, shape: tuple[int, ...]) -> None:
     inputs = numbers(*shape, seed=2)
     graph = {"mlp": mlp, "recurrent": recurrent, "shared": shared}[name]()
@@ -71,7 +66,7 @@ def test_nodes_that_share_a_matrix_have_scales_of_their_own() -> None:
     assert len(image("shared").layout.blocks_of) == 2
 
 
-@pytest.mark.parametrize("name, shape", [("mlp", (3, 40)), ("recurrent", (2, 2, 8)), ("shared", (3, 12))])
+@pytest.mark.parametrize(("name", "shape"), [("mlp", (3, 40)), ("recurrent", (2, 2, 8)), ("shared", (3, 12))])
 def test_rtl_gives_every_code_of_the_twin(name: str, shape: tuple[int, ...]) -> None:
     inputs = numbers(*shape, seed=3)
     with System(image(name), Run("both", seed=1)) as both:
@@ -88,7 +83,6 @@ def test_a_difference_of_engines_is_named() -> None:
 
     class Off:
         image = session.image
-        statistics: dict[str, Any] = {}
 
         def run(self, entry: str, codes: Any, frames: Any) -> dict[str, NDArray[np.uint8]]:
             found = {name: array.copy() for name, array in session.run(entry, codes, frames).items()}
@@ -199,12 +193,6 @@ def test_chips_in_files_give_the_same_codes(tmp_path: Path) -> None:
 
 
 def test_five_lines() -> None:
-    system = System.of(linear_network(), numbers(64, 12, seed=1), config=SMALL)
+    system = System.of(chain([linear(12, 4)]), numbers(64, 12, seed=1), config=SMALL)
     outputs = system.run(numbers(3, 12, seed=2))
     assert np.asarray(outputs["y"]).shape == (3, 4)
-
-
-def linear_network() -> Any:
-    from cosim.graph import chain
-
-    return chain([linear(12, 4)])

@@ -1,7 +1,9 @@
 """Matrices on chips: every weight once, every frame legal, every product right."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +12,30 @@ from hypothesis import strategies as st
 
 from analog_models.config import AnalogConfig
 from cosim.compiler import MappingError
-from cosim.compiler.matrices import Layout, LayoutOptions, MatrixOptions, Readout, lay_out
+from cosim.compiler.matrices import (
+    Block,
+    Call,
+    Frame,
+    Layout,
+    LayoutOptions,
+    MatrixOptions,
+    Output,
+    Reading,
+    Readout,
+    Seat,
+    Slice,
+    Source,
+    Stream,
+    Vector,
+    Work,
+    lay_out,
+)
+from cosim.compiler.router import Connection, Router, switches
 from cosim.engines.rtl import RtlEngine
 from cosim.engines.twin import TwinEngine
 from cosim.fabric.checker import check_image
+from cosim.fabric.derivation import FrameDerivation, derive
+from cosim.fabric.mesh_graph import Mesh, Place
 from cosim.program import Mode
 from rtl.config import preset
 from tests.cosim.compiler.matrices.products import block_codes, block_weights, chips
@@ -105,8 +127,10 @@ def check_all(shapes: dict[str, tuple[int, int]], waves: Waves, options: LayoutO
     assert list(layout.calls) == list(dict.fromkeys(waves))
     check_cells(layout, shapes)
     check_products(layout, shapes, options.alike)
-    for image in layout.images[:2]:
-        check_image(image)  # also one entry after the other
+    for programs in layout.programs[:2]:
+        for before, program in product(programs.values(), repeat=2):  # a frame is the same whatever ran before
+            left = FrameDerivation(before).banks
+            assert FrameDerivation(program, left).frame(0).listing() == derive(program).listing()
 
 
 @settings(max_examples=10, deadline=None)
@@ -151,6 +175,124 @@ def test_twin_and_rtl_agree() -> None:
     for key, codes in found[0].items():
         assert np.array_equal(codes, found[1][key]), key
         assert len(np.unique(codes)) > 10, key
+
+
+def encoder(layers: int = 4) -> tuple[dict[str, tuple[int, int]], Waves, tuple[tuple[str, ...], ...]]:
+    """Whisper tiny's, 384 wide: shapes, waves, and matrices with the same input."""
+    shapes, waves, alike = {}, [], []
+    for layer in range(layers):
+        q, k, v, out, fc1, fc2 = (f"{layer}/{name}" for name in ("q", "k", "v", "out", "fc1", "fc2"))
+        shapes |= dict.fromkeys((q, k, v, out), (384, 384)) | {fc1: (384, 1536), fc2: (1536, 384)}
+        waves += [(q, k, v), (out,), (fc1,), (fc2,)]
+        alike.append((q, k, v))
+    return shapes, waves, tuple(alike)
+
+
+def steps_of(layout: Layout) -> list[list[tuple[int, int]]]:
+    """Integration and readout steps of every call of every wave."""
+    frames = layout.frames
+    return [
+        [(frame.integration_steps, frame.readout_steps) for call in calls for frame in (frames[call.chip][call.entry],)]
+        for calls in layout.calls.values()
+    ]
+
+
+def test_whisper_s_encoder_is_balanced_on_one_chip() -> None:
+    """7,077,888 weights, 79.4 % of the chip; every wave is one call, read in one step."""
+    shapes, waves, alike = encoder()
+    layout = lay_out(shapes, waves, LayoutOptions(chips=1, alike=alike), CHIP)
+    check_cells(layout, shapes)
+    weights = sum(block.shape[0] * block.shape[1] for block in layout.blocks.values())
+    assert {block.mode for block in layout.blocks.values()} == {Mode.BALANCED}
+    assert weights == 7_077_888
+    assert round(weights / (CHIP.tile_count * CHIP.lanes**2), 3) == 0.794
+    assert steps_of(layout) == [[(4, 1)]] * 16
+    assert max(map(len, layout.images[0].words.values())) <= CHIP.program_depth
+    assert {program.frames_per_run for program in layout.programs[0].values()} == {16}
+
+
+def albert() -> tuple[dict[str, tuple[int, int]], Waves]:
+    """ALBERT-base's shared layer."""
+    shapes = {"qkv": (768, 2304), "out": (768, 768), "fc1": (768, 3072), "fc2": (3072, 768)}
+    return shapes, [(name,) for name in shapes]
+
+
+def test_albert_s_layer_is_on_one_chip() -> None:
+    """With capacitors joined wherever pairs are free, each of the four phases is read in one step."""
+    shapes, waves = albert()
+    layout = lay_out(shapes, waves, LayoutOptions(chips=1), CHIP)
+    check_cells(layout, shapes)
+    assert steps_of(layout) == [[(4, 1)]] * 4
+
+
+def test_albert_s_layer_as_the_paper_has_it() -> None:
+    """Nat. Commun. 16, 8661 (2025): only FC1 is summed in pairs; its phases take 2, 1, 1 and 2 output steps."""
+    shapes, waves = albert()
+    choices = {"fc1": MatrixOptions(joined=True), "*": MatrixOptions(joined=False)}
+    layout = lay_out(shapes, waves, LayoutOptions(chips=1, matrices=choices), CHIP)
+    assert steps_of(layout) == [[(4, 2)], [(4, 1)], [(4, 1)], [(4, 2)]]
+    assert [sum(call.ns for call in (layout.frames[0][c.entry] for c in calls)) for calls in layout.calls.values()] == [
+        1800,
+        1500,
+        1500,
+        1800,
+    ]
+
+
+def test_chip_4_of_the_rnn_t_is_one_call_where_all_ways_are_solved_together() -> None:
+    """Sixteen joined pairs and Enc-FC hear five vectors at once, and are read in three steps, 2.1 us."""
+    pytest.importorskip("ortools", reason="needs the extra [compile]")
+    shapes = {"lstm3": (2048, 4096), "lstm4": (2048, 4096), "fc": (1024, 512)}
+    choices = {"*": MatrixOptions(mode=Mode.STACKED)}
+    options = LayoutOptions(chips=1, matrices=choices, effort=0, solver_s=30)
+    layout = lay_out(shapes, [tuple(shapes)], options, CHIP)
+    check_cells(layout, shapes)
+    assert steps_of(layout) == [[(4, 3)]]
+    (frame,) = layout.frames[0].values()
+    assert (len(frame.streams), len(frame.readings)) == (5, 17)
+    assert frame.ns == 2100
+
+
+def test_halves_of_two_tiles_are_one_vector() -> None:
+    """The low columns of one tile and the high ones of another, both on one vector, to one landing pad (by hand)."""
+    mesh, readout = Mesh(SMALL), Readout.signed(255, IDEAL)
+    blocks = {name: Block(name, name, (0, 16), (0, 8), Mode.BALANCED) for name in "ab"}
+    router = Router(SMALL, mesh)
+    sent = router.route([Connection(Place("ilp", 0), (Place("rows", 0), Place("rows", 2)))])
+    halves = [Connection(Place("outputs", tile), (mesh.olp(0),), half) for tile, half in ((0, "low"), (2, "high"))]
+    heard = router.route(halves)
+    frame = Frame(
+        streams=(Stream((0,), (Vector(0, 16), Vector(0, 16)), (0, 2)),),
+        works=(Work(0, Mode.BALANCED, (0, 1), "a"), Work(2, Mode.BALANCED, (0, 1), "b")),
+        readings=(Reading("both", 0, 0, 16, (Source(0, "a", "low"), Source(2, "b", "high"))),),
+        ways=(switches(sent, 16, {}), switches(heard, 16, {})),
+    )
+    layout = Layout(
+        config=SMALL,
+        blocks=blocks,
+        seats={"a": Seat(0, (0,), 0, 0, 0), "b": Seat(0, (2,), 0, 8, 2)},
+        calls={("a", "b"): (Call(0, "ab", (Slice("a", (0, 16), 0),), (Output("a", "both"), Output("b", "both", 8))),)},
+        frames=({"ab": frame},),
+        readouts=dict.fromkeys(blocks, readout),
+        shares={"b": "a"},
+    )
+    check_image(layout.images[0])
+    check_products(layout, dict.fromkeys("ab", (16, 8)), (("a", "b"),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seats": {}}, "block 'a 0:16 0:16' has no seat"),
+        ({"readouts": {}}, "block 'a 0:16 0:16' has no readout"),
+        ({"frames": ({},)}, "a call runs entry 'a' of chip 0, which is not there"),
+        ({"frames": ()}, "a call runs entry 'a' of chip 0, which is not there"),
+    ],
+)
+def test_a_layout_that_lacks_something_is_refused(changes: dict[str, Any], message: str) -> None:
+    layout = lay_out({"a": (16, 16)}, [("a",)], LayoutOptions(), SMALL)
+    with pytest.raises(MappingError, match=message):
+        replace(layout, **changes)
 
 
 def test_a_saved_layout_is_the_same(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""Ranges: what each choice is for shows in what is chosen."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.config import AnalogConfig
+from cosim.calibration.expected import DeviceErrors, ExpectedMatrix
+from cosim.calibration.ranges import Choice, MatrixRanges, choose, codings, refine
+from cosim.calibration.readouts import Scale
+from cosim.compiler.matrices import Block
+from cosim.graph import Linear
+from cosim.program import Mode
+
+EXACT, NOISY = DeviceErrors(0.0), DeviceErrors(0.035)
+BLOCKS = (
+    Block("m 0:16 0:12", "m", (0, 16), (0, 12), Mode.BALANCED),
+    Block("m 16:24 0:12", "m", (16, 24), (0, 12), Mode.STACKED),
+)
+
+
+def matrix(x: NDArray, errors: DeviceErrors = EXACT, weights: NDArray | None = None) -> MatrixRanges:
+    random = np.random.default_rng(0)
+    weights = random.normal(0, 0.2, (24, 12)) if weights is None else weights
+    scales = tuple(Scale(block, 1, 255, AnalogConfig()) for block in BLOCKS)
+    return MatrixRanges(Linear(weights), scales, {"m": x.astype(np.float32)}, errors)
+
+
+def inputs(frames: int = 200) -> NDArray:
+    return np.random.default_rng(1).normal(0, 1, (frames, 24))
+
+
+def best(ranges: MatrixRanges) -> Choice:
+    return choose({"m": ranges})["m"]
+
+
+def test_device_errors_are_those_of_the_models() -> None:
+    assert DeviceErrors.of(AnalogConfig.ideal()).pair < 1e-3
+    pcm, hermes = (DeviceErrors.of(AnalogConfig.nominal(name)).pair for name in ("pcm", "hermes"))
+    assert 0.02 < pcm < hermes < 0.08  # docs/physics.md: 3.4 % and 5.4 % of the largest weight
+    assert DeviceErrors(0.04).weight(Mode.STACKED) == 0.04 == np.sqrt(2) * DeviceErrors(0.04).weight(Mode.DOUBLE)
+
+
+def test_rows_with_outliers_are_equalised() -> None:
+    x = inputs()
+    x[:, 3] *= 60
+    assert best(matrix(inputs(), NOISY)).equalise == 0
+    found = best(matrix(x, NOISY))
+    assert found.equalise > 0
+    assert matrix(x, NOISY).loss(found) < 0.5 * matrix(x, NOISY).loss(Choice())
+
+
+def test_columns_are_scaled_to_their_products_not_only_to_their_largest_weight() -> None:
+    """A column of equal signs gives larger products than others with the same largest weight."""
+    weights = np.random.default_rng(0).uniform(-0.5, 0.5, (24, 12))
+    weights[:, 5] = 0.5
+    x = np.abs(inputs())
+    coding = codings({"m": matrix(x, weights=weights)}, {"m": Choice()})["m"]
+    columns = coding.columns[BLOCKS[0].name]
+    assert columns[5] > 1.5 * np.median(columns)
+    programmed = coding.weights(BLOCKS[0], weights)
+    assert np.abs(programmed).max(axis=0)[5] < 0.7 < np.median(np.abs(programmed).max(axis=0))
+
+
+def test_what_is_expected_is_what_comes() -> None:
+    """The loss that ranges are chosen by is that of the simulated products, noise included."""
+    x = inputs(600)
+    for errors in (EXACT, NOISY):
+        ranges = matrix(x, errors)
+        choice = best(ranges)
+        coding = codings({"m": ranges}, {"m": choice})["m"]
+        exact = x @ ranges.linear.weights
+        losses = []
+        for seed in range(8):
+            expected = ExpectedMatrix(ranges.linear, BLOCKS, 1, coding, errors, seed=seed)
+            got = expected.run("m", x.astype(np.float32))
+            losses.append(np.square(got - exact).sum() / np.square(exact).sum())
+        assert np.isclose(np.mean(losses), ranges.loss(choice), rtol=0.15)
+
+
+def test_matrices_with_the_same_inputs_share_their_scales() -> None:
+    x = inputs()
+    x[:, 3] *= 60
+    matrices = {"q": matrix(x), "k": matrix(x, weights=np.random.default_rng(5).normal(0, 0.2, (24, 12)))}
+    chosen = choose(matrices, [("q", "k")])
+    assert (chosen["q"].equalise, chosen["q"].inputs) == (chosen["k"].equalise, chosen["k"].inputs)
+
+
+def test_blocks_of_one_ramp_share_their_full_scale() -> None:
+    names = [block.name for block in BLOCKS]
+    apart, together = (codings({"m": matrix(inputs())}, {"m": Choice()}, groups)["m"] for groups in ((), (names,)))
+    assert len(set(apart.full_scale.values())) == 2
+    assert set(together.full_scale.values()) == {max(apart.full_scale.values())}
+
+
+def test_the_tasks_loss_decides() -> None:
+    """A task that wants inputs cut off more, for whatever reason, gets it, within the trials."""
+    matrices, start = {"m": matrix(inputs())}, {"m": Choice()}
+    tried: list[Choice] = []
+
+    def loss(choices: dict[str, Choice]) -> float:
+        tried.append(choices["m"])
+        return choices["m"].inputs
+
+    assert refine(matrices, start, loss, 0) == start  # type: ignore[arg-type]
+    found = refine(matrices, start, loss, 4)["m"]  # type: ignore[arg-type]
+    assert found == replace(Choice(), inputs=0.8)
+    assert len(tried) == 4
