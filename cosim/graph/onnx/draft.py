@@ -1,5 +1,6 @@
 """A graph while a file is read: values, constants, nodes; what can be computed now is computed now."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -58,6 +59,7 @@ class Draft:
         self._linears: dict[str, Linear] = {}
         self._values: dict[str, str] = {}
         self._names: dict[str, str] = {}
+        self._numbers: defaultdict[str, int] = defaultdict(lambda: 1)
 
     def value(self, name: str) -> str:
         """The value that goes by a name of the file."""
@@ -171,17 +173,17 @@ class Draft:
         return Graph(tuple(reversed(made)), tuple(inputs), tuple(outputs), constants, name=name)
 
     def _name(self, node: _Planned, name: str) -> None:
-        node.name = _unlike(name, self._called)
+        node.name = self._unlike(name, self._called)
         self._called.add(node.name)
 
     def _fresh(self, name: str) -> str:
-        own = _unlike(f"{name}:0", self._taken)
+        own = self._unlike(f"{name}:0", self._taken)
         self._taken.add(own)
         return own
 
-
-def _unlike(name: str, taken: Collection[str]) -> str:
-    """The name, with a number behind it where it is taken."""
-    if name not in taken:
-        return name
-    return next(other for number in count(2) if (other := f"{name}_{number}") not in taken)
+    def _unlike(self, name: str, taken: Collection[str]) -> str:
+        """The name, with a number behind it where it is taken."""
+        if name not in taken:
+            return name
+        self._numbers[name] = next(one for one in count(self._numbers[name] + 1) if f"{name}_{one}" not in taken)
+        return f"{name}_{self._numbers[name]}"
