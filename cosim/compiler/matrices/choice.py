@@ -15,7 +15,7 @@ from rtl.config import ChipConfig
 __all__ = ["packings"]
 
 #: Chips are filled up to here at first: fuller ones need many small pieces.
-_FULL = 0.9
+_FULL = 0.8
 #: Choices that fit, of which the one is taken whose waves need the fewest calls.
 _TRIES = 3
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from cosim.compiler.errors import MappingError
 from cosim.compiler.matrices.assembly import Assembly
-from cosim.compiler.matrices.blocks import Sheet, sheets_of
+from cosim.compiler.matrices.blocks import Sheet, pieces_of, sheets_of
 from cosim.compiler.matrices.choice import packings
 from cosim.compiler.matrices.layout import Layout
 from cosim.compiler.matrices.options import LayoutOptions
@@ -12,6 +12,7 @@ from cosim.compiler.matrices.placement import place
 from cosim.compiler.matrices.ways import Ways
 from cosim.fabric.checker import check_image
 from cosim.isa.assembler import program_depth
+from cosim.program import Mode
 from rtl.config import ChipConfig
 
 __all__ = ["lay_out"]
@@ -74,12 +75,21 @@ def _short_of_words(layout: Layout) -> str:
 
 def _shortage(sheets: Sequence[Sheet], chips: int, config: ChipConfig) -> str:
     weights = sum(sheet.rows * sheet.columns for sheet in sheets)
-    fixed = any(sheet.mode is not None for sheet in sheets)
     tile = config.lanes**2
-    return (
-        f"{weights:,} weights in {len(sheets)} matrices do not fit {chips} chip{'s' if chips > 1 else ''} of "
-        f"{config.tile_count} tiles: balanced they fill {weights / tile:.1f} tiles, stacked {weights / tile / 2:.1f}, "
-        f"and at most {chips * config.tile_count} are there; "
-        + ("choose other modes, or " if fixed else "")
-        + "give more chips, or leave matrices to the host"
+    there = "1 chip" if chips == 1 else f"{chips} chips"
+    text = (
+        f"{weights:,} weights in {len(sheets)} matrices do not fit {there} of {config.tile_count} tiles: balanced they "
+        f"fill {weights / tile:.1f} tiles, stacked {weights / tile / 2:.1f}, and at most {chips * config.tile_count} "
+        "are there"
     )
+    pairs = chips * len(list(config.floorplan.capacitor_pairs()))
+    joined = sum(
+        piece.joined
+        for sheet in sheets
+        if sheet.joined
+        for piece in pieces_of(sheet, sheet.mode or Mode.STACKED, True, config.lanes)
+    )
+    if joined > pairs:
+        text += f"; those that shall be joined need {joined} pairs of tiles, {pairs} are there"
+    asked = any(sheet.mode is not None or sheet.joined for sheet in sheets)
+    return text + f"; give more chips, {'choose other modes, ' if asked else ''}or leave matrices to the host"

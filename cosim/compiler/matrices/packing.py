@@ -141,12 +141,21 @@ class Packer:
 
     def _candidates(self, piece: Piece) -> Iterator[Spot]:
         for tiles in self._chains(piece):
-            for column in self._columns(tiles):
-                if column + piece.width <= self.lanes:
-                    for row in self._rows(tiles, piece):
-                        spot = Spot(piece, tiles, row, column, self.lanes)
-                        if self._free(spot):
-                            yield spot
+            columns = [column for column in self._columns(tiles) if column + piece.width <= self.lanes]
+            for row in self._rows(tiles, piece) if columns else ():
+                taken = [
+                    span
+                    for part in Part.all_of(tiles, row, piece.height, piece.mode, self.lanes)
+                    for span in self._beside(part)
+                ]
+                for column in columns:
+                    if not any(_meet(span, (column, column + piece.width)) for span in taken):
+                        yield Spot(piece, tiles, row, column, self.lanes)
+
+    def _beside(self, part: Part) -> list[Span]:
+        """Columns that are taken in the rows of a part."""
+        rows = part.at, part.at + part.rows[1] - part.rows[0]
+        return [columns for other, columns in self.tiles[part.tile].taken[part.pair or 0] if _meet(rows, other)]
 
     def _columns(self, tiles: tuple[int, ...]) -> list[int]:
         ends = {end for t in tiles for pair in self.tiles[t].taken for _, (_, end) in pair}
@@ -168,13 +177,6 @@ class Packer:
             if 0 <= row <= room - piece.height
             and (crosses or row // self.lanes == (row + piece.height - 1) // self.lanes)
             and (not piece.joined or row < self.lanes * pairs < row + piece.height)
-        )
-
-    def _free(self, spot: Spot) -> bool:
-        return not any(
-            _meet(rows, (part.at, part.at + part.rows[1] - part.rows[0])) and _meet(columns, spot.columns)
-            for part in spot.parts
-            for rows, columns in self.tiles[part.tile].taken[part.pair or 0]
         )
 
     # Parts of pieces.

@@ -133,7 +133,7 @@ def check_all(shapes: dict[str, tuple[int, int]], waves: Waves, options: LayoutO
             assert FrameDerivation(program, left).frame(0).listing() == derive(program).listing()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(network=networks(largest=50))
 def test_random_networks(network: tuple) -> None:
     check_all(*network)
@@ -217,6 +217,7 @@ def albert() -> tuple[dict[str, tuple[int, int]], Waves]:
     return shapes, [(name,) for name in shapes]
 
 
+@pytest.mark.long
 def test_albert_s_layer_is_on_one_chip() -> None:
     """With capacitors joined wherever pairs are free, each of the four phases is read in one step."""
     shapes, waves = albert()
@@ -336,6 +337,11 @@ def test_blocks_that_one_ramp_reads_have_one_readout() -> None:
             {"a": (100, 100)},
             LayoutOptions(chips=1),
             "10,000 weights in 1 matrices do not fit 1 chip of 4 tiles: balanced they fill 39.1 tiles, stacked 19.5",
+        ),
+        (
+            {"a": (32, 60)},
+            LayoutOptions(chips=1, matrices={"a": MatrixOptions(mode=Mode.BALANCED, joined=True)}),
+            "need 4 pairs of tiles, 2 are there; give more chips, choose other modes, or leave",
         ),
         ({"a": (3, 3)}, LayoutOptions(frames_per_run=9), "hold the vectors of 4 frames, a run shall have 9"),
     ],
