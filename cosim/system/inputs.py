@@ -11,7 +11,7 @@ from analog_models.npz import NpzError, read_npy, read_npz
 from cosim.files.errors import UserError
 from cosim.graph import Graph
 
-__all__ = ["InputError", "Inputs", "joined", "read_inputs", "samples_of"]
+__all__ = ["InputError", "Inputs", "have_batch_axis", "joined", "read_inputs", "samples_of"]
 
 #: An array whose first axis are the samples, or one sample after the other.
 Arrays: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
@@ -99,10 +99,29 @@ def _checked(graph: Graph, sample: Mapping[str, NDArray], number: int) -> dict[s
     return checked
 
 
-def joined(outputs: Sequence[Mapping[str, NDArray]]) -> dict[str, NDArray | list[NDArray]]:
-    """By output, all samples along a new first axis, or as a list where their shapes differ."""
+def joined(outputs: Sequence[Mapping[str, NDArray]], *, batched: bool = False) -> dict[str, NDArray | list[NDArray]]:
+    """By output, all samples along the first axis, or as a list where their shapes differ.
+
+    Parameters
+    ----------
+    outputs : sequence of mapping of str to array
+        Of every sample.
+    batched : bool
+        The first axis of an output is the samples', of length 1 in each; otherwise they get a new one.
+    """
     found: dict[str, NDArray | list[NDArray]] = {}
     for name in outputs[0]:
         arrays = [one[name] for one in outputs]
-        found[name] = np.stack(arrays) if len({array.shape for array in arrays}) == 1 else arrays
+        if len({array.shape for array in arrays}) > 1:
+            found[name] = arrays
+        else:
+            own = batched and arrays[0].shape[:1] == (1,)
+            found[name] = np.concatenate(arrays) if own else np.stack(arrays)
     return found
+
+
+def have_batch_axis(samples: Sequence[Mapping[str, NDArray]], axes: Mapping[str, int]) -> bool:
+    """Whether every input of every sample has the axes of the model's, the first one of length 1."""
+    return all(
+        array.ndim == axes.get(name) and array.shape[:1] == (1,) for sample in samples for name, array in sample.items()
+    )

@@ -21,7 +21,7 @@ from cosim.system.checkpoint import Checkpoint, code_digest
 from cosim.system.chip_codes import ChipCodes
 from cosim.system.chips import Chips
 from cosim.system.image import SystemImage
-from cosim.system.inputs import Inputs, joined, samples_of
+from cosim.system.inputs import Inputs, have_batch_axis, joined, samples_of
 from cosim.system.kept import KeptSamples
 from cosim.system.layer_errors import LayerErrors
 from cosim.system.models import Model
@@ -289,7 +289,8 @@ class System:
                     kept.keep(number, step.outputs, {} if errors is None else errors.of(number))
                 if progress is not None:
                     progress(len(found), len(samples))
-        return joined([found[number] for number in range(len(samples))])
+        batched = have_batch_axis(samples, self.image.axes)
+        return joined([found[number] for number in range(len(samples))], batched=batched)
 
     def close(self) -> None:
         """End the simulators; a second call does nothing."""

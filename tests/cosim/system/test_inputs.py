@@ -9,7 +9,7 @@ import pytest
 from cosim.graph import Builder, Graph, chain
 from cosim.graph.operators.activations import Relu
 from cosim.graph.operators.arithmetic import Sum
-from cosim.system.inputs import InputError, joined, read_inputs, samples_of
+from cosim.system.inputs import InputError, have_batch_axis, joined, read_inputs, samples_of
 
 ONE = chain([Relu()])
 
@@ -82,3 +82,15 @@ def test_outputs_are_joined_where_they_have_one_shape() -> None:
     outputs = joined([{"y": np.zeros(2), "z": np.zeros(1)}, {"y": np.ones(2), "z": np.zeros(3)}])
     assert np.shape(outputs["y"]) == (2, 2)
     assert [len(array) for array in outputs["z"]] == [1, 3]
+
+
+def test_a_batch_axis_of_the_model_is_the_samples() -> None:
+    samples = samples_of(ONE, np.zeros((3, 4)), {"x": 2})
+    assert have_batch_axis(samples, {"x": 2})
+    assert not have_batch_axis(samples_of(ONE, np.zeros((3, 4))), {})
+    outputs = [{"y": np.zeros((1, 2)), "z": np.zeros(5)}] * 3
+    assert {name: np.shape(array) for name, array in joined(outputs, batched=True).items()} == {
+        "y": (3, 2),
+        "z": (3, 5),
+    }
+    assert np.shape(joined(outputs)["y"]) == (3, 1, 2)

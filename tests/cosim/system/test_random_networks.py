@@ -135,7 +135,7 @@ def within(image: SystemImage, node: str, x: NDArray) -> NDArray[np.bool_]:
 
 @pytest.mark.long
 @given(images(most=100))
-@settings(SOME, max_examples=100)
+@settings(SOME, max_examples=40)
 def test_many_chips_without_noise(drawn: tuple[SystemImage, list[NDArray]]) -> None:
     test_chips_without_noise_are_float_to_within_their_codes.hypothesis.inner_test(drawn)  # type: ignore[attr-defined]
 
