@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
-from cosim.files.digest import digest_of_arrays
 from cosim.files.json_text import to_json
 from cosim.graph.graph import Walk
 from cosim.system.building import BuildOptions, build
@@ -220,7 +219,7 @@ def compare(workload: Workload, settings: Settings, display: Display) -> Compari
 def _image(workload: Workload, say: _Progress) -> SystemImage:
     """What the chips hold: made now, or by an earlier run."""
     made_from = [
-        digest_of_arrays(*(linear.weights for linear in workload.network.matrices.values())),
+        *(graph.digest for graph in workload.network.graphs.values()),
         repr((workload.options, workload.config)),
         to_json(workload.described, sort_keys=True),
     ]

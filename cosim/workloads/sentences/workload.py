@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
+from cosim.files.archive import read_arrays, write_arrays
 from cosim.files.digest import digest
 from cosim.system.products import NodeProducts
+from cosim.system.reuse import reused
 from cosim.system.scheduler import run_walks
 from cosim.workloads.comparison import Result, Workload
 from cosim.workloads.glue import TASKS, Examples, Task, evaluated_split, read_split
@@ -113,9 +115,24 @@ def _sentences(examples: Examples) -> list[str]:
 
 
 def _vectors(encoder: SentenceEncoder, texts: Sequence[str], progress: Callable[[int, int], None]) -> NDArray:
-    """In float."""
-    found: dict[int, NDArray] = {}
-    for number, result in run_walks(enumerate(map(encoder.vector, texts)), NodeProducts.of_floats(encoder.network)):
-        found[number] = result["vector"]
-        progress(len(found), len(texts))
-    return np.stack([found[number] for number in range(len(texts))])
+    """In float, now or by an earlier run: thousands of them take minutes."""
+
+    def make() -> NDArray:
+        found: dict[int, NDArray] = {}
+        for number, result in run_walks(enumerate(map(encoder.vector, texts)), NodeProducts.of_floats(encoder.network)):
+            found[number] = result["vector"]
+            progress(len(found), len(texts))
+        return np.stack([found[number] for number in range(len(texts))])
+
+    tokens = (" ".join(map(str, encoder.tokens(text))) for text in texts)
+    return reused(
+        "vectors",
+        [encoder.graph.digest, *tokens],
+        make,
+        save=lambda vectors, folder: write_arrays(folder / _VECTORS, {"vectors": vectors}),
+        load=lambda folder: read_arrays(folder / _VECTORS, "vectors")["vectors"],
+    )
+
+
+#: Vectors in the cache.
+_VECTORS = "vectors.npz"

@@ -8,11 +8,11 @@ from click.testing import CliRunner, Result
 
 from cosim.cli import main
 from cosim.files.json_text import from_json
-from tests.cosim.workloads.conftest import small_split
+from tests.cosim.workloads.conftest import own_cache, small_split
 from tests.cosim.workloads.sentences.conftest import small_encoder, small_glue
 from tests.cosim.workloads.whisper.conftest import small_whisper, write_vocabulary
 
-__all__ = ["small_encoder", "small_glue", "small_split", "small_whisper", "write_vocabulary"]
+__all__ = ["own_cache", "small_encoder", "small_glue", "small_split", "small_whisper", "write_vocabulary"]
 
 
 def run(*arguments: str | Path) -> Result:
@@ -37,7 +37,7 @@ def test_whisper_in_float(small_whisper, small_split, tmp_path):
     assert "2 of 7 utterances of dev-clean" in done.output
 
 
-def test_sentences_in_float(small_encoder, small_glue, tmp_path):
+def test_sentences_in_float(small_encoder, small_glue, tmp_path, own_cache):
     file = tmp_path / "out.json"
     done = run(
         *("sentences", "run", "--engine", "float", "--data", small_glue, "--model", small_encoder),

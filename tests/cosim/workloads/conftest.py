@@ -7,6 +7,12 @@ import pytest
 import soundfile
 
 
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch) -> None:
+    """What small tests keep does not push the user's out of the cache."""
+    monkeypatch.setenv("DURAMESH_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="session")
 def small_split(tmp_path_factory) -> Path:
     """Seven utterances of noise of two speakers, 0.4 to 1.6 s; each speaker's noise has a colour of its own."""

@@ -12,6 +12,8 @@ from cosim.workloads.sentences.model import SentenceEncoder, SentenceError
 from cosim.workloads.sentences.report import report
 from cosim.workloads.sentences.workload import Judgement
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 
 @pytest.fixture(scope="module")
 def encoder(small_encoder) -> SentenceEncoder:
@@ -78,6 +80,16 @@ def test_likeness(encoder, small_glue):
     vectors = task.vectors(results)
     cosines = np.sum(vectors[::2] * vectors[1::2], axis=1)
     assert written["cosine_spearman"]["software"] == pytest.approx(spearman(cosines, task.examples.labels))
+
+
+def test_vectors_of_training_are_kept(encoder, small_glue):
+    made: list[int] = []
+    first, second = (
+        Judgement.of(encoder, small_glue, "SST-2", train=40, progress=lambda done, total: made.append(total))
+        for _ in range(2)
+    )
+    assert made == [40] * 40, "the second time nothing is made"
+    assert np.array_equal(first.head.weights, second.head.weights)
 
 
 def test_calibration_is_of_the_training_split(encoder, small_glue):
