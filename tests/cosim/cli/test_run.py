@@ -208,7 +208,7 @@ def test_each_seed_has_its_outputs_and_the_spread_is_shown(tmp_path: Path) -> No
     [
         *((text, "is no number and no range; expected e.g. 0-3") for text in ("", "3-1", "a", "1,,2", "-1", "1.5")),
         ("0-999999999999", "has more than 1,000,000 numbers"),
-        (str(2**64), "or one beyond 18,446,744,073,709,551,615"),
+        (str(2**63), "or one beyond 9,223,372,036,854,775,807"),
     ],
 )
 def test_seeds_that_are_none_are_refused(seeds: str, message: str) -> None:
