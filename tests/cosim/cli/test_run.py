@@ -232,7 +232,9 @@ def test_a_trace_is_named_with_its_size_and_readable_after_ctrl_c(endless, tmp_p
     assert re.search(rf"^wrote +{re.escape(str(tmp_path))}/run0\.1\.(fst|vcd) \([\d.]+ MB\)$", result.stdout, re.M)
     assert trace.stat().st_size > 1000
     assert not list(tmp_path.glob(".trace*"))
-    assert (tmp_path / "run0.1.gtkw").is_file()
+    for path in (tmp_path / "run0.1.gtkw", tmp_path / "run0.1.words"):
+        assert path.exists()
+        assert f" {path}\n" in result.stdout
 
 
 def test_a_trace_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
