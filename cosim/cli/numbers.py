@@ -9,7 +9,7 @@ from cosim.isa.numbers import NumberError, parse_ranges
 __all__ = ["Numbers"]
 
 #: What nobody means to ask for: so many, or such large ones.
-_MOST, _LARGEST = 1_000_000, (1 << 64) - 1
+_MOST, _LARGEST = 1_000_000, (1 << 63) - 1
 
 
 class Numbers(click.ParamType):

@@ -164,7 +164,10 @@ def run(
     reports = [Report(done, record, file.asked) for done, record in outcome.done]
     files.write(reports)
     if traced := getattr(runner, "waves", None):
-        files.written.extend([traced, runner.save_file])  # type: ignore[attr-defined]
+        from cosim.engines.rtl.waves import save_file, words_folder
+
+        made = (traced, save_file(traced), words_folder(traced))
+        files.written.extend(path for path in made if path.exists())
     _print(reports, files, as_json)
     if outcome.ended:
         click.echo(outcome.ended, err=True)

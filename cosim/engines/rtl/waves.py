@@ -31,6 +31,7 @@ __all__ = [
     "shown_lanes",
     "trace_file",
     "units_in_use",
+    "words_folder",
     "write_save_file",
 ]
 
@@ -120,6 +121,11 @@ def save_file(trace: Path) -> Path:
     return trace.with_suffix(".gtkw")
 
 
+def words_folder(trace: Path) -> Path:
+    """Where the instructions of each unit stand in words, for the viewer."""
+    return trace.with_suffix(".words")
+
+
 def part_of(trace: Path, pid: int) -> Path:
     """What a trace is called while simulator number `pid` writes it; main.cpp knows the name, too."""
     return trace.with_name(f".trace-{pid}.part")
@@ -188,7 +194,7 @@ def write_save_file(trace: Path, config: ChipConfig, units: Mapping[Unit, Sequen
 
 
 def _words_file(save: Path, unit: Unit) -> str:
-    return f"{save.stem}.words/{unit.kind.name.lower()}{unit.index}.txt"
+    return f"{words_folder(save).name}/{unit.kind.name.lower()}{unit.index}.txt"
 
 
 def _depth(unit: Unit, config: ChipConfig) -> int:

@@ -8,6 +8,7 @@ the chip be shown, calibrated and tested where no recordings are at hand.
 import _ctypes
 import ctypes
 import math
+import os
 import threading
 from importlib import metadata
 from pathlib import Path
@@ -92,7 +93,7 @@ def _utter(text: str, voice: str, rate: int, pitch: int, pitch_range: int) -> tu
     with _lock:
         library = _load()
         try:
-            sample_rate = library.espeak_Initialize(_SYNCHRONOUS, 0, str(folder).encode(), 0)
+            sample_rate = library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(folder), 0)
             if sample_rate <= 0:
                 raise SynthesiserError(f"espeak-ng does not accept its voice data in {folder}")
             library.espeak_SetSynthCallback(callback)

@@ -94,6 +94,7 @@ def test_debug_shows_where_an_error_arose(failing) -> None:
         ("duramesh run mac.toml --engine twin --json out.json | head -0", None, ""),
         (r"cp mac.toml $'b\xff.toml'; duramesh run $'b\xff.toml' --engine twin", 0, ""),
         (r"duramesh run $'c\xff.toml'", 2, "does not exist"),
+        (r"duramesh run mac.toml --engine twin --out $'\xff\xfe.json' && test -s $'\xff\xfe.json'", 0, ""),
         ("duramesh run mac.toml --engine twin --save mac.toml", 2, "is also what"),
         ("duramesh run mac.toml --engine twin --save ../here/mac.toml", 2, "is also what"),
         ("duramesh run mac.toml --engine twin --save x.npz --out ./x.npz", 2, "x.npz is also what"),

@@ -208,7 +208,7 @@ def test_each_seed_has_its_outputs_and_the_spread_is_shown(tmp_path: Path) -> No
     [
         *((text, "is no number and no range; expected e.g. 0-3") for text in ("", "3-1", "a", "1,,2", "-1", "1.5")),
         ("0-999999999999", "has more than 1,000,000 numbers"),
-        (str(2**64), "or one beyond 18,446,744,073,709,551,615"),
+        (str(2**63), "or one beyond 9,223,372,036,854,775,807"),
     ],
 )
 def test_seeds_that_are_none_are_refused(seeds: str, message: str) -> None:
@@ -232,7 +232,9 @@ def test_a_trace_is_named_with_its_size_and_readable_after_ctrl_c(endless, tmp_p
     assert re.search(rf"^wrote +{re.escape(str(tmp_path))}/run0\.1\.(fst|vcd) \([\d.]+ MB\)$", result.stdout, re.M)
     assert trace.stat().st_size > 1000
     assert not list(tmp_path.glob(".trace*"))
-    assert (tmp_path / "run0.1.gtkw").is_file()
+    for path in (tmp_path / "run0.1.gtkw", tmp_path / "run0.1.words"):
+        assert path.exists()
+        assert f" {path}\n" in result.stdout
 
 
 def test_a_trace_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:

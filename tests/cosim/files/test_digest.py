@@ -19,3 +19,7 @@ def test_a_digest_stays_what_it_is() -> None:
     assert digest([]) == "e3b0c44298fc1c149afbf4c8"
     assert digest(["ä"]) == digest(["ä".encode()])
     assert len(digest(["a"])) == 24
+
+
+def test_names_of_files_may_be_no_text() -> None:
+    assert digest(["a\udcff"]) != digest(["a\udcfe"])

@@ -68,8 +68,14 @@ def test_the_advice_to_install_works(files, monkeypatch):
     assert re.search(r"training needs PyTorch: \S+ -m pip install 'torch>=[\d.]+'$", result.output.strip())
 
 
-@pytest.mark.parametrize("seeds", ["", "a", "1,,2", "1.5", "-1", str(1 << 63), "9" * 5_000])
-def test_seeds_of_a_training(files, seeds):
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        *((text, "is no number and no range") for text in ("", "a", "1,,2", "1.5", "-1", "9" * 5_000)),
+        (str(1 << 63), "or one beyond 9,223,372,036,854,775,807"),
+    ],
+)
+def test_seeds_of_a_training(files, seeds, message):
     result = kws("train", "--data", files["features"], "--seeds", seeds)
     assert result.exit_code == 2, result.output
-    assert "is no number and no range" in result.output
+    assert message in result.output
