@@ -254,6 +254,25 @@ def test_chip_4_of_the_rnn_t_is_one_call_where_all_ways_are_solved_together() ->
     assert frame.ns == 2100
 
 
+def test_matrices_are_on_the_chips_that_they_are_given() -> None:
+    """Each chip is filled on its own: one balanced, the other too full for that."""
+    shapes = {"a/0": (16, 16), "a/1": (16, 16), "b": (32, 40)}
+    waves = [("a/0", "a/1"), ("b",)]
+    choices = {"a/*": MatrixOptions(chip=1), "b": MatrixOptions(chip=0)}
+    layout = lay_out(shapes, waves, LayoutOptions(matrices=choices), DEEP)
+    check_cells(layout, shapes)
+    chips = {block.matrix: layout.seats[block.name].chip for block in layout.blocks.values()}
+    assert chips == {"a/0": 1, "a/1": 1, "b": 0}
+    assert {block.mode for block in layout.blocks_of["a/0"]} == {Mode.BALANCED}
+    assert {block.mode for block in layout.blocks_of["b"]} == {Mode.STACKED}
+    some = LayoutOptions(matrices={"b": MatrixOptions(chip=0)})
+    with pytest.raises(MappingError, match="on chips 0 to 1 without a gap; 'a/0' is on None"):
+        lay_out(shapes, waves, some, DEEP)
+    forced = LayoutOptions(matrices={**choices, "b": MatrixOptions(chip=0, mode=Mode.BALANCED)})
+    with pytest.raises(MappingError, match="chip 0: 1,280 weights in 1 matrices do not fit 1 chip"):
+        lay_out(shapes, waves, forced, DEEP)
+
+
 def test_halves_of_two_tiles_are_one_vector() -> None:
     """The low columns of one tile and the high ones of another, both on one vector, to one landing pad (by hand)."""
     mesh, readout = Mesh(SMALL), Readout.signed(255, IDEAL)
