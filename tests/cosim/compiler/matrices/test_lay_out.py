@@ -164,6 +164,8 @@ def test_twin_and_rtl_agree() -> None:
     options = LayoutOptions(chips=1, matrices=choices, frames_per_run=2)
     layout = lay_out(shapes, [("a",), ("b",), ("c",)], options, SMALL)
     assert {len(seat.tiles) for seat in layout.seats.values()} == {1, 2}
+    assert layout.joined(0)
+    assert layout.joined(0) <= set(SMALL.floorplan.capacitor_pairs())
     random = np.random.default_rng(1)
     matrices = {name: random.uniform(-1, 1, shape) for name, shape in shapes.items()}
     inputs = {name: random.integers(-255, 256, (7, rows)) for name, (rows, _) in shapes.items()}
