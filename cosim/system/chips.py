@@ -77,9 +77,9 @@ class Chips:
                 seed=seed,
                 chip=number,
             )
-            seats = [layout.seats[block.name].tiles for block in blocks]
-            joined = {(tiles[0], tiles[1]) for tiles in seats if len(tiles) == 2}
-            program(chip, targets, joined=joined, progress=_shifted(progress, number, len(layout.images)))
+            program(
+                chip, targets, joined=layout.joined(number), progress=_shifted(progress, number, len(layout.images))
+            )
             chips.append(chip)
         return cls.calibrated(image, tuple(chips))
 

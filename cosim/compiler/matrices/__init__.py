@@ -1,8 +1,8 @@
 """Matrices of any size on any number of chips: the host hands in vectors, and takes products, frame by frame.
 
 `blocks` cuts a matrix into pieces that a tile or a joined pair holds, `packing` puts them onto tiles, `demand` says
-what pieces need that are multiplied at once, `placement` chooses tiles, pads, slots and `ways`, `frames` writes the
-words, `layout` is what comes out of `lay_out`.
+what pieces need that are multiplied at once, `placement` chooses tiles, pads, slots and `ways`, `frames` are what
+entries do, `script` writes their words, `layout` is what comes out of `lay_out`.
 """
 
 from cosim.compiler.matrices.frames import Frame, Reading, Readout, Source, Stream, Timing, Vector, Work

@@ -32,6 +32,7 @@ class Sheet:
         In which it is due.
     mode : Mode or None
     joined : bool or None
+    chip : int or None
         What was asked for.
     """
 
@@ -42,6 +43,7 @@ class Sheet:
     waves: frozenset[int]
     mode: Mode | None = None
     joined: bool | None = None
+    chip: int | None = None
 
     @property
     def columns(self) -> int:
@@ -120,6 +122,7 @@ def sheets_of(
             frozenset(due[name]),
             chosen.mode,
             chosen.joined,
+            chosen.chip,
         )
     return tuple(sheets.values())
 

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 
+from cosim.compiler.errors import MappingError
 from cosim.compiler.matrices.blocks import Piece, Sheet, pieces_of
 from cosim.compiler.matrices.demand import demands
 from cosim.compiler.matrices.options import LayoutOptions
@@ -12,7 +13,7 @@ from cosim.compiler.matrices.packing import Packer, Spot
 from cosim.program import Mode
 from rtl.config import ChipConfig
 
-__all__ = ["packings"]
+__all__ = ["packings", "shortage"]
 
 #: Chips are filled up to here at first: fuller ones need many small pieces.
 _FULL = 0.8
@@ -21,7 +22,16 @@ _TRIES = 3
 
 
 def packings(sheets: Sequence[Sheet], options: LayoutOptions, config: ChipConfig) -> Iterator[list[list[Spot]]]:
-    """Pieces on tiles, chip by chip, for as few chips as hold them and then more; `options.chips` only, if given."""
+    """Pieces on tiles, chip by chip, for as few chips as hold them and then more; `options.chips` only, if given.
+
+    Raises
+    ------
+    MappingError
+        If matrices that are given their chips do not fit them.
+    """
+    if any(sheet.chip is not None for sheet in sheets):
+        yield _each_on_its_chip(sheets, options, config)
+        return
     cells = 2 * config.tile_count * config.lanes**2
     least = -(-sum(_cells(sheet, sheet.mode or Mode.STACKED) for sheet in sheets) // cells)
     most = sum(len(pieces_of(sheet, Mode.BALANCED, False, config.lanes)) for sheet in sheets)
@@ -29,6 +39,26 @@ def packings(sheets: Sequence[Sheet], options: LayoutOptions, config: ChipConfig
         found = _packed(sheets, chips, config)
         if found is not None:
             yield found
+
+
+def _each_on_its_chip(sheets: Sequence[Sheet], options: LayoutOptions, config: ChipConfig) -> list[list[Spot]]:
+    chips = {sheet.name: sheet.chip for sheet in sheets}
+    used = set(chips.values())
+    count = options.chips or len(used)
+    if used != set(range(count)):
+        name, chip = next(((n, c) for n, c in chips.items() if c is None or c >= count), (None, None))
+        wrong = "no matrix is on one of them" if name is None else f"{name!r} is on {chip}"
+        raise MappingError(
+            f"if one matrix is given its chip, all are, on chips 0 to {count - 1} without a gap; {wrong}"
+        )
+    packed: list[list[Spot]] = []
+    for chip in range(count):
+        own = [sheet for sheet in sheets if sheet.chip == chip]
+        found = _packed(own, 1, config)
+        if found is None:
+            raise MappingError(f"chip {chip}: {shortage(own, 1, config)}")
+        packed += found
+    return packed
 
 
 def _packed(sheets: Sequence[Sheet], chips: int, config: ChipConfig) -> list[list[Spot]] | None:
@@ -137,3 +167,26 @@ def _fits(pieces: Sequence[Sequence[Piece]], config: ChipConfig) -> Packer | Non
     packer = _packer(config)
     packer.pack(every)
     return None if packer.left else packer
+
+
+def shortage(sheets: Sequence[Sheet], chips: int, config: ChipConfig) -> str:
+    """What is short, in words."""
+    weights = sum(sheet.rows * sheet.columns for sheet in sheets)
+    tile = config.lanes**2
+    there = "1 chip" if chips == 1 else f"{chips} chips"
+    text = (
+        f"{weights:,} weights in {len(sheets)} matrices do not fit {there} of {config.tile_count} tiles: balanced they "
+        f"fill {weights / tile:.1f} tiles, stacked {weights / tile / 2:.1f}, and at most {chips * config.tile_count} "
+        "are there"
+    )
+    pairs = chips * len(list(config.floorplan.capacitor_pairs()))
+    joined = sum(
+        piece.joined
+        for sheet in sheets
+        if sheet.joined
+        for piece in pieces_of(sheet, sheet.mode or Mode.STACKED, True, config.lanes)
+    )
+    if joined > pairs:
+        text += f"; those that shall be joined need {joined} pairs of tiles, {pairs} are there"
+    asked = any(sheet.mode is not None or sheet.joined for sheet in sheets)
+    return text + f"; give more chips, {'choose other modes, ' if asked else ''}or leave matrices to the host"

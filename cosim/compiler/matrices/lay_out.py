@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from cosim.compiler.errors import MappingError
 from cosim.compiler.matrices.assembly import Assembly
-from cosim.compiler.matrices.blocks import Sheet, pieces_of, sheets_of
-from cosim.compiler.matrices.choice import packings
+from cosim.compiler.matrices.blocks import sheets_of
+from cosim.compiler.matrices.choice import packings, shortage
 from cosim.compiler.matrices.layout import Layout
 from cosim.compiler.matrices.options import LayoutOptions
 from cosim.compiler.matrices.placement import place
 from cosim.compiler.matrices.ways import Ways
 from cosim.fabric.checker import check_image
 from cosim.isa.assembler import program_depth
-from cosim.program import Mode
 from rtl.config import ChipConfig
 
 __all__ = ["lay_out"]
@@ -55,7 +54,7 @@ def lay_out(
             for image in layout.images:
                 check_image(image)
             return layout
-    raise MappingError(short or _shortage(sheets, options.chips or 1, config))
+    raise MappingError(short or shortage(sheets, options.chips or 1, config))
 
 
 def _short_of_words(layout: Layout) -> str:
@@ -71,25 +70,3 @@ def _short_of_words(layout: Layout) -> str:
                     f"{depth}; give more chips, or leave matrices to the host"
                 )
     return ""
-
-
-def _shortage(sheets: Sequence[Sheet], chips: int, config: ChipConfig) -> str:
-    weights = sum(sheet.rows * sheet.columns for sheet in sheets)
-    tile = config.lanes**2
-    there = "1 chip" if chips == 1 else f"{chips} chips"
-    text = (
-        f"{weights:,} weights in {len(sheets)} matrices do not fit {there} of {config.tile_count} tiles: balanced they "
-        f"fill {weights / tile:.1f} tiles, stacked {weights / tile / 2:.1f}, and at most {chips * config.tile_count} "
-        "are there"
-    )
-    pairs = chips * len(list(config.floorplan.capacitor_pairs()))
-    joined = sum(
-        piece.joined
-        for sheet in sheets
-        if sheet.joined
-        for piece in pieces_of(sheet, sheet.mode or Mode.STACKED, True, config.lanes)
-    )
-    if joined > pairs:
-        text += f"; those that shall be joined need {joined} pairs of tiles, {pairs} are there"
-    asked = any(sheet.mode is not None or sheet.joined for sheet in sheets)
-    return text + f"; give more chips, {'choose other modes, ' if asked else ''}or leave matrices to the host"

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from analog_models.programming import WeightTargets
 from cosim.compiler.errors import MappingError
-from cosim.compiler.matrices.frames import Frame, Readout, Timing, write_frame
+from cosim.compiler.matrices.frames import Frame, Readout, Timing
+from cosim.compiler.matrices.script import write_frame
 from cosim.compiler.words import IDLE
 from cosim.files.archive import load_archive, write_archive
 from cosim.files.chip_config import config_to_json

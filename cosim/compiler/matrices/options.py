@@ -25,12 +25,15 @@ class MatrixOptions:
         On so many times as many rows, whose sum averages errors of devices.
     host : bool
         Leave the matrix to the host.
+    chip : int, optional
+        Where to put it. If one matrix is given its chip, all are.
     """
 
     mode: Mode | None = None
     joined: bool | None = None
     copies: int = 1
     host: bool = False
+    chip: int | None = None
 
     def __post_init__(self) -> None:
         if self.mode is not None:

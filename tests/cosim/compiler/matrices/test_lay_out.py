@@ -164,6 +164,8 @@ def test_twin_and_rtl_agree() -> None:
     options = LayoutOptions(chips=1, matrices=choices, frames_per_run=2)
     layout = lay_out(shapes, [("a",), ("b",), ("c",)], options, SMALL)
     assert {len(seat.tiles) for seat in layout.seats.values()} == {1, 2}
+    assert layout.joined(0)
+    assert layout.joined(0) <= set(SMALL.floorplan.capacitor_pairs())
     random = np.random.default_rng(1)
     matrices = {name: random.uniform(-1, 1, shape) for name, shape in shapes.items()}
     inputs = {name: random.integers(-255, 256, (7, rows)) for name, (rows, _) in shapes.items()}
@@ -252,6 +254,25 @@ def test_chip_4_of_the_rnn_t_is_one_call_where_all_ways_are_solved_together() ->
     (frame,) = layout.frames[0].values()
     assert (len(frame.streams), len(frame.readings)) == (5, 17)
     assert frame.ns == 2100
+
+
+def test_matrices_are_on_the_chips_that_they_are_given() -> None:
+    """Each chip is filled on its own: one balanced, the other too full for that."""
+    shapes = {"a/0": (16, 16), "a/1": (16, 16), "b": (32, 40)}
+    waves = [("a/0", "a/1"), ("b",)]
+    choices = {"a/*": MatrixOptions(chip=1), "b": MatrixOptions(chip=0)}
+    layout = lay_out(shapes, waves, LayoutOptions(matrices=choices), DEEP)
+    check_cells(layout, shapes)
+    chips = {block.matrix: layout.seats[block.name].chip for block in layout.blocks.values()}
+    assert chips == {"a/0": 1, "a/1": 1, "b": 0}
+    assert {block.mode for block in layout.blocks_of["a/0"]} == {Mode.BALANCED}
+    assert {block.mode for block in layout.blocks_of["b"]} == {Mode.STACKED}
+    some = LayoutOptions(matrices={"b": MatrixOptions(chip=0)})
+    with pytest.raises(MappingError, match="on chips 0 to 1 without a gap; 'a/0' is on None"):
+        lay_out(shapes, waves, some, DEEP)
+    forced = LayoutOptions(matrices={**choices, "b": MatrixOptions(chip=0, mode=Mode.BALANCED)})
+    with pytest.raises(MappingError, match="chip 0: 1,280 weights in 1 matrices do not fit 1 chip"):
+        lay_out(shapes, waves, forced, DEEP)
 
 
 def test_halves_of_two_tiles_are_one_vector() -> None:
