@@ -63,6 +63,21 @@ def test_columns_are_scaled_to_their_products_not_only_to_their_largest_weight()
     assert np.abs(programmed).max(axis=0)[5] < 0.7 < np.median(np.abs(programmed).max(axis=0))
 
 
+def test_single_large_weights_are_cut_off_where_devices_err() -> None:
+    """The others of the column then fill more of the devices' range."""
+    weights = np.random.default_rng(0).normal(0, 0.05, (24, 12))
+    weights[7] = 0.4
+    x = inputs()
+    assert best(matrix(x, EXACT, weights)).weights == 0
+    noisy = matrix(x, DeviceErrors(0.2), weights)
+    found = best(noisy)
+    assert found.weights > 0
+    assert noisy.loss(found) < 0.9 * noisy.loss(replace(found, weights=0.0))
+    programmed = codings({"m": noisy}, {"m": found})["m"].weights(BLOCKS[0], weights)
+    assert np.abs(programmed).max() == 1
+    assert np.abs(programmed[:7]).max() > 1.3 * np.abs(weights[:7]).max() / 0.4
+
+
 def test_what_is_expected_is_what_comes() -> None:
     """The loss that ranges are chosen by is that of the simulated products, noise included."""
     x = inputs(600)
