@@ -152,13 +152,15 @@ class Sent:
         power = np.square(joined).mean(axis=0)
         #: Of every block its largest weight by column, and its products, all nodes' frames one after the other.
         self._blocks: dict[Scale, tuple[Array, NDArray[np.float32]]] = {}
+        self._squares: dict[Scale, NDArray[np.float32]] = {}
         for scale in matrix.scales:
             rows = rows_of(scale.block.rows, len(coding.rows))
             part = coding.scaled(scale.block, matrix._weights).astype(np.float32)
-            variance = weights * matrix.errors.weight(scale.block.mode) ** 2 / matrix.copies
-            largest = _largest(part, power[rows], variance)
-            products = joined[:, rows] @ np.clip(part, -largest, largest)
-            self._blocks[scale] = np.where(largest > 0, largest, 1.0), products
+            floor, _ = matrix.errors.variances(scale.block.mode)
+            largest = _largest(part, power[rows], weights * floor / matrix.copies)
+            part = np.clip(part, -largest, largest)
+            self._blocks[scale] = np.where(largest > 0, largest, 1.0), joined[:, rows] @ part
+            self._squares[scale] = np.square(part)
 
     def full_scales(self, choice: Choice) -> dict[str, float]:
         """Of every block, what the choice of columns and outputs means."""
@@ -189,8 +191,11 @@ class Sent:
                 worth = coding.worth(node, block.name) / matrix.copies
                 told = coding.told(products[frames] / coding.columns[block.name], block.name)
                 got[:, slice(*block.columns)] += told * worth
-                power = np.square(self._sent[node][:, rows_of(block.rows, len(coding.rows))]).sum()
-                variance[slice(*block.columns)] += matrix.errors.weight(block.mode) ** 2 * float(power) * worth**2
+                power = np.square(self._sent[node][:, rows_of(block.rows, len(coding.rows))]).sum(axis=0)
+                floor, share = matrix.errors.variances(block.mode)
+                variance[slice(*block.columns)] += floor * float(power.sum()) * worth**2
+                unit = coding.inputs[node] / matrix.copies
+                variance[slice(*block.columns)] += share * (power @ self._squares[scale]) * unit**2
             total = float(np.square(exact).sum()) or 1.0
             lost.append((float(np.square(got - exact).sum()) + float(variance.sum())) / total)
         return float(np.mean(lost))
@@ -205,7 +210,7 @@ def _largest(weights: NDArray[np.float32], power: NDArray[np.float32], variance:
     power : (rows,)
         Mean squares of the inputs, which are taken to be independent.
     variance : float
-        Of the weights' errors, in squares of the largest weight.
+        Of the weights' errors that do not depend on the weight, in squares of the largest.
     """
     magnitudes = np.abs(weights)
     largest = magnitudes.max(axis=0)
