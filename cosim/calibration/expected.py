@@ -22,29 +22,33 @@ __all__ = ["DeviceErrors", "ExpectedMatrix"]
 
 @dataclass(frozen=True)
 class DeviceErrors:
-    """What weights are off by.
+    """What weights are off by: a part that is the same for all, and one that is a share of the weight.
 
     Parameters
     ----------
-    pair : float
-        Root mean square error of the weight of one pair of devices, in units of the largest.
+    floor : float
+        Standard deviation of the weight of one pair of devices, in units of the largest.
+    share : float
+        Of the weight.
     """
 
-    pair: float
+    floor: float
+    share: float = 0.0
 
     @classmethod
-    def of(cls, analog: AnalogConfig, size: int = 96) -> "DeviceErrors":
+    def of(cls, analog: AnalogConfig, size: int = 128) -> "DeviceErrors":
         """Measured on a tile of the models: random weights are programmed, and read at the configured age."""
         chip = AnalogChip(analog, tiles=[0], rows=size, bias_rows=0, columns=size)
-        targets = np.clip(np.random.default_rng(0).normal(0, 0.2, (size, size)), -1, 1)
+        targets = np.random.default_rng(0).uniform(-1, 1, (size, size))
         program(chip, {0: WeightTargets(targets)})
         got = chip.tile(0).weights()[0]
         gain = (got * targets).sum() / (targets * targets).sum()
-        return cls(float(np.sqrt(np.mean((got / gain - targets) ** 2))))
+        share, floor = np.polyfit(targets.ravel() ** 2, ((got / gain - targets) ** 2).ravel(), 1)
+        return cls(float(np.sqrt(max(floor, 0.0))), float(np.sqrt(max(share, 0.0))))
 
-    def weight(self, mode: Mode) -> float:
-        """Of a weight in a mode: two pairs average."""
-        return self.pair / float(np.sqrt(mode.gain))
+    def variances(self, mode: Mode) -> tuple[float, float]:
+        """In a mode, where two pairs average: of the floor, and of the share."""
+        return self.floor**2 / mode.gain, self.share**2 / mode.gain
 
 
 class ExpectedMatrix:
@@ -78,8 +82,9 @@ class ExpectedMatrix:
         self._programmed: list[NDArray[np.float32]] = []
         for block in blocks:
             exact = coding.weights(block, weights).astype(np.float32)
-            off = random.standard_normal(exact.shape, np.float32) * np.float32(errors.weight(block.mode))
-            self._programmed.append(exact + off)
+            floor, share = errors.variances(block.mode)
+            sigma = np.sqrt(floor + share * np.square(exact)).astype(np.float32)
+            self._programmed.append(exact + random.standard_normal(exact.shape, np.float32) * sigma)
 
     def run(self, node: str, x: NDArray) -> NDArray[np.float32]:
         """Outputs of a node for inputs (..., inputs)."""

@@ -1,14 +1,15 @@
 """Ranges of inputs, weights and products, chosen for what is lost: by rounding, cutting off, and the devices' errors.
 
-Each matrix has four choices: how far its rows are equalised, which share of its largest input is the longest pulse,
-which share of a block's columns keeps its largest weight at 1, and which share of its largest product a code still
-tells. First each matrix takes what loses least of its own outputs on the samples; then those that lose most take what
-the task loses least with.
+Each matrix has five choices: how far its rows are equalised, which share of its largest input is the longest pulse,
+how readily a column's largest weights are cut off, which share of a block's columns keeps what is left of them at 1,
+and which share of its largest product a code still tells. First each matrix takes what loses least of its own outputs
+on the samples; then those that lose most take what the task loses least with.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +40,16 @@ class Choice:
         Share of a block's columns whose products fit with their largest weight at 1; the others' weights are smaller.
     outputs : float
         Share of a column's largest product that is the last code.
+    weights : float
+        How much the devices' errors count where a column's largest weights are cut off, so that its others fill more of
+        the devices' range: 0 cuts none, 1 balances what cutting off and the devices cost.
     """
 
     equalise: float = 0.0
     inputs: float = 1.0
     columns: float = 0.75
     outputs: float = 1.0
+    weights: float = 0.0
 
 
 #: What is tried of each choice.
@@ -53,7 +58,10 @@ _TRIED: Mapping[str, Sequence[float]] = {
     "inputs": (1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.12, 0.07),
     "columns": (1.0, 0.9, 0.75, 0.5, 0.25),
     "outputs": (1.2, 1.0, 0.85, 0.7, 0.55, 0.4),
+    "weights": (0.0, 0.5, 1.0),
 }
+#: Of a column's largest weight, where it may be cut off.
+_CUTS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +114,7 @@ class MatrixRanges:
             rows = (np.maximum(largest, used.min()) / np.median(used)) ** choice.equalise
         scales = {node: choice.inputs * float(np.abs(x / rows).max()) or 1.0 for node, x in self._inputs.items()}
         coding = Coding(rows, scales, {}, {}, self.expansion, self.scales[0].duration)
-        return Sent(self, coding)
+        return Sent(self, coding, choice.weights)
 
     def loss(self, choice: Choice) -> float:
         """Expected square error of the outputs over their square, nodes averaged."""
@@ -114,13 +122,14 @@ class MatrixRanges:
 
     def best_outputs(self, choice: Choice) -> Choice:
         """What loses least with this choice for the inputs."""
-        sent = self.sent(choice)
-        tried = [
-            replace(choice, columns=columns, outputs=outputs)
-            for columns in _TRIED["columns"]
-            for outputs in _TRIED["outputs"]
-        ]
-        return min(tried, key=sent.loss)
+        best, least = choice, np.inf
+        for weights in _TRIED["weights"]:
+            sent = self.sent(replace(choice, weights=weights))
+            for columns, outputs in product(_TRIED["columns"], _TRIED["outputs"]):
+                tried = replace(choice, weights=weights, columns=columns, outputs=outputs)
+                if (loss := sent.loss(tried)) < least:
+                    best, least = tried, loss
+        return best
 
 
 class Sent:
@@ -131,20 +140,27 @@ class Sent:
     matrix : MatrixRanges
     coding : Coding
         Scales of the inputs; those of the blocks are missing.
+    weights : float
+        As of `Choice`.
     """
 
-    def __init__(self, matrix: MatrixRanges, coding: Coding) -> None:
+    def __init__(self, matrix: MatrixRanges, coding: Coding, weights: float) -> None:
         self._matrix, self._coding = matrix, coding
         top = np.float32(coding.duration)
         self._sent = {node: coding.codes(node, x) / top for node, x in matrix._inputs.items()}
         joined = np.concatenate(list(self._sent.values()))
+        power = np.square(joined).mean(axis=0)
         #: Of every block its largest weight by column, and its products, all nodes' frames one after the other.
         self._blocks: dict[Scale, tuple[Array, NDArray[np.float32]]] = {}
+        self._squares: dict[Scale, NDArray[np.float32]] = {}
         for scale in matrix.scales:
+            rows = rows_of(scale.block.rows, len(coding.rows))
             part = coding.scaled(scale.block, matrix._weights).astype(np.float32)
-            largest = np.abs(part).max(axis=0)
-            products = joined[:, rows_of(scale.block.rows, len(coding.rows))] @ part
-            self._blocks[scale] = np.where(largest > 0, largest, 1.0), products
+            floor, _ = matrix.errors.variances(scale.block.mode)
+            largest = _largest(part, power[rows], weights * floor / matrix.copies)
+            part = np.clip(part, -largest, largest)
+            self._blocks[scale] = np.where(largest > 0, largest, 1.0), joined[:, rows] @ part
+            self._squares[scale] = np.square(part)
 
     def full_scales(self, choice: Choice) -> dict[str, float]:
         """Of every block, what the choice of columns and outputs means."""
@@ -175,11 +191,36 @@ class Sent:
                 worth = coding.worth(node, block.name) / matrix.copies
                 told = coding.told(products[frames] / coding.columns[block.name], block.name)
                 got[:, slice(*block.columns)] += told * worth
-                power = np.square(self._sent[node][:, rows_of(block.rows, len(coding.rows))]).sum()
-                variance[slice(*block.columns)] += matrix.errors.weight(block.mode) ** 2 * float(power) * worth**2
+                power = np.square(self._sent[node][:, rows_of(block.rows, len(coding.rows))]).sum(axis=0)
+                floor, share = matrix.errors.variances(block.mode)
+                variance[slice(*block.columns)] += floor * float(power.sum()) * worth**2
+                unit = coding.inputs[node] / matrix.copies
+                variance[slice(*block.columns)] += share * (power @ self._squares[scale]) * unit**2
             total = float(np.square(exact).sum()) or 1.0
             lost.append((float(np.square(got - exact).sum()) + float(variance.sum())) / total)
         return float(np.mean(lost))
+
+
+def _largest(weights: NDArray[np.float32], power: NDArray[np.float32], variance: float) -> NDArray[np.float32]:
+    """Where each column of weights is cut off, (columns,), so that this and errors of the devices cost least together.
+
+    Parameters
+    ----------
+    weights : (rows, columns)
+    power : (rows,)
+        Mean squares of the inputs, which are taken to be independent.
+    variance : float
+        Of the weights' errors that do not depend on the weight, in squares of the largest.
+    """
+    magnitudes = np.abs(weights)
+    largest = magnitudes.max(axis=0)
+    if not variance:
+        return largest
+    costs = [
+        power @ np.square(np.maximum(magnitudes - cut * largest, 0)) + variance * power.sum() * np.square(cut * largest)
+        for cut in _CUTS
+    ]
+    return largest * np.array(_CUTS, np.float32)[np.argmin(costs, axis=0)]
 
 
 def choose(
@@ -256,7 +297,7 @@ def refine(
     return best
 
 
-_STEPS = tuple((what, step) for what in ("inputs", "outputs", "equalise") for step in (1, -1))
+_STEPS = tuple((what, step) for what in ("inputs", "outputs", "equalise", "weights") for step in (1, -1))
 
 
 def _stepped(choice: Choice, what: str, step: int) -> Choice | None:
