@@ -38,6 +38,8 @@ _TOKEN = re.compile(
 
 #: Instructions whose wait is theirs: stretching it would change another pass, or the end.
 _FIXED = frozenset({"LOOP", "JUMP", "HALT"})
+#: Characters of a word that a message shows.
+_LONGEST = 60
 
 
 class AssemblyError(UserError, ValueError):
@@ -62,6 +64,11 @@ class _Token:
     text: str
     line: int
     column: int
+
+    @property
+    def shown(self) -> str:
+        """The text in a message, cut short where it is long."""
+        return repr(self.text) if len(self.text) <= _LONGEST else f"{self.text[:_LONGEST]!r}..."
 
 
 @dataclass
@@ -141,7 +148,7 @@ class _Assembler:
             if match is None:
                 column = at + len(code[at:]) - len(code[at:].lstrip()) + 1
                 token = _Token("bad", code[column - 1], number, column)
-                raise self.error(token, f"unexpected {token.text!r}; expected a label, an instruction or a field")
+                raise self.error(token, f"unexpected {token.shown}; expected a label, an instruction or a field")
             kind = str(match.lastgroup)
             tokens.append(_Token(kind, match[kind], number, match.start(kind) + 1))
             at = match.end()
@@ -151,7 +158,7 @@ class _Assembler:
         while len(tokens) > 1 and tokens[0].kind == "name" and tokens[1].text == ":":
             label, tokens = tokens[0], tokens[2:]
             if label.text in self.labels:
-                raise self.error(label, f"label {label.text!r} is defined twice")
+                raise self.error(label, f"label {label.shown} is defined twice")
             self.labels[label.text] = len(self.lines)
             self.cycle, self.fixed = 0, True
         at = tokens.pop(0) if tokens and tokens[0].kind == "at" else None
@@ -199,7 +206,7 @@ class _Assembler:
         if head.kind != "name" or head.text not in mnemonics(self.kind):
             known = (*mnemonics(self.kind), "WORD")
             raise self.error(
-                head, f"unknown instruction {head.text!r} of {self.kind.name}; {nearest(head.text.upper(), known)}"
+                head, f"unknown instruction {head.shown} of {self.kind.name}; {nearest(head.text.upper(), known)}"
             )
         known_fields = fields_of(self.kind, head.text)
         line = _Line(Operation(head.text), head)
@@ -221,7 +228,7 @@ class _Assembler:
         for token in tokens:
             if token.text == ",":
                 if not item:
-                    raise self.error(token, f"expected a field before {token.text!r}")
+                    raise self.error(token, f"expected a field before {token.shown}")
                 yield item
                 item = []
             else:
@@ -229,18 +236,18 @@ class _Assembler:
         if item:
             yield item
         elif tokens:
-            raise self.error(tokens[-1], f"expected a field after {tokens[-1].text!r}")
+            raise self.error(tokens[-1], f"expected a field after {tokens[-1].shown}")
 
     def assign(self, head: _Token, item: list[_Token], known: dict[str, Field], values: dict[str, int]) -> None:
         key = item[0]
         if key.kind != "name":
-            raise self.error(key, f"expected the name of a field, got {key.text!r}")
+            raise self.error(key, f"expected the name of a field, got {key.shown}")
         wait = Field("wait", 0, MAX_WAIT.bit_length())
         elements = [part for part in known.values() if part.name.split("[")[0] == key.text]
         targets = [wait] if key.text == "wait" else [known[key.text]] if key.text in known else elements
         if not targets:
             names = [*known, "wait"]
-            raise self.error(key, f"unknown field {key.text!r} of {head.text}; {nearest(key.text, names)}")
+            raise self.error(key, f"unknown field {key.shown} of {head.text}; {nearest(key.text, names)}")
         if len(item) == 1 and targets[0].width == 1:
             value = 1
         elif len(item) == 3 and item[1].text == "=":
@@ -261,10 +268,10 @@ class _Assembler:
                     if part.choices
                     else f"expected a number, {part.low} to {part.high}"
                 )
-                raise self.error(token, f"{part.name} has no value {token.text!r}; {help_}")
+                raise self.error(token, f"{part.name} has no value {token.shown}; {help_}")
             return part.choices[token.text]
         if token.kind != "number":
-            raise self.error(token, f"expected a value for {part.name}, got {token.text!r}")
+            raise self.error(token, f"expected a value for {part.name}, got {token.shown}")
         value = self.number(token)
         try:
             part.encode(value)
@@ -277,12 +284,12 @@ class _Assembler:
         if token.kind == "name":
             if token.text not in self.labels:
                 help_ = nearest(token.text, self.labels) if self.labels else "the listing has no labels"
-                raise self.error(token, f"unknown label {token.text!r}; {help_}")
+                raise self.error(token, f"unknown label {token.shown}; {help_}")
             address = self.labels[token.text]
         elif token.kind == "number":
             address = self.number(token)
         else:
-            raise self.error(token, f"expected a label or an address, got {token.text!r}")
+            raise self.error(token, f"expected a label or an address, got {token.shown}")
         if not 0 <= address < len(self.lines):
             raise self.error(
                 token, f"target {token.text} is word {address}, outside the program of {len(self.lines)} words"

@@ -160,3 +160,13 @@ def test_at_is_exact(times: list[int]) -> None:
     words = assemble(text, UnitKind.TILE, CHIP)
     issued = [cycle for cycle, word in zip(cycles(words), words, strict=True) if word >> 124 == 1]
     assert issued == times
+
+
+@pytest.mark.parametrize(
+    "listing", ["NOP {}", "MESH {}=1", "{}", "JUMP {}", "x: {}", "NOP wait={}", "MESH west_to_net={}"]
+)
+@pytest.mark.parametrize("word", ["9" * 5000, "x" * 5000])
+def test_a_long_word_is_cut_short_in_the_message(listing: str, word: str) -> None:
+    with pytest.raises(AssemblyError) as caught:
+        assemble(listing.format(word), UnitKind.TILE, preset("small"))
+    assert len(str(caught.value)) < 400
