@@ -21,7 +21,7 @@ from cosim.workloads.comparison import Comparison, Result, Settings, Workload, c
 from cosim.workloads.scores import Score, ScoreReport
 from rtl.config import preset
 
-SAMPLES = 12
+SAMPLES, CALIBRATING = 12, 128
 
 
 class Silent:
@@ -58,14 +58,14 @@ def make_workload() -> Callable[..., Workload]:
     hidden = b.add(Relu(), b.linear(x, rng.normal(0, 0.3, (12, 10)), np.zeros(10), name="first"))
     b.output(b.linear(hidden, rng.normal(0, 0.3, (10, 4)), name="second"), "y")
     network = Network.of(b.graph())
-    inputs = rng.standard_normal((SAMPLES + 8, 12)).astype(np.float32)
+    inputs = rng.standard_normal((SAMPLES + CALIBRATING, 12)).astype(np.float32)
 
     def walk(sample: int) -> Walk[Result]:
         step = yield from network.walk({"x": inputs[sample]})
         return {"y": step.outputs["y"]}
 
     def workload(samples: int = SAMPLES, described: str = "noise") -> Workload:
-        calibrating = range(SAMPLES, SAMPLES + 8)
+        calibrating = range(SAMPLES, SAMPLES + CALIBRATING)
         options = BuildOptions(trials=2)
         return Workload(
             network, samples, walk, lambda: map(walk, calibrating), options, {"samples": described}, preset("small")
