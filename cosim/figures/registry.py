@@ -9,7 +9,18 @@ from cosim.files.errors import UserError
 __all__ = ["STUDIES", "UnknownStudyError", "load_study", "select"]
 
 #: Modules of this package that have a `STUDY`. They are imported when asked for: some of them need much.
-STUDIES = ("programming", "mac", "linearity", "accuracy", "training", "drift", "timing", "transport", "verification")
+STUDIES = (
+    "programming",
+    "mac",
+    "linearity",
+    "accuracy",
+    "networks",
+    "training",
+    "drift",
+    "timing",
+    "transport",
+    "verification",
+)
 
 
 class UnknownStudyError(UserError, ValueError):
