@@ -20,6 +20,7 @@ from cosim.figures import (
     drift,
     linearity,
     mac,
+    networks,
     programming,
     transport,
     verification,
@@ -163,6 +164,20 @@ def test_what_the_model_does_not_keep_is_not_said_to_be_kept(tmp_path: Any, monk
     report = transport.TransportReport.from_json(measured.numbers)
     assert all("do not keep it" in finding.paper for finding in transport._findings(report)[1:])
     assert "it made errors of up to 9 ns" in sentences(transport.STUDY, measured)
+
+
+def test_networks_say_what_was_placed_and_compared(quick: Callable[[Study], Measurement]) -> None:
+    measured = quick(networks.STUDY)
+    (one,) = measured.numbers["networks"]
+    assert one["network"] == "MLP 24-32-32-10"
+    assert one["weights"] == 24 * 32 + 32 * 32 + 32 * 10
+    assert sum(one["tiles"]) >= one["weights"] / 16**2
+    assert one["ideal_error"] < min(one["error"])
+    assert one["codes_compared"] > 0
+    text = sentences(networks.STUDY, measured)
+    assert f"{one['network']} (2,112 weights, {counted(one['chips'], 'chip')})" in text
+    assert f"all {one['codes_compared']:,} codes were the twin's" in text
+    assert "all 7 codes" in sentences(networks.STUDY, changed(measured, "networks", 0, "codes_compared", to=7))
 
 
 def test_the_coverage_grows_experiment_by_experiment_and_differences_are_said() -> None:
