@@ -35,11 +35,11 @@ class Choice:
         Power of a row's largest input that its weights take over: 0 leaves the rows as they are, 1 makes their largest
         inputs equal, as SmoothQuant's exponent does.
     inputs : float
-        Share of the largest input that is the longest pulse; larger ones are cut off.
+        Share of the largest input to be expected that is the longest pulse; larger ones are cut off.
     columns : float
         Share of a block's columns whose products fit with their largest weight at 1; the others' weights are smaller.
     outputs : float
-        Share of a column's largest product that is the last code.
+        Share of the largest product to be expected of a column that is the last code.
     weights : float
         How much the devices' errors count where a column's largest weights are cut off, so that its others fill more of
         the devices' range: 0 cuts none, 1 balances what cutting off and the devices cost.
@@ -60,6 +60,10 @@ _TRIED: Mapping[str, Sequence[float]] = {
     "outputs": (1.2, 1.0, 0.85, 0.7, 0.55, 0.4),
     "weights": (0.0, 0.5, 1.0),
 }
+#: How far at least values are expected to reach; of normal ones, one of 16,000 is beyond.
+_ROOT_MEAN_SQUARES = 4.0
+#: Losses that differ by less than this ratio are alike.
+_ALIKE = 1.03
 #: Of a column's largest weight, where it may be cut off.
 _CUTS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 
@@ -103,7 +107,7 @@ class MatrixRanges:
     @cached_property
     def _largest_inputs(self) -> Array:
         """Of every row, over all nodes, each in units of the node's own largest."""
-        return np.max([np.abs(x).max(axis=0) / (np.abs(x).max() or 1.0) for x in self._inputs.values()], axis=0)
+        return np.max([_reach(x) / (_reach(x.ravel()) or 1.0) for x in self._inputs.values()], axis=0)
 
     def sent(self, choice: Choice) -> "Sent":
         """What the rows get with a choice for the inputs."""
@@ -112,7 +116,7 @@ class MatrixRanges:
         rows = np.ones(len(largest))
         if used.size:
             rows = (np.maximum(largest, used.min()) / np.median(used)) ** choice.equalise
-        scales = {node: choice.inputs * float(np.abs(x / rows).max()) or 1.0 for node, x in self._inputs.items()}
+        scales = {node: choice.inputs * float(_reach((x / rows).ravel())) or 1.0 for node, x in self._inputs.items()}
         coding = Coding(rows, scales, {}, {}, self.expansion, self.scales[0].duration)
         return Sent(self, coding, choice.weights)
 
@@ -122,14 +126,13 @@ class MatrixRanges:
 
     def best_outputs(self, choice: Choice) -> Choice:
         """What loses least with this choice for the inputs."""
-        best, least = choice, np.inf
+        losses: dict[Choice, float] = {}
         for weights in _TRIED["weights"]:
             sent = self.sent(replace(choice, weights=weights))
             for columns, outputs in product(_TRIED["columns"], _TRIED["outputs"]):
                 tried = replace(choice, weights=weights, columns=columns, outputs=outputs)
-                if (loss := sent.loss(tried)) < least:
-                    best, least = tried, loss
-        return best
+                losses[tried] = sent.loss(tried)
+        return _widest(losses)
 
 
 class Sent:
@@ -166,7 +169,7 @@ class Sent:
         """Of every block, what the choice of columns and outputs means."""
         found = {}
         for scale, (largest, products) in self._blocks.items():
-            wanted = choice.outputs * np.abs(products).max(axis=0) / largest
+            wanted = choice.outputs * _reach(products) / largest
             found[scale.block.name] = float(np.quantile(wanted, choice.columns).clip(scale.smallest, scale.largest))
         return found
 
@@ -175,7 +178,7 @@ class Sent:
         columns = {}
         for scale, (largest, products) in self._blocks.items():
             full = full_scales[scale.block.name]
-            columns[scale.block.name] = np.maximum(largest, choice.outputs * np.abs(products).max(axis=0) / full)
+            columns[scale.block.name] = np.maximum(largest, choice.outputs * _reach(products) / full)
         return self._coding.with_blocks(columns, {name: full_scales[name] for name in columns})
 
     def loss(self, choice: Choice) -> float:
@@ -199,6 +202,18 @@ class Sent:
             total = float(np.square(exact).sum()) or 1.0
             lost.append((float(np.square(got - exact).sum()) + float(variance.sum())) / total)
         return float(np.mean(lost))
+
+
+def _widest(losses: Mapping[Choice, float]) -> Choice:
+    """Of the choices that lose about least, the one that cuts off least of what the samples do not show."""
+    least = min(losses.values())
+    alike = {choice: loss for choice, loss in losses.items() if loss <= _ALIKE * least}
+    return min(alike, key=lambda choice: (-choice.inputs, -choice.outputs, alike[choice]))
+
+
+def _reach(values: NDArray) -> NDArray:
+    """Largest magnitudes along the first axis that are to be expected: of few samples, more than they show."""
+    return np.maximum(np.abs(values).max(axis=0), _ROOT_MEAN_SQUARES * np.sqrt(np.square(values).mean(axis=0)))
 
 
 def _largest(weights: NDArray[np.float32], power: NDArray[np.float32], variance: float) -> NDArray[np.float32]:
@@ -241,12 +256,8 @@ def choose(
     for group in groups:
         if progress is not None:
             progress(len(chosen), len(matrices))
-
-        def lost(choice: Choice, group: Sequence[str] = tuple(group)) -> float:
-            return sum(matrices[name].loss(choice) for name in group)
-
-        tried = (Choice(equalise, inputs) for equalise in _TRIED["equalise"] for inputs in _TRIED["inputs"])
-        best = min(tried, key=lost)
+        tried = (Choice(*one) for one in product(_TRIED["equalise"], _TRIED["inputs"]))
+        best = _widest({choice: sum(matrices[name].loss(choice) for name in group) for choice in tried})
         chosen |= {name: matrices[name].best_outputs(best) for name in group}
     return chosen
 
