@@ -31,6 +31,16 @@ SUFFIXES = ["x.npz", "new/x.npz", "x.json", "x.csv", "x.svg", "x.html", "x.toml"
 VALUES = [*NUMBERS, *TEXTS, *PLACES, *SUFFIXES, "small", "twin", "golden", "hermes"]
 #: Commands that are quick whatever they are given; of the others only the command line is read.
 WHOLE = ("run", "asm", "disasm", "view")
+#: Every command that takes options, those within others included.
+COMMANDS = {
+    " ".join([name, *inner]): command
+    for name, outer in main.commands.items()
+    for inner, command in [
+        ((), outer),
+        *(((inner,), command) for inner, command in getattr(outer, "commands", {}).items()),
+    ]
+    if any(isinstance(item, click.Option) for item in command.params)
+}
 LIMITS = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -70,10 +80,10 @@ def test_no_command_line_ends_in_a_traceback(folder: Path, name: str, data: st.D
     assert result.exit_code in (0, 1, 2), (arguments, result.output)
 
 
-@pytest.mark.parametrize("name", sorted(main.commands))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 @settings(LIMITS, max_examples=100)
 @given(data=st.data())
 def test_every_command_line_is_read_or_refused(folder: Path, name: str, data: st.DataObject) -> None:
-    command = main.commands[name]
+    command = COMMANDS[name]
     with suppress(click.ClickException, click.exceptions.Exit):
         command.make_context(name, data.draw(options(command)))

@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[4]
 pytestmark = pytest.mark.cosimulation
 
 
-def run_example(page: str, folder: Path, **environment: str) -> str:
-    """What the page's only Python example prints, run as a user would, in a folder of its own."""
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.S)
+def run_example(page: str, folder: Path, number: int = 0, **environment: str) -> str:
+    """What one of the page's Python examples prints, run as a user would, in a folder of its own."""
+    example = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.S)[number]
     (folder / "example.py").write_text(example)
     process = subprocess.run(
         [sys.executable, folder / "example.py"],
@@ -90,3 +90,10 @@ def test_example_of_the_compiler_page(tmp_path: Path) -> None:
     assert "within 20 %" in " ".join(programming)
     assert float(correlation) > 0.9
     assert "== TILE 0 ==" in (tmp_path / "program.lst").read_text()
+
+
+def test_example_of_a_layout(tmp_path: Path) -> None:
+    call, parts = run_example("compiler.md", tmp_path, 1).splitlines()
+    assert re.fullmatch(r"0 fc2 4 \+ 1 steps, [\d,]+ ns", call)
+    assert parts.startswith("(")
+    assert (tmp_path / "chip0.svg").stat().st_size > 1000
