@@ -55,8 +55,8 @@ bench: $(STAMPS)/.runtime ## measure RTL, bare model, twin and numpy on the same
 figures: $(STAMPS)/.runtime ## characterise the chip: figures beside the papers' numbers, on one page
 	@$(DURAMESH) figures $(AUDIO) $(ARGS)
 
-test: $(STAMPS)/.dev ## run all tests that take less than a minute: 10 to 20 minutes on two cores
-	@echo "about 2,000 tests: 10 to 20 minutes on two cores, and some more the first time, to build simulators"
+test: $(STAMPS)/.dev ## run all tests that take less than a minute: 15 to 25 minutes on two cores
+	@echo "about 4,300 tests: 15 to 25 minutes on two cores, and some more the first time, to build simulators"
 	@$(RUN) pytest -n 2 --dist loadgroup --max-worker-restart 0 -m "not long"
 
 versions: $(STAMPS)/.dev ## run the unit tests on every Python from 3.11 on that is installed
