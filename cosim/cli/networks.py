@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
 from cosim.cli.numbers import Numbers
 from cosim.cli.shared import FILE, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, Task, new_console, new_progress, print_files
+
+if TYPE_CHECKING:
+    from cosim.system import SystemImage
 
 __all__ = ["compile_", "infer", "where"]
 
@@ -82,11 +85,12 @@ def _said() -> Iterator[Callable[[str, int, int], None]]:
     show_default=True,
     help="Evaluations of the whole network by which ranges are refined.",
 )
+@click.option("--pictures", type=OUTPUT_FOLDER, help="Draw each chip there: which matrix sits where, and all ways.")
 @click.option(
     "--preset", "size", type=click.Choice(["chip", "small"]), default="chip", show_default=True, help="Chips' sizes."
 )
 @analog_options
-def compile_(model: Path, out: Path, size: str, analog: AnalogChoice, **choices: Any) -> None:
+def compile_(model: Path, out: Path, size: str, analog: AnalogChoice, pictures: Path | None, **choices: Any) -> None:
     """Put a network on chips: place its matrices, and find the ranges of all numbers from samples.
 
     MODEL is an ONNX model, or a graph in an .npz file. Devices' errors, which the ranges are chosen for, are those of
@@ -98,9 +102,20 @@ def compile_(model: Path, out: Path, size: str, analog: AnalogChoice, **choices:
     with _said() as say:
         image = compiled(model, config=preset(size), analog=analog.config(), say=say, **choices)
     image.save(out)
+    files = {"image": out} | (_drawn(image, pictures) if pictures else {})
     console = new_console()
     print_image(image, console)
-    print_files(console, {"image": str(out)})
+    print_files(console, {name: str(path) for name, path in files.items()})
+
+
+def _drawn(image: "SystemImage", folder: Path) -> dict[str, Path]:
+    """Pictures of all chips, by name."""
+    from cosim.view.layouts import draw_layout
+
+    files = {f"chip {chip}": folder / f"chip{chip}.svg" for chip in range(len(image.layout.images))}
+    for chip, path in enumerate(files.values()):
+        draw_layout(image.layout, path, chip)
+    return files
 
 
 @click.command()

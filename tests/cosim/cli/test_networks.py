@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chain([layers[0], Relu(), layers[1]]).save(place / "network.npz")
     np.save(place / "x.npy", random.normal(0, 1, (40, 20)).astype(np.float32))
     asked = ["compile", "network.npz", "--samples", "x.npy", "--out", "image.npz", "--preset", "small", "--trials", "2"]
-    result = run(place, *asked, "--matrix", "linear1=stacked")
+    result = run(place, *asked, "--matrix", "linear1=stacked", "--pictures", str(place / "pictures"))
     assert result.exit_code == 0, result.output
     (place / "compile.txt").write_text(result.stdout)
     return place
@@ -46,6 +46,9 @@ def test_compile_shows_what_each_chip_holds(folder: Path) -> None:
     shown = (folder / "compile.txt").read_text()
     assert "384" in shown.replace(",", "")  # 20 x 16 and 16 x 4 weights
     assert "image: " in shown
+    (picture,) = (folder / "pictures").iterdir()
+    assert f"chip 0: {picture}" in shown.replace("\n", "")
+    assert "linear1" in picture.read_text()
 
 
 def test_infer_writes_outputs_and_figures(folder: Path) -> None:
