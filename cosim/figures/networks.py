@@ -149,7 +149,7 @@ def draw_errors(measurement: Measurement) -> "Picture":
         )
     axes.set_yticks(range(len(networks)), [one["network"] for one in reversed(networks)])
     axes.set(xlabel="error of the outputs against float, %", xlim=(0, None), ylim=(-0.6, len(networks) - 0.4))
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     return figure
 
 
@@ -166,7 +166,7 @@ def draw_layers(measurement: Measurement) -> "Picture":
     axes.barh(places, [100 * ideal for _, ideal, _ in rows], color=BLUE, height=0.3, label="chips without noise")
     axes.set_yticks(places, [name for name, _, _ in rows], fontsize=7)
     axes.set(xlabel="error that the matrix adds, % of its outputs")
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     return figure
 
 
