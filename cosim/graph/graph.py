@@ -5,7 +5,7 @@ that are ready at once. Whoever drives it answers from a chip, or in float; walk
 each from request to request.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from cosim.graph.operator import Operator, Values
 from cosim.graph.parts import digest_of, from_parts, to_parts
 from cosim.graph.waves import Wave, spent, waves
 
-__all__ = ["Graph", "Node", "Observer", "Request", "Scan", "State", "Step", "Walk", "answer"]
+__all__ = ["Graph", "Node", "Observer", "Request", "Scan", "State", "Step", "Walk", "answer", "relay"]
 
 Result = TypeVar("Result")
 _KIND, _VERSION = "duramesh graph", 1
@@ -346,6 +346,18 @@ class Scan(Operator):
 
         answer(self.walk(inputs, observe=count), self.body)
         return total
+
+
+def relay(walk: Walk[Result], answers: Callable[[Request], Walk[Sequence[NDArray[Any]]]]) -> Walk[Result]:
+    """A walk around another one: each of its requests is answered by a walk of its own, which may ask for something."""
+    reply: Sequence[NDArray[Any]] | None = None
+    while True:
+        try:
+            request = next(walk) if reply is None else walk.send(reply)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        reply = yield from answers(request)
 
 
 def answer(walk: Walk[Result], graph: Graph, prefix: str = "") -> Result:

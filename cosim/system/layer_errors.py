@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.graph import Request
-from cosim.graph.graph import Walk
+from cosim.graph.graph import Walk, relay
 from cosim.system.network import Network
 
 __all__ = ["LayerError", "LayerErrors"]
@@ -58,13 +58,8 @@ class LayerErrors:
         """The walk, watched, with another one of the same sample beside it that is answered in float."""
         sums = self._sums.setdefault(sample, {})
         other = _Reference(reference, self._network)
-        answers: Sequence[NDArray] | None = None
-        while True:
-            try:
-                request = next(walk) if answers is None else walk.send(answers)
-            except StopIteration as stop:
-                result: Result = stop.value
-                return result
+
+        def watched(request: Request) -> Walk[Sequence[NDArray]]:
             answers = yield request
             exact = other.answers(request)
             for node, x, y in zip(request.nodes, request.inputs, answers, strict=True):
@@ -72,6 +67,9 @@ class LayerErrors:
                 all_before = _squares(y, exact[node]) if node in exact and exact[node].shape == y.shape else (0.0, 0.0)
                 added = np.array([*own, *all_before, x.size // x.shape[-1]])
                 sums[node] = sums.get(node, np.zeros(_SUMS)) + added
+            return answers
+
+        return (yield from relay(walk, watched))
 
     def of(self, sample: int) -> Mapping[str, NDArray[np.float64]]:
         """What was added up for a sample, by node; `take` takes it again."""

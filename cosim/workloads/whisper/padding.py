@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.graph import Request
-from cosim.graph.graph import Walk
+from cosim.graph.graph import Walk, relay
 from cosim.system.network import Network
 from cosim.workloads.whisper.features import POSITIONS
 
@@ -40,42 +40,35 @@ class Padding:
 
     def apart(self, walk: Walk[T]) -> Walk[T]:
         """The walk, asking for spoken rows only; whoever stands around it answers the others."""
-        answers: Sequence[NDArray] | None = None
-        while True:
-            try:
-                request = next(walk) if answers is None else walk.send(answers)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
+
+        def spoken(request: Request) -> Walk[Sequence[NDArray]]:
             pairs = zip(request.nodes, request.inputs, strict=True)
             parts = [np.split(x, [self._count(node, x)]) for node, x in pairs]
             self._rest = tuple(rest for _, rest in parts)
-            told = yield Request(request.nodes, tuple(spoken for spoken, _ in parts))
-            answers = [np.concatenate(pair) for pair in zip(told, self._answers, strict=True)]
+            told = yield Request(request.nodes, tuple(heard for heard, _ in parts))
+            return [np.concatenate(pair) for pair in zip(told, self._answers, strict=True)]
+
+        return relay(walk, spoken)
 
     def with_it(self, walk: Walk[T]) -> Walk[T]:
         """A walk around `apart`, asking for all rows again."""
-        told: Sequence[NDArray] | None = None
-        while True:
-            try:
-                request = next(walk) if told is None else walk.send(told)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
+
+        def whole(request: Request) -> Walk[Sequence[NDArray]]:
             inputs = tuple(np.concatenate(pair) for pair in zip(request.inputs, self._rest, strict=True))
             answers = yield Request(request.nodes, inputs)
             split = [np.split(y, [len(x)]) for x, y in zip(request.inputs, answers, strict=True)]
-            told, self._answers = [spoken for spoken, _ in split], [rest for _, rest in split]
+            self._answers = [rest for _, rest in split]
+            return [heard for heard, _ in split]
+
+        return relay(walk, whole)
 
     def in_float(self, walk: Walk[T], network: Network) -> Walk[T]:
         """A walk around `apart`, asking for spoken rows only; the others are multiplied in float."""
-        told: Sequence[NDArray] | None = None
-        while True:
-            try:
-                request = next(walk) if told is None else walk.send(told)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
+
+        def in_part(request: Request) -> Walk[Sequence[NDArray]]:
             told = yield request
             rest = zip(request.nodes, self._rest, strict=True)
             self._answers = [network.linears[node].run(x)[0] for node, x in rest]
+            return told
+
+        return relay(walk, in_part)
