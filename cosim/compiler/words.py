@@ -6,11 +6,11 @@ from dataclasses import replace
 from cosim.compiler.errors import MappingError
 from cosim.isa.assembler import program_depth
 from cosim.isa.words import TILE, Operation, encode
-from cosim.program import Unit
+from cosim.program import InputSlot, OutputSlot, Unit
 from rtl.config import ChipConfig
 from rtl.isa import MAX_WAIT
 
-__all__ = ["IDLE", "PAD_LEAD", "STEP_CYCLES", "looped"]
+__all__ = ["IDLE", "PAD_LEAD", "STEP_CYCLES", "frames_per_run", "looped"]
 
 #: Cycles of a step. Source: 300 ns, Nature 620, 768 (2023), Methods.
 STEP_CYCLES = 300
@@ -64,6 +64,26 @@ def looped(
     if len(words) > depth:
         raise MappingError(f"the program of {unit} has {len(words)} words, its SRAM holds {depth}")
     return words
+
+
+def frames_per_run(
+    inputs: Sequence[InputSlot], outputs: Sequence[OutputSlot], asked: int | None, config: ChipConfig
+) -> int:
+    """Passes of the loop: as many as were asked for, or as the landing pads hold vectors for.
+
+    Raises
+    ------
+    MappingError
+        If the pads hold fewer than that, or none.
+    """
+    most = min(
+        config.ilp_vectors // max(slot.stride for slot in inputs),
+        config.olp_vectors // max(slot.stride for slot in outputs),
+    )
+    if most < 1 or (asked is not None and not 1 <= asked <= most):
+        wanted = 1 if asked is None else asked
+        raise MappingError(f"the pads' SRAMs hold the vectors of {most} frames, a run shall have {wanted}")
+    return asked or most
 
 
 class _Writer:

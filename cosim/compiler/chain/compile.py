@@ -32,8 +32,7 @@ from cosim.compiler.chain.frame import Frame, plan_frame
 from cosim.compiler.chain.options import MappingOptions
 from cosim.compiler.chain.placement import Placement, place
 from cosim.compiler.chain.scales import Site, layer_targets, longest_duration, plan_layer
-from cosim.compiler.errors import MappingError
-from cosim.compiler.words import STEP_CYCLES
+from cosim.compiler.words import STEP_CYCLES, frames_per_run
 from cosim.fabric.checker import check
 from cosim.graph.feed_forward import FeedForwardNetwork
 from cosim.program import InputSlot, OutputSlot, Program
@@ -64,7 +63,7 @@ def compile_network(network: FeedForwardNetwork, config: ChipConfig, options: Ma
         unit_ns = plan.code_scale
     inputs = _inputs(network, frame, placement, config)
     outputs = _outputs(network, placement)
-    frames = _frames_per_run(inputs, outputs, config, options)
+    frames = frames_per_run(inputs, outputs, options.frames_per_run, config)
     written = write_programs(frame, placement, plans, PadUse(inputs, outputs, frames), duration, config)
     targets: dict[int, WeightTargets] = {}
     for layer, plan in zip(network.layers, plans, strict=True):
@@ -119,17 +118,3 @@ def _outputs(network: FeedForwardNetwork, placement: Placement) -> tuple[OutputS
         width = network.layers[index].outputs
         outputs.append(OutputSlot(f"layer{index}", index, olp, slot, heard.count(olp), width))
     return tuple(outputs)
-
-
-def _frames_per_run(
-    inputs: tuple[InputSlot, ...], outputs: tuple[OutputSlot, ...], config: ChipConfig, options: MappingOptions
-) -> int:
-    most = min(
-        config.ilp_vectors // max(slot.stride for slot in inputs),
-        config.olp_vectors // max(slot.stride for slot in outputs),
-    )
-    asked = options.frames_per_run
-    if most < 1 or (asked is not None and not 1 <= asked <= most):
-        wanted = 1 if asked is None else asked
-        raise MappingError(f"the pads' SRAMs hold the vectors of {most} frames, a run shall have {wanted}")
-    return asked or most

@@ -24,9 +24,8 @@ and no tile shares its capacitors any more, so that any entry may run after any 
 
 from collections.abc import Mapping
 
-from cosim.compiler.errors import MappingError
 from cosim.compiler.matrices.frames import Frame, Reading, Readout, Source, Stream, Timing, Vector, Work
-from cosim.compiler.words import PAD_LEAD, STEP_CYCLES, looped
+from cosim.compiler.words import PAD_LEAD, STEP_CYCLES, frames_per_run, looped
 from cosim.isa.words import ILP, OLP, TILE, Operation
 from cosim.program import InputSlot, OutputSlot, Program, Unit
 from rtl.config import ChipConfig
@@ -55,7 +54,7 @@ def write_frame(frame: Frame, readouts: Mapping[str, Readout], timing: Timing, c
     script.mesh()
     script.input_pads(inputs)
     script.output_pads()
-    return script.program(inputs, outputs, _frames_per_run(inputs, outputs, timing, config))
+    return script.program(inputs, outputs, frames_per_run(inputs, outputs, timing.frames_per_run, config))
 
 
 def _vectors(stream: Stream) -> tuple[Vector, ...]:
@@ -84,20 +83,6 @@ def _outputs(frame: Frame) -> tuple[OutputSlot, ...]:
         for reading in frame.readings
         for width in (reading.width,)
     )
-
-
-def _frames_per_run(
-    inputs: tuple[InputSlot, ...], outputs: tuple[OutputSlot, ...], timing: Timing, config: ChipConfig
-) -> int:
-    most = min(
-        config.ilp_vectors // max(slot.stride for slot in inputs),
-        config.olp_vectors // max(slot.stride for slot in outputs),
-    )
-    asked = timing.frames_per_run
-    if most < 1 or (asked is not None and not 1 <= asked <= most):
-        wanted = 1 if asked is None else asked
-        raise MappingError(f"the pads' SRAMs hold the vectors of {most} frames, a run shall have {wanted}")
-    return asked or most
 
 
 class _Script:
