@@ -155,6 +155,8 @@ class Sent:
         power = np.square(joined).mean(axis=0)
         #: Of every block its largest weight by column, and its products, all nodes' frames one after the other.
         self._blocks: dict[Scale, tuple[Array, NDArray[np.float32]]] = {}
+        #: How far each column's products reach.
+        self._reaches: dict[Scale, NDArray] = {}
         self._squares: dict[Scale, NDArray[np.float32]] = {}
         for scale in matrix.scales:
             rows = rows_of(scale.block.rows, len(coding.rows))
@@ -162,23 +164,25 @@ class Sent:
             floor, _ = matrix.errors.variances(scale.block.mode)
             largest = _largest(part, power[rows], weights * floor / matrix.copies)
             part = np.clip(part, -largest, largest)
-            self._blocks[scale] = np.where(largest > 0, largest, 1.0), joined[:, rows] @ part
+            products = joined[:, rows] @ part
+            self._blocks[scale] = np.where(largest > 0, largest, 1.0), products
+            self._reaches[scale] = _reach(products)
             self._squares[scale] = np.square(part)
 
     def full_scales(self, choice: Choice) -> dict[str, float]:
         """Of every block, what the choice of columns and outputs means."""
         found = {}
-        for scale, (largest, products) in self._blocks.items():
-            wanted = choice.outputs * _reach(products) / largest
+        for scale, (largest, _) in self._blocks.items():
+            wanted = choice.outputs * self._reaches[scale] / largest
             found[scale.block.name] = float(np.quantile(wanted, choice.columns).clip(scale.smallest, scale.largest))
         return found
 
     def coding(self, choice: Choice, full_scales: Mapping[str, float]) -> Coding:
         """All scales."""
         columns = {}
-        for scale, (largest, products) in self._blocks.items():
+        for scale, (largest, _) in self._blocks.items():
             full = full_scales[scale.block.name]
-            columns[scale.block.name] = np.maximum(largest, choice.outputs * _reach(products) / full)
+            columns[scale.block.name] = np.maximum(largest, choice.outputs * self._reaches[scale] / full)
         return self._coding.with_blocks(columns, {name: full_scales[name] for name in columns})
 
     def loss(self, choice: Choice) -> float:
