@@ -19,7 +19,7 @@ from cosim.system.image import SystemImage, scale_of
 from cosim.system.network import Network
 from cosim.system.products import NodeProducts
 from cosim.system.samples import Loss, Recorder, Walks, relative_loss
-from cosim.system.scheduler import run_walks
+from cosim.system.scheduler import results_of
 from rtl.config import ChipConfig, preset
 
 __all__ = ["BuildOptions", "build"]
@@ -204,8 +204,7 @@ class TaskLoss:
                 return expected[matrix].run(node, x)
             return self._network.linears[node].run(x)[0]
 
-        results = run_walks(enumerate(self._walks()), NodeProducts(product))
-        return self._loss([result for _, result in sorted(results, key=lambda pair: pair[0])])
+        return self._loss(results_of(self._walks(), NodeProducts(product)))
 
     def _expected(self, name: str, choice: Choice, coding: Coding) -> ExpectedMatrix:
         """Kept from the evaluation before where nothing has changed."""

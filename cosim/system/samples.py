@@ -10,7 +10,7 @@ from cosim.graph import NetworkError, Request, Step
 from cosim.graph.graph import Walk
 from cosim.system.network import Network
 from cosim.system.products import NodeProducts
-from cosim.system.scheduler import Asked, run_walks
+from cosim.system.scheduler import Asked, results_of
 
 __all__ = ["Loss", "Recorder", "Walks", "arrays_of", "relative_loss"]
 
@@ -57,7 +57,7 @@ class Recorder:
         NetworkError
             If there is no sample, or what a matrix gets is no number.
         """
-        results = [result for _, result in sorted(run_walks(enumerate(walks()), self), key=lambda pair: pair[0])]
+        results = results_of(walks(), self)
         if not results:
             raise NetworkError("no samples; give at least one, so that ranges can be found")
         for node, parts in self._kept.items():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cosim.graph import Request
 from cosim.graph.graph import Walk
 
-__all__ = ["SIDE_BY_SIDE", "Asked", "Multiplier", "run_walks"]
+__all__ = ["SIDE_BY_SIDE", "Asked", "Multiplier", "results_of", "run_walks"]
 
 #: Walks that go on side by side: enough for the twin, whose rate hardly grows beyond.
 SIDE_BY_SIDE = 64
@@ -110,3 +110,8 @@ def run_walks(
         ended.clear()
         if exhausted and not waiting:
             return
+
+
+def results_of(walks: Iterable[Walk[Result]], multiplier: Multiplier) -> list[Result]:
+    """Results of all walks, in the walks' order."""
+    return [result for _, result in sorted(run_walks(enumerate(walks), multiplier), key=lambda pair: pair[0])]

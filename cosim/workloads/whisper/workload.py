@@ -13,7 +13,7 @@ from cosim.files.digest import digest
 from cosim.graph.graph import Walk
 from cosim.system.layer_errors import LayerErrors
 from cosim.system.products import NodeProducts
-from cosim.system.scheduler import run_walks
+from cosim.system.scheduler import results_of
 from cosim.workloads.comparison import Result, Workload
 from cosim.workloads.librispeech import Utterance, find_utterances, judged_and_others, read_utterances
 from cosim.workloads.remarks import Remarks
@@ -111,8 +111,7 @@ class Transcription:
     def _transcripts(self) -> list[tuple[int, ...]]:
         """What the float network hears in the utterances that calibrate."""
         walks = (self.model.transcribed(one.features) for one in self.calibrating)
-        heard = dict(run_walks(enumerate(walks), NodeProducts.of_floats(self.model.network)))
-        return [heard[number].tokens for number in range(len(self.calibrating))]
+        return [heard.tokens for heard in results_of(walks, NodeProducts.of_floats(self.model.network))]
 
     def _calibration(self) -> Iterator[Walk[float]]:
         """Surprise at what the float network hears; padding does not count."""
