@@ -12,7 +12,7 @@ from cosim.graph import Request
 from cosim.graph.graph import Walk, relay
 from cosim.system.network import Network
 
-__all__ = ["LayerError", "LayerErrors"]
+__all__ = ["LayerError", "LayerErrors", "root", "squares"]
 
 Result = TypeVar("Result")
 
@@ -63,8 +63,8 @@ class LayerErrors:
             answers = yield request
             exact = other.answers(request)
             for node, x, y in zip(request.nodes, request.inputs, answers, strict=True):
-                own = _squares(y, self._network.linears[node].run(x)[0])
-                all_before = _squares(y, exact[node]) if node in exact and exact[node].shape == y.shape else (0.0, 0.0)
+                own = squares(y, self._network.linears[node].run(x)[0])
+                all_before = squares(y, exact[node]) if node in exact and exact[node].shape == y.shape else (0.0, 0.0)
                 added = np.array([*own, *all_before, x.size // x.shape[-1]])
                 sums[node] = sums.get(node, np.zeros(_SUMS)) + added
             return answers
@@ -85,14 +85,16 @@ class LayerErrors:
             found = [sums[node] for sums in self._sums.values() if node in sums]
             if found:
                 own, own_total, error, total, frames = (fsum(sums) for sums in zip(*found, strict=True))  # in any order
-                yield LayerError(node, _root(own, own_total), _root(error, total), int(frames))
+                yield LayerError(node, root(own, own_total), root(error, total), int(frames))
 
 
-def _squares(got: NDArray, exact: NDArray) -> tuple[float, float]:
+def squares(got: NDArray, exact: NDArray) -> tuple[float, float]:
+    """Sums of the error's squares, and of those of what is right."""
     return float(np.square(got - exact, dtype=np.float64).sum()), float(np.square(exact, dtype=np.float64).sum())
 
 
-def _root(error: float, total: float) -> float:
+def root(error: float, total: float) -> float:
+    """Root of square error over square; NaN where nothing is right but zero."""
     return sqrt(error / total) if total else nan
 
 

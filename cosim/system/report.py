@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
-from cosim.system.layer_errors import LayerError
+from cosim.system.layer_errors import LayerError, root, squares
 
 __all__ = ["InferenceReport", "SeedReport", "relative_error"]
 
@@ -25,10 +24,8 @@ def relative_error(got: Outputs, exact: Outputs) -> dict[str, float]:
     """By output, root of square error over square."""
     found = {}
     for name, ours in got.items():
-        pairs = list(zip(ours, exact[name], strict=True))
-        error = sum(float(np.square(mine - his, dtype=np.float64).sum()) for mine, his in pairs)
-        total = sum(float(np.square(his, dtype=np.float64).sum()) for _, his in pairs)
-        found[name] = sqrt(error / total) if total else float("nan")
+        sums = [squares(mine, his) for mine, his in zip(ours, exact[name], strict=True)]
+        found[name] = root(sum(error for error, _ in sums), sum(total for _, total in sums))
     return found
 
 
