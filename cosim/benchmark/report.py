@@ -31,7 +31,8 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
     console.print(f"machine  {_in_short(machine)}", style="bold")
     console.print(f"         {machine['system']}, Python {machine['python']}, {versions}", soft_wrap=True)
-    console.print(f"         {machine['compiler']}; {machine['blas']}; aihwkit {machine['aihwkit']}\n", soft_wrap=True)
+    console.print(f"         {machine['compiler']}; {machine['blas']}; aihwkit {machine['aihwkit']}", soft_wrap=True)
+    console.print(f"         devices {plan.analog.devices}, constants {plan.analog.describe()}\n", soft_wrap=True)
 
     rates = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     for heading in ("one process", "per second", "spread", "by the clock", "what"):

@@ -8,10 +8,12 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from analog_models.config import AnalogConfig
 from cosim.benchmark.machine import Occupation, describe_machine
 from cosim.benchmark.sessions import Latency, SideBySide
 from cosim.benchmark.timing import Sample, Series, Worker, together
 from cosim.benchmark.work import (
+    NOMINAL,
     Case,
     aihwkit_problem,
     frames_peak_mib,
@@ -65,6 +67,8 @@ class Plan:
         The first one is the main figure.
     groups : int
         Groups of frames (loads of the pads' SRAMs) of one sample of the RTL.
+    analog : AnalogConfig
+        Constants of all chips.
     """
 
     repeats: int = 5
@@ -77,15 +81,17 @@ class Plan:
     sessions: int = 5
     rtl: tuple[RtlCase, ...] = (RtlCase(), RtlCase(single=True), RtlCase("small"))
     groups: int = 2
+    analog: AnalogConfig = NOMINAL
 
     @classmethod
-    def full(cls, repeats: int) -> "Plan":
+    def full(cls, repeats: int, analog: AnalogConfig = NOMINAL) -> "Plan":
         """Everything, in as many processes as there are cores."""
         cores = describe_machine()["cores"]
-        return cls(repeats, processes=tuple(sorted({1, *(2**n for n in range(1, cores.bit_length())), cores})))
+        processes = tuple(sorted({1, *(2**n for n in range(1, cores.bit_length())), cores}))
+        return cls(repeats, processes=processes, analog=analog)
 
     @classmethod
-    def quick(cls) -> "Plan":
+    def quick(cls, analog: AnalogConfig = NOMINAL) -> "Plan":
         """Everything once or twice, on small chips: shows that it works, not how fast it is."""
         return cls(
             repeats=2,
@@ -98,22 +104,25 @@ class Plan:
             sessions=2,
             rtl=(RtlCase("small"), RtlCase("small", single=True)),
             groups=1,
+            analog=analog,
         )
+
+    def case(self, work: str, batch: int | None = None, lanes: int | None = None, tiles: int = 1) -> Case:
+        """By default of the largest batch and the largest tile."""
+        return Case(work, batch or self.batches[-1], lanes or self.lanes[-1], tiles, self.analog)
 
     def cases(self, *, aihwkit: bool = False) -> Iterator[Case]:
         """What is measured in one process."""
-        lanes, batch = self.lanes[-1], self.batches[-1]
         for work in ("twin mvm", "products", "products64", "numpy mvm", *(["aihwkit mvm"] if aihwkit else [])):
-            yield from (Case(work, size, lanes) for size in self.batches)
-            yield from (Case(work, batch, size) for size in self.lanes[:-1])
-        yield from (Case("twin mvm", batch, lanes, count) for count in self.tiles if count > 1)
-        yield from (Case(work, size, lanes) for work in ("twin frames", "numpy frames") for size in self.batches)
-        yield from (Case("twin full frames", size, lanes) for size in self.full_batches)
+            yield from (self.case(work, size) for size in self.batches)
+            yield from (self.case(work, lanes=size) for size in self.lanes[:-1])
+        yield from (self.case("twin mvm", tiles=count) for count in self.tiles if count > 1)
+        yield from (self.case(work, size) for work in ("twin frames", "numpy frames") for size in self.batches)
+        yield from (self.case("twin full frames", size) for size in self.full_batches)
 
     def beside(self) -> tuple[Case, ...]:
         """What is measured with every number of processes side by side."""
-        lanes = self.lanes[-1]
-        return Case("twin mvm", self.batches[-1], lanes), Case("twin full frames", self.full_batches[-1], lanes)
+        return self.case("twin mvm"), self.case("twin full frames", self.full_batches[-1])
 
 
 @dataclass
@@ -211,7 +220,7 @@ class Benchmark:
 
     def series(self, work: str, batch: int | None = None, lanes: int | None = None, tiles: int = 1) -> Series:
         """Samples of a case; by default of the largest batch and the largest tile."""
-        return self.one_process[Case(work, batch or self.plan.batches[-1], lanes or self.plan.lanes[-1], tiles)]
+        return self.one_process[self.plan.case(work, batch, lanes, tiles)]
 
     @property
     def over_own_matmuls(self) -> float:
@@ -281,6 +290,7 @@ class Benchmark:
             f"{case.work}, batch {case.batch}, {case.lanes} lanes, {case.tiles} tiles": series.to_json()
             for case, series in self.one_process.items()
         }
+        result["analog"] = {"devices": plan.analog.devices, "constants": plan.analog.describe()}
         result["repeats"] = self.rounds
         result["interrupted"] = self.interrupted
         return result
@@ -358,11 +368,11 @@ def _take_samples(result: Benchmark, rtl: Mapping[RtlCase, Callable[[], Any]], a
 
     with Worker() as fresh:
         step("memory")
-        result.peak_mib = fresh.call(frames_peak_mib, plan.batches[-1], plan.lanes[-1])
+        result.peak_mib = fresh.call(frames_peak_mib, plan.batches[-1], plan.lanes[-1], plan.analog)
     with ExitStack() as stack:
         workers = [stack.enter_context(Worker()) for _ in range(max(plan.processes))]
         step("first use of a chip")
-        result.first_use_s = workers[0].call(full_frame_first_use_s, plan.lanes[-1])
+        result.first_use_s = workers[0].call(full_frame_first_use_s, plan.lanes[-1], plan.analog)
         step("opening sessions")
         latencies, side = _sessions(plan, stack)
         for _ in range(plan.repeats):
@@ -400,7 +410,7 @@ def _rebuild(case: RtlCase) -> Effort | None:
 
 def _sessions(plan: Plan, stack: ExitStack) -> tuple[dict[str, ChipSession], list[ChipSession]]:
     """Open sessions of a program whose frames fill the chip: one of each engine, and all of the RTL's."""
-    program, chip = full_frame_work(plan.lanes[-1])
+    program, chip = full_frame_work(plan.lanes[-1], plan.analog)
     engine = RtlEngine(program.config)
     rtl = [stack.enter_context(engine.open(program, chip)) for _ in range(plan.sessions)]
     return {"rtl": rtl[0], "twin": stack.enter_context(TwinEngine().open(program, chip))}, list(rtl)
@@ -410,7 +420,7 @@ def _rtl(case: RtlCase, plan: Plan) -> tuple[RtlSeries, Callable[[], Any]]:
     """A case on the RTL: where samples go, and a function that takes one (the statistics of a run)."""
     config = preset(case.preset)
     engine = RtlEngine(config)
-    program, chip = mvm_work(config) if case.single else kws_work(config)
+    program, chip = (mvm_work if case.single else kws_work)(config, plan.analog)
     inputs = random_inputs(program.input_width, plan.groups * program.frames_per_run)
 
     def run() -> Any:

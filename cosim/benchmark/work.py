@@ -17,7 +17,7 @@ from analog_models.programming import program as program_weights
 from cosim.benchmark.full_frame import full_frame
 from cosim.benchmark.machine import peak_mib
 from cosim.benchmark.timing import Sample, calls_for, sample
-from cosim.compiler import compile_network
+from cosim.compiler import MappingOptions, compile_network
 from cosim.engines.twin.engine import TwinEngine, make_chip
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 from cosim.program import Program
@@ -25,6 +25,7 @@ from cosim.workloads.kws.model import KwsModel
 from rtl.config import ChipConfig, preset
 
 __all__ = [
+    "NOMINAL",
     "Case",
     "aihwkit_problem",
     "frames_peak_mib",
@@ -39,6 +40,8 @@ __all__ = [
 #: Spread of random weights, in units of the largest, and of random inputs of the network: those of keyword spotting.
 _WEIGHT_SIGMA, _INPUT_SIGMA = 0.2, 0.4
 _STEP_CYCLES = 300
+#: Constants where nobody says others.
+NOMINAL = AnalogConfig()
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,15 @@ class Case:
         Rows and columns of a tile; frames run on the preset that has so many.
     tiles : int
         Tiles that work at the same time (`twin mvm`).
+    analog : AnalogConfig
+        Constants of the chips.
     """
 
     work: str
     batch: int = 1000
     lanes: int = preset().lanes
     tiles: int = 1
+    analog: AnalogConfig = NOMINAL
 
 
 @cache
@@ -96,9 +102,9 @@ def _weights(case: Case, seed: int = 1) -> NDArray[np.float64]:
 
 
 @cache
-def _mvms(lanes: int, tiles: int) -> AnalogChip:
+def _mvms(lanes: int, tiles: int, analog: AnalogConfig) -> AnalogChip:
     """Tiles with random weights, programmed pulse by pulse as ever."""
-    chip = AnalogChip(AnalogConfig(), tiles=range(tiles), rows=lanes, bias_rows=preset().bias_rows, columns=lanes)
+    chip = AnalogChip(analog, tiles=range(tiles), rows=lanes, bias_rows=preset().bias_rows, columns=lanes)
     rows = np.zeros((chip.bias_rows, lanes))
     weights = {tile: _weights(Case("", lanes=lanes), tile) for tile in range(tiles)}
     program_weights(chip, {tile: WeightTargets.balanced(np.vstack([w, rows])) for tile, w in weights.items()})
@@ -107,7 +113,7 @@ def _mvms(lanes: int, tiles: int) -> AnalogChip:
 
 def _twin_mvm(case: Case) -> Callable[[], object]:
     """Precharge, four integrations (W and -W, both signs of the inputs), ramp."""
-    chip, lanes, tiles = _mvms(case.lanes, case.tiles), case.lanes, range(case.tiles)
+    chip, lanes, tiles = _mvms(case.lanes, case.tiles, case.analog), case.lanes, range(case.tiles)
     bias_rows, largest = chip.bias_rows, preset().max_code
     pulses = {sign: np.zeros((case.batch, lanes + bias_rows), np.uint16) for sign in (1, -1)}
     for sign, times in pulses.items():
@@ -188,22 +194,21 @@ def _network(lanes: int) -> FeedForwardNetwork:
     return FeedForwardNetwork(tuple(layers))
 
 
-def kws_work(config: ChipConfig | None = None) -> tuple[Program, AnalogChip]:
+def kws_work(config: ChipConfig, analog: AnalogConfig = NOMINAL) -> tuple[Program, AnalogChip]:
     """The keyword-spotting network on a chip of its own: compiled and programmed, not calibrated."""
-    config = config or preset()
-    return _on_chip(_network(config.lanes), config)
+    return _on_chip(_network(config.lanes), config, analog)
 
 
-def mvm_work(config: ChipConfig) -> tuple[Program, AnalogChip]:
+def mvm_work(config: ChipConfig, analog: AnalogConfig = NOMINAL) -> tuple[Program, AnalogChip]:
     """One signed MVM with asymmetry balance on one tile of a chip, as a program."""
     case = Case("", lanes=config.lanes)
     layer = Layer(_weights(case), Activation.LINEAR, full_scale=float(np.sqrt(config.lanes)))
-    return _on_chip(FeedForwardNetwork((layer,)), config)
+    return _on_chip(FeedForwardNetwork((layer,)), config, analog)
 
 
-def _on_chip(network: FeedForwardNetwork, config: ChipConfig) -> tuple[Program, AnalogChip]:
-    program = compile_network(network, config)
-    chip = make_chip(program)
+def _on_chip(network: FeedForwardNetwork, config: ChipConfig, analog: AnalogConfig) -> tuple[Program, AnalogChip]:
+    program = compile_network(network, config, MappingOptions(analog=analog))
+    chip = make_chip(program, analog)
     program_weights(chip, program.targets, joined=program.pairs)
     return program, chip
 
@@ -214,37 +219,37 @@ def random_inputs(width: int, frames: int) -> NDArray[np.float64]:
 
 
 @cache
-def _shared_work(lanes: int) -> tuple[Program, AnalogChip]:
+def _shared_work(lanes: int, analog: AnalogConfig) -> tuple[Program, AnalogChip]:
     """One programmed network for all cases of a process, on the preset with so many lanes."""
-    return kws_work(next(config for config in (preset(), preset("small")) if config.lanes == lanes))
+    return kws_work(next(config for config in (preset(), preset("small")) if config.lanes == lanes), analog)
 
 
 def _twin_frames(case: Case) -> Callable[[], object]:
-    program, chip = _shared_work(case.lanes)
+    program, chip = _shared_work(case.lanes, case.analog)
     engine = TwinEngine()
     inputs = program.input_codes(random_inputs(program.input_width, case.batch))
     return lambda: engine.run(program, chip, inputs)
 
 
 @cache
-def full_frame_work(lanes: int) -> tuple[Program, AnalogChip]:
+def full_frame_work(lanes: int, analog: AnalogConfig = NOMINAL) -> tuple[Program, AnalogChip]:
     """A program whose frames fill the chip, and the programmed chip: one of each for all cases of a process."""
     program = full_frame(replace(preset(), lanes=lanes))
-    chip = make_chip(program)
+    chip = make_chip(program, analog)
     program_weights(chip, program.targets, joined=program.pairs)
     return program, chip
 
 
-def full_frame_first_use_s(lanes: int) -> float:
+def full_frame_first_use_s(lanes: int, analog: AnalogConfig = NOMINAL) -> float:
     """Seconds of the first full frame on a programmed chip. To be called in a process that has run none."""
-    work = _twin_full_frames(Case("twin full frames", 1, lanes))
+    work = _twin_full_frames(Case("twin full frames", 1, lanes, analog=analog))
     started = perf_counter()
     work()
     return perf_counter() - started
 
 
 def _twin_full_frames(case: Case) -> Callable[[], object]:
-    program, chip = full_frame_work(case.lanes)
+    program, chip = full_frame_work(case.lanes, case.analog)
     engine = TwinEngine()
     inputs = program.input_codes(random_inputs(program.input_width, case.batch))
     return lambda: engine.run(program, chip, inputs)
@@ -264,11 +269,11 @@ def _numpy_frames(case: Case) -> Callable[[], object]:
     return work
 
 
-def frames_peak_mib(frames: int, lanes: int) -> float:
+def frames_peak_mib(frames: int, lanes: int, analog: AnalogConfig = NOMINAL) -> float:
     """Largest resident memory of a process in which a batch of keyword-spotting frames runs, MiB: Python, libraries
     and the programmed chip included. To be called in a fresh process.
     """
-    _twin_frames(Case("twin frames", frames, lanes))()
+    _twin_frames(Case("twin frames", frames, lanes, analog=analog))()
     return peak_mib()
 
 

@@ -97,6 +97,7 @@ def verify(ctx: click.Context, saved: tuple[Path, ...], detail: bool, complete: 
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there.")
 @click.option("--plot", "picture", type=OUTPUT_FILE, help="Draw how speed scales: .png, .svg, .pdf.")
 @click.option("--report", type=OUTPUT_FOLDER, help="Folder for both: benchmark.json, benchmark.png.")
+@analog_options
 @click.pass_context
 def bench(
     ctx: click.Context,
@@ -106,6 +107,7 @@ def bench(
     json_file: Path | None,
     picture: Path | None,
     report: Path | None,
+    analog: AnalogChoice,
 ) -> None:
     """Measure RTL, bare model, twin and numpy on the same work: docs/benchmarks.md.
 
@@ -116,7 +118,8 @@ def bench(
 
     if picture and picture.suffix not in (".png", ".svg", ".pdf"):
         raise click.ClickException(f"{picture}: no picture format {picture.suffix!r}; expected .png, .svg or .pdf")
-    plan = Plan.quick() if quick else Plan.full(repeats)
+    constants = analog.config()
+    plan = Plan.quick(constants) if quick else Plan.full(repeats, constants)
     with new_progress() as bar:
         result = measure(plan, Task(bar).describe, rebuild=rebuild)
     if report:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from analog_models.config import AnalogConfig
 from cosim.benchmark.machine import describe_machine, peak_mib
 from cosim.benchmark.suite import Benchmark, Plan
 from cosim.benchmark.timing import Sample, Series, Worker, calls_for, sample, together
@@ -137,6 +138,12 @@ def test_full_plan_has_the_documented_cases():
     assert plan.processes[0] == 1
     assert plan.processes[-1] == describe_machine()["cores"]
     assert str(plan.rtl[0]) == "chip, keyword spotting"
+
+
+def test_all_cases_are_of_the_chosen_constants():
+    plan = Plan.quick(AnalogConfig.nominal("hermes"))
+    assert {case.analog.devices for case in (*plan.cases(), *plan.beside())} == {"hermes"}
+    assert take(next(plan.cases()), 1e-6).items == 1
 
 
 def test_aihwkit_is_measured_only_where_it_works(tmp_path, monkeypatch):
