@@ -127,7 +127,13 @@ def _declared_frames(path: Path) -> int:
 
 
 def power_spectrum(
-    samples: ArrayLike, *, window: int, hop: int, transform: int, beyond: Literal["reflect", "constant"]
+    samples: ArrayLike,
+    *,
+    window: int,
+    hop: int,
+    transform: int,
+    beyond: Literal["reflect", "constant"],
+    symmetric_window: bool = False,
 ) -> Floats:
     """Power of frames whose middles lie at 0, `hop`, 2 `hop`, ...: (n,) samples -> (1 + n // hop, transform // 2 + 1).
 
@@ -135,12 +141,14 @@ def power_spectrum(
     ----------
     samples : (n,)
     window : int
-        Length of the Hann window (periodic), in the middle of the frame.
+        Length of the Hann window, in the middle of the frame.
     hop : int
     transform : int
         Length of a frame and of its Fourier transform; even, not below `window`.
     beyond : "reflect" or "constant"
         What lies before and after the samples: their mirror image (torch.stft, Whisper), or zeros (librosa.stft).
+    symmetric_window : bool
+        The window ends with the zero that it begins with, instead of before it.
 
     Raises
     ------
@@ -156,7 +164,7 @@ def power_spectrum(
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, half, mode=beyond), transform)[::hop]
     hann = np.zeros(transform)
     first = (transform - window) // 2
-    hann[first : first + window] = scipy.signal.windows.hann(window, sym=False)
+    hann[first : first + window] = scipy.signal.windows.hann(window, sym=symmetric_window)
     spectrum = scipy.fft.rfft(frames * hann, axis=-1)
     return spectrum.real**2 + spectrum.imag**2
 
