@@ -97,4 +97,4 @@ class ExpectedMatrix:
             y[:, slice(*block.columns)] += coding.told(products, block.name) * worth
         if self._linear.bias is not None:
             y += self._linear.bias
-        return y.reshape(*x.shape[:-1], -1)
+        return y.reshape(*x.shape[:-1], self._linear.outputs)

@@ -6,6 +6,7 @@ from cosim.graph.counting import OperationCount
 from cosim.graph.errors import NetworkError
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 from cosim.graph.graph import Graph, Scan
+from cosim.graph.hoisting import hoisted
 from cosim.graph.linear import Linear
 from cosim.graph.node import Node, Request, State, Step
 from cosim.graph.operator import Operator
@@ -26,5 +27,6 @@ __all__ = [
     "State",
     "Step",
     "chain",
+    "hoisted",
     "operators",
 ]

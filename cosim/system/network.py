@@ -8,7 +8,7 @@ from functools import cached_property
 from numpy.typing import NDArray
 
 from cosim.compiler.matrices import alike_inputs
-from cosim.graph import Graph, Linear, NetworkError, Scan, Step
+from cosim.graph import Graph, Linear, NetworkError, Scan, Step, hoisted
 from cosim.graph.graph import Observer, Walk
 
 __all__ = ["Network"]
@@ -39,10 +39,15 @@ class Network:
 
     @classmethod
     def of(cls, model: "Network | Graph | Mapping[str, Graph]") -> "Network":
-        """A graph, or several, as a network; a network as it is."""
+        """A graph, or several, as a network, with what does not recur `hoisted` out of loops; a network as it is.
+
+        Whoever wants products of a step's input and of its state in one call, for frames of a chip in which both are
+        due, gives the graphs to `Network` itself.
+        """
         if isinstance(model, Network):
             return model
-        return cls({"": model} if isinstance(model, Graph) else model)
+        graphs = {"": model} if isinstance(model, Graph) else model
+        return cls({name: hoisted(graph) for name, graph in graphs.items()})
 
     @property
     def only(self) -> Graph:

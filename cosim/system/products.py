@@ -102,5 +102,5 @@ class ChipProducts:
                 continue
             ends = np.cumsum([frames_of(array) for array in arrays])
             parts = np.split(sums[index], ends[:-1])
-            shared.append([part.reshape(*x.shape[:-1], -1) for part, x in zip(parts, arrays, strict=True)])
+            shared.append([part.reshape(*x.shape[:-1], part.shape[-1]) for part, x in zip(parts, arrays, strict=True)])
         return shared

@@ -11,7 +11,7 @@ CHIPS = 2
 
 
 def mapping(analog: AnalogConfig, chips: int = CHIPS) -> BuildOptions:
-    """All matrices on chips: recurrent ones and those of a layer's input are due at once, in every step.
+    """All matrices on chips.
 
     Parameters
     ----------
