@@ -52,6 +52,9 @@ class _Group(click.Group):
         except BrokenPipeError:
             raise  # click ends quietly: whoever read the output has seen enough
         except Exception as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # which classes wrap that are made at that moment
+                click.echo("interrupted", err=True)
+                ctx.exit(130)
             if ctx.params["debug"]:
                 traceback.print_exc()
             if (message := _for_the_user(error)) is None:

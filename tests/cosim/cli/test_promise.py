@@ -70,6 +70,14 @@ def test_what_is_no_bug_is_one_line(failing, error: BaseException, status: int, 
     assert result.stderr.count("\n") == 1
 
 
+def test_a_ctrl_c_that_a_class_in_the_making_wraps_is_still_one(failing) -> None:
+    error = RuntimeError("Error calling __set_name__ on 'Field' instance 'g_max_us' in 'Pcm'")
+    error.__cause__ = KeyboardInterrupt()  # Python before 3.12
+    failing["error"] = error
+    result = invoke("fail")
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+
+
 def test_a_bug_says_that_it_is_one(failing) -> None:
     failing["error"] = ZeroDivisionError("division by zero")
     result = invoke("fail")
