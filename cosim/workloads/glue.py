@@ -4,8 +4,8 @@ Source: A. Wang et al., "GLUE: A Multi-Task Benchmark and Analysis Platform for 
 arXiv:1804.07461; each task's data have authors and licences of their own.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ class GlueError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Task:
-    """How a task's files are laid out.
+    """How a task's files are laid out, and what is measured.
 
     Members
     -------
@@ -32,28 +32,60 @@ class Task:
         Columns of the header that hold text.
     label : str
         Column of the label.
-    columns : int
-        In a file without a header; then text and label come last, in this order.
+    metrics : tuple of str
+        Of `cosim.workloads.metrics.METRICS`, the one that the task is ranked by first.
+    classes : tuple of str
+        Names of labels 0, 1, ... as files and fine-tuned networks have them; none where labels are numbers from
+        `lowest` to `highest`.
     lowest, highest : float
-        Labels are numbers between these.
-    whole : bool
-        Labels are whole numbers: classes.
+    bare : tuple of int
+        In files without a header: number of columns, then the places of text and label.
+    files : mapping of str to str
+        Other names of a split's file.
     """
 
     name: str
     sentences: tuple[str, ...]
     label: str
-    columns: int
-    lowest: float
-    highest: float
-    whole: bool
+    metrics: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    lowest: float = 0.0
+    highest: float = 5.0
+    bare: tuple[int, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
+    def path(self, root: Path, split: str) -> Path:
+        """File of a split: GLUE's own name, or the other one where only that is there."""
+        own, other = (root / self.name / name for name in (f"{split}.tsv", self.files.get(split, f"{split}.tsv")))
+        return other if other.is_file() and not own.is_file() else own
+
+
+_PAIR = ("sentence1", "sentence2")
+_ENTAILMENT = ("entailment", "not_entailment")
+_MATCHED = {"dev": "dev_matched.tsv"}
+#: The microsoft corpus as its authors give it, which GLUE's scripts make train, dev and test of.
+_CORPUS = {"train": "msr_paraphrase_train.txt", "test": "msr_paraphrase_test.txt"}
 
 TASKS = {
     task.name: task
     for task in (
-        Task("SST-2", ("sentence",), "label", columns=2, lowest=0, highest=1, whole=True),
-        Task("STS-B", ("sentence1", "sentence2"), "score", columns=10, lowest=0, highest=5, whole=False),
+        Task("RTE", _PAIR, "label", ("accuracy",), _ENTAILMENT),
+        Task(
+            "MRPC",
+            ("#1 String", "#2 String"),
+            "Quality",
+            ("f1", "accuracy"),
+            ("not_equivalent", "equivalent"),
+            files=_CORPUS,
+        ),
+        Task("CoLA", ("sentence",), "label", ("matthews", "accuracy"), ("unacceptable", "acceptable"), bare=(4, 3, 1)),
+        Task("SST-2", ("sentence",), "label", ("accuracy",), ("negative", "positive"), bare=(2, 0, 1)),
+        Task("QNLI", ("question", "sentence"), "label", ("accuracy",), _ENTAILMENT),
+        Task(
+            "QQP", ("question1", "question2"), "is_duplicate", ("f1", "accuracy"), ("not_duplicate", "duplicate")
+        ),
+        Task("MNLI", _PAIR, "gold_label", ("accuracy",), ("entailment", "neutral", "contradiction"), files=_MATCHED),
+        Task("STS-B", _PAIR, "score", ("pearson", "spearman"), bare=(10, 7, 8, 9)),
     )
 }
 
@@ -96,7 +128,7 @@ def evaluated_split(root: Path, task: Task) -> str:
         If neither file is there.
     """
     for split in ("test", "dev"):
-        path = root / task.name / f"{split}.tsv"
+        path = task.path(root, split)
         if path.is_file() and (split == "dev" or task.label in _rows(path)[0]):
             return split
     raise GlueError(f"{root / task.name}: neither test.tsv with a column {task.label!r} nor dev.tsv; {_EXPECTED}")
@@ -121,7 +153,7 @@ def read_split(root: Path, task: Task, split: str) -> Examples:
     GlueError
         If the file is missing or damaged, has no labels, or a label out of range.
     """
-    path = root / task.name / f"{split}.tsv"
+    path = task.path(root, split)
     if not path.is_file():
         raise GlueError(f"{path}: no such file; {_EXPECTED}")
     rows = _rows(path)
@@ -129,10 +161,10 @@ def read_split(root: Path, task: Task, split: str) -> Examples:
     wanted = (*task.sentences, task.label)
     if set(wanted) <= set(header):
         places, first = [header.index(name) for name in wanted], 1
-    elif "index" in header or set(task.sentences) & set(header) or len(header) != task.columns:
+    elif "index" in header or set(task.sentences) & set(header) or task.bare[:1] != (len(header),):
         raise GlueError(f"{path} has columns {', '.join(header)[:90]}; expected {', '.join(wanted)} among them")
     else:
-        places, first = list(range(len(header) - len(wanted), len(header))), 0
+        places, first = list(task.bare[1:]), 0
     texts, labels = [], []
     for number, row in enumerate(rows[first:], first + 1):
         if len(row) != len(header):
@@ -164,13 +196,15 @@ def _cells(path: Path) -> Iterator[list[str]]:
 
 
 def _label(task: Task, text: str, where: str) -> float:
+    if text in task.classes:
+        return float(task.classes.index(text))
     try:
         label = float(text)
     except ValueError:
         label = float("nan")
-    if not task.lowest <= label <= task.highest or (task.whole and label % 1):
-        kind = "a whole number" if task.whole else "a number"
-        raise GlueError(
-            f"{where}: {task.label} is {text[:20]!r}, expected {kind} from {task.lowest:g} to {task.highest:g}"
-        )
+    low, high = (0, len(task.classes) - 1) if task.classes else (task.lowest, task.highest)
+    if not low <= label <= high or (task.classes and label % 1):
+        names = f" or {', '.join(task.classes)}" if task.classes else ""
+        kind = "a whole number" if task.classes else "a number"
+        raise GlueError(f"{where}: {task.label} is {text[:20]!r}, expected {kind} from {low:g} to {high:g}{names}")
     return label

@@ -4,16 +4,17 @@ Heads are fitted on vectors of the float network, in float64, and then left alon
 vectors later is judged by the same head.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.optimize
 import scipy.special
-import scipy.stats
 from numpy.typing import NDArray
 
-__all__ = ["Head", "accuracy", "cosines", "fit_classifier", "fit_regression", "pair_features", "pearson", "spearman"]
+from cosim.workloads.metrics import accuracy, pearson
+
+__all__ = ["Head", "cosines", "fit_classifier", "fit_regression", "pair_features"]
 
 Floats = NDArray[np.float64]
 
@@ -117,24 +118,3 @@ def pair_features(first: NDArray, second: NDArray) -> Floats:
 def cosines(first: NDArray, second: NDArray) -> Floats:
     """Cosine between vectors of unit length, (N, n) twice -> (N,)."""
     return np.sum(np.asarray(first, np.float64) * second, axis=1)
-
-
-def accuracy(decisions: NDArray, labels: NDArray) -> float:
-    """Share of right decisions."""
-    return float(np.mean(np.asarray(decisions) == np.asarray(labels)))
-
-
-def pearson(a: Sequence[float] | NDArray, b: Sequence[float] | NDArray) -> float:
-    """Correlation of the values; NaN where one of them is constant."""
-    return _correlation(np.asarray(a, np.float64), np.asarray(b, np.float64))
-
-
-def spearman(a: Sequence[float] | NDArray, b: Sequence[float] | NDArray) -> float:
-    """Correlation of the ranks; equal values share theirs."""
-    return _correlation(scipy.stats.rankdata(a), scipy.stats.rankdata(b))
-
-
-def _correlation(a: Floats, b: Floats) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    norm = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / norm) if norm > 0 else float("nan")

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.files.errors import UserError
-from cosim.files.extras import needed
 from cosim.files.json_text import JsonError, from_json
 from cosim.graph import Graph
 from cosim.graph.graph import Walk
 from cosim.graph.hugging_face import read_text_model
 from cosim.system.network import Network
 from cosim.workloads.comparison import Result
+from cosim.workloads.tokens import load_tokenizer
 
 __all__ = ["SentenceEncoder", "SentenceError"]
 
@@ -27,7 +27,7 @@ _MOST_TOKENS = 256
 
 
 class SentenceError(UserError, ValueError):
-    """A folder has no tokenizer of a sentence transformer; the message says what is missing."""
+    """Settings of a sentence transformer are wrong; the message says where."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +55,9 @@ class SentenceEncoder:
 
         Raises
         ------
-        NetworkError, SentenceError, MissingPackage
+        NetworkError, SentenceError, TokenizerError, MissingPackage
         """
-        tokenizers = needed("tokenizers", "networks", "reading text into tokens")
-        file = folder / "tokenizer.json"
-        if not file.is_file():
-            raise SentenceError(f"{file}: no such file; expected a Hugging Face folder of a sentence transformer")
-        try:
-            tokenizer = tokenizers.Tokenizer.from_file(str(file))
-        except Exception as error:  # whatever the library finds: it has no type of its own
-            raise SentenceError(f"{file} is no tokenizer ({error}); fetch it again") from None
-        tokenizer.no_padding()
+        tokenizer = load_tokenizer(folder)
         tokenizer.enable_truncation(_most_tokens(folder / "sentence_bert_config.json"))
         return cls(read_text_model(folder, "last_hidden_state"), tokenizer, folder.name)
 

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.workloads.comparison import Comparison, Result
+from cosim.workloads.metrics import accuracy, pearson, spearman
 from cosim.workloads.resampling import resampled_interval
 from cosim.workloads.scores import Score, ScoreReport
-from cosim.workloads.sentences.heads import accuracy, cosines, pearson, spearman
+from cosim.workloads.sentences.heads import cosines
 from cosim.workloads.sentences.workload import Judgement
 
 __all__ = ["report"]
@@ -33,7 +34,7 @@ def report(task: Judgement, comparison: Comparison, seed: int) -> ScoreReport:
         vectors = task.vectors(results)
         return cosines(vectors[::2], vectors[1::2])
 
-    if task.task.whole:
+    if task.task.classes:
         scores = [score("accuracy", "accuracy", lambda results: task.scores(results) > 0, accuracy)]
     else:
         scores = [

@@ -80,7 +80,7 @@ class Judgement:
         trained = read_split(root, task, "train").chosen(train, seed)
         examples = read_split(root, task, evaluated_split(root, task)).chosen(count, seed)
         features = cls._features(_vectors(encoder, _sentences(trained), progress), len(task.sentences))
-        fit = fit_classifier if task.whole else fit_regression
+        fit = fit_classifier if task.classes else fit_regression
         return cls(encoder, task, examples, trained, fit(features, trained.labels, seed=seed))
 
     @staticmethod

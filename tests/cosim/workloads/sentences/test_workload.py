@@ -7,10 +7,11 @@ from analog_models.config import AnalogConfig
 from cosim.system.products import NodeProducts
 from cosim.system.scheduler import run_walks
 from cosim.workloads.comparison import Comparison, Settings, Variant
-from cosim.workloads.sentences.heads import accuracy, pearson, spearman
+from cosim.workloads.metrics import accuracy, pearson, spearman
 from cosim.workloads.sentences.model import SentenceEncoder, SentenceError
 from cosim.workloads.sentences.report import report
 from cosim.workloads.sentences.workload import Judgement
+from cosim.workloads.tokens import TokenizerError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -99,7 +100,7 @@ def test_calibration_is_of_the_training_split(encoder, small_glue):
 
 
 def test_refuses_folders_without_a_tokenizer(tmp_path, small_encoder):
-    with pytest.raises(SentenceError, match=r"tokenizer.json: no such file; expected a Hugging Face folder"):
+    with pytest.raises(TokenizerError, match=r"tokenizer.json: no such file; expected a Hugging Face folder"):
         SentenceEncoder.load(tmp_path)
     (tmp_path / "tokenizer.json").write_bytes((small_encoder / "tokenizer.json").read_bytes())
     (tmp_path / "sentence_bert_config.json").write_text('{"max_seq_length": "many"}')

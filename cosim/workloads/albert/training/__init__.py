@@ -1,0 +1,1 @@
+"""Training of a shared-layer transformer from a pretrained one; needs the extra `train`."""
