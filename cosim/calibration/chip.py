@@ -1,7 +1,7 @@
 """A chip that is ready to run, with what its calibration measured and set; a folder of files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,12 @@ class CalibratedChip:
     programming: ProgrammingReport
     layers: tuple[LayerCalibration, ...] = field(default=())
     options: MappingOptions = field(default_factory=MappingOptions)
+
+    def aged(self, age_s: float) -> "CalibratedChip":
+        """The chip at an age; this one stays as it is."""
+        analog = self.analog.copy()
+        analog.set_age(age_s)
+        return replace(self, analog=analog)
 
     def save(self, folder: Path) -> None:
         """Write the chip into a folder: `program.npz`, `analog.npz`, and how it came about, `calibration.npz`."""

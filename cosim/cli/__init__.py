@@ -17,6 +17,7 @@ from cosim.cli.measurements import bench, figures, transport, verify
 from cosim.cli.networks import compile_, infer, where
 from cosim.cli.programs import asm, disasm, view
 from cosim.cli.run import run
+from cosim.cli.sweeps import sweep
 from cosim.cli.verilog import verilog
 from cosim.cli.workloads import kws
 
@@ -136,5 +137,5 @@ def main(ctx: click.Context, debug: bool) -> None:
 
 
 _COMMANDS = (kws, whisper, speaker, sentences, run, view, asm, disasm, verilog, verify, transport, bench, figures)
-for _command in (*_COMMANDS, compile_, infer, where):
+for _command in (*_COMMANDS, compile_, infer, where, sweep):
     main.add_command(_command)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import click
@@ -79,6 +80,9 @@ OUTPUT_OR_PRINTED = _Output(allow_dash=True, path_type=Path)
 OUTPUT_FILE = _Output(dir_okay=False, writable=True, path_type=Path)
 OUTPUT_FOLDER = _Output(file_okay=False, writable=True, path_type=Path)
 
+#: Where there is no terminal, how far long work is is said so often, in seconds.
+_SAID_EVERY_S = 60.0
+
 #: Seeds key the noise with 64 bits.
 SEED = click.IntRange(0, (1 << 64) - 1)
 
@@ -89,6 +93,7 @@ class Task:
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._task = bar.add_task("", total=None)
+        self._said = -_SAID_EVERY_S
 
     def __call__(self, text: str) -> None:
         self._bar.update(self._task, description=text, completed=0, total=None)
@@ -98,6 +103,13 @@ class Task:
     def describe(self, text: str, done: int, total: int) -> None:
         """Change the words, and how far it is."""
         self._bar.update(self._task, description=text, completed=done, total=total)
+
+    def paced(self, text: str, done: int, total: int) -> None:
+        """Say how far it is and how fast: on a terminal always, elsewhere a line a minute."""
+        self.describe(text, done, total)
+        if not self._bar.console.is_terminal and monotonic() - self._said > _SAID_EVERY_S:
+            self._said = monotonic()
+            self._bar.console.print(f"{done} of {total}; {text}" if total else text)
 
     def advance(self, done: int, total: int) -> None:
         self._bar.update(self._task, completed=done, total=total)

@@ -1,6 +1,5 @@
 """One chip that drifts: its accuracy and errors at an age, and how its outputs vary from read to read."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from cosim.graph.feed_forward import FeedForwardNetwork
 from cosim.workloads.kws.report import correlation, rms_error_percent
 from cosim.workloads.kws.workload import classify
 
-__all__ = ["AGE_NAMES", "BIN", "BINS", "DAY", "HOUR", "MONTH", "POLICIES", "aged", "measure_age", "measure_reads"]
+__all__ = ["AGE_NAMES", "BIN", "BINS", "DAY", "HOUR", "MONTH", "POLICIES", "measure_age", "measure_reads"]
 
 Array = NDArray[np.float64]
 
@@ -40,13 +39,6 @@ POLICIES: dict[str, tuple[Step, ...]] = {
 BIN, BINS = 0.01, 60
 
 
-def aged(chip: CalibratedChip, age_s: float) -> CalibratedChip:
-    """The chip at an age; `chip` itself stays as it is."""
-    analog = chip.analog.copy()
-    analog.set_age(age_s)
-    return replace(chip, analog=analog)
-
-
 def measure_age(campaign: Campaign, chip: CalibratedChip, age_s: float, inputs: Array) -> dict[str, Any]:
     """Accuracy and errors at an age under each policy; arrays begin with the policies, then the layers.
 
@@ -59,7 +51,7 @@ def measure_age(campaign: Campaign, chip: CalibratedChip, age_s: float, inputs: 
     inputs : (N, width)
         Of a recalibration.
     """
-    old = aged(chip, age_s)
+    old = chip.aged(age_s)
     first = _errors(campaign, old)
     found = [first]
     for steps in list(POLICIES.values())[1:]:

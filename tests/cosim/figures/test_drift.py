@@ -10,7 +10,7 @@ from analog_models.config import AnalogConfig
 from cosim.calibration import CalibratedChip, calibrate
 from cosim.figures import Campaign, Measurement
 from cosim.figures.drift import STUDY
-from cosim.figures.drift_measurement import aged, measure_age, measure_reads
+from cosim.figures.drift_measurement import measure_age, measure_reads
 from cosim.figures.drift_pictures import draw_accuracy, draw_errors, draw_reads
 from cosim.graph.feed_forward import FeedForwardNetwork
 from cosim.workloads.kws.workload import ClipSet
@@ -62,7 +62,7 @@ def evenly(network, inputs) -> CalibratedChip:
 
 
 def test_an_aged_chip_leaves_the_young_one_alone(evenly) -> None:
-    old = aged(evenly, MONTH)
+    old = evenly.aged(MONTH)
     assert (old.analog.config.age_s, evenly.analog.config.age_s) == (MONTH, 3600.0)
     tile = evenly.program.tiles[0]
     young_us, old_us = (chip.analog.tile(tile).cells.read_us() for chip in (evenly, old))

@@ -1,0 +1,155 @@
+"""What a sweep found: a summary by setting for machines and people, and pictures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from cosim.files.archive import write_text
+from cosim.files.json_text import to_json
+from cosim.sweep.pace import span
+from cosim.sweep.points import Cell
+from cosim.sweep.sweep import Outcome, Shown
+from cosim.sweep.table import Row
+
+__all__ = ["Setting", "axes_of", "print_summary", "settings_of", "summary", "write_report"]
+
+_CHIP = "chip"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All chips of one age, device model and set of constants.
+
+    Parameters
+    ----------
+    columns : mapping
+        The setting, as columns of the table.
+    rows : sequence of mappings
+        Points and values, a row a chip.
+    """
+
+    columns: Mapping[str, Cell]
+    rows: Sequence[Row]
+
+    def values(self, key: str) -> NDArray[np.float64]:
+        """A figure of all chips that have it, (chips,)."""
+        found = [row[key] for row in self.rows if row.get(key) is not None]
+        return np.array(found, np.float64)
+
+
+def settings_of(outcome: Outcome) -> list[Setting]:
+    """The sweep by setting, in the order of the points."""
+    found: dict[tuple[Cell, ...], Setting] = {}
+    for point, row in zip(outcome.points, outcome.rows, strict=True):
+        columns = {name: value for name, value in point.columns().items() if name != _CHIP}
+        setting = found.setdefault(tuple(columns.values()), Setting(columns, []))
+        setting.rows.append(row)  # type: ignore[attr-defined]
+    return list(found.values())
+
+
+def axes_of(settings: Sequence[Setting]) -> dict[str, list[Cell]]:
+    """What is swept beside chips: columns that take several values, and the values in their order."""
+    values = {name: list(dict.fromkeys(one.columns[name] for one in settings)) for name in settings[0].columns}
+    return {name: found for name, found in values.items() if len(found) > 1}
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """The sweep in JSON: what was swept, figures of every setting over its chips, and what it cost."""
+    work = outcome.done
+    return {
+        "title": outcome.subject.title,
+        "points": len(outcome.points),
+        "settings": [
+            {
+                **one.columns,
+                "chips": len(one.rows),
+                "figures": {shown.key: _spread(one.values(shown.key)) for shown in outcome.subject.shown},
+                "software": {
+                    shown.key: _spread(one.values(shown.reference))["mean"]
+                    for shown in outcome.subject.shown
+                    if shown.reference
+                },
+            }
+            for one in settings_of(outcome)
+        ],
+        "hosts": sorted({one.host for one in work}),
+        "cpu_s": sum(one.cpu_s for one in work),
+        "wall_s": sum(one.wall_s for one in work),
+        "tables": {"results": outcome.results.name, "work": outcome.work.name},
+    }
+
+
+def _spread(values: NDArray[np.float64]) -> dict[str, float | None]:
+    """Mean, standard deviation and quantiles over chips; None where there are none."""
+    if not len(values):
+        return dict.fromkeys(("mean", "std", "min", "p5", "median", "p95", "max"))
+    low, p5, median, p95, high = np.quantile(values, [0, 0.05, 0.5, 0.95, 1])
+    std = float(values.std(ddof=1)) if len(values) > 1 else None
+    return {"mean": float(values.mean()), "std": std, "min": low, "p5": p5, "median": median, "p95": p95, "max": high}
+
+
+def write_report(outcome: Outcome, folder: Path) -> dict[str, Path]:
+    """Write `summary.json` and the pictures, and say where everything is, {what: path}."""
+    from cosim.files.plotting import write_picture  # only now: it takes a second to load
+    from cosim.sweep.pictures import draw
+
+    path = folder / "summary.json"
+    write_text(path, to_json(summary(outcome), indent=1) + "\n")
+    files = {"results": outcome.results, "work": outcome.work, "summary": path}
+    for name, figure in draw(outcome).items():
+        files[name] = folder / f"{name}.svg"
+        write_picture(figure, files[name])
+    return files
+
+
+def print_summary(outcome: Outcome, console: Console) -> None:
+    """A line for every setting: its chips, and each figure's mean, spread, smallest and largest."""
+    settings, subject = settings_of(outcome), outcome.subject
+    names = list(axes_of(settings)) or ["devices"]
+    table = Table(title=subject.title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name.replace("age_s", "age"))
+    table.add_column("chips", justify="right")
+    for shown in subject.shown:
+        table.add_column(shown.words)
+        if shown.reference:
+            table.add_column("software", justify="right")
+    for one in settings:
+        cells = [shown_value(name, one.columns[name]) for name in names]
+        for shown in subject.shown:
+            cells.append(_text(one.values(shown.key), shown))
+            if shown.reference:
+                cells.append(_text(one.values(shown.reference)[:1], shown))
+        table.add_row(*cells[: len(names)], f"{len(one.rows):,}", *cells[len(names) :])
+    console.print(table)
+    cpu_s = sum(one.cpu_s for one in outcome.done)
+    each = cpu_s / max(1, len(outcome.done))
+    console.print(
+        f"\n{len(outcome.points):,} points, {outcome.fresh:,} of them done now; {each:.1f} s of a core each, "
+        f"{span(cpu_s)} in all"
+    )
+
+
+def shown_value(name: str, value: Cell) -> str:
+    """A value of an axis, for people."""
+    if name == "age_s" and isinstance(value, float):
+        return span(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _text(values: NDArray[np.float64], shown: Shown) -> str:
+    if not len(values):
+        return "none"
+    scaled = shown.factor * values
+    unit = f" {shown.unit}" if shown.unit else ""
+    if len(values) == 1:
+        return f"{scaled[0]:.2f}{unit}"
+    if set(np.unique(values)) <= {0.0, 1.0}:
+        return f"{scaled.mean():.1f}{unit} of them"
+    return f"{scaled.mean():.2f}{unit} ± {scaled.std(ddof=1):.2f} ({scaled.min():.2f} to {scaled.max():.2f})"
