@@ -207,9 +207,16 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
     one = partial(Finding, engine="twin", data=numbers["data"], seeds=numbers["seeds"])
     found = []
     if rtl := numbers.get("rtl"):
-        on_rtl = partial(Finding, engine="rtl", data=numbers["data"], seeds=f"chip {rtl['chip']}", headline=True)
+        on_rtl = partial(Finding, engine="rtl", data=numbers["data"], seeds=f"chip {rtl['chip']}")
         found.append(
-            on_rtl("keyword spotting, chip", rtl["accuracy_percent"], "%", paper="86.14 %, one chip", source=_FIG_3)
+            on_rtl(
+                "keyword spotting, chip",
+                rtl["accuracy_percent"],
+                "%",
+                paper="86.14 %, one chip",
+                source=_FIG_3,
+                headline=True,
+            )
         )
     found += [
         over("keyword spotting, chips", chips, "%", paper="86.14 %, one chip", source=_FIG_3, headline=True),
@@ -267,11 +274,7 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
         for name, values in {"": same, **without["accuracy_percent"]}.items():
             what = f"chip over software, the same chips without {name}" if name else "chip over software, some chips"
             ratio = 100 * np.array(values) / reference
-            found.append(
-                Finding.over(
-                    what, ratio, "%", engine="twin", data=numbers["data"], seeds=without["seeds"], headline=True
-                )
-            )
+            found.append(Finding.over(what, ratio, "%", engine="twin", data=numbers["data"], seeds=without["seeds"]))
     if rtl:
         found += [
             on_rtl(
@@ -285,8 +288,22 @@ def _findings(numbers: Mapping[str, Any]) -> list[Finding]:
             for name, value in rtl["correlation"].items()
         ]
         found += [
-            on_rtl("codes of RTL and twin that were compared; all are equal", rtl["compared_codes"], "1", digits=0),
-            on_rtl("frame", rtl["frame_ns"], "ns", digits=0, paper="2.4 µs, eight steps", source=_FIG_3[:-1] + "e"),
+            on_rtl(
+                "codes of RTL and twin that were compared; all are equal",
+                rtl["compared_codes"],
+                "1",
+                digits=0,
+                headline=True,
+            ),
+            on_rtl(
+                "frame",
+                rtl["frame_ns"],
+                "ns",
+                digits=0,
+                paper="2.4 µs, eight steps",
+                source=_FIG_3[:-1] + "e",
+                headline=True,
+            ),
             on_rtl("simulation speed, whole chip", rtl["cycles_per_s"], "cycles/s", digits=0),
             on_rtl(
                 "simulation speed, with host transfers and analog models", rtl["frames_per_s"], "frames/s", digits=1

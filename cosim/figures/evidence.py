@@ -1,26 +1,37 @@
-"""The evidence table of the README, made from the results of full campaigns that are kept in `docs/`.
+"""The README's evidence table and the page with all findings, made from full campaigns' results, kept in `docs/`.
 
 There is one campaign for each device model: `results.json` has the first's, `results-MODEL.json` another's.
 
-``python -m cosim.figures.evidence [RESULTS...]`` writes the table anew; RESULTS, if given, first replace the kept ones.
+``python -m cosim.figures.evidence [RESULTS...]`` writes both anew; RESULTS, if given, first replace the kept ones.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from analog_models.config import DEVICE_MODELS
 from cosim.figures.measurement import Finding
-from cosim.figures.report import FORMAT, headlines
+from cosim.figures.report import FORMAT, findings_of, headlines
 from cosim.files.archive import write_text
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json, to_json
 from cosim.files.typed import typed
 
-__all__ = ["EvidenceError", "keep", "kept_results", "read_results", "renew", "table"]
+__all__ = ["EvidenceError", "keep", "kept_results", "page", "read_results", "renew", "table"]
 
 _BEGIN, _END = "<!-- evidence: made by `make docs` from docs/results*.json -->", "<!-- end of evidence -->"
+
+
+#: How the page begins.
+_PAGE = """<!-- Written by `make docs` from docs/results*.json; change cosim/figures/evidence.py instead. -->
+
+# Evidence
+
+Every finding of the [studies](figures.md) of full campaigns on the simulated chip, with engine, data, chips and
+spread: mean ± standard deviation (smallest to largest). The last column is what the papers print. `make figures`
+measures again.
+"""
 
 
 class EvidenceError(UserError, ValueError):
@@ -71,15 +82,34 @@ def _place(docs: Path, devices: str) -> Path:
     return docs / ("results.json" if devices == next(iter(DEVICE_MODELS)) else f"results-{devices}.json")
 
 
-def table(results: Mapping[str, Any], *others: Mapping[str, Any]) -> str:
-    """Every headline finding as a row of Markdown; beside it what other device models give in the same campaign."""
-    columns = ["what", *(f"devices `{one['settings']['devices']}`" for one in (results, *others))]
-    columns += ["engine, data, seeds", "the paper"]
-    rows = [columns, ["---"] * len(columns)]
-    beside = [{one.what: one.text for one in headlines(other)} for other in others]
-    for one in headlines(results):
-        cells = [one.what, f"**{one.text}**", *(texts.get(one.what, "") for texts in beside)]
-        rows.append([*cells, f"{one.engine}; {one.data}; {one.seeds}", one.paper])
+def table(*results: Mapping[str, Any]) -> str:
+    """The headline findings in Markdown, a row each; beside each other what device models give in the same campaign."""
+    return _rows([list(headlines(one)) for one in results], results)
+
+
+def page(*results: Mapping[str, Any]) -> str:
+    """Every finding of every study in Markdown: the page of which `table` is the short form."""
+    titles = {name: study.get("title", name) for one in results for name, study in one["studies"].items()}
+    parts = [_PAGE]
+    for name, title in titles.items():
+        findings = [findings_of(one["studies"].get(name, {})) for one in results]
+        if any(findings):
+            parts.append(f"## {title}\n\n{_rows(findings, results)}")
+    return "\n".join(parts)
+
+
+def _rows(findings: Sequence[Sequence[Finding]], results: Sequence[Mapping[str, Any]]) -> str:
+    """Findings of each device model beside those of the same name and engine of the others."""
+    models = [f"devices `{one['settings']['devices']}`" for one in results]
+    head = ["what", *models, "engine, data, seeds", "the paper"]
+    rows = [head, ["---"] * len(head)]
+    named = [{(one.what, one.engine): one for one in of_model} for of_model in findings]
+    for name in dict.fromkeys(name for of_model in named for name in of_model):
+        found = [of_model.get(name) for of_model in named]
+        one = next(filter(None, found))
+        first, *others = [finding.text if finding else "" for finding in found]
+        how = f"{one.engine}; {one.data}; {one.seeds}"
+        rows.append([one.what, f"**{first}**" if first else "", *others, how, one.paper])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
@@ -142,7 +172,9 @@ def main(arguments: list[str]) -> None:
         _check_full(results)
     for results in given:
         keep(results, docs)
-    write_text(readme, renew(text, *kept_results(docs)))
+    kept = kept_results(docs)
+    write_text(docs / "evidence.md", page(*kept))
+    write_text(readme, renew(text, *kept))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,6 @@ def measure(campaign: Campaign) -> Measurement:
                 "%",
                 engine="twin",
                 digits=1,
-                headline=True,
                 **chips,
             ),
         ]

@@ -21,7 +21,7 @@ from cosim.files.archive import write_text
 from cosim.files.errors import UserError
 from cosim.files.json_text import to_json
 
-__all__ = ["FORMAT", "headlines", "make_report", "print_findings"]
+__all__ = ["FORMAT", "findings_of", "headlines", "make_report", "print_findings"]
 
 FORMAT = "duramesh figures"
 _TEMPLATE = Path(__file__).with_name("report.html")
@@ -133,9 +133,12 @@ def _result(
 def headlines(results: Mapping[str, Any]) -> Iterator[Finding]:
     """The findings of all studies that are marked as such."""
     for study in results["studies"].values():
-        for finding in study.get("findings", ()):
-            if finding["headline"]:
-                yield Finding(**finding)
+        yield from (finding for finding in findings_of(study) if finding.headline)
+
+
+def findings_of(study: Mapping[str, Any]) -> list[Finding]:
+    """Of a study as results have it."""
+    return [Finding(**finding) for finding in study.get("findings", ())]
 
 
 # The page -------------------------------------------------------------------------------------------------------------

@@ -239,20 +239,18 @@ def evaluate(
                 std=float(np.std(found.by_seed, ddof=1)) if len(seeds) > 1 else None,
                 paper=f"{getattr(_PAPER, field):g}",
                 source=_SOURCE,
-                headline=True,
             )
         )
     paper, none = settings.index(_PAPER), settings.index(_NONE)
     for name, row in (("the paper's noise", paper), ("no noise", none)):
         findings += [
-            over(f"chip accuracy, trained with {name}", chip[row], "%", engine="twin", headline=row == paper),
+            over(f"chip accuracy, trained with {name}", chip[row], "%", engine="twin"),
             over(f"software accuracy, trained with {name}", software[row], "%", engine="float64"),
             over(
                 f"software minus chip, trained with {name}",
                 software[row] - chip[row],
                 "points",
                 engine="float64 and twin",
-                headline=True,
             ),
         ]
     gain = chip[paper] - chip[none]

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from analog_models import DEVICE_MODELS, AnalogConfig
 from cosim.cli import main
 from cosim.figures import Campaign, Figure, Finding, Measurement, Study, Unavailable, evidence
 from cosim.figures.campaign import CampaignError
-from cosim.figures.evidence import EvidenceError, keep, kept_results, read_results, renew, table
+from cosim.figures.evidence import EvidenceError, keep, kept_results, page, read_results, renew, table
 from cosim.figures.registry import STUDIES, UnknownStudyError, load_study, select
 from cosim.figures.report import FORMAT, make_report
 from cosim.files.archive import read_archive, write_archive
@@ -330,6 +331,25 @@ def test_the_readme_shows_the_kept_results() -> None:
     assert renew(readme, *results) == readme
     assert not any(one["settings"]["quick"] for one in results)
     assert table(*results).count("\n") > 10
+    assert (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8") == page(*results)
+
+
+def test_the_page_has_every_finding_once_and_models_beside_each_other() -> None:
+    def finding(what: str, value: float, engine: str = "twin", headline: bool = False) -> dict[str, Any]:
+        return asdict(Finding(what, value, "%", engine, "clips", "chip 0", headline=headline, digits=1))
+
+    first = _results(
+        studies={"a": {"title": "A study", "findings": [finding("x", 1), finding("x", 2, "rtl")]}, "b": {}}
+    )
+    second = _results(settings={"quick": False, "devices": "hermes"})
+    second["studies"] = {"a": {"title": "A study", "findings": [finding("y", 4, headline=True), finding("x", 3)]}}
+    text = page(first, second)
+    assert text.count("## ") == 1
+    assert "## A study" in text
+    assert "| x | **1.0 %** | 3.0 % | twin; clips; chip 0 |  |" in text
+    assert "| x | **2.0 %** |  | rtl; clips; chip 0 |  |" in text
+    assert "| y |  | 4.0 % | twin; clips; chip 0 |  |" in text
+    assert table(first, second).count("\n") == 3
 
 
 def test_every_study_has_figures_and_its_own_name() -> None:
