@@ -83,6 +83,8 @@ class Walk:
     -------
     halted : int or None
         As of `Timeline`, once the walk is over.
+    fetched : int
+        Words taken from the SRAM so far.
 
     Raises
     ------
@@ -93,6 +95,7 @@ class Walk:
     def __init__(self, words: Sequence[int], kind: UnitKind, config: ChipConfig, limit: int) -> None:
         self._words, self._kind, self._config, self._limit = words, kind, config, limit
         self.halted: int | None = None
+        self.fetched = 0
 
     def __iter__(self) -> Iterator[Issue]:
         words, levels = self._words, self._config.loop_levels
@@ -101,6 +104,7 @@ class Walk:
         issued = pc = cycle = 0
         while cycle < self._limit:
             operation = self._operation(pc, cycle)
+            self.fetched += 1
             fields, following = operation.fields, pc + 1
             match operation.mnemonic:
                 case "HALT":
@@ -125,7 +129,7 @@ class Walk:
                     yield Issue(cycle, bank, fields, pc)
                     issued += 1
             if following <= pc < len(words):  # a pass of a loop ends
-                now = _Pass(cycle, issued, tuple(counters), tuple(loops))
+                now = _Pass(cycle, issued, tuple(counters), tuple(loops), self.fetched)
                 own = fields["level"] if operation.mnemonic == "LOOP" else None
                 if (before := passes.get(pc)) and before.repeats(now, own):
                     alike = (self._limit - cycle) // (cycle - before.cycle)
@@ -133,7 +137,8 @@ class Walk:
                         alike = min(alike, counters[own] - 1)
                         counters[own] -= alike
                     cycle += alike * (cycle - before.cycle)
-                    now = _Pass(cycle, issued, tuple(counters), tuple(loops))
+                    self.fetched += alike * (self.fetched - before.fetched)
+                    now = _Pass(cycle, issued, tuple(counters), tuple(loops), self.fetched)
                 passes[pc] = now
             cycle += operation.wait + 1
             pc = following
@@ -153,12 +158,13 @@ class Walk:
 
 
 class _Pass(NamedTuple):
-    """Where a unit stood when it went back from a word: the cycle, bank writes so far, counters, LOOPs so far."""
+    """Where a unit stood when it went back from a word: the cycle; bank writes, counters, LOOPs and words so far."""
 
     cycle: int
     issued: int
     counters: tuple[int, ...]
     loops: tuple[int, ...]
+    fetched: int
 
     def repeats(self, now: "_Pass", own: int | None) -> bool:
         """Whether the pass from here to `now` will repeat itself: it wrote no bank, and only counted down `own`, the

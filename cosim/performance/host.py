@@ -1,0 +1,74 @@
+"""What the host does around the chips: operations by kind, their energy, and the time they take.
+
+Operations of a graph are counted by its operators (docs/operators.md). Beside them stands what chips ask for, which no
+graph has: an affine conversion of every output, and the sums of blocks whose rows no capacitor has summed.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from analog_models.constants import ASSUMPTION, check_constants, constant
+from cosim.compiler.matrices.layout import Call, Layout
+from cosim.performance.constants import EnergyConstants
+
+__all__ = ["HostTiming", "host_nj", "recombined"]
+
+
+def recombined(layout: Layout, calls: Iterable[Call]) -> Counter[str]:
+    """Operations on the outputs of calls, one frame of each, until they are products.
+
+    "affine": a multiplication and an addition for each column of each block; "sums of blocks": what is added up where
+    several blocks have a column. Making codes of inputs is counted as none, as in the papers.
+    """
+    outputs = Counter[str]()
+    columns: dict[str, set[int]] = {}
+    for call in calls:
+        for output in call.outputs:
+            block = layout.blocks[output.block]
+            outputs[block.matrix] += block.shape[1]
+            columns.setdefault(block.matrix, set()).update(range(*block.columns))
+    total = outputs.total()
+    return Counter({"affine": 2 * total, "sums of blocks": total - sum(map(len, columns.values()))})
+
+
+def host_nj(operations: Mapping[str, float], constants: EnergyConstants) -> float:
+    """Energy of operations of all kinds, nJ."""
+    return 1e-3 * constants.operation_pj * sum(operations.values())
+
+
+@dataclass(frozen=True)
+class HostTiming:
+    """How long the host's vector units take; each chip has one beside its landing pads.
+
+    Parameters
+    ----------
+    layer_ns : float
+        Of the digital work behind a frame.
+    lanes : int
+        Numbers that a unit works on at once, where work is counted and not assumed.
+    counted : bool
+        Work takes as long as its operations need, one for each lane and ns, and not `layer_ns`.
+    port_gbps : float
+        Of the pins, both ways together; 0: the host sits beside the pads, and no vector crosses a pin.
+    """
+
+    layer_ns: float = constant(
+        300.0, "ns", (0, 1e9), "Nature 620, 768 (2023), Methods: for the digital processing of each layer"
+    )
+    lanes: int = constant(512, "1", (1, 1 << 20), f"{ASSUMPTION}: one for each wire of a landing pad, at 1 GHz")
+    counted: bool = constant(False, "", None, "which of the two")
+    port_gbps: float = constant(
+        0.0, "Gb/s", (0, 1e5), "38.4 of 384 pins at 100 MHz: Nature 620, 768 (2023), Methods; 0 beside the pads"
+    )
+
+    def __post_init__(self) -> None:
+        check_constants(self)
+
+    def layer(self, operations: float) -> float:
+        """Time of the work behind a frame, ns."""
+        return operations / self.lanes if self.counted else self.layer_ns
+
+    def port(self, beats: float) -> float:
+        """Time that beats of 64 bits take on the pins, ns."""
+        return 64 * beats / self.port_gbps if self.port_gbps else 0.0
