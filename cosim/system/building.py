@@ -204,7 +204,7 @@ class TaskLoss:
                 return expected[matrix].run(node, x)
             return self._network.linears[node].run(x)[0]
 
-        return self._loss(results_of(self._walks(), NodeProducts(product)))
+        return self._loss(results_of(self._walks(), NodeProducts(product, together=True)))
 
     def _expected(self, name: str, choice: Choice, coding: Coding) -> ExpectedMatrix:
         """Kept from the evaluation before where nothing has changed."""

@@ -22,15 +22,19 @@ Product = Callable[[str, NDArray[Any]], NDArray[Any]]
 
 
 class NodeProducts:
-    """Every node by itself, from a function; nothing depends on what is asked together.
+    """Every node by itself, from a function.
 
     Parameters
     ----------
     product : callable (node, inputs)
+        Of inputs (..., rows).
+    together : bool
+        Call it once for all that is asked: much faster where requests are small, as those of recurrent layers are. But
+        a product's last bits depend on how many rows it has, so that those of a sample then depend on the others.
     """
 
-    def __init__(self, product: Product) -> None:
-        self._product = product
+    def __init__(self, product: Product, *, together: bool = False) -> None:
+        self._product, self._together = product, together
 
     @classmethod
     def of_floats(cls, network: Network) -> "NodeProducts":
@@ -41,10 +45,17 @@ class NodeProducts:
         return request.nodes
 
     def multiply(self, asked: Sequence[Asked]) -> list[list[NDArray]]:
-        return [
-            [self._product(node, x) for node, x in zip(one.request.nodes, one.request.inputs, strict=True)]
-            for one in asked
+        nodes = [
+            self._products(node, [one.request.inputs[index] for one in asked])
+            for index, node in enumerate(asked[0].request.nodes)
         ]
+        return list(map(list, zip(*nodes, strict=True)))
+
+    def _products(self, node: str, inputs: Sequence[NDArray]) -> list[NDArray]:
+        """Of one node, for each request."""
+        if not self._together:
+            return [self._product(node, x) for x in inputs]
+        return _taken_apart(self._product(node, np.concatenate([x.reshape(-1, x.shape[-1]) for x in inputs])), inputs)
 
 
 class ChipProducts:
@@ -100,7 +111,12 @@ class ChipProducts:
             if index not in sums:
                 shared.append([self._network.linears[node].run(array)[0] for array in arrays])
                 continue
-            ends = np.cumsum([frames_of(array) for array in arrays])
-            parts = np.split(sums[index], ends[:-1])
-            shared.append([part.reshape(*x.shape[:-1], part.shape[-1]) for part, x in zip(parts, arrays, strict=True)])
+            shared.append(_taken_apart(sums[index], arrays))
         return shared
+
+
+def _taken_apart(outputs: NDArray, inputs: Sequence[NDArray]) -> list[NDArray]:
+    """Outputs (frames, columns) of inputs (..., rows) that came one after the other, each in its shape again."""
+    ends = np.cumsum([frames_of(x) for x in inputs])
+    parts = np.split(outputs, ends[:-1])
+    return [part.reshape(*x.shape[:-1], part.shape[-1]) for part, x in zip(parts, inputs, strict=True)]
