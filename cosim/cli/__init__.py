@@ -12,6 +12,7 @@ from typing import IO, Any, NoReturn
 
 import click
 
+from cosim.cli.albert import albert
 from cosim.cli.comparisons import sentences, speaker, whisper
 from cosim.cli.measurements import bench, figures, transport, verify
 from cosim.cli.networks import compile_, infer, where
@@ -132,6 +133,7 @@ def main(ctx: click.Context, debug: bool) -> None:
     warnings.showwarning = _say_warning
 
 
-_COMMANDS = (kws, whisper, speaker, sentences, run, view, asm, disasm, verilog, verify, transport, bench, figures)
-for _command in (*_COMMANDS, compile_, infer, where):
+_NETWORKS = (kws, whisper, speaker, sentences, albert, compile_, infer, where)
+_CHIP = (run, view, asm, disasm, verilog, verify, transport, bench, figures)
+for _command in (*_NETWORKS, *_CHIP):
     main.add_command(_command)
