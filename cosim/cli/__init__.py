@@ -12,6 +12,7 @@ from typing import IO, Any, NoReturn
 
 import click
 
+from cosim.cli.albert import albert
 from cosim.cli.comparisons import sentences, speaker, whisper
 from cosim.cli.measurements import bench, figures, transport, verify
 from cosim.cli.networks import compile_, infer, where
@@ -136,6 +137,8 @@ def main(ctx: click.Context, debug: bool) -> None:
     warnings.showwarning = _say_warning
 
 
-_COMMANDS = (kws, whisper, speaker, sentences, run, view, asm, disasm, verilog, verify, transport, bench, figures)
-for _command in (*_COMMANDS, compile_, infer, where, sweep):
+_WORKLOADS = (kws, albert, whisper, speaker, sentences)
+_NETWORKS = (compile_, infer, where, sweep)
+_CHIP = (run, view, asm, disasm, verilog, verify, transport, bench, figures)
+for _command in (*_WORKLOADS, *_NETWORKS, *_CHIP):
     main.add_command(_command)

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from cosim.workloads.comparison import Comparison, Settings, Workload
     from cosim.workloads.scores import ScoreReport
 
-__all__ = ["sentences", "speaker", "whisper"]
+__all__ = ["Choices", "comparing", "sentences", "speaker", "whisper"]
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
-def _comparing(command: Command) -> Command:
+def comparing(command: Command) -> Command:
     """Options of every command that holds chips against software."""
     options = (
         click.option(
@@ -70,8 +70,8 @@ def _comparing(command: Command) -> Command:
 
 
 @dataclass(frozen=True)
-class _Choices:
-    """What `_comparing` asks for."""
+class Choices:
+    """What `comparing` asks for."""
 
     engine: str
     analog: AnalogChoice
@@ -153,7 +153,7 @@ def whisper() -> None:
     help="Hugging Face folder of a Whisper model. Default: found as documented. [env: DURAMESH_WHISPER]",
 )
 @_CLIPS
-@_comparing
+@comparing
 def whisper_run(audio: Path, model: Path | None, clips: int | None, **choices: Any) -> None:
     """Transcribe utterances in software and on chips, and count words that are wrong."""
     from cosim.workloads.whisper.folder import whisper_folder
@@ -161,7 +161,7 @@ def whisper_run(audio: Path, model: Path | None, clips: int | None, **choices: A
     from cosim.workloads.whisper.report import report
     from cosim.workloads.whisper.workload import Transcription
 
-    chosen = _Choices(**choices)
+    chosen = Choices(**choices)
     task = Transcription.of(WhisperModel.load(model or whisper_folder(audio)), audio, clips, chosen.seed)
     chosen.run(
         lambda settings: task.workload(settings.analog, **chosen.on_chips()),
@@ -178,13 +178,13 @@ def speaker() -> None:
 @_AUDIO
 @click.option("--model", type=FILE, required=True, help="ONNX file of a speaker encoder.")
 @_CLIPS
-@_comparing
+@comparing
 def speaker_run(audio: Path, model: Path, clips: int | None, **choices: Any) -> None:
     """Tell speakers apart in software and on chips: equal error rate over all pairs of utterances."""
     from cosim.workloads.speaker.report import report
     from cosim.workloads.speaker.workload import SpeakerEncoder, Verification
 
-    chosen = _Choices(**choices)
+    chosen = Choices(**choices)
     task = Verification.of(SpeakerEncoder.load(model), audio, clips, chosen.seed)
     chosen.run(
         lambda settings: task.workload(settings.analog, **chosen.on_chips()),
@@ -209,14 +209,14 @@ def sentences() -> None:
     show_default=True,
     help="Fit the head on N training examples.",
 )
-@_comparing
+@comparing
 def sentences_run(data: Path, task_name: str, model: Path, examples: int | None, train: int, **choices: Any) -> None:
     """Judge sentences in software and on chips, with a head that was fitted on vectors of the float network."""
     from cosim.workloads.sentences.model import SentenceEncoder
     from cosim.workloads.sentences.report import report
     from cosim.workloads.sentences.workload import Judgement
 
-    chosen = _Choices(**choices)
+    chosen = Choices(**choices)
     task = Judgement.of(SentenceEncoder.load(model), data, task_name, examples, train, chosen.seed)
     chosen.run(
         lambda settings: task.workload(settings.analog, **chosen.on_chips()),

@@ -81,9 +81,7 @@ TASKS = {
         Task("CoLA", ("sentence",), "label", ("matthews", "accuracy"), ("unacceptable", "acceptable"), bare=(4, 3, 1)),
         Task("SST-2", ("sentence",), "label", ("accuracy",), ("negative", "positive"), bare=(2, 0, 1)),
         Task("QNLI", ("question", "sentence"), "label", ("accuracy",), _ENTAILMENT),
-        Task(
-            "QQP", ("question1", "question2"), "is_duplicate", ("f1", "accuracy"), ("not_duplicate", "duplicate")
-        ),
+        Task("QQP", ("question1", "question2"), "is_duplicate", ("f1", "accuracy"), ("not_duplicate", "duplicate")),
         Task("MNLI", _PAIR, "gold_label", ("accuracy",), ("entailment", "neutral", "contradiction"), files=_MATCHED),
         Task("STS-B", _PAIR, "score", ("pearson", "spearman"), bare=(10, 7, 8, 9)),
     )
@@ -114,8 +112,16 @@ class Examples:
         """The first `count` of a seeded shuffle, in the order of the file; all of them without a count."""
         if count is None or count >= len(self):
             return self
-        rows = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
-        source = f"{self.source}, {count:,} of {len(self):,} (seed {seed})"
+        return self._some(np.random.default_rng(seed).permutation(len(self))[:count], seed)
+
+    def parted(self, count: int, others: int, seed: int) -> tuple["Examples", "Examples"]:
+        """The first `count` of a seeded shuffle, as `chosen`, and the next `others`."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        return self._some(order[:count], seed), self._some(order[count : count + others], seed)
+
+    def _some(self, chosen: NDArray[np.int64], seed: int) -> "Examples":
+        rows = np.sort(chosen)
+        source = f"{self.source}, {len(rows):,} of {len(self):,} (seed {seed})"
         return Examples(source, tuple(self.texts[row] for row in rows), self.labels[rows])
 
 

@@ -1,6 +1,7 @@
 """Modes, joined pairs and chips: as few chips as hold everything, on each as much balance and as many joins as fit."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -21,6 +22,18 @@ _FULL = 0.8
 _TRIES = 3
 
 
+@dataclass(frozen=True)
+class _EmptyChip:
+    """A chip to be packed, and how: as of `LayoutOptions.spread`."""
+
+    config: ChipConfig
+    spread: bool
+
+    def packer(self) -> Packer:
+        config = self.config
+        return Packer(config.lanes, config.tile_count, dict(config.floorplan.capacitor_pairs()), self.spread)
+
+
 def packings(sheets: Sequence[Sheet], options: LayoutOptions, config: ChipConfig) -> Iterator[list[list[Spot]]]:
     """Pieces on tiles, chip by chip, for as few chips as hold them and then more; `options.chips` only, if given.
 
@@ -36,7 +49,7 @@ def packings(sheets: Sequence[Sheet], options: LayoutOptions, config: ChipConfig
     least = -(-sum(_cells(sheet, sheet.mode or Mode.STACKED) for sheet in sheets) // cells)
     most = sum(len(pieces_of(sheet, Mode.BALANCED, False, config.lanes)) for sheet in sheets)
     for chips in [options.chips] if options.chips else range(max(1, least), max(least, most) + 1):
-        found = _packed(sheets, chips, config)
+        found = _packed(sheets, chips, _EmptyChip(config, options.spread))
         if found is not None:
             yield found
 
@@ -54,15 +67,16 @@ def _each_on_its_chip(sheets: Sequence[Sheet], options: LayoutOptions, config: C
     packed: list[list[Spot]] = []
     for chip in range(count):
         own = [sheet for sheet in sheets if sheet.chip == chip]
-        found = _packed(own, 1, config)
+        found = _packed(own, 1, _EmptyChip(config, options.spread))
         if found is None:
             raise MappingError(f"chip {chip}: {shortage(own, 1, config)}")
         packed += found
     return packed
 
 
-def _packed(sheets: Sequence[Sheet], chips: int, config: ChipConfig) -> list[list[Spot]] | None:
+def _packed(sheets: Sequence[Sheet], chips: int, empty: _EmptyChip) -> list[list[Spot]] | None:
     """Balanced and joined as far as they fit, the largest matrices stacked first."""
+    config = empty.config
     cells = 2 * config.tile_count * config.lanes**2 * chips
     by_size = sorted(sheets, key=lambda sheet: -sheet.rows * sheet.columns)
     free = [sheet for sheet in by_size if sheet.mode is None]
@@ -74,7 +88,7 @@ def _packed(sheets: Sequence[Sheet], chips: int, config: ChipConfig) -> list[lis
         if sum(_cells(sheet, modes[sheet.name]) for sheet in sheets) > full * cells:
             continue
         for joined, even in product(_joined(by_size, modes, config), (True, False) if chips > 1 else (False,)):
-            found = _fill(sheets, modes, joined, chips, even, config)
+            found = _fill(sheets, modes, joined, chips, even, empty)
             if found is not None:
                 tried.append((_split(found, config), found))
                 break
@@ -109,14 +123,14 @@ def _fill(
     joined: frozenset[str],
     chips: int,
     even: bool,
-    config: ChipConfig,
+    empty: _EmptyChip,
 ) -> list[list[Spot]] | None:
     """Chip after chip with sheets in their order, as many as it holds, or even shares; None if some are left over.
 
     More chips than sheets get them piece by piece.
     """
     pieces: list[Sequence[Piece]] = [
-        pieces_of(sheet, modes[sheet.name], sheet.name in joined, config.lanes) for sheet in sheets
+        pieces_of(sheet, modes[sheet.name], sheet.name in joined, empty.config.lanes) for sheet in sheets
     ]
     if chips > len(pieces):
         pieces = [(piece,) for some in pieces for piece in some]
@@ -126,7 +140,7 @@ def _fill(
         if even:
             cells = np.cumsum([sum(piece.area for piece in some) for some in pieces])
             most = int(np.searchsorted(cells, cells[-1] / (chips - len(found)) - 0.5)) + 1
-        taken, packer = _most(pieces, most, len(found) == chips - 1, config)
+        taken, packer = _most(pieces, most, len(found) == chips - 1, empty)
         found.append(packer.spots)
         pieces = pieces[taken:]
         if not taken:  # the first sheet alone is larger than a chip
@@ -136,35 +150,31 @@ def _fill(
     return None if pieces else found
 
 
-def _most(pieces: Sequence[Sequence[Piece]], most: int, last: bool, config: ChipConfig) -> tuple[int, Packer]:
+def _most(pieces: Sequence[Sequence[Piece]], most: int, last: bool, empty: _EmptyChip) -> tuple[int, Packer]:
     """As many of the first sheets as a chip holds, all or none on the last one; of none, what it holds of the first."""
-    packer = _fits(pieces[:most], config)
+    packer = _fits(pieces[:most], empty)
     if packer is not None:
         return most, packer
     low, high, best = 1, 0 if last else most - 1, 0
     while low <= high:
         middle = (low + high) // 2
-        tried = _fits(pieces[:middle], config)
+        tried = _fits(pieces[:middle], empty)
         if tried is None:
             high = middle - 1
         else:
             packer, best, low = tried, middle, middle + 1
     if packer is None:
-        packer = _packer(config)
+        packer = empty.packer()
         if not last:
             packer.pack(pieces[0])
     return best, packer
 
 
-def _packer(config: ChipConfig) -> Packer:
-    return Packer(config.lanes, config.tile_count, dict(config.floorplan.capacitor_pairs()))
-
-
-def _fits(pieces: Sequence[Sequence[Piece]], config: ChipConfig) -> Packer | None:
+def _fits(pieces: Sequence[Sequence[Piece]], empty: _EmptyChip) -> Packer | None:
     every = [piece for some in pieces for piece in some]
-    if sum(piece.area for piece in every) > 2 * config.tile_count * config.lanes**2:
+    if sum(piece.area for piece in every) > 2 * empty.config.tile_count * empty.config.lanes**2:
         return None
-    packer = _packer(config)
+    packer = empty.packer()
     packer.pack(every)
     return None if packer.left else packer
 

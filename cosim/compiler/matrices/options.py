@@ -62,6 +62,9 @@ class LayoutOptions:
         Of an OLP's codes, 8 or 7.
     frames_per_run : int, optional
         By default as many as the pads hold; 1 where every frame waits for the one before it.
+    spread : bool
+        Use all tiles of a chip: blocks share one only where none is empty. By default they are put together, which
+        leaves tiles to others.
     alike : tuple of tuple of str
         Matrices that always get the same input: side by side they share rows of a tile, and vectors.
     analog : AnalogConfig
@@ -78,6 +81,7 @@ class LayoutOptions:
     duration: int = 255
     readout_bits: int = 8
     frames_per_run: int | None = None
+    spread: bool = False
     alike: tuple[tuple[str, ...], ...] = ()
     analog: AnalogConfig = field(default_factory=AnalogConfig)
     effort: int = 100

@@ -59,6 +59,8 @@ class Packer:
     lanes, tiles : int
     partner : mapping of int to int
         Southern tile of every vertical pair, by the northern one.
+    spread : bool
+        Take an empty tile for a piece as long as there is one, and not the fullest that has a place.
 
     Members
     -------
@@ -66,8 +68,8 @@ class Packer:
         What had no place.
     """
 
-    def __init__(self, lanes: int, tiles: int, partner: Mapping[int, int]) -> None:
-        self.lanes, self.partner = lanes, partner
+    def __init__(self, lanes: int, tiles: int, partner: Mapping[int, int], spread: bool = False) -> None:
+        self.lanes, self.partner, self.spread = lanes, partner, spread
         self.tiles = [_Tile() for _ in range(tiles)]
         self.left: list[Piece] = []
 
@@ -119,7 +121,8 @@ class Packer:
             crowd = sum(clashes(spot, other) for tile in tiles for other in tile.spots)
             if fresh and best is not None and best[0][1] and not best[0][0]:
                 continue  # empty tiles are alike: the first one that has a place is as good
-            key = (crowd, fresh, -sum(tile.filled for tile in tiles), spot.tiles, spot.row, spot.column)
+            wanted = -fresh if self.spread else fresh
+            key = (crowd, wanted, -sum(tile.filled for tile in tiles), spot.tiles, spot.row, spot.column)
             if best is None or key < best[0]:
                 best = key, spot
         return None if best is None else best[1]

@@ -1,7 +1,7 @@
 """A DistilBERT that PyTorch exported to ONNX, written back as a Hugging Face folder.
 
-PyTorch calls a product after the module that asks for it, and biases and norms as in the state dict, so that nothing has
-to be guessed. Weights that were quantised are written in float32.
+PyTorch calls a product after the module that asks for it, and biases and norms as in the state dict, so that nothing
+has to be guessed. Weights that were quantised are written in float32.
 """
 
 import re
@@ -88,7 +88,7 @@ def _tensors(graph: Any, helper: Any) -> Iterator[tuple[str, NDArray[np.float32]
 
 
 def _dequantised(graph: Any, constants: Mapping[str, NDArray]) -> dict[str, NDArray]:
-    """Real constants; those behind a DequantizeLinear as well, by its output or, if they have one, the module's name."""
+    """Real constants; those behind a DequantizeLinear as well, by its output or, if they have it, the module's name."""
     found = {name: array for name, array in constants.items() if array.dtype.kind == "f" and array.ndim}
     for node in graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] in constants:

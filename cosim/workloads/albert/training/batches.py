@@ -42,7 +42,7 @@ class Texts:
     def __init__(self, examples: Examples, tokenizer: Any, longest: int) -> None:
         tokenizer.no_padding()
         tokenizer.enable_truncation(longest)
-        self._encoded = [(one.ids, one.type_ids) for one in map(lambda texts: tokenizer.encode(*texts), examples.texts)]
+        self._encoded = [(one.ids, one.type_ids) for one in (tokenizer.encode(*texts) for texts in examples.texts)]
         self._labels = examples.labels.astype(np.int64)
 
     def __len__(self) -> int:

@@ -67,4 +67,6 @@ RECIPES = {
         distilled=(Stage(20_000, 6, 3e-4), Stage(60_000, 12, 2e-4)),
         tuned=(Stage(6_000, 12, 3e-5),),
     ),
+    # Of an ALBERT that there is already, on another task or with noise.
+    "tune": Recipe(tuned=(Stage(300, 12, 3e-5, 1e-4),)),
 }

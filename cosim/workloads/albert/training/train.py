@@ -71,7 +71,9 @@ def train(
     encoder = None
     if AutoConfig.from_pretrained(start).model_type == "albert":
         if recipe.distilled:
-            raise TrainingError(f"{start} is an ALBERT, and this recipe learns the layers of a DistilBERT; choose another")
+            raise TrainingError(
+                f"{start} is an ALBERT, and this recipe learns the layers of a DistilBERT; choose another"
+            )
         network = AlbertForSequenceClassification.from_pretrained(start, id2label=labels, ignore_mismatched_sizes=True)
     else:
         encoder = DistilBertModel.from_pretrained(start).eval()

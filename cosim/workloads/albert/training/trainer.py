@@ -93,7 +93,6 @@ class Trainer:
             for name, parameter in network.named_parameters()
             if name.startswith(_SHARED) and parameter.ndim == 2
         }
-        self._described = digest([to_json(asdict(recipe)), to_json(asdict(noise)), str(seed)])
 
     def train(self, texts: Texts) -> None:
         """All stages, from where an earlier run came to."""
@@ -174,9 +173,15 @@ class Trainer:
     def _file(self) -> Path:
         return self.folder / "checkpoint.pt"
 
+    def _made(self, stage: int) -> str:
+        """What a network has become by stages up to this one: later ones may change before a run goes on."""
+        stages = (*self.recipe.distilled, *self.recipe.tuned)[: stage + 1]
+        settings = [asdict(one) for one in stages], asdict(self.noise), self.seed, len(self.recipe.distilled)
+        return digest([to_json(settings)])
+
     def _keep(self, stage: int, batch: int, optimiser: Any) -> None:
         state = {
-            "recipe": self._described,
+            "made": self._made(stage),
             "stage": stage,
             "batch": batch,
             "network": self.network.state_dict(),
@@ -189,7 +194,7 @@ class Trainer:
         if not self._file.is_file():
             return {"stage": 0, "batch": 0}
         state = torch.load(self._file, weights_only=True)
-        if state["recipe"] != self._described:
+        if state["made"] != self._made(state["stage"]):
             raise TrainingError(f"{self._file} is of another recipe, noise or seed; give another folder, or remove it")
         self.network.load_state_dict(state["network"])
         self.say(f"goes on at stage {state['stage']}, batch {state['batch']}")

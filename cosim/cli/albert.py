@@ -1,0 +1,184 @@
+"""Commands of ALBERT: `duramesh albert map`, `train`, `run`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cosim.cli.analog import AnalogChoice, analog_options
+from cosim.cli.comparisons import Choices, comparing
+from cosim.cli.shared import (
+    FOLDER,
+    OUTPUT_FILE,
+    OUTPUT_FOLDER,
+    SEED,
+    new_console,
+    print_files,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cosim.workloads.albert.mapping import Mapped
+
+__all__ = ["albert"]
+
+#: Of `cosim.workloads.glue.TASKS`, which would load numpy for --help; a test compares.
+TASKS = click.Choice(["RTE", "MRPC", "CoLA", "SST-2", "QNLI", "QQP", "MNLI", "STS-B"])
+_DATA = click.option(
+    "--data", type=FOLDER, required=True, envvar="GLUE", help="Folder of GLUE, with a folder for each task. [env: GLUE]"
+)
+_TASK = click.option("--task", "task_name", type=TASKS, default="SST-2", show_default=True)
+_BITS = click.option(
+    "--readout-bits", type=click.IntRange(7, 8), default=7, show_default=True, help="Of the chip's codes."
+)
+
+
+@click.group()
+def albert() -> None:
+    """ALBERT on one chip: twelve passes through a layer of 7,077,888 weights."""
+
+
+@albert.command("map")
+@_BITS
+@click.option("--picture", type=OUTPUT_FILE, help="Draw tiles, and the ways of all phases, as SVG.")
+@click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the figures there.")
+def map_(readout_bits: int, picture: Path | None, json_file: Path | None) -> None:
+    """Show how the shared layer sits on a chip, and what its four phases take."""
+    from cosim.files.archive import write_text
+    from cosim.files.json_text import to_json
+    from cosim.view.layouts import draw_layout
+    from cosim.workloads.albert.mapping import layer_layout, mapped
+
+    layout = layer_layout(readout_bits=readout_bits)
+    found = mapped(layout)
+    files = {}
+    if picture:
+        draw_layout(layout, picture)
+        files["picture"] = str(picture)
+    if json_file:
+        write_text(json_file, to_json(asdict(found), indent=2) + "\n")
+        files["json"] = str(json_file)
+    console = new_console()
+    _print(found, console)
+    print_files(console, files)
+
+
+def _print(found: "Mapped", console: "Console") -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("layer-block")
+    for name in ("weights", "pieces", "vectors in", "readouts", "slots", "ns for a token"):
+        table.add_column(name, justify="right")
+    for phase in found.phases:
+        numbers = phase.weights, phase.pieces, phase.vectors_in, phase.readouts, phase.slots, phase.ns
+        table.add_row(phase.block, *(f"{number:,}" for number in numbers))
+    console.print(table)
+    console.print(
+        f"\n{found.weights:,} weights of four devices, {found.devices:,}, {found.share:.1%} of the chip; "
+        f"{found.pieces} pieces on {found.tiles} tiles, {found.joined} pairs of them joined, {found.shared} tiles with "
+        f"pieces of several layer-blocks; {found.ns:,} ns for a token and layer"
+    )
+
+
+@albert.command("run")
+@_DATA
+@_TASK
+@click.option(
+    "--model",
+    type=FOLDER,
+    required=True,
+    envvar="ALBERT",
+    help="Hugging Face folder of an ALBERT tuned on the task. [env: ALBERT]",
+)
+@click.option("--labels", help="Names of the network's outputs in their order, with commas, where it has none.")
+@click.option(
+    "--clips", "--examples", "clips", type=click.IntRange(1, 1_000_000), help="Judge by N examples. Default: all."
+)
+@_BITS
+@comparing
+def albert_run(
+    data: Path,
+    task_name: str,
+    model: Path,
+    labels: str | None,
+    clips: int | None,
+    readout_bits: int,
+    **choices: Any,
+) -> None:
+    """Judge sentences in software and on chips."""
+    from cosim.workloads.albert.model import TextClassifier
+    from cosim.workloads.albert.report import report
+    from cosim.workloads.albert.workload import Classification
+    from cosim.workloads.glue import TASKS
+
+    chosen = Choices(**choices)
+    if chosen.chips not in (None, 1):
+        raise click.UsageError("the shared layer of ALBERT is on one chip; leave out --chips")
+    classifier = TextClassifier.load(model, TASKS[task_name], labels.split(",") if labels else ())
+    task = Classification.of(classifier, TASKS[task_name], data, clips, chosen.seed)
+    chosen.run(
+        lambda settings: task.workload(settings.analog, readout_bits),
+        lambda comparison: report(task, comparison, chosen.seed),
+    )
+
+
+@albert.command()
+@_DATA
+@_TASK
+@click.option(
+    "--start",
+    type=FOLDER,
+    required=True,
+    help="Hugging Face folder of a DistilBERT, whose layers become a shared one, or of an ALBERT, to tune it further.",
+)
+@click.option("--out", type=OUTPUT_FOLDER, required=True, help="Folder of the network, and of checkpoints.")
+@click.option("--recipe", type=click.Choice(["short", "long", "tune"]), default="short", show_default=True)
+@click.option("--clips", "--examples", "clips", type=click.IntRange(1, 1_000_000), help="Train on N examples.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the head, the order of texts, and noise.")
+@click.option(
+    "--noise",
+    "noise_scale",
+    type=click.FloatRange(0, 10),
+    default=0.0,
+    show_default=True,
+    help="Weights in tuning are off by what the chip's devices would be, times this.",
+)
+@analog_options
+def train(
+    data: Path,
+    task_name: str,
+    start: Path,
+    out: Path,
+    recipe: str,
+    clips: int | None,
+    seed: int,
+    noise_scale: float,
+    analog: AnalogChoice,
+) -> None:
+    """Train a network on a task (needs PyTorch and transformers: the extra `train`).
+
+    A run that was interrupted goes on when the same command is given again.
+    """
+    from cosim.files.extras import needed
+    from cosim.workloads.albert.training.recipes import RECIPES
+
+    for package in ("torch", "transformers"):
+        needed(package, "train", "training")
+    from cosim.workloads.albert.training.train import train as run
+
+    run(
+        start,
+        data,
+        task_name,
+        out,
+        RECIPES[recipe],
+        examples=clips,
+        seed=seed,
+        noise_scale=noise_scale,
+        analog=analog.config(),
+        say=click.echo,
+    )
+    click.echo(f"wrote {out}")
