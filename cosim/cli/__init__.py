@@ -16,6 +16,7 @@ from cosim.cli.comparisons import sentences, speaker, whisper
 from cosim.cli.measurements import bench, figures, transport, verify
 from cosim.cli.networks import compile_, infer, where
 from cosim.cli.programs import asm, disasm, view
+from cosim.cli.rnnt import rnnt
 from cosim.cli.run import run
 from cosim.cli.sweeps import sweep
 from cosim.cli.verilog import verilog
@@ -136,6 +137,6 @@ def main(ctx: click.Context, debug: bool) -> None:
     warnings.showwarning = _say_warning
 
 
-_COMMANDS = (kws, whisper, speaker, sentences, run, view, asm, disasm, verilog, verify, transport, bench, figures)
+_COMMANDS = (kws, rnnt, whisper, speaker, sentences, run, view, asm, disasm, verilog, verify, transport, bench, figures)
 for _command in (*_COMMANDS, compile_, infer, where, sweep):
     main.add_command(_command)
