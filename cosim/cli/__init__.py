@@ -17,6 +17,7 @@ from cosim.cli.comparisons import sentences, speaker, whisper
 from cosim.cli.measurements import bench, figures, transport, verify
 from cosim.cli.networks import compile_, infer, where
 from cosim.cli.programs import asm, disasm, view
+from cosim.cli.rnnt import rnnt
 from cosim.cli.run import run
 from cosim.cli.sweeps import sweep
 from cosim.cli.verilog import verilog
@@ -31,17 +32,14 @@ INTERNAL_ERROR = 70
 class _Group(click.Group):
     """Ends every command with a true result, or with one clear line and a status that is not 0.
 
-    ==============  ======================================================================
-    exit status     after
-    ==============  ======================================================================
-    0               success
+    ==============  ===============================================================    exit status     after
+    ==============  ===============================================================    0               success
     1               an error of the run: its message says what, where, and how to mend it
     2               an error in the command line
     70              a bug of ours: a traceback, and a request to report it
     130             Ctrl-C
     129, 143        SIGHUP, SIGTERM: files that are half written are removed
-    ==============  ======================================================================
-    """
+    ==============  ===============================================================    """
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -137,7 +135,7 @@ def main(ctx: click.Context, debug: bool) -> None:
     warnings.showwarning = _say_warning
 
 
-_WORKLOADS = (kws, albert, whisper, speaker, sentences)
+_WORKLOADS = (kws, rnnt, albert, whisper, speaker, sentences)
 _NETWORKS = (compile_, infer, where, sweep)
 _CHIP = (run, view, asm, disasm, verilog, verify, transport, bench, figures)
 for _command in (*_WORKLOADS, *_NETWORKS, *_CHIP):

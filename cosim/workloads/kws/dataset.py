@@ -12,7 +12,7 @@ import codecs
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -265,6 +265,8 @@ class TrainingSet:
         RMS error of each stored coefficient, in MFCC units; zero where features were computed from audio.
     synthetic : (clips,) bool
         True for clips that no person spoke.
+    names : (clips,) str
+        Folder and file of each clip, which tell word and speaker; (0,) where they are not known.
     """
 
     codes: NDArray[np.int8]
@@ -273,6 +275,7 @@ class TrainingSet:
     noise: tuple[NDArray[np.float32], ...]
     feature_error: NDArray[np.float32]
     synthetic: NDArray[np.bool_]
+    names: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, str))
 
     def expect_trainable(self) -> None:
         """See that there is something of everything that a training takes.
@@ -304,7 +307,8 @@ def load_training_set(path: Path | str) -> TrainingSet:
 
     The npz file holds `x` (clips, 49, 40) int8 MFCC in steps of 30/127; `labels`, names of which `y` (clips,) is the
     index; `split` (clips,), 1 for validation; `noise_logmel_i8` (frames, 40) with `noise_scale`, `noise_offset` and
-    the recordings' lengths `noise_len`; `resid_std` (40,), the RMS error of the coefficients.
+    the recordings' lengths `noise_len`; `resid_std` (40,), the RMS error of the coefficients; and `name` (clips,), if
+    words and speakers shall be known.
 
     Raises
     ------
@@ -335,12 +339,14 @@ _ARRAYS = {
     "noise_offset": ArraySpec("f", (), -100, 100),
     "resid_std": ArraySpec("f", (COEFFICIENTS,), 0, 2 * MFCC_LIMIT),
 }
+_NAMES = {"name": ArraySpec("U", ("clips",))}
 
 
 def _from_features(path: Path) -> TrainingSet:
     try:
         arrays = read_arrays(path, "features")
-        check_arrays({name: array for name, array in arrays.items() if name in _ARRAYS}, _ARRAYS)
+        known = _ARRAYS | (_NAMES if "name" in arrays else {})
+        check_arrays({name: array for name, array in arrays.items() if name in known}, known)
     except ArchiveError as error:
         raise DatasetError(str(error)) from None
     except NpzError as error:
@@ -362,6 +368,7 @@ def _from_features(path: Path) -> TrainingSet:
         tuple(np.split(mel, ends[:-1])),
         arrays["resid_std"].astype(np.float32),
         np.zeros(len(labels), bool),
+        arrays.get("name", np.zeros(0, str)),
     )
 
 
@@ -375,4 +382,5 @@ def _from_folder(root: Path) -> TrainingSet:
         tuple(log_mel(read_sound(path).samples).astype(np.float32) for path in _recordings(root)),
         np.zeros(COEFFICIENTS, np.float32),
         np.zeros(len(clips["train"]) + len(clips["validation"]), bool),
+        np.array([clip.name for split in clips for clip in clips[split]]),
     )

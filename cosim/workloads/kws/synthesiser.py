@@ -10,6 +10,7 @@ import ctypes
 import math
 import os
 import threading
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -24,7 +25,7 @@ from cosim.workloads.audio import SAMPLE_RATE
 from cosim.workloads.kws.dataset import LABELS, SILENCE, UNKNOWN
 from cosim.workloads.kws.features import CLIP_SAMPLES
 
-__all__ = ["UNKNOWN_WORDS", "VOICES", "Split", "SynthesiserError", "speak", "synthesise", "version"]
+__all__ = ["UNKNOWN_WORDS", "VOICES", "Split", "SynthesiserError", "read_aloud", "speak", "synthesise", "version"]
 
 Split = Literal["train", "validation", "test"]
 
@@ -154,13 +155,45 @@ def _clip(label: str, split: Split, rng: np.random.Generator) -> tuple[NDArray[n
     word = str(rng.choice(UNKNOWN_WORDS)) if label == UNKNOWN else label
     voice = f"{rng.choice(ACCENTS)}+{rng.choice(VOICES[split])}"
     speech = speak(word, voice, int(rng.integers(110, 200)), int(rng.integers(25, 76)), int(rng.integers(20, 81)))
-    speech = speech[:CLIP_SAMPLES]
-    speech *= 10 ** rng.uniform(-1.0, -0.1) / np.abs(speech).max()
     # Mostly in the middle, as people who press a button and speak; never cut.
-    start = round((CLIP_SAMPLES - len(speech)) * rng.triangular(0.1, 0.5, 0.9))
-    audio = _noise(rng, 10 ** rng.uniform(-4.0, -2.3))
-    audio[start : start + len(speech)] += speech
-    return np.clip(audio, -1.0, 1.0), f"{word}, {voice}"
+    amplitude, place = 10 ** rng.uniform(-1.0, -0.1), rng.triangular(0.1, 0.5, 0.9)
+    return _placed(speech, amplitude, place, _noise(rng, 10 ** rng.uniform(-4.0, -2.3))), f"{word}, {voice}"
+
+
+def _placed(speech: NDArray, amplitude: float, place: float, noise: NDArray) -> NDArray[np.float64]:
+    """A second of noise with speech of that amplitude in it, `place` of the way from the start to the end."""
+    speech = speech[:CLIP_SAMPLES]
+    start = round((CLIP_SAMPLES - len(speech)) * place)
+    audio = noise.copy()
+    audio[start : start + len(speech)] += speech * (amplitude / np.abs(speech).max())
+    return np.clip(audio, -1.0, 1.0)
+
+
+def read_aloud(words: Sequence[str], split: Split, rng: np.random.Generator) -> tuple[NDArray[np.float32], str]:
+    """Single words of one voice of a split, as loud as each other, with the same little noise behind.
+
+    Returns
+    -------
+    (words, 16000) float32 in [-1, 1]
+        A second for each word, 16 kHz.
+    str
+        The voice.
+
+    Raises
+    ------
+    SynthesiserError
+        If espeak-ng cannot be used.
+    """
+    voice = f"{rng.choice(ACCENTS)}+{rng.choice(VOICES[split])}"
+    rate, pitch, pitch_range = int(rng.integers(110, 200)), int(rng.integers(25, 76)), int(rng.integers(20, 81))
+    amplitude, floor = 10 ** rng.uniform(-1.0, -0.1), 10 ** rng.uniform(-4.0, -2.3)
+    clips = [
+        _placed(
+            speak(word, voice, rate, pitch, pitch_range), amplitude, rng.triangular(0.1, 0.5, 0.9), _noise(rng, floor)
+        )
+        for word in words
+    ]
+    return np.array(clips, np.float32), voice
 
 
 def synthesise(

@@ -18,7 +18,7 @@ from cosim.files.extras import needed
 from cosim.files.json_text import from_json, to_json
 from cosim.files.typed import typed
 from cosim.graph.errors import NetworkError
-from cosim.workloads.rnnt.features import FrontEnd
+from cosim.workloads.rnnt.features import FrontEnd, WordFrontEnd
 
 __all__ = ["LABELS", "RnntNetwork", "RnntShape"]
 
@@ -136,7 +136,7 @@ class _Header:
     """What a file has beside tensors."""
 
     labels: tuple[str, ...] = LABELS
-    front_end: FrontEnd = field(default_factory=FrontEnd)
+    front_end: FrontEnd | WordFrontEnd = field(default_factory=FrontEnd)
     card: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -151,7 +151,7 @@ class RnntNetwork:
         inputs are the encoder's, then the prediction network's.
     labels : tuple of str
         Text of every output but the last, blank.
-    front_end : FrontEnd
+    front_end : FrontEnd or WordFrontEnd
     card : mapping
         How it was trained and what it reached; what JSON holds.
 
@@ -163,7 +163,7 @@ class RnntNetwork:
 
     tensors: Mapping[str, NDArray[np.float32]]
     labels: tuple[str, ...] = LABELS
-    front_end: FrontEnd = field(default_factory=FrontEnd)
+    front_end: FrontEnd | WordFrontEnd = field(default_factory=FrontEnd)
     card: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

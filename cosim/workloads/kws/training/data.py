@@ -160,6 +160,7 @@ def add_speech(data: TrainingSet, clips: int, seed: int = 0) -> TrainingSet:
         labels=np.concatenate([data.labels, labels]),
         validation=np.concatenate([data.validation, np.zeros(clips, bool)]),
         synthetic=np.concatenate([data.synthetic, np.ones(clips, bool)]),
+        names=np.zeros(0, str),
     )
 
 

@@ -9,16 +9,9 @@ from torch.nn import functional
 from cosim.workloads.kws.dataset import LABELS
 from cosim.workloads.kws.features import COEFFICIENTS
 from cosim.workloads.kws.training.recipes import Recipe
+from cosim.workloads.training import fast_products
 
-__all__ = ["Student", "Teacher", "fast_products"]
-
-
-def fast_products(device: torch.device) -> torch.autocast:
-    """Products in bfloat16 where an accelerator makes them: its rounding, 1/256, is that of the chip's codes.
-
-    Not on processors, most of which take many times as long for them as in float32.
-    """
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu")
+__all__ = ["Student", "Teacher"]
 
 
 class Teacher(nn.Module):

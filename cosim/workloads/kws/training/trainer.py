@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cosim.files.errors import UserError
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 from cosim.workloads.kws.dataset import CODE, LABELS, TrainingSet
 from cosim.workloads.kws.model import KwsModel, quantise
@@ -24,13 +23,10 @@ from cosim.workloads.kws.training.data import (
     validation_clips,
 )
 from cosim.workloads.kws.training.recipes import CHIP_NOISE, RECIPES, Noise, Recipe
-from cosim.workloads.kws.training.students import Student, Teacher, fast_products
+from cosim.workloads.kws.training.students import Student, Teacher
+from cosim.workloads.training import device_named, fast_products
 
-__all__ = ["DeviceError", "Outcome", "Pupil", "Trainer", "noisy_accuracy", "train"]
-
-
-class DeviceError(UserError, ValueError):
-    """PyTorch cannot compute where it should; the message says why."""
+__all__ = ["Outcome", "Pupil", "Trainer", "noisy_accuracy", "train"]
 
 
 class Trainer:
@@ -272,18 +268,6 @@ class Outcome:
     spoken: float
 
 
-def _device(name: str | None) -> torch.device:
-    """The device of that name, tried out."""
-    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).add(1).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # whatever PyTorch has for it
-        reason = str(error).partition("\n")[0]
-        raise DeviceError(f"PyTorch cannot use the device {name!r} ({reason}); try cpu") from None
-    return device
-
-
 def train(
     data: TrainingSet,
     recipe: str | Recipe = "best",
@@ -331,7 +315,7 @@ def train(
     else:
         name = next((key for key, known in RECIPES.items() if known == recipe), "custom")
     data.expect_trainable()
-    place = _device(device)
+    place = device_named(device)
     if recipe.speech:
         say(f"speaking {recipe.speech} training clips")
         data = add_speech(data, recipe.speech)

@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 from cosim.workloads.kws.dataset import LABELS, UNKNOWN  # noqa: E402
 from cosim.workloads.kws.training.data import validation_clips  # noqa: E402
 from cosim.workloads.kws.training.recipes import RECIPES, Noise  # noqa: E402
-from cosim.workloads.kws.training.trainer import DeviceError, Pupil, Trainer, noisy_accuracy, train  # noqa: E402
+from cosim.workloads.kws.training.trainer import Pupil, Trainer, noisy_accuracy, train  # noqa: E402
+from cosim.workloads.training import DeviceError  # noqa: E402
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)  # small work: more threads only wait for each other

@@ -1,0 +1,1 @@
+"""Training of transducers of MLPerf's topology on connected words; needs the extra `train`."""
