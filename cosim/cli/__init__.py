@@ -13,6 +13,7 @@ from typing import IO, Any, NoReturn
 import click
 
 from cosim.cli.comparisons import sentences, speaker, whisper
+from cosim.cli.energy import energy
 from cosim.cli.measurements import bench, figures, transport, verify
 from cosim.cli.networks import compile_, infer, where
 from cosim.cli.programs import asm, disasm, view
@@ -137,5 +138,5 @@ def main(ctx: click.Context, debug: bool) -> None:
 
 
 _COMMANDS = (kws, whisper, speaker, sentences, run, view, asm, disasm, verilog, verify, transport, bench, figures)
-for _command in (*_COMMANDS, compile_, infer, where, sweep):
+for _command in (*_COMMANDS, compile_, infer, where, sweep, energy):
     main.add_command(_command)
