@@ -14,6 +14,7 @@ import click
 
 from cosim.cli.albert import albert
 from cosim.cli.comparisons import sentences, speaker, whisper
+from cosim.cli.energy import energy
 from cosim.cli.measurements import bench, figures, transport, verify
 from cosim.cli.networks import compile_, infer, where
 from cosim.cli.programs import asm, disasm, view
@@ -136,7 +137,7 @@ def main(ctx: click.Context, debug: bool) -> None:
 
 
 _WORKLOADS = (kws, rnnt, albert, whisper, speaker, sentences)
-_NETWORKS = (compile_, infer, where, sweep)
+_NETWORKS = (compile_, infer, where, sweep, energy)
 _CHIP = (run, view, asm, disasm, verilog, verify, transport, bench, figures)
 for _command in (*_WORKLOADS, *_NETWORKS, *_CHIP):
     main.add_command(_command)

@@ -22,7 +22,15 @@ from cosim.performance.timing import Timing
 from cosim.performance.trace import Trace, trace
 from cosim.system.image import SystemImage
 
-__all__ = ["PINS_GBPS", "EntryReport", "PerformanceReport", "SampleReport", "entry_reports", "frame_report", "image_report"]
+__all__ = [
+    "PINS_GBPS",
+    "EntryReport",
+    "PerformanceReport",
+    "SampleReport",
+    "entry_reports",
+    "frame_report",
+    "image_report",
+]
 
 #: Both ways together, 384 pins at 100 MHz. Source: Nature 620, 768 (2023), Methods.
 PINS_GBPS = 38.4

@@ -106,9 +106,9 @@ class _Tracer:
         self.trace.host[type(node.operator).__name__] += operations
         sources = [waits[name] for name in node.inputs if name in waits]
         result = _passed(node, sources, len(outputs[0]) if outputs[0].ndim > 1 else 1)
-        if self._host.counted and operations:
-            share = self._host.layer(operations / len(result))
-            result = [(self.trace.jobs.add(node.name, "host", share, one),) for one in result]
+        ns = self._host.layer(operations / len(result)) if self._host.counted else 0.0
+        # What takes no time is a job as well where it brings several together: otherwise waits would grow with each.
+        result = [(self.trace.jobs.add(node.name, "host", ns, one),) if ns or len(one) > 1 else one for one in result]
         for name, array in zip(node.outputs, outputs, strict=False):
             values[name], waits[name] = array, result
 

@@ -1,4 +1,4 @@
-"""Other chips than the paper's, each by one change: what they would give is laid out and counted like everything else."""
+"""Other chips than the paper's, each by one change; they are laid out and counted like every other."""
 
 from dataclasses import replace
 

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.config import AnalogConfig
 from cosim.compiler.matrices import Call, Layout, LayoutOptions, MatrixOptions, lay_out
 from cosim.graph.operator import Operator
 from cosim.graph.operators.activations import TanhGelu
@@ -74,12 +75,14 @@ class AlbertSystem:
         outlook); otherwise a layer-block begins when all tokens have been through the one before it.
     host : HostTiming
         Of units that count their work; the paper simulates them, and does not print their times.
+    analog : AnalogConfig
     """
 
     layout: Layout
     numbers: StandIn
     pipelined: bool = False
     host: HostTiming = field(default_factory=lambda: HostTiming(counted=True))
+    analog: AnalogConfig = field(default_factory=AnalogConfig)
 
     @cached_property
     def blocks(self) -> tuple[tuple[Call, ...], ...]:
@@ -92,7 +95,7 @@ class AlbertSystem:
 
     def token_energy(self, constants: EnergyConstants) -> tuple[Energy, ...]:
         """Of a token in every layer-block."""
-        activities = CallActivities(self.layout)
+        activities = CallActivities(self.layout, self.analog)
         return tuple(
             Energy.of(Activity.sum((activities.of(call, self.numbers), 1.0) for call in calls), constants)
             for calls in self.blocks
@@ -101,7 +104,8 @@ class AlbertSystem:
     def host_operations(self, tokens: int) -> tuple[Counter[str], ...]:
         """Of the host in one layer, behind every layer-block, by kind."""
         wide, inner = (tokens, WIDTH), (tokens, INNER)
-        norm = LayerNorm(*_zeros((WIDTH,), (WIDTH,)), 1e-12)
+        scale, shift = _zeros((WIDTH,), (WIDTH,))
+        norm = LayerNorm(scale, shift, 1e-12)
         behind: tuple[dict[str, int], ...] = (
             {"attention": _count(Attention(HEADS), wide, wide, wide)},
             {"residual sums": _count(Sum(), wide, wide), "LayerNorm": _count(norm, wide)},

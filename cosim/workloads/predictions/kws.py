@@ -74,6 +74,7 @@ def _rows_us(program: Program, analog: AnalogConfig) -> dict[int, NDArray[np.flo
     pcm = analog.pcm
     found = {}
     for tile, target in program.targets.items():
+        assert target.wp1 is not None
         assert target.wp2 is not None
         sums = np.abs(np.stack([target.wp1, target.wp2])).sum(axis=2)
         found[tile] = sums * pcm.g_max_us * pcm.expected_retention(analog.age_s)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.config import AnalogConfig
 from cosim.files.errors import UserError
 from cosim.files.json_text import JsonError, from_json
 from cosim.graph import Linear
@@ -21,6 +22,7 @@ from cosim.graph.operators.activations import Relu
 from cosim.graph.operators.arithmetic import Affine, Sum
 from cosim.graph.operators.cells import LstmCell
 from cosim.graph.operators.reduction import Extreme
+from cosim.performance.activity import Activity
 from cosim.performance.constants import EnergyConstants
 from cosim.performance.energy import Energy
 from cosim.performance.host import HostTiming, host_nj, recombined
@@ -117,6 +119,7 @@ class RnntSystem:
     overlapped : bool
         An utterance begins as soon as chip 1 is free, not when the one before it is done.
     host : HostTiming
+    analog : AnalogConfig
     """
 
     chips: tuple[PlacedChip, ...]
@@ -126,6 +129,7 @@ class RnntSystem:
     decoder_frames: int = 1
     overlapped: bool = False
     host: HostTiming = field(default_factory=HostTiming)
+    analog: AnalogConfig = field(default_factory=AnalogConfig)
 
     def jobs(self, utterance: Utterance) -> Jobs:
         """What one utterance takes, chip by chip."""
@@ -142,7 +146,12 @@ class RnntSystem:
 
     def frame_energy(self, constants: EnergyConstants) -> tuple[Energy, ...]:
         """Of a frame of every chip."""
-        return tuple(Energy.of(chip.activity(self.mean_code, self.duration), constants) for chip in self.chips)
+        return tuple(Energy.of(activity, constants) for activity in self.activities)
+
+    @cached_property
+    def activities(self) -> tuple[Activity, ...]:
+        """Of a frame of every chip."""
+        return tuple(chip.activity(self.mean_code, self.duration, self.analog) for chip in self.chips)
 
     def operations(self, utterance: Utterance) -> float:
         """On the chips; rows that are there several times, or of an expansion, count once."""
@@ -158,6 +167,13 @@ class RnntSystem:
         for count, operations in zip(counts, self._host_by_step, strict=True):
             for kind, number in operations.items():
                 total[kind] += count * number
+        return total
+
+    def host_of(self, batch: Iterable[Utterance]) -> Counter[str]:
+        """Of the host, for all of some utterances."""
+        total = Counter[str]()
+        for one in batch:
+            total.update(self.host_operations(one))
         return total
 
     @cached_property
@@ -199,9 +215,6 @@ class RnntSystem:
                 timing = alone.get(key) or alone.setdefault(key, self.jobs(one).timing())
                 total += timing.total_ns
             latencies.append(timing.total_ns)
-        host = Counter[str]()
-        for one in given:
-            host.update(self.host_operations(one))
         frames = np.sum([self.frames(one) for one in given], axis=0)
         return RnntRun(
             self,
@@ -210,7 +223,7 @@ class RnntSystem:
             tuple(latencies),
             tuple(map(int, frames)),
             sum(map(self.operations, given)),
-            host,
+            self.host_of(given),
         )
 
 

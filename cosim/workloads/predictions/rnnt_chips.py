@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from analog_models.config import AnalogConfig
 from cosim.compiler.matrices import Call, Layout, LayoutOptions, MatrixOptions, lay_out
 from cosim.performance.activity import Activity
 from cosim.performance.data import Codes
@@ -18,7 +19,7 @@ from cosim.program import Mode
 from cosim.system.reuse import reused
 from rtl.config import ChipConfig, preset
 
-__all__ = ["CHIPS", "EXPANDED", "PlacedChip", "RnntChip", "fitted_chip", "placed"]
+__all__ = ["CHIPS", "EXPANDED", "PlacedChip", "RnntChip", "fitted_chip", "paper_chips", "placed"]
 
 #: Deterministic time of the solver, which sends all vectors of a chip at once.
 _SOLVER_S = 30.0
@@ -123,10 +124,10 @@ class PlacedChip:
     def frame_ns(self) -> int:
         return sum(self.layout.frames[self.index][call.entry].ns for call in self.calls)
 
-    def activity(self, mean_code: float, duration: int = 255) -> Activity:
+    def activity(self, mean_code: float, duration: int = 255, analog: AnalogConfig | None = None) -> Activity:
         """Of a frame, all calls of it."""
         layout = self.layout if duration == 255 else with_duration(self.layout, duration)
-        activities, numbers = CallActivities(layout), self.chip.numbers(mean_code, duration)
+        activities, numbers = CallActivities(layout, analog), self.chip.numbers(mean_code, duration)
         return Activity.sum((activities.of(call, numbers), 1.0) for call in self.calls)
 
 
@@ -149,6 +150,11 @@ def placed(chip: RnntChip, config: ChipConfig | None = None) -> PlacedChip:
         load=lambda folder: Layout.load(folder / "layout.npz"),
     )
     return PlacedChip(chip, layout)
+
+
+def paper_chips(*, expanded: bool = False, config: ChipConfig | None = None) -> tuple[PlacedChip, ...]:
+    """All five, laid out."""
+    return tuple(placed(chip, config) for chip in (EXPANDED if expanded else CHIPS))
 
 
 def fitted_chip(chip: PlacedChip) -> FittedChip:

@@ -1,0 +1,88 @@
+"""The command that counts time and energy: `duramesh energy`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cosim.cli.shared import FILE, OUTPUT_FILE, Task, new_console, new_progress, print_files
+
+__all__ = ["energy"]
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "--manifest",
+    type=FILE,
+    envvar="DURAMESH_MANIFEST",
+    help="Utterances of the RNN-T, lines of JSON: samples, transcript. [env: DURAMESH_MANIFEST]",
+)
+@click.option("--inputs", type=FILE, help="Samples of an image, .npy or .npz: the first is timed.")
+@click.option("--limit", type=click.IntRange(min=1), help="Take the first N utterances.")
+@click.option(
+    "--duration",
+    type=click.IntRange(1, 255),
+    default=255,
+    show_default=True,
+    help="Longest pulse, ns: 127 halves integration and charge, and is 7 bits, 63 is 6.",
+)
+@click.option(
+    "--conductance",
+    type=click.FloatRange(0.01, 100),
+    default=1.0,
+    show_default=True,
+    help="Devices that conduct so many times as much.",
+)
+@click.option("--pads", type=click.IntRange(1, 18), help="Landing pads of each kind. Default: the chip's 6.")
+@click.option("--lanes", type=click.IntRange(8, 4096), help="Rows and columns of a tile, a power of two.")
+@click.option("--pipelined", is_flag=True, help="ALBERT with its layer-blocks as a pipeline, and digital cores for it.")
+@click.option(
+    "--decoder-frames",
+    type=click.IntRange(1, 3),
+    default=1,
+    show_default=True,
+    help="Frames of the RNN-T's decoder for a symbol: 1, as the paper counts; 3, layer after layer.",
+)
+@click.option("--overlapped", is_flag=True, help="The RNN-T begins an utterance before the one ahead of it is done.")
+@click.option("--layer-ns", type=click.FloatRange(0, 1e6), help="Time of the digital work behind a frame, not counted.")
+@click.option("--port-gbps", type=click.FloatRange(0, 1e4), help="Vectors go over pins: 38.4 for the paper's chip.")
+@click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the figures there: docs/energy.md has the keys.")
+@click.option("--plot", type=OUTPUT_FILE, help="Draw who works when, and what the energy goes to: .png, .svg, .pdf.")
+def energy(
+    target: str,
+    manifest: Path | None,
+    inputs: Path | None,
+    limit: int | None,
+    layer_ns: float | None,
+    port_gbps: float | None,
+    json_file: Path | None,
+    plot: Path | None,
+    **choices: Any,
+) -> None:
+    """Time and energy of a workload on its chips, counted from its programs.
+
+    TARGET is rnnt, albert or kws, the papers' networks; what `duramesh compile` wrote; or a saved layout.
+    """
+    from cosim.files.archive import write_text
+    from cosim.files.json_text import to_json
+    from cosim.workloads.predictions.commands import WhatIf, counted, host_of
+
+    host = host_of(target, layer_ns, port_gbps)
+    with new_progress() as bar:
+        found = counted(
+            target, WhatIf(host=host, **choices), manifest=manifest, inputs=inputs, limit=limit, say=Task(bar)
+        )
+    files = {}
+    if json_file:
+        write_text(json_file, to_json(found.report.to_json(), indent=1) + "\n")
+        files["json"] = str(json_file)
+    if plot:
+        from cosim.files.plotting import write_picture
+        from cosim.performance.pictures import draw_performance
+
+        write_picture(draw_performance(found.entries, found.timing, Path(target).stem), plot)
+        files["picture"] = str(plot)
+    console = new_console()
+    found.report.print(console)
+    print_files(console, files)

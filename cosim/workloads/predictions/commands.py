@@ -1,0 +1,223 @@
+"""What `duramesh energy` does between its options and what it prints."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+from rich.console import Console
+
+from analog_models.config import AnalogConfig
+from cosim.compiler import MappingOptions
+from cosim.compiler.matrices import Layout
+from cosim.files.archive import ArchiveError, archive_format
+from cosim.files.errors import UserError
+from cosim.performance.constants import EnergyConstants
+from cosim.performance.frames import with_duration
+from cosim.performance.host import HostTiming
+from cosim.performance.numbers import StandIn
+from cosim.performance.report import EntryReport, PerformanceReport, entry_reports, image_report
+from cosim.performance.timing import Timing
+from cosim.performance.what_if import with_conductance, with_lanes, with_pads
+from cosim.system.image import SystemImage
+from cosim.system.inputs import read_inputs, samples_of
+from cosim.workloads.predictions.albert import AlbertSystem, placed_layer
+from cosim.workloads.predictions.albert_report import albert_report
+from cosim.workloads.predictions.kws import kws_frame
+from cosim.workloads.predictions.rnnt import RnntSystem, read_manifest, utterances
+from cosim.workloads.predictions.rnnt_chips import paper_chips
+from cosim.workloads.predictions.rnnt_report import rnnt_report
+from rtl.config import ChipConfig, preset
+
+__all__ = ["WORKLOADS", "Counted", "Report", "WhatIf", "counted", "host_of"]
+
+#: Names that `duramesh energy` takes in place of a file.
+WORKLOADS = ("rnnt", "albert", "kws")
+
+
+class TargetError(UserError, ValueError):
+    """There is nothing to count; the message says what is expected."""
+
+
+class Report(Protocol):
+    """Numbers that can be printed, and written as JSON."""
+
+    def print(self, console: Console) -> None: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What is other than in the paper; None and the defaults change nothing.
+
+    Parameters
+    ----------
+    duration : int
+        Longest pulse, ns: 127 halves integration, charge and readout, and is 7 bits; 63 is 6.
+    conductance : float
+        Of all devices, times as large.
+    pads : int, optional
+        Landing pads of each kind.
+    lanes : int, optional
+        Rows and columns of a tile. Clock and leakage stay those of the paper's chip.
+    pipelined : bool
+        ALBERT's layer-blocks work on tokens behind one another, with digital cores beside the tiles.
+    decoder_frames : int
+        `RnntSystem.decoder_frames`.
+    overlapped : bool
+        `RnntSystem.overlapped`.
+    host : HostTiming, optional
+        By default 300 ns a layer for the RNN-T, counted operations for all others.
+    """
+
+    duration: int = 255
+    conductance: float = 1.0
+    pads: int | None = None
+    lanes: int | None = None
+    pipelined: bool = False
+    decoder_frames: int = 1
+    overlapped: bool = False
+    host: HostTiming | None = None
+
+    @property
+    def config(self) -> ChipConfig:
+        config = preset()
+        if self.lanes is not None:
+            config = with_lanes(config, self.lanes)
+        return config if self.pads is None else with_pads(config, self.pads)
+
+    @property
+    def analog(self) -> AnalogConfig:
+        return with_conductance(AnalogConfig(), self.conductance)
+
+    @property
+    def counted_host(self) -> HostTiming:
+        return self.host or HostTiming(counted=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """A report, and what its picture is drawn from."""
+
+    report: Report
+    entries: tuple[EntryReport, ...]
+    timing: Timing | None = None
+
+
+def host_of(target: str, layer_ns: float | None, port_gbps: float | None) -> HostTiming | None:
+    """The host's units, from what was asked for; None where nothing was.
+
+    Parameters
+    ----------
+    target : str
+    layer_ns : float, optional
+        For the digital work behind every frame.
+    port_gbps : float, optional
+        Of the pins that vectors go over.
+    """
+    if layer_ns is None and port_gbps is None:
+        return None
+    host = HostTiming(port_gbps=port_gbps or 0.0)
+    if layer_ns is not None:
+        return replace(host, layer_ns=layer_ns)
+    return replace(host, counted=target != "rnnt")
+
+
+def counted(
+    target: str,
+    what_if: WhatIf,
+    *,
+    manifest: Path | None = None,
+    inputs: Path | None = None,
+    limit: int | None = None,
+    say: Callable[[str], None] = lambda words: None,
+) -> Counted:
+    """Time and energy of a workload's name, or of a file.
+
+    Parameters
+    ----------
+    target : str
+        Of `WORKLOADS`, or a file: what `duramesh compile` wrote, or a saved layout.
+    what_if : WhatIf
+    manifest : Path, optional
+        Of the RNN-T's utterances.
+    inputs : Path, optional
+        Samples of an image, of which the first is timed.
+    limit : int, optional
+        Take the first utterances only.
+    say : callable, optional
+
+    Raises
+    ------
+    TargetError, ManifestError, InputError, MappingError
+    """
+    constants = EnergyConstants.nominal()
+    if target == "rnnt":
+        return _rnnt(what_if, constants, manifest, limit, say)
+    if target == "albert":
+        say("placing ALBERT's layer")
+        layout = placed_layer(what_if.config)
+        if what_if.duration != 255:
+            layout = with_duration(layout, what_if.duration)
+        mean = constants.fitted.mean_code * what_if.duration / 255
+        system = AlbertSystem(layout, StandIn(mean), what_if.pipelined, what_if.counted_host, what_if.analog)
+        say("timing sequences")
+        report = albert_report(system, constants)
+        return Counted(report, report.entries, next(run.timing for run in report.runs if run.tokens == 64))
+    if target == "kws":
+        say("synthesising speech")
+        options = MappingOptions(duration=what_if.duration)
+        entry = kws_frame(constants, what_if.config, options=options, analog=what_if.analog)
+        return Counted(PerformanceReport("kws", (entry,)), (entry,))
+    return _file(Path(target), what_if, constants, inputs)
+
+
+def _rnnt(
+    what_if: WhatIf,
+    constants: EnergyConstants,
+    manifest: Path | None,
+    limit: int | None,
+    say: Callable[[str], None],
+) -> Counted:
+    if manifest is None:
+        raise TargetError(
+            "rnnt needs --manifest: lines of JSON with samples (at 16 kHz) and transcript of each utterance"
+        )
+    batch = utterances(read_manifest(manifest))[:limit]
+    say("placing five chips")
+    system = RnntSystem(
+        paper_chips(config=what_if.config),
+        constants.fitted.mean_code,
+        duration=what_if.duration,
+        decoder_frames=what_if.decoder_frames,
+        overlapped=what_if.overlapped,
+        host=what_if.host or HostTiming(),
+        analog=what_if.analog,
+    )
+    say("timing utterances")
+    report = rnnt_report(batch, constants, system)
+    return Counted(report, report.chips, system.jobs(batch[0]).timing())
+
+
+def _file(path: Path, what_if: WhatIf, constants: EnergyConstants, inputs: Path | None) -> Counted:
+    if not path.exists():
+        raise TargetError(f"{path}: no such file, and no workload; workloads are {', '.join(WORKLOADS)}")
+    try:
+        kind = archive_format(path)
+    except ArchiveError as error:
+        raise TargetError(f"{path}: no system image and no layout ({error})") from None
+    if kind == "duramesh layout":
+        layout = with_duration(Layout.load(path), what_if.duration)
+        numbers = StandIn(constants.fitted.mean_code * what_if.duration / 255)
+        pins = bool(what_if.counted_host.port_gbps)
+        entries = tuple(entry_reports(layout, numbers, constants, analog=what_if.analog, pins=pins))
+        return Counted(PerformanceReport(path.stem, entries), entries)
+    image = SystemImage.load(path)
+    sample: Mapping[str, NDArray] | None = None
+    if inputs is not None:
+        sample = samples_of(image.network.only, read_inputs(inputs), image.axes)[0]
+    host = what_if.counted_host
+    report, timing = image_report(image, constants, name=path.stem, sample=sample, host=host, analog=what_if.analog)
+    return Counted(report, report.entries, timing)

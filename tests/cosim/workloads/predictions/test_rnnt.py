@@ -1,0 +1,87 @@
+"""The RNN-T's jobs follow from lengths alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cosim.compiler.matrices import LayoutOptions, lay_out
+from cosim.performance.constants import EnergyConstants, Fitted
+from cosim.performance.host import HostTiming
+from cosim.workloads.predictions.rnnt import ManifestError, RnntSystem, Utterance, read_manifest, utterances
+from cosim.workloads.predictions.rnnt_chips import CHIPS, EXPANDED, PlacedChip
+from rtl.config import preset
+
+SMALL = preset("small")
+
+
+@pytest.fixture(scope="module")
+def chips() -> tuple[PlacedChip, ...]:
+    """Five small chips in the place of the paper's."""
+    layout = lay_out({"wx": (16, 16)}, [("wx",)], LayoutOptions(chips=1), SMALL)
+    return tuple(PlacedChip(chip, layout) for chip in CHIPS)
+
+
+def test_weights_are_the_paper_s() -> None:
+    """45,261,568, of which the embedding and the matrix behind it are counted apart."""
+    assert sum(chip.weights for chip in CHIPS) == 45_261_568
+    assert sum(chip.weights for chip in EXPANDED) == 45_261_568
+    assert [chip.weights for chip in CHIPS] == [5_177_344, 8_388_608, 12_582_912, 17_301_504, 1_811_200]
+
+
+def test_an_utterance_from_its_audio() -> None:
+    one = Utterance.of(16_000, "a b")
+    assert (one.steps, one.stacked, one.symbols, one.seconds) == (34, 17, 3, 1.0)
+
+
+def test_an_utterance_drains_through_all_chips(chips: tuple[PlacedChip, ...]) -> None:
+    """Steps of chip 1, then one of chips 2 and 3, three of chip 4, and the joint network once."""
+    system = RnntSystem(chips, 40.0, host=HostTiming(layer_ns=300.0))
+    step = chips[0].frame_ns + 300
+    assert system.jobs(Utterance(6, 0)).timing().total_ns == (6 + 1 + 1 + 3) * step + 300
+    spoken = system.jobs(Utterance(6, 1)).timing().total_ns
+    # Said at the second of three steps: joint network, decoder and joint network end 600 ns behind the third one.
+    assert spoken == (6 + 1 + 1 + 3) * step + 600 + 300
+
+
+def test_frames_and_operations(chips: tuple[PlacedChip, ...]) -> None:
+    system = RnntSystem(chips, 40.0)
+    one = Utterance(7, 5)
+    run = system.run([one, one])
+    assert run.frames == (14, 14, 8, 12, 12)
+    weights = [chip.weights for chip in CHIPS]
+    assert run.operations == 2 * 2 * sum(n * w for n, w in zip((7, 7, 4, 4, 6), weights, strict=True))
+    assert run.ns == sum(run.latencies_ns)
+    constants = EnergyConstants(Fitted(30.0, 0.5, 40.0))
+    assert sum(run.chips_j(constants)) > 0
+    static = 1e-9 * constants.fitted.chip_w * 5 * run.ns
+    assert run.idle_j(constants) == pytest.approx(static - 1e-9 * 0.5 * sum(run.frames) * chips[0].frame_ns)
+
+
+def test_utterances_that_overlap_take_less_and_three_decoder_frames_more(chips: tuple[PlacedChip, ...]) -> None:
+    batch = [Utterance(10, 8), Utterance(4, 3)]
+    alone, overlapped, layered = (
+        RnntSystem(chips, 40.0, **options).run(batch) for options in ({}, {"overlapped": True}, {"decoder_frames": 3})
+    )
+    assert overlapped.ns < alone.ns < layered.ns
+    assert layered.frames[-1] == 3 * alone.frames[-1]
+
+
+def test_expansion_is_the_host_s(chips: tuple[PlacedChip, ...]) -> None:
+    one = Utterance(10, 8)
+    plain, wide = (RnntSystem(chips, 40.0, expanded=expanded).host_operations(one) for expanded in (False, True))
+    assert wide["weight expansion"] == 10 * 2 * 240 * 1024
+    assert wide.total() - plain.total() == wide["weight expansion"] - plain["normalisation"]
+
+
+def test_a_manifest_is_read_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.jsonl"
+    lines = [{"id": "a", "samples": 16_000, "transcript": "yes"}, {"samples": 15 * 16_000 + 1, "transcript": "no"}]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    assert utterances(read_manifest(path)) == [Utterance(34, 3, 1.0)]
+    path.write_text('{"samples": 3}')
+    with pytest.raises(ManifestError, match="line 1: expected an object with samples and transcript"):
+        read_manifest(path)
+    path.write_text("")
+    with pytest.raises(ManifestError, match="no utterance"):
+        read_manifest(path)
