@@ -217,7 +217,8 @@ def _points_done(measure: Measure, code: str, points: Sequence[Point]) -> list[D
             values = from_json(to_json(measure(point)))  # as it is read again, whichever worker it came from
         except MemoryError as error:
             raise SweepError(
-                f"{point.key}: out of memory on {socket.gethostname()} ({error}); a worker needs more"
+                f"{point.key}: out of memory on {socket.gethostname()} ({error}); give workers "
+                "more with --memory, and have fewer of them"
             ) from None
         found.append(
             Done(point.key, values, socket.gethostname(), time.perf_counter() - wall, time.process_time() - cpu)
