@@ -3,11 +3,11 @@
 Of a matrix W with inputs x, row k and column n of block b, with the longest duration D, 255 ns:
 
 =====================  ===========================================================================================
-code of an input       ``rint(D x_k / (r_k s))``, cut off at -D and D; s is the node's, r_k the matrix's
+code of an input       ``rint(D (x_k - o_k) / (r_k s))``, cut off at -D and D; s and o are the node's, r_k the matrix's
 programmed weight      ``p_kn = W_kn r_k / c_n``, within [-1, 1]; c_n is the block's
 product on the chip    ``m_n = sum_k code_k / D p_kn``, of which F, the block's full scale, is the longest duration
 duration of an output  ``D / 2 (1 + m_n / F)``, rounded half up, 0 to D
-product                ``s c_n m_n``, over all blocks of the rows, and the bias
+product                ``s c_n m_n``, over all blocks of the rows, and ``sum_k o_k W_kn`` and the bias
 =====================  ===========================================================================================
 
 Rows of a matrix that is there several times count on from copy to copy, as in `cosim.compiler.matrices.layout`.
@@ -40,6 +40,9 @@ class Coding:
         r_k: equalises rows whose inputs differ much. Of an expanded matrix, the rows on the chip.
     inputs : mapping of str to float
         s of every node that uses the matrix.
+    centres : mapping of str to (rows,) float32
+        o_k of every node: what its inputs are in the mean. Pulses tell what they differ by, and what the mean gives is
+        added with the bias.
     columns : mapping of str to (columns,) float64
         c_n of every block.
     full_scale : mapping of str to float
@@ -52,6 +55,7 @@ class Coding:
 
     rows: Array
     inputs: Mapping[str, float]
+    centres: Mapping[str, NDArray[np.float32]]
     columns: Mapping[str, Array]
     full_scale: Mapping[str, float]
     expansion: NDArray[np.float32] | None = None
@@ -59,6 +63,7 @@ class Coding:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", kept(np.asarray(self.rows, np.float64)))
+        object.__setattr__(self, "centres", {node: kept(np.asarray(c, np.float32)) for node, c in self.centres.items()})
         object.__setattr__(self, "columns", {name: kept(np.asarray(c, np.float64)) for name, c in self.columns.items()})
 
     @cached_property
@@ -72,7 +77,8 @@ class Coding:
 
     def codes(self, node: str, x: NDArray[np.float32]) -> NDArray[np.int16]:
         """Signed codes of `spread` inputs of a node, (frames, rows); what is beyond the range is cut off."""
-        codes = x * self._steps[node]
+        codes = x - self.centres[node]
+        codes *= self._steps[node]
         np.rint(codes, out=codes)
         np.clip(codes, -self.duration, self.duration, out=codes)
         return codes.astype(np.int16)
@@ -104,6 +110,7 @@ class Coding:
         """As what JSON holds, and arrays."""
         arrays: dict[str, NDArray] = {"rows": self.rows}
         arrays |= {f"columns {number}": array for number, array in enumerate(self.columns.values())}
+        arrays |= {f"centres {number}": self.centres[node] for number, node in enumerate(self.inputs)}
         if self.expansion is not None:
             arrays["expansion"] = self.expansion
         blocks = [[name, self.full_scale[name]] for name in self.columns]
@@ -119,12 +126,14 @@ class Coding:
             If an array is missing, or of another type or shape.
         """
         columns = {f"columns {number}": ArraySpec("f8", (f"columns {number}",)) for number in range(len(header.blocks))}
+        centres = {f"centres {number}": ArraySpec("f4", ("rows",)) for number in range(len(header.inputs))}
         extra = {"expansion": ArraySpec("f4", (None, "rows"))} if "expansion" in arrays else {}
-        check_arrays(arrays, {"rows": ArraySpec("f8", ("rows",)), **columns, **extra})
+        check_arrays(arrays, {"rows": ArraySpec("f8", ("rows",)), **centres, **columns, **extra})
         names = [name for name, _ in header.blocks]
         return cls(
             arrays["rows"],
             header.inputs,
+            {node: arrays[key] for node, key in zip(header.inputs, centres, strict=True)},
             {name: arrays[key] for name, key in zip(names, columns, strict=True)},
             dict(header.blocks),
             arrays.get("expansion"),

@@ -79,6 +79,7 @@ class ExpectedMatrix:
         self._linear, self._blocks, self._copies, self._coding = linear, blocks, copies, coding
         weights = expanded(linear.weights, coding.expansion)
         random = np.random.default_rng(seed)
+        self._constant = {node: centre @ weights for node, centre in coding.centres.items()}
         self._programmed: list[NDArray[np.float32]] = []
         for block in blocks:
             exact = coding.weights(block, weights).astype(np.float32)
@@ -95,6 +96,7 @@ class ExpectedMatrix:
             products = sent[:, rows_of(block.rows, len(coding.rows))] @ programmed
             worth = (coding.worth(node, block.name) / self._copies).astype(np.float32)
             y[:, slice(*block.columns)] += coding.told(products, block.name) * worth
+        y += self._constant[node]
         if self._linear.bias is not None:
             y += self._linear.bias
         return y.reshape(*x.shape[:-1], self._linear.outputs)

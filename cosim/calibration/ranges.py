@@ -101,13 +101,23 @@ class MatrixRanges:
         return {node: x if self.expansion is None else x @ self.expansion for node, x in self.samples.items()}
 
     @cached_property
+    def _centres(self) -> Mapping[str, NDArray[np.float32]]:
+        return {node: x.mean(axis=0) for node, x in self._inputs.items()}
+
+    @cached_property
+    def _varying(self) -> Mapping[str, NDArray[np.float32]]:
+        """What the inputs of the rows differ by from their mean."""
+        return {node: x - self._centres[node] for node, x in self._inputs.items()}
+
+    @cached_property
     def _products(self) -> Mapping[str, NDArray[np.float32]]:
-        return {node: x @ self.linear.weights for node, x in self.samples.items()}
+        """Of what varies."""
+        return {node: (x - x.mean(axis=0)) @ self.linear.weights for node, x in self.samples.items()}
 
     @cached_property
     def _largest_inputs(self) -> Array:
         """Of every row, over all nodes, each in units of the node's own largest."""
-        return np.max([_reach(x) / (_reach(x.ravel()) or 1.0) for x in self._inputs.values()], axis=0)
+        return np.max([_reach(x) / (_reach(x.ravel()) or 1.0) for x in self._varying.values()], axis=0)
 
     def sent(self, choice: Choice) -> "Sent":
         """What the rows get with a choice for the inputs."""
@@ -116,12 +126,12 @@ class MatrixRanges:
         rows = np.ones(len(largest))
         if used.size:
             rows = (np.maximum(largest, used.min()) / np.median(used)) ** choice.equalise
-        scales = {node: choice.inputs * float(_reach((x / rows).ravel())) or 1.0 for node, x in self._inputs.items()}
-        coding = Coding(rows, scales, {}, {}, self.expansion, self.scales[0].duration)
+        scales = {node: choice.inputs * float(_reach((x / rows).ravel())) or 1.0 for node, x in self._varying.items()}
+        coding = Coding(rows, scales, self._centres, {}, {}, self.expansion, self.scales[0].duration)
         return Sent(self, coding, choice.weights)
 
     def loss(self, choice: Choice) -> float:
-        """Expected square error of the outputs over their square, nodes averaged."""
+        """Expected square error of the outputs over the square of what varies of them, nodes averaged."""
         return self.sent(choice).loss(choice)
 
     def best_outputs(self, choice: Choice) -> Choice:

@@ -28,7 +28,7 @@ from rtl.config import ChipConfig
 
 __all__ = ["ImageError", "SystemImage", "scale_of"]
 
-_FORMAT, _VERSION = "duramesh system", 1
+_FORMAT, _VERSION = "duramesh system", 2
 
 
 class ImageError(UserError, ValueError):

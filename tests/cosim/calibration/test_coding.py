@@ -17,6 +17,7 @@ def coding(**changes: object) -> Coding:
     given = {
         "rows": np.linspace(0.5, 2, 6),
         "inputs": {"m": 3.0, "again": 0.25},
+        "centres": {"m": np.linspace(-1, 4, 6), "again": np.zeros(6)},
         "columns": {BLOCK.name: np.array([0.5, 1.0, 2.0])},
         "full_scale": {BLOCK.name: 4.0},
     }
@@ -28,7 +29,7 @@ def coding(**changes: object) -> Coding:
 def test_a_rows_range_is_the_longest_duration(node: str, top: float, duration: int) -> None:
     made = coding(duration=duration)
     x = (made.rows * top).astype(np.float32)
-    assert made.codes(node, np.stack([x, -x, 2 * x, 0 * x])).tolist() == [
+    assert made.codes(node, made.centres[node] + np.stack([x, -x, 2 * x, 0 * x])).tolist() == [
         [duration] * 6,
         [-duration] * 6,
         [duration] * 6,
@@ -39,9 +40,9 @@ def test_a_rows_range_is_the_longest_duration(node: str, top: float, duration: i
 def test_codes_and_weights_multiply_to_the_product() -> None:
     made, random = coding(), np.random.default_rng(0)
     weights = random.uniform(-0.2, 0.2, (6, 5))
-    x = random.uniform(-1, 1, (20, 6)).astype(np.float32)
+    x = made.centres["m"] + random.uniform(-1, 1, (20, 6)).astype(np.float32)
     sent = made.codes("m", x) / 255
-    product = sent @ made.weights(BLOCK, weights) * made.worth("m", BLOCK.name)
+    product = sent @ made.weights(BLOCK, weights) * made.worth("m", BLOCK.name) + made.centres["m"] @ weights[:, 1:4]
     half_codes = 3.0 / 510 * (made.rows[:, None] * np.abs(weights[:, 1:4])).sum(axis=0)
     assert np.all(np.abs(product - x @ weights[:, 1:4]) <= half_codes + 1e-6)
 

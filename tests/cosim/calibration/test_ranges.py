@@ -98,6 +98,18 @@ def test_few_samples_cut_off_little_of_what_they_do_not_show(seed: int) -> None:
         assert (np.abs(products) > coding.full_scale[block.name]).mean() < 0.01
 
 
+def test_what_inputs_are_in_the_mean_costs_nothing() -> None:
+    """Log-mel pictures, and all that comes out of a ReLU: pulses tell what varies only."""
+    x = inputs(600)
+    centred, shifted = matrix(x, NOISY), matrix(x + np.linspace(-20, 20, 24), NOISY)
+    choice = best(centred)
+    assert np.isclose(shifted.loss(choice), centred.loss(choice), rtol=1e-3)
+    coding = codings({"m": shifted}, {"m": choice})["m"]
+    expected = ExpectedMatrix(shifted.linear, BLOCKS, 1, coding, EXACT)
+    exact = shifted.samples["m"] @ shifted.linear.weights
+    assert np.square(expected.run("m", shifted.samples["m"]) - exact).mean() < 1e-3 * exact.var()
+
+
 def test_what_is_expected_is_what_comes() -> None:
     """The loss that ranges are chosen by is that of the simulated products, noise included."""
     x = inputs(600)

@@ -52,9 +52,9 @@ Damage = Callable[[dict[str, Any], dict[str, Any]], object]
 def test_damage_is_refused(tmp_path: Path, damage: Damage, message: str) -> None:
     place = tmp_path / "image.npz"
     image("mlp").save(place)
-    meta, arrays = read_archive(place, KIND, 1)
+    meta, arrays = read_archive(place, KIND, 2)
     damage(meta, arrays)
-    write_archive(place, KIND, 1, meta, arrays, compress=False)
+    write_archive(place, KIND, 2, meta, arrays, compress=False)
     with pytest.raises(ImageError, match=message):
         SystemImage.load(place)
 

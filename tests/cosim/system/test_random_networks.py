@@ -130,7 +130,8 @@ def bound(image: SystemImage, node: str) -> NDArray[np.float64]:
 def within(image: SystemImage, node: str, x: NDArray) -> NDArray[np.bool_]:
     """Frames whose inputs are in range: those of noisy steps before may leave it a little."""
     coding = image.codings[image.network.matrix_of[node]]
-    return (np.abs(x) <= coding.rows * coding.inputs[node] * (1 + 1e-6)).all(axis=-1)
+    reach = coding.rows * coding.inputs[node] * (1 + 1e-6)
+    return (np.abs(x - coding.centres[node]) <= reach).all(axis=-1)
 
 
 @pytest.mark.long
