@@ -33,14 +33,17 @@ INTERNAL_ERROR = 70
 class _Group(click.Group):
     """Ends every command with a true result, or with one clear line and a status that is not 0.
 
-    ==============  ===============================================================    exit status     after
-    ==============  ===============================================================    0               success
+    ==============  ======================================================================
+    exit status     after
+    ==============  ======================================================================
+    0               success
     1               an error of the run: its message says what, where, and how to mend it
     2               an error in the command line
     70              a bug of ours: a traceback, and a request to report it
     130             Ctrl-C
     129, 143        SIGHUP, SIGTERM: files that are half written are removed
-    ==============  ===============================================================    """
+    ==============  ======================================================================
+    """
 
     def invoke(self, ctx: click.Context) -> object:
         try:
