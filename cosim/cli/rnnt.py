@@ -19,10 +19,10 @@ def rnnt() -> None:
 @click.option("--data", type=INPUT, required=True, help="Speech Commands, or an npz file of prepared features.")
 @click.option(
     "--recipe",
-    type=click.Choice(["narrow", "full"]),
+    type=click.Choice(["narrow", "shipped", "full"]),
     default="narrow",
     show_default=True,
-    help="narrow: the shipped network's widths; full: MLPerf's.",
+    help="narrow: quick; shipped: the shipped network's widths, for --widen; full: MLPerf's.",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Mini-batches in all. Default: the recipe's.")
 @click.option("--seed", type=SEED, default=1, show_default=True)

@@ -220,8 +220,9 @@ def join_features(mel: Floats, sentence: Sentence) -> Floats:
     power = np.zeros((sentence.frames, mel.shape[2]), np.float32)
     for start, piece in zip(sentence.starts, pieces, strict=True):
         power[start : start + len(piece)] += np.exp(2 * piece)
-    joined: Floats = np.log(power) / 2
-    return joined
+    np.log(power, out=power)
+    power /= 2
+    return power
 
 
 def join_audio(audio: ArrayLike, sentence: Sentence) -> NDArray[np.float64]:
