@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
-from cosim.cli.comparisons import Choices, comparing
+from cosim.cli.comparisons import GLUE_TASKS, Choices, comparing
 from cosim.cli.numbers import Numbers
 from cosim.cli.shared import (
+    FILE,
     FOLDER,
     OUTPUT_FILE,
     OUTPUT_FOLDER,
@@ -31,12 +32,10 @@ __all__ = ["albert"]
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
-#: Of `cosim.workloads.glue.TASKS`, which would load numpy for --help; a test compares.
-TASKS = click.Choice(["RTE", "MRPC", "CoLA", "SST-2", "QNLI", "QQP", "MNLI", "STS-B"])
 _DATA = click.option(
     "--data", type=FOLDER, required=True, envvar="GLUE", help="Folder of GLUE, with a folder for each task. [env: GLUE]"
 )
-_TASK = click.option("--task", "task_name", type=TASKS, default="SST-2", show_default=True)
+_TASK = click.option("--task", "task_name", type=click.Choice(GLUE_TASKS), default="SST-2", show_default=True)
 _BITS = click.option(
     "--readout-bits", type=click.IntRange(7, 8), default=7, show_default=True, help="Of the chip's codes."
 )
@@ -191,6 +190,20 @@ def albert_figures(
     for trend in trends(found):
         console.print(f"{'yes' if trend.holds else 'no':4}{trend.paper}\n    [dim]{trend.here}[/dim]", highlight=False)
     print_files(console, {name: str(path) for name, path in files.items()})
+
+
+@albert.command("import")
+@click.argument("model", type=FILE)
+@click.argument("folder", type=OUTPUT_FOLDER)
+def import_(model: Path, folder: Path) -> None:
+    """Write a DistilBERT that PyTorch exported to ONNX as a Hugging Face folder.
+
+    `albert train` can start from it, `sentences run` judge with it. A tokenizer.json beside MODEL is taken along.
+    """
+    from cosim.graph.hugging_face.exported import write_distilbert
+
+    write_distilbert(model, folder)
+    click.echo(f"wrote {folder}")
 
 
 @albert.command()
