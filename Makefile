@@ -8,7 +8,7 @@ REPORT ?= reports/kws
 ARGS   ?=
 
 # Recipes read names of files from the environment: blanks and quotes in them are nobody's syntax there.
-export PYTHON VENV BUILD REPORT SPEECH_COMMANDS
+export PYTHON VENV BUILD REPORT SPEECH_COMMANDS ALBERT GLUE
 # Modules and not the commands beside them, which name the folder that they were installed in: it may have been moved.
 RUN      := "$$VENV/bin/python" -m
 DURAMESH := $(RUN) cosim.cli
@@ -19,12 +19,13 @@ empty    :=
 STAMPS   := $(subst $(empty) ,\ ,$(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv kws sim bench figures test versions oldest long verify formal mutate spice verilog synth docs lint clean
+.PHONY: help venv kws albert sim bench figures test versions oldest long verify formal mutate spice verilog synth docs lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  SPEECH_COMMANDS=DIR make kws     the same on the standard data set"
+	@echo "  ALBERT=DIR GLUE=DIR make albert  a tuned ALBERT-base on GLUE: docs/albert.md"
 	@echo "  WAVES=1 make kws                 also write a waveform trace"
 
 # Two stamps: running the chip needs less than developing it.
@@ -45,6 +46,12 @@ venv: $(STAMPS)/.dev ## set up the virtual environment with the development tool
 
 kws: $(STAMPS)/.runtime ## classify spoken words on the simulated chip
 	@$(DURAMESH) kws $(AUDIO) --report "$$REPORT" $(ARGS)
+
+albert: $(STAMPS)/.runtime ## judge sentences with ALBERT on one chip, ALBERT=DIR GLUE=DIR
+	@test -n "$$ALBERT" -a -n "$$GLUE" || \
+	  { echo "ALBERT=DIR, a Hugging Face folder of an ALBERT-base tuned on SST-2, and GLUE=DIR, with SST-2/dev.tsv: docs/albert.md" >&2; exit 1; }
+	@$(INSTALL) '.[networks,compile]'
+	@$(DURAMESH) albert run --model "$$ALBERT" --data "$$GLUE" $(ARGS)
 
 sim: $(STAMPS)/.dev ## run every co-simulation of the RTL
 	@$(RUN) pytest -m "cosimulation and not long"

@@ -40,7 +40,9 @@ class Checkout:
     def make(self, *arguments: str, **environment: str) -> list[list[str]]:
         """What Python was asked to run by `make`, setting up included."""
         self.log.write_text("")
-        inherited = {name: value for name, value in os.environ.items() if name != "SPEECH_COMMANDS"}
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in ("SPEECH_COMMANDS", "ALBERT", "GLUE")
+        }
         run = subprocess.run(
             ["make", f"PYTHON={self.python}", *arguments],
             cwd=self.folder,
@@ -69,6 +71,14 @@ def test_names_reach_the_command_as_they_are(checkout: Checkout, name: str) -> N
 def test_a_data_set_may_come_from_the_environment(checkout: Checkout) -> None:
     assert checkout.make("figures", SPEECH_COMMANDS="my speech")[-1][2:] == ["figures", "--audio", "my speech"]
     assert checkout.make("figures")[-1][2:] == ["figures"]
+
+
+def test_albert_says_what_it_needs(checkout: Checkout) -> None:
+    asked = checkout.make("albert", "ARGS=--clips 3", ALBERT="my net", GLUE="a glue")
+    assert asked[-1][2:] == ["albert", "run", "--model", "my net", "--data", "a glue", "--clips", "3"]
+    assert asked[-2][-1] == ".[networks,compile]"
+    with pytest.raises(AssertionError, match="ALBERT=DIR, a Hugging Face folder of an ALBERT-base tuned on SST-2"):
+        checkout.make("albert", GLUE="a glue")
 
 
 def test_an_environment_is_set_up_once_wherever_it_is(checkout: Checkout) -> None:

@@ -1,19 +1,24 @@
-"""Commands of ALBERT: `duramesh albert map`, `train`, `run`."""
+"""Commands of ALBERT: `duramesh albert map`, `train`, `run`, `figures`."""
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
-from cosim.cli.comparisons import Choices, comparing
+from cosim.cli.comparisons import GLUE_TASKS, Choices, comparing
+from cosim.cli.numbers import Numbers
 from cosim.cli.shared import (
+    FILE,
     FOLDER,
     OUTPUT_FILE,
     OUTPUT_FOLDER,
     SEED,
+    Task,
     new_console,
+    new_progress,
     print_files,
 )
 
@@ -21,18 +26,71 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cosim.workloads.albert.mapping import Mapped
+    from cosim.workloads.albert.workload import Classification
 
 __all__ = ["albert"]
 
-#: Of `cosim.workloads.glue.TASKS`, which would load numpy for --help; a test compares.
-TASKS = click.Choice(["RTE", "MRPC", "CoLA", "SST-2", "QNLI", "QQP", "MNLI", "STS-B"])
+Command = TypeVar("Command", bound=Callable[..., None])
+
 _DATA = click.option(
     "--data", type=FOLDER, required=True, envvar="GLUE", help="Folder of GLUE, with a folder for each task. [env: GLUE]"
 )
-_TASK = click.option("--task", "task_name", type=TASKS, default="SST-2", show_default=True)
+_TASK = click.option("--task", "task_name", type=click.Choice(GLUE_TASKS), default="SST-2", show_default=True)
 _BITS = click.option(
     "--readout-bits", type=click.IntRange(7, 8), default=7, show_default=True, help="Of the chip's codes."
 )
+
+
+def _judging(command: Command) -> Command:
+    """Options of every command that judges examples."""
+    options = (
+        _DATA,
+        _TASK,
+        click.option(
+            "--model",
+            type=FOLDER,
+            required=True,
+            envvar="ALBERT",
+            help="Hugging Face folder of an ALBERT tuned on the task. [env: ALBERT]",
+        ),
+        click.option("--labels", help="Names of the network's outputs in their order, with commas, where it has none."),
+        click.option(
+            "--clips", "--examples", "clips", type=click.IntRange(1, 1_000_000), help="Judge N examples. Default: all."
+        ),
+        click.option(
+            "--calibration",
+            type=click.IntRange(1, 4096),
+            default=16,
+            show_default=True,
+            help="Choose ranges and calibrate with N other examples.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+#: Their names.
+_JUDGED = ("data", "task_name", "model", "labels", "clips", "calibration")
+
+
+def _task(
+    seed: int,
+    *,
+    data: Path,
+    task_name: str,
+    model: Path,
+    labels: str | None,
+    clips: int | None,
+    calibration: int,
+) -> "Classification":
+    from cosim.workloads.albert.model import TextClassifier
+    from cosim.workloads.albert.workload import Classification
+    from cosim.workloads.glue import TASKS
+
+    task = TASKS[task_name]
+    classifier = TextClassifier.load(model, task, labels.split(",") if labels else ())
+    return Classification.of(classifier, task, data, clips, seed, calibration)
 
 
 @click.group()
@@ -84,45 +142,68 @@ def _print(found: "Mapped", console: "Console") -> None:
 
 
 @albert.command("run")
-@_DATA
-@_TASK
-@click.option(
-    "--model",
-    type=FOLDER,
-    required=True,
-    envvar="ALBERT",
-    help="Hugging Face folder of an ALBERT tuned on the task. [env: ALBERT]",
-)
-@click.option("--labels", help="Names of the network's outputs in their order, with commas, where it has none.")
-@click.option(
-    "--clips", "--examples", "clips", type=click.IntRange(1, 1_000_000), help="Judge by N examples. Default: all."
-)
+@_judging
 @_BITS
 @comparing
-def albert_run(
-    data: Path,
-    task_name: str,
-    model: Path,
-    labels: str | None,
-    clips: int | None,
-    readout_bits: int,
-    **choices: Any,
-) -> None:
+def albert_run(readout_bits: int, **choices: Any) -> None:
     """Judge sentences in software and on chips."""
-    from cosim.workloads.albert.model import TextClassifier
     from cosim.workloads.albert.report import report
-    from cosim.workloads.albert.workload import Classification
-    from cosim.workloads.glue import TASKS
 
+    judged = {name: choices.pop(name) for name in _JUDGED}
     chosen = Choices(**choices)
     if chosen.chips not in (None, 1):
         raise click.UsageError("the shared layer of ALBERT is on one chip; leave out --chips")
-    classifier = TextClassifier.load(model, TASKS[task_name], labels.split(",") if labels else ())
-    task = Classification.of(classifier, TASKS[task_name], data, clips, chosen.seed)
+    task = _task(chosen.seed, **judged)
     chosen.run(
         lambda settings: task.workload(settings.analog, readout_bits),
         lambda comparison: report(task, comparison, chosen.seed),
     )
+
+
+@albert.command("figures")
+@_judging
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Which examples.")
+@click.option("--seeds", type=Numbers(), default="0-2", show_default=True, help="Noisy chips.")
+@click.option("--trials", type=click.IntRange(min=0), default=24, show_default=True, help="As of `albert run`.")
+@click.option(
+    "--out", type=OUTPUT_FOLDER, default=Path("reports/albert"), show_default=True, help="Folder of the results."
+)
+@analog_options
+def albert_figures(
+    seed: int, seeds: tuple[int, ...], trials: int, out: Path, analog: AnalogChoice, **judged: Any
+) -> None:
+    """Characterise the chip as the paper does, and tell its trends: exits, errors, reads, drift, bits.
+
+    A run that was interrupted goes on when the same command is given again.
+    """
+    from cosim.figures.albert import measure, trends, write
+    from cosim.workloads.comparison import Settings
+
+    task = _task(seed, **judged)
+    settings = Settings("twin", analog.config(), seeds, checkpoint=out / "parts")
+    workload = task.workload(settings.analog)
+    workload = replace(workload, options=replace(workload.options, trials=trials))
+    with new_progress() as bar:
+        found = measure(task, settings, Task(bar), workload)
+    files = write(found, out)
+    console = new_console()
+    for trend in trends(found):
+        console.print(f"{'yes' if trend.holds else 'no':4}{trend.paper}\n    [dim]{trend.here}[/dim]", highlight=False)
+    print_files(console, {name: str(path) for name, path in files.items()})
+
+
+@albert.command("import")
+@click.argument("model", type=FILE)
+@click.argument("folder", type=OUTPUT_FOLDER)
+def import_(model: Path, folder: Path) -> None:
+    """Write a DistilBERT that PyTorch exported to ONNX as a Hugging Face folder.
+
+    `albert train` can start from it, `sentences run` judge with it. A tokenizer.json beside MODEL is taken along.
+    """
+    from cosim.graph.hugging_face.exported import write_distilbert
+
+    write_distilbert(model, folder)
+    click.echo(f"wrote {folder}")
 
 
 @albert.command()

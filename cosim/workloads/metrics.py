@@ -9,7 +9,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-__all__ = ["METRICS", "accuracy", "f1", "matthews", "pearson", "spearman"]
+__all__ = ["METRICS", "WORDS", "accuracy", "f1", "matthews", "pearson", "spearman"]
 
 Values = Sequence[float] | NDArray
 
@@ -62,4 +62,13 @@ METRICS: Mapping[str, Callable[[Values, Values], float]] = {
     "matthews": matthews,
     "pearson": pearson,
     "spearman": spearman,
+}
+
+#: The same for people.
+WORDS: Mapping[str, str] = {
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "matthews": "Matthews",
+    "pearson": "Pearson",
+    "spearman": "Spearman",
 }

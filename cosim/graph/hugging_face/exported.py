@@ -61,7 +61,7 @@ def write_distilbert(model: Path, folder: Path) -> None:
         "dim": width,
         "hidden_dim": len(tensors["transformer.layer.0.ffn.lin1.weight"]),
         "n_layers": max(layers) + 1,
-        "n_heads": width // _HEAD,
+        "n_heads": max(1, width // _HEAD),
         "activation": "gelu",
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,14 +6,11 @@ import numpy as np
 
 from cosim.workloads.albert.workload import Classification
 from cosim.workloads.comparison import Comparison, Result
-from cosim.workloads.metrics import METRICS
+from cosim.workloads.metrics import METRICS, WORDS
 from cosim.workloads.resampling import resampled_interval
 from cosim.workloads.scores import Score, ScoreReport
 
 __all__ = ["report"]
-
-#: For people.
-_WORDS = {"f1": "F1", "matthews": "Matthews", "pearson": "Pearson", "spearman": "Spearman"}
 
 
 def report(task: Classification, comparison: Comparison, seed: int) -> ScoreReport:
@@ -25,7 +22,7 @@ def report(task: Classification, comparison: Comparison, seed: int) -> ScoreRepo
             found = task.decisions(results)
             return resampled_interval(lambda rows: METRICS[metric](found[rows], labels[rows]), len(labels), seed=seed)
 
-        return Score(metric, _WORDS.get(metric, metric), lambda results: task.score(results, metric), interval)
+        return Score(metric, WORDS[metric], lambda results: task.score(results, metric), interval)
 
     metric, passes = task.task.metrics[0], task.classifier.passes
     exits = {

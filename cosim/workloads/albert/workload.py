@@ -44,7 +44,13 @@ class Classification:
 
     @classmethod
     def of(
-        cls, classifier: TextClassifier, task: Task, root: Path, count: int | None = None, seed: int = 0
+        cls,
+        classifier: TextClassifier,
+        task: Task,
+        root: Path,
+        count: int | None = None,
+        seed: int = 0,
+        calibrating: int = CALIBRATION,
     ) -> "Classification":
         """Read a task.
 
@@ -58,6 +64,8 @@ class Classification:
             Judge so many examples; by default all of the evaluated split.
         seed : int
             Of their choice.
+        calibrating : int
+            Calibrate with so many others.
 
         Raises
         ------
@@ -65,12 +73,12 @@ class Classification:
         """
         judged = read_split(root, task, evaluated_split(root, task))
         if task.path(root, "train").is_file():
-            others = read_split(root, task, "train").chosen(CALIBRATION, seed)
+            others = read_split(root, task, "train").chosen(calibrating, seed)
             return cls(classifier, task, judged.chosen(count, seed), others)
-        count = min(count or len(judged), len(judged) - CALIBRATION)
+        count = min(count or len(judged), len(judged) - calibrating)
         if count < 1:
-            raise GlueError(f"{judged.source} has {len(judged)} examples; {CALIBRATION} more are needed to calibrate")
-        examples, others = judged.parted(count, CALIBRATION, seed)
+            raise GlueError(f"{judged.source} has {len(judged)} examples; {calibrating} more are needed to calibrate")
+        examples, others = judged.parted(count, calibrating, seed)
         return cls(classifier, task, examples, others)
 
     @cached_property

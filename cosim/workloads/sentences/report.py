@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.workloads.comparison import Comparison, Result
-from cosim.workloads.metrics import accuracy, pearson, spearman
+from cosim.workloads.metrics import METRICS, WORDS, spearman
 from cosim.workloads.resampling import resampled_interval
 from cosim.workloads.scores import Score, ScoreReport
 from cosim.workloads.sentences.heads import cosines
@@ -19,7 +19,7 @@ _Figure = Callable[[NDArray, NDArray], float]
 
 
 def report(task: Judgement, comparison: Comparison, seed: int) -> ScoreReport:
-    """Accuracy of a classification; correlations of likenesses, the head's and those of the cosine alone."""
+    """The task's metrics of what the head says; of likenesses also the rank correlation of the cosine alone."""
 
     def score(key: str, words: str, values: Callable[[Sequence[Result]], NDArray], figure: _Figure) -> Score:
         labels = task.examples.labels
@@ -34,14 +34,12 @@ def report(task: Judgement, comparison: Comparison, seed: int) -> ScoreReport:
         vectors = task.vectors(results)
         return cosines(vectors[::2], vectors[1::2])
 
-    if task.task.classes:
-        scores = [score("accuracy", "accuracy", lambda results: task.scores(results) > 0, accuracy)]
-    else:
-        scores = [
-            score("pearson", "Pearson, head", task.scores, pearson),
-            score("spearman", "Spearman, head", task.scores, spearman),
-            score("cosine_spearman", "Spearman, cosine", cosine, spearman),
-        ]
+    def decided(results: Sequence[Result]) -> NDArray:
+        return task.scores(results) > 0 if task.task.classes else task.scores(results)
+
+    scores = [score(metric, f"{WORDS[metric]}, head", decided, METRICS[metric]) for metric in task.task.metrics]
+    if not task.task.classes:
+        scores.append(score("cosine_spearman", "Spearman, cosine", cosine, spearman))
     software = task.vectors(comparison.variants["software"].results)
     to_software = comparison.each(lambda results: float(np.mean(cosines(task.vectors(results), software))))
     return ScoreReport(

@@ -14,7 +14,7 @@ from cosim.system.products import NodeProducts
 from cosim.system.reuse import reused
 from cosim.system.scheduler import run_walks
 from cosim.workloads.comparison import Result, Workload
-from cosim.workloads.glue import TASKS, Examples, Task, evaluated_split, read_split
+from cosim.workloads.glue import TASKS, Examples, GlueError, Task, evaluated_split, read_split
 from cosim.workloads.sentences.heads import Head, fit_classifier, fit_regression, pair_features
 from cosim.workloads.sentences.mapping import CHIPS, mapping
 from cosim.workloads.sentences.model import SentenceEncoder
@@ -77,6 +77,8 @@ class Judgement:
         GlueError
         """
         task = TASKS[task_name]
+        if len(task.classes) > 2:
+            raise GlueError(f"a head tells two classes apart, {task_name} has {', '.join(task.classes)}")
         trained = read_split(root, task, "train").chosen(train, seed)
         examples = read_split(root, task, evaluated_split(root, task)).chosen(count, seed)
         features = cls._features(_vectors(encoder, _sentences(trained), progress), len(task.sentences))

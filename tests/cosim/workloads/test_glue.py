@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cosim.cli.comparisons import GLUE_TASKS
 from cosim.workloads.glue import TASKS, GlueError, evaluated_split, read_split
 
 SST, STS = TASKS["SST-2"], TASKS["STS-B"]
@@ -81,3 +82,36 @@ def test_refuses_what_is_not_there_or_no_text(root):
     with pytest.raises(GlueError, match="cannot be read"):
         read_split(root, SST, "dev")
     assert np.isfinite(read_split(root, SST, "train").labels).all()
+
+
+def test_commands_know_all_tasks():
+    assert tuple(TASKS) == GLUE_TASKS
+
+
+#: By task: a file, its header, a row, and what it says.
+FILES = {
+    "RTE": ("dev.tsv", "index sentence1 sentence2 label", "7 a b not_entailment", ("a", "b"), 1),
+    "MRPC": ("msr_paraphrase_test.txt", "Quality #1_ID #2_ID #1_String #2_String", "1 5 6 a b", ("a", "b"), 1),
+    "CoLA": ("dev.tsv", "", "gj04 0 * The_car_honked.", ("The car honked.",), 0),
+    "QNLI": ("dev.tsv", "index question sentence label", "0 a? b entailment", ("a?", "b"), 0),
+    "QQP": ("dev.tsv", "id qid1 qid2 question1 question2 is_duplicate", "0 1 2 a? b? 1", ("a?", "b?"), 1),
+    "MNLI": ("dev_matched.tsv", "index sentence1 sentence2 gold_label", "0 a b contradiction", ("a", "b"), 2),
+}
+
+
+@pytest.mark.parametrize("task", FILES)
+def test_every_task_s_own_files(tmp_path, task):
+    name, *lines, texts, label = FILES[task]
+    (tmp_path / task).mkdir()
+    words = {"is_duplicate", "not_entailment", "gold_label"}
+    rows = ["\t".join(w if w in words else w.replace("_", " ") for w in line.split()) for line in lines if line]
+    (tmp_path / task / name).write_text("\ufeff" + "\n".join(rows) + "\n", encoding="utf-8")
+    examples = read_split(tmp_path, TASKS[task], evaluated_split(tmp_path, TASKS[task]))
+    assert (examples.texts, examples.labels.tolist()) == ((texts,), [label])
+
+
+def test_classes_are_named_in_messages(tmp_path):
+    (tmp_path / "RTE").mkdir()
+    (tmp_path / "RTE/dev.tsv").write_text("index\tsentence1\tsentence2\tlabel\n0\ta\tb\tmaybe\n")
+    with pytest.raises(GlueError, match="'maybe', expected a whole number from 0 to 1 or entailment, not_entailment"):
+        read_split(tmp_path, TASKS["RTE"], "dev")

@@ -8,8 +8,8 @@ from transformers import AlbertConfig, AlbertForSequenceClassification
 
 __all__ = ["started"]
 
-#: Sequences of random tokens that the mapping from the narrow table of tokens is fitted on.
-_FITTED = 4000
+#: Random tokens that the mapping from the narrow table of tokens is fitted on, in places where most sentences are.
+_FITTED, _PLACES = 4000, 64
 #: DistilBERT's name of a part of a layer, by ALBERT's.
 _PARTS = {
     "attention.query": "attention.q_lin",
@@ -87,7 +87,7 @@ def _embed(albert: Any, theirs: Any, seed: int) -> None:
     own.token_type_embeddings.weight.zero_()
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.randint(len(words), (_FITTED, 1), generator=generator)
-    place = torch.randint(64, (_FITTED, 1), generator=generator)  # most sentences end before
+    place = torch.randint(min(_PLACES, len(positions)), (_FITTED, 1), generator=generator)
     x = own.LayerNorm(own.word_embeddings(tokens) + own.position_embeddings(place))[:, 0]
     y = theirs.LayerNorm(theirs.word_embeddings(tokens) + theirs.position_embeddings(place))[:, 0]
     found: Tensor = torch.linalg.lstsq(torch.cat([x, torch.ones(len(x), 1)], 1), y).solution

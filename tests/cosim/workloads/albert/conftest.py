@@ -56,7 +56,7 @@ def small_glue(tmp_path_factory) -> Path:
         (root / "SST-2" / f"{split}.tsv").write_text("sentence\tlabel\n" + "\n".join(lines) + "\n")
     (root / "QNLI").mkdir()
     labels = ("entailment", "not_entailment")
-    lines = [f"{n}\tis it {sentence(GOOD)}\t{sentence(BAD)}\t{labels[n % 2]}" for n in range(30)]
+    lines = [f"{n}\tis it {n} {sentence(GOOD)}\t{sentence(BAD)}\t{labels[n % 2]}" for n in range(30)]
     (root / "QNLI" / "dev.tsv").write_text("index\tquestion\tsentence\tlabel\n" + "\n".join(lines) + "\n")
     return root
 

@@ -1,0 +1,132 @@
+"""A shared layer from the layers of a small DistilBERT: where it starts, how it learns, what comes out."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analog_models.config import AnalogConfig
+from cosim.graph.hugging_face import read_text_model
+from cosim.workloads.albert.training.recipes import RECIPES, Recipe, Stage
+from cosim.workloads.glue import TASKS
+from tests.cosim.graph.hugging_face.tiny import write_folder
+from tests.cosim.workloads.albert.conftest import write_tokenizer
+
+torch = pytest.importorskip("torch")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    transformers = pytest.importorskip("transformers")
+
+SHORT = Recipe(
+    distilled=(Stage(3, 2, 1e-3, 1e-3, 8),),
+    tuned=(Stage(40, 2, 1e-2, 1e-2, 8), Stage(6, 3, 1e-3, 1e-3, 8)),
+    embedding=8,
+    longest=16,
+)
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Path:
+    folder = write_folder(tmp_path / "encoder", "distilbert")
+    write_tokenizer(folder)
+    return folder
+
+
+def train(encoder: Path, root: Path, out: Path, recipe: Recipe = SHORT, **options: object) -> dict:
+    from cosim.workloads.albert.training.train import train
+
+    said: list[str] = []
+    card = train(encoder, root, "SST-2", out, recipe, say=said.append, **options)  # type: ignore[arg-type]
+    return card | {"said": said}
+
+
+def test_starts_as_the_encoder_s_layers(encoder: Path) -> None:
+    from cosim.workloads.albert.training.start import started
+
+    theirs = transformers.DistilBertModel.from_pretrained(encoder)
+    for start in (None, 1):
+        made = started(theirs, 8, 3, start, {0: "negative", 1: "positive"}, 0)
+        shared = made.albert.encoder.albert_layer_groups[0].albert_layers[0]
+        layers = theirs.transformer.layer if start is None else [theirs.transformer.layer[start]]
+        mean = torch.stack([layer.ffn.lin1.weight for layer in layers]).mean(0)
+        assert torch.equal(shared.ffn.weight, mean)
+    tokens = torch.randint(30, (50, 6), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        ours = made.albert.encoder.embedding_hidden_mapping_in(made.albert.embeddings(tokens))
+        embedded = theirs.embeddings(tokens)
+    assert (ours - embedded).square().mean() < 0.6 * embedded.square().mean(), "8 of 12 directions"
+
+
+def test_learns_and_writes_a_folder(encoder: Path, small_glue: Path, tmp_path: Path) -> None:
+    card = train(encoder, small_glue, tmp_path / "out")
+    assert card["accuracy"]["SST-2 dev"] >= 0.9
+    assert (card["task"], card["trained_on"], card["seed"]) == ("SST-2", "SST-2 train", 0)
+    graph = read_text_model(tmp_path / "out")
+    assert card["digest"] == graph.digest == json.loads((tmp_path / "out/training.json").read_text())["digest"]
+    assert len(graph.linears) == 3 * 6 + 3, "three passes, as the last stage"
+    config = json.loads((tmp_path / "out/config.json").read_text())
+    assert config["id2label"] == dict(zip("01", TASKS["SST-2"].classes, strict=True))
+
+
+def test_an_interrupted_run_ends_as_the_other(encoder: Path, small_glue: Path, tmp_path: Path) -> None:
+    from cosim.workloads.albert.training.trainer import Trainer
+
+    whole = train(encoder, small_glue, tmp_path / "whole", noise_scale=1.0, analog=AnalogConfig())
+    keep, kept = Trainer._keep, []
+
+    def once(self: Trainer, stage: int, batch: int, optimiser: object) -> None:
+        keep(self, stage, batch, optimiser)
+        kept.append(stage)
+        if stage == 1 and len(kept) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_keep", once)
+        with pytest.raises(KeyboardInterrupt):
+            train(encoder, small_glue, tmp_path / "parts", noise_scale=1.0, analog=AnalogConfig())
+    again = train(encoder, small_glue, tmp_path / "parts", noise_scale=1.0, analog=AnalogConfig())
+    assert any(line.startswith("goes on at stage 1") for line in again["said"])
+    assert again["digest"] == whole["digest"]
+    assert again["noise"]["scale"] == 1.0
+    assert again["noise"]["floor"] > 0
+
+
+def test_noise_is_a_share_of_the_column_s_largest_weight() -> None:
+    from cosim.workloads.albert.training.trainer import Noise
+
+    weights = torch.ones(4, 2000)
+    weights[:, 1:] = 0
+    weights[2] *= 3
+    noisy = Noise(0.1).on(weights, torch.Generator().manual_seed(0))
+    assert (noisy - weights).std(1).numpy() == pytest.approx([0.1, 0.1, 0.3, 0.1], rel=0.1)
+
+
+def test_refuses_another_recipe_s_checkpoint_and_values(encoder: Path, small_glue: Path, tmp_path: Path) -> None:
+    from cosim.workloads.albert.training.train import train as run
+    from cosim.workloads.albert.training.trainer import TrainingError
+
+    tiny = Recipe(tuned=(Stage(2, 2, batch=4),), embedding=8)
+    train(encoder, small_glue, tmp_path / "out", tiny)
+    with pytest.raises(TrainingError, match="is of another recipe, noise or seed"):
+        train(encoder, small_glue, tmp_path / "out", tiny, seed=1)
+    with pytest.raises(TrainingError, match="STS-B has values and no classes"):
+        run(encoder, small_glue, "STS-B", tmp_path / "other", tiny)
+
+
+def test_recipes_end_with_all_passes() -> None:
+    for recipe in RECIPES.values():
+        assert recipe.tuned[-1].passes == 12
