@@ -13,9 +13,10 @@ from analog_models.constants import ASSUMPTION, check_constants, constant
 from cosim.calibration.coding import rows_of
 from cosim.compiler.matrices.layout import Block, Call, Layout
 from cosim.performance.data import Codes, FrameData
+from cosim.program import Program
 from cosim.system.image import SystemImage
 
-__all__ = ["ImageNumbers", "MatrixNumbers", "StandIn", "frame_data"]
+__all__ = ["ImageNumbers", "MatrixNumbers", "StandIn", "frame_data", "rows_of_program"]
 
 Array = NDArray[np.float64]
 
@@ -123,6 +124,16 @@ def rows_us(layout: Layout, chip: int, numbers: MatrixNumbers, analog: AnalogCon
             at = slice(part.at, part.at + part.rows[1] - part.rows[0])
             for pair in (0, 1) if part.pair is None else (part.pair,):
                 rows[pair, at] += sums[slice(*part.rows)]
+    return found
+
+
+def rows_of_program(program: Program, analog: AnalogConfig) -> dict[int, Array]:
+    """The same of a program's own targets."""
+    pcm, found = analog.pcm, {}
+    for tile, target in program.targets.items():
+        pairs = [np.zeros(1) if pair is None else np.abs(pair).sum(axis=1) for pair in (target.wp1, target.wp2)]
+        found[tile] = np.stack(np.broadcast_arrays(*pairs)) * pcm.g_max_us * pcm.expected_retention(analog.age_s)
+        found[tile] += 2 * pcm.g_reset_us * program.config.lanes
     return found
 
 

@@ -12,6 +12,7 @@ from cosim.isa.assembler import listing
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
 from cosim.program.listing import slots_of, summary
+from cosim.view.energy import FrameEnergy
 from cosim.view.palette import Palette
 from cosim.view.pictures import layered_svg, route_colours
 from cosim.view.view import InForce, Move, View
@@ -94,6 +95,25 @@ class _Page:
             for text in summary(view.program):
                 _element("li", text, lines)
             yield details
+            if energy := FrameEnergy.of(view.program):
+                yield self.energy(energy)
+
+    def energy(self, energy: FrameEnergy) -> Xml.Element:
+        """A row for each unit that works, a column for each step of 300 ns."""
+        details = _element("details")
+        _element("summary", f"Energy of a frame: {energy.whole_nj:,.0f} nJ, in nJ by unit and step", details)
+        text = f"With inputs of a mean code of {energy.mean_code:.0f}; clock and leakage are in the sum only."
+        _element("p", text, details)
+        table = _element("table", parent=details, class_="work")
+        head = _element("tr", parent=table)
+        for name in ("", *(str(step + 1) for step in energy.steps), "no step"):
+            _element("th", name, head, scope="col")
+        for unit, values in energy.units.items():
+            row = _element("tr", parent=table)
+            self.link(Unit.parse(unit), _element("th", parent=row, scope="row"))
+            for value in values:
+                _element("td", f"{value:.2f}" if value else "", row, class_="cycles")
+        return details
 
     def chip(self) -> Xml.Element:
         svg = layered_svg(self.view.snapshots, self.view.uses, _SCREEN)

@@ -9,6 +9,7 @@ from cosim.graph import FeedForwardNetwork
 from cosim.performance.constants import EnergyConstants
 from cosim.performance.counting import FrameCounter
 from cosim.performance.data import Codes, FrameData
+from cosim.performance.numbers import rows_of_program
 from cosim.performance.report import EntryReport, frame_report
 from cosim.program import Program
 from cosim.workloads.kws.model import KwsModel, quantise
@@ -64,19 +65,6 @@ def frame_of(
     for plan, outputs in zip(program.layers, network.forward(inputs), strict=True):
         codes = np.clip(plan.code_zero + plan.code_scale * outputs, 0, program.duration)
         durations[plan.name] = np.stack([codes.mean(0), (codes >= 0.5).mean(0)])
-    data = FrameData(Codes.of(program.input_codes(inputs)), _rows_us(program, analog), durations)
+    data = FrameData(Codes.of(program.input_codes(inputs)), rows_of_program(program, analog), durations)
     operations = 2 * sum(layer.weights.size for layer in network.layers)
     return frame_report("frame", FrameCounter(program).count(data, analog), operations, constants)
-
-
-def _rows_us(program: Program, analog: AnalogConfig) -> dict[int, NDArray[np.float64]]:
-    """Conductance along rows, `FrameData.rows_us`, of a program's targets."""
-    pcm = analog.pcm
-    found = {}
-    for tile, target in program.targets.items():
-        assert target.wp1 is not None
-        assert target.wp2 is not None
-        sums = np.abs(np.stack([target.wp1, target.wp2])).sum(axis=2)
-        found[tile] = sums * pcm.g_max_us * pcm.expected_retention(analog.age_s)
-        found[tile] += 2 * pcm.g_reset_us * program.config.lanes
-    return found
