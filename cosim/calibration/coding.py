@@ -11,6 +11,9 @@ product                ``s c_n m_n``, over all blocks of the rows, and ``sum_k o
 =====================  ===========================================================================================
 
 Rows of a matrix that is there several times count on from copy to copy, as in `cosim.compiler.matrices.layout`.
+
+A few inputs may be outliers, whose range would leave the others too few codes: their rows stay with the host, which
+adds ``x_k W_kn`` in float32. On the chip these rows are zero, inputs and weights.
 """
 
 from collections.abc import Mapping
@@ -25,7 +28,7 @@ from analog_models.npz import ArraySpec, check_arrays
 from analog_models.values import kept
 from cosim.compiler.matrices.layout import Block
 
-__all__ = ["Coding", "CodingHeader", "expanded", "rows_of"]
+__all__ = ["Coding", "CodingHeader", "expanded", "rows_of", "without"]
 
 Array = NDArray[np.float64]
 
@@ -49,6 +52,8 @@ class Coding:
         F of every block.
     expansion : (inputs, rows) float32, optional
         Random matrix that the host multiplies the inputs with, and whose pseudo-inverse is in the weights.
+    outliers : tuple of int
+        Inputs whose products are the host's.
     duration : int
         D, ns.
     """
@@ -59,6 +64,7 @@ class Coding:
     columns: Mapping[str, Array]
     full_scale: Mapping[str, float]
     expansion: NDArray[np.float32] | None = None
+    outliers: tuple[int, ...] = ()
     duration: int = 255
 
     def __post_init__(self) -> None:
@@ -73,7 +79,14 @@ class Coding:
 
     def spread(self, x: NDArray) -> NDArray[np.float32]:
         """Inputs (frames, inputs) as they go to the rows, (frames, rows)."""
-        return np.asarray(x, np.float32) if self.expansion is None else np.asarray(x, np.float32) @ self.expansion
+        x = without(np.asarray(x, np.float32), self.outliers)
+        return x if self.expansion is None else x @ self.expansion
+
+    def hosted(self, x: NDArray, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Products of the outliers among the inputs (..., inputs) of a matrix's weights, (..., columns)."""
+        rows = list(self.outliers)
+        products: NDArray[np.float32] = np.asarray(x[..., rows], np.float32) @ weights[rows]
+        return products
 
     def codes(self, node: str, x: NDArray[np.float32]) -> NDArray[np.int16]:
         """Signed codes of `spread` inputs of a node, (frames, rows); what is beyond the range is cut off."""
@@ -114,7 +127,8 @@ class Coding:
         if self.expansion is not None:
             arrays["expansion"] = self.expansion
         blocks = [[name, self.full_scale[name]] for name in self.columns]
-        return {"inputs": dict(self.inputs), "blocks": blocks, "duration": self.duration}, arrays
+        header = {"inputs": dict(self.inputs), "blocks": blocks, "duration": self.duration}
+        return {**header, "outliers": list(self.outliers)}, arrays
 
     @classmethod
     def from_parts(cls, header: "CodingHeader", arrays: Mapping[str, NDArray]) -> "Coding":
@@ -137,6 +151,7 @@ class Coding:
             {name: arrays[key] for name, key in zip(names, columns, strict=True)},
             dict(header.blocks),
             arrays.get("expansion"),
+            header.outliers,
             header.duration,
         )
 
@@ -148,15 +163,30 @@ class CodingHeader:
     inputs: Mapping[str, float]
     blocks: tuple[tuple[str, float], ...]
     duration: int
+    outliers: tuple[int, ...]
 
 
-def expanded(weights: NDArray[np.float32], expansion: NDArray[np.float32] | None) -> NDArray[np.float32]:
+def without(x: NDArray[np.float32], outliers: tuple[int, ...]) -> NDArray[np.float32]:
+    """Inputs (frames, inputs) as the chip gets them: zeros for outliers."""
+    if not outliers:
+        return x
+    rest = x.copy()
+    rest[:, list(outliers)] = 0
+    return rest
+
+
+def expanded(
+    weights: NDArray[np.float32], expansion: NDArray[np.float32] | None, outliers: tuple[int, ...] = ()
+) -> NDArray[np.float32]:
     """Weights (inputs, columns) of a matrix as they are on the chip: W, or of an expansion M the product of M^+ and W.
+
+    Rows of outliers are zero.
 
     Source
     ------
     Nature 620, 768 (2023), "weight expansion": Wx = (W M^+)(M x), with M random and more rows than inputs.
     """
+    weights = without(weights.T, outliers).T
     if expansion is None:
         return weights
     return (np.linalg.pinv(expansion.astype(np.float64)) @ weights).astype(np.float32)

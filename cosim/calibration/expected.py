@@ -77,7 +77,7 @@ class ExpectedMatrix:
         seed: int = 0,
     ) -> None:
         self._linear, self._blocks, self._copies, self._coding = linear, blocks, copies, coding
-        weights = expanded(linear.weights, coding.expansion)
+        weights = expanded(linear.weights, coding.expansion, coding.outliers)
         random = np.random.default_rng(seed)
         self._constant = {node: centre @ weights for node, centre in coding.centres.items()}
         self._programmed: list[NDArray[np.float32]] = []
@@ -90,8 +90,9 @@ class ExpectedMatrix:
     def run(self, node: str, x: NDArray) -> NDArray[np.float32]:
         """Outputs of a node for inputs (..., inputs)."""
         coding = self._coding
-        sent = coding.codes(node, coding.spread(x.reshape(-1, x.shape[-1]))) / np.float32(coding.duration)
-        y = np.zeros((len(sent), self._linear.outputs), np.float32)
+        frames = x.reshape(-1, x.shape[-1])
+        sent = coding.codes(node, coding.spread(frames)) / np.float32(coding.duration)
+        y = coding.hosted(frames, self._linear.weights)
         for block, programmed in zip(self._blocks, self._programmed, strict=True):
             products = sent[:, rows_of(block.rows, len(coding.rows))] @ programmed
             worth = (coding.worth(node, block.name) / self._copies).astype(np.float32)

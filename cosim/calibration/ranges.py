@@ -6,7 +6,7 @@ and which share of its largest product a code still tells. First each matrix tak
 on the samples; then those that lose most take what the task loses least with.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -14,12 +14,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.calibration.coding import Coding, expanded, rows_of
+from cosim.calibration.coding import Coding, expanded, rows_of, without
 from cosim.calibration.expected import DeviceErrors
 from cosim.calibration.readouts import Scale
 from cosim.graph import Linear
 
-__all__ = ["Choice", "MatrixRanges", "choose", "codings", "refine"]
+__all__ = ["Choice", "MatrixRanges", "by_inputs", "choose", "codings", "refine"]
 
 Array = NDArray[np.float64]
 Advance = Callable[[int, int], None]
@@ -32,8 +32,8 @@ class Choice:
     Parameters
     ----------
     equalise : float
-        Power of a row's largest input that its weights take over: 0 leaves the rows as they are, 1 makes their largest
-        inputs equal, as SmoothQuant's exponent does.
+        Power of a row's largest input, beyond the median one, that its weights take over: 0 leaves the rows as they
+        are, 1 makes the largest inputs of all rows above the median equal, as SmoothQuant's exponent does.
     inputs : float
         Share of the largest input to be expected that is the longest pulse; larger ones are cut off.
     columns : float
@@ -82,6 +82,8 @@ class MatrixRanges:
     errors : DeviceErrors
     copies : int
     expansion : (inputs, rows) float32, optional
+    outliers : tuple of int
+        Inputs whose products are the host's.
     """
 
     linear: Linear
@@ -90,15 +92,21 @@ class MatrixRanges:
     errors: DeviceErrors
     copies: int = 1
     expansion: NDArray[np.float32] | None = None
+    outliers: tuple[int, ...] = ()
 
     @cached_property
     def _weights(self) -> NDArray[np.float32]:
-        return expanded(self.linear.weights, self.expansion)
+        return expanded(self.linear.weights, self.expansion, self.outliers)
+
+    @cached_property
+    def _rest(self) -> Mapping[str, NDArray[np.float32]]:
+        """Inputs whose products are the chip's."""
+        return {node: without(x, self.outliers) for node, x in self.samples.items()}
 
     @cached_property
     def _inputs(self) -> Mapping[str, NDArray[np.float32]]:
         """As they go to the rows."""
-        return {node: x if self.expansion is None else x @ self.expansion for node, x in self.samples.items()}
+        return {node: x if self.expansion is None else x @ self.expansion for node, x in self._rest.items()}
 
     @cached_property
     def _centres(self) -> Mapping[str, NDArray[np.float32]]:
@@ -111,13 +119,27 @@ class MatrixRanges:
 
     @cached_property
     def _products(self) -> Mapping[str, NDArray[np.float32]]:
-        """Of what varies."""
-        return {node: (x - x.mean(axis=0)) @ self.linear.weights for node, x in self.samples.items()}
+        """Of what varies of the chip's inputs."""
+        return {node: (x - x.mean(axis=0)) @ self.linear.weights for node, x in self._rest.items()}
+
+    @cached_property
+    def _squares(self) -> Mapping[str, float]:
+        """Of all that varies of the outputs, the host's products included."""
+        whole = {node: (x - x.mean(axis=0)) @ self.linear.weights for node, x in self.samples.items()}
+        return {node: float(np.square(y).sum()) or 1.0 for node, y in whole.items()}
 
     @cached_property
     def _largest_inputs(self) -> Array:
         """Of every row, over all nodes, each in units of the node's own largest."""
         return np.max([_reach(x) / (_reach(x.ravel()) or 1.0) for x in self._varying.values()], axis=0)
+
+    @property
+    def largest_products(self) -> Array:
+        """Of every input, the largest that it makes with one weight, in units of the largest input."""
+        varying = [np.abs(x - x.mean(axis=0)) for x in self.samples.values()]
+        inputs = np.max([x.max(axis=0) / (x.max() or 1.0) for x in varying], axis=0)
+        largest: Array = inputs * np.abs(self.linear.weights).max(axis=1)
+        return largest
 
     def sent(self, choice: Choice) -> "Sent":
         """What the rows get with a choice for the inputs."""
@@ -125,9 +147,12 @@ class MatrixRanges:
         used = largest[largest > 0]
         rows = np.ones(len(largest))
         if used.size:
-            rows = (np.maximum(largest, used.min()) / np.median(used)) ** choice.equalise
+            # A row that the samples hardly reach may be reached like any other by what they do not show.
+            rows = np.maximum(largest / np.median(used), 1.0) ** choice.equalise
         scales = {node: choice.inputs * float(_reach((x / rows).ravel())) or 1.0 for node, x in self._varying.items()}
-        coding = Coding(rows, scales, self._centres, {}, {}, self.expansion, self.scales[0].duration)
+        coding = Coding(
+            rows, scales, self._centres, {}, {}, self.expansion, self.outliers, duration=self.scales[0].duration
+        )
         return Sent(self, coding, choice.weights)
 
     def loss(self, choice: Choice) -> float:
@@ -213,8 +238,8 @@ class Sent:
                 variance[slice(*block.columns)] += floor * float(power.sum()) * worth**2
                 unit = coding.inputs[node] / matrix.copies
                 variance[slice(*block.columns)] += share * (power @ self._squares[scale]) * unit**2
-            total = float(np.square(exact).sum()) or 1.0
-            lost.append((float(np.square(got - exact).sum()) + float(variance.sum())) / total)
+            error = float(np.square(got - exact).sum()) + float(variance.sum())
+            lost.append(error / matrix._squares[node])
         return float(np.mean(lost))
 
 
@@ -264,16 +289,20 @@ def choose(
         Matrices that share their inputs, and so the choices for these.
     progress : callable (matrices done, all), optional
     """
-    grouped = {name for group in alike for name in group}
-    groups = [*alike, *((name,) for name in matrices if name not in grouped)]
     chosen: dict[str, Choice] = {}
-    for group in groups:
+    for group in by_inputs(matrices, alike):
         if progress is not None:
             progress(len(chosen), len(matrices))
         tried = (Choice(*one) for one in product(_TRIED["equalise"], _TRIED["inputs"]))
         best = _widest({choice: sum(matrices[name].loss(choice) for name in group) for choice in tried})
         chosen |= {name: matrices[name].best_outputs(best) for name in group}
     return chosen
+
+
+def by_inputs(matrices: Iterable[str], alike: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Matrices in groups that share their inputs, most of them alone."""
+    grouped = {name for group in alike for name in group}
+    return [*alike, *((name,) for name in matrices if name not in grouped)]
 
 
 def refine(

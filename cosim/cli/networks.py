@@ -79,6 +79,13 @@ def _said() -> Iterator[Callable[[str, int, int], None]]:
     help="Expand matrices by a random one to so many times their rows. Repeatable.",
 )
 @click.option(
+    "--outliers",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Leave at most such a share of each matrix's inputs to the host: those that cost most range.",
+)
+@click.option(
     "--trials",
     type=click.IntRange(min=0),
     default=24,

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from analog_models.config import AnalogConfig
 from cosim.calibration.coding import Coding
 from cosim.calibration.expected import DeviceErrors, ExpectedMatrix
-from cosim.calibration.ranges import Choice, MatrixRanges, choose, codings, refine
+from cosim.calibration.outliers import outliers
+from cosim.calibration.ranges import Choice, MatrixRanges, by_inputs, choose, codings, refine
 from cosim.compiler.matrices import LayoutOptions, lay_out
 from cosim.compiler.matrices.layout import Layout
 from cosim.graph import Graph, NetworkError
@@ -37,6 +38,8 @@ class BuildOptions:
     layout : LayoutOptions
     expansion : mapping of str to float
         Rows on the chip over inputs, of matrices by name or pattern, that a random matrix expands.
+    outliers : float
+        Share of a matrix's inputs, those that cost most range, whose products the host may keep at most.
     analog : AnalogConfig
         Whose devices' errors the ranges are chosen for.
     trials : int
@@ -49,6 +52,7 @@ class BuildOptions:
 
     layout: LayoutOptions = field(default_factory=LayoutOptions)
     expansion: Mapping[str, float] = field(default_factory=dict)
+    outliers: float = 0.0
     analog: AnalogConfig = field(default_factory=AnalogConfig)
     trials: int = 24
     seed: int = 0
@@ -104,6 +108,9 @@ def build(
             f"the samples never come to {', '.join(unreached)}; give samples that do, or leave these to the host"
         )
     matrices = _ranges(network, layout, samples, expansions, options.analog)
+    if options.outliers:
+        say("looking for outliers", 0, 0)
+        matrices = _split(matrices, by_inputs(matrices, _alike(layout, matrices)), options.outliers)
     if options.ranges is None:
         task = TaskLoss(network, layout, matrices, walks, loss or relative_loss(exact))
         chosen = _chosen(layout, matrices, task, options.trials, say)
@@ -164,6 +171,17 @@ def _ranges(
         )
         for name, own in by_matrix.items()
     }
+
+
+def _split(
+    matrices: Mapping[str, MatrixRanges], groups: Sequence[Sequence[str]], share: float
+) -> dict[str, MatrixRanges]:
+    """The host keeps outliers."""
+    split = dict(matrices)
+    for group in groups:
+        kept = outliers([matrices[name] for name in group], share)
+        split |= {name: replace(matrices[name], outliers=kept) for name in group}
+    return split
 
 
 def _alike(layout: Layout, matrices: Mapping[str, Any]) -> list[tuple[str, ...]]:

@@ -134,6 +134,12 @@ class ChipCodes:
         rows = [coding.spread(array.reshape(-1, array.shape[-1])) for array in arrays]  # a product: each by itself
         return coding.codes(node, rows[0] if len(rows) == 1 else np.concatenate(rows))
 
+    def hosted(self, node: str, arrays: Sequence[NDArray]) -> NDArray[np.float32]:
+        """What the host adds to a node's products, of all requests one after the other: those of outliers."""
+        coding, weights = self._codings[self._network.matrix_of[node]], self._network.linears[node].weights
+        frames = (array.reshape(-1, array.shape[-1]) for array in arrays)
+        return np.concatenate([coding.hosted(x, weights) for x in frames])  # a product: each by itself
+
     def _calls_of(self, nodes: tuple[str, ...]) -> tuple[Call, ...]:
         if nodes not in self._calls:
             wave = tuple(m for m in self._network.matrices_of(nodes) if m in self._layout.blocks_of)

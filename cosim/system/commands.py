@@ -43,6 +43,7 @@ def compiled(
     modes: Sequence[tuple[str, str]] = (),
     copies: Sequence[tuple[str, int]] = (),
     expand: Sequence[tuple[str, float]] = (),
+    outliers: float = 0.0,
     trials: int = 24,
     say: Say,
 ) -> SystemImage:
@@ -56,7 +57,7 @@ def compiled(
     network = Network.of(loaded.graph)
     given = samples_of(loaded.graph, read_inputs(samples), loaded.axes)
     layout = LayoutOptions(chips=chips, matrices=_by_matrix(network, mode, modes, dict(copies)), analog=analog)
-    options = BuildOptions(layout, dict(expand), analog, trials)
+    options = BuildOptions(layout, dict(expand), outliers, analog, trials)
     image = build(network, lambda: map(network.walk, given), options, config=config, say=say)
     return replace(image, axes=loaded.axes)
 
@@ -169,6 +170,11 @@ def print_image(image: SystemImage, console: Console) -> None:
     host = [name for name in image.network.matrices if name not in image.codings]
     if host:
         console.print(f"with the host: {', '.join(host)}", soft_wrap=True)
+    for name, coding in image.codings.items():
+        if coding.outliers:
+            rows, inputs = ", ".join(map(str, coding.outliers)), image.network.matrices[name].inputs
+            share = len(coding.outliers) / inputs
+            console.print(f"with the host: inputs {rows} of {name}, {share:.2%} of its products", soft_wrap=True)
 
 
 def print_places(found: Sequence[Place], console: Console) -> None:

@@ -139,6 +139,9 @@ class SystemImage:
                 raise ImageError(f"block {name} has {block.shape[1]} columns, but not so many scales")
             if len(coding.rows) != self.weights[block.matrix].shape[0] or coding.duration != layout.timing.duration:
                 raise ImageError(f"the scales of matrix {block.matrix} are for another size or duration")
+        for name, coding in self.codings.items():
+            if any(not 0 <= row < network.matrices[name].inputs for row in coding.outliers):
+                raise ImageError(f"the host keeps inputs of matrix {name} that it does not have")
         for node, x in self.samples.items():
             if node not in network.linears or x.shape[1] != network.linears[node].inputs:
                 raise ImageError(f"samples of {node} are {x.shape}, which does not fit its matrix")
@@ -161,7 +164,10 @@ class SystemImage:
     def weights(self) -> Mapping[str, NDArray[np.float32]]:
         """Of every matrix that is on a chip, (rows, columns) as they are there but for scales."""
         matrices = self.network.matrices
-        return {name: expanded(matrices[name].weights, coding.expansion) for name, coding in self.codings.items()}
+        return {
+            name: expanded(matrices[name].weights, coding.expansion, coding.outliers)
+            for name, coding in self.codings.items()
+        }
 
     def programmed(self, block: str) -> NDArray[np.float64]:
         """Target weights of a block, (rows, columns) within [-1, 1]."""

@@ -1,6 +1,7 @@
 """What answers the requests of walks: numpy node by node, or chips for all walks at once."""
 
 from collections.abc import Callable, Hashable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -66,10 +67,13 @@ class ChipProducts:
     network : Network
     chips : ChipCodes
     affine : Affine
+    only : str
+        Pattern of the matrices that chips multiply; the others are multiplied in float32 as well.
     """
 
-    def __init__(self, network: Network, chips: ChipCodes, affine: Affine) -> None:
+    def __init__(self, network: Network, chips: ChipCodes, affine: Affine, only: str = "*") -> None:
         self._network, self._chips, self._affine = network, chips, affine
+        self._chosen = {node for node, matrix in network.matrix_of.items() if fnmatchcase(matrix, only)}
 
     def kind(self, request: Request) -> Hashable:
         return request.nodes
@@ -90,10 +94,12 @@ class ChipProducts:
     def _multiplied(self, asked: Sequence[Asked]) -> list[list[NDArray]]:
         nodes = asked[0].request.nodes
         sums: dict[int, NDArray[np.float32]] = {}
-        for told in self._chips.run(nodes, asked):
+        for told in self._chips.run(nodes, asked) if self._chosen.intersection(nodes) else ():
             node = nodes[told.node]
+            if node not in self._chosen:
+                continue
             if told.node not in sums:
-                sums[told.node] = np.zeros((len(told.codes), self._network.linears[node].outputs), np.float32)
+                sums[told.node] = self._chips.hosted(node, [one.request.inputs[told.node] for one in asked])
             line = self._affine.lines[told.block.name, node]
             part = told.codes.astype(np.float32)
             part *= line.gain

@@ -19,12 +19,16 @@ Walks: TypeAlias = Callable[[], Iterable[Walk[Any]]]
 #: Of results, sample by sample; less is better.
 Loss: TypeAlias = Callable[[Sequence[Any]], float]
 
-#: Frames that are kept of each node, and of each request.
+#: Frames that are kept of each node, and of each request: evenly spread ones, and those that reach farthest.
 FRAMES, _OF_REQUEST = 512, 64
+FARTHEST, _FARTHEST_OF_REQUEST = 128, 32
 
 
 class Recorder:
     """Answers requests in float, and keeps some of their inputs; a `Multiplier`.
+
+    Beside frames at even distances it keeps those in which an input is largest beside its usual size: after gelu many
+    inputs are almost always near zero, and one frame of a thousand tells how far they reach.
 
     Parameters
     ----------
@@ -34,6 +38,7 @@ class Recorder:
     def __init__(self, network: Network) -> None:
         self._floats = NodeProducts.of_floats(network)
         self._kept: dict[str, list[NDArray[np.float32]]] = {}
+        self._farthest: dict[str, list[NDArray[np.float32]]] = {}
 
     def kind(self, request: Request) -> Hashable:
         return self._floats.kind(request)
@@ -41,13 +46,21 @@ class Recorder:
     def multiply(self, asked: Sequence[Asked]) -> Sequence[Sequence[NDArray]]:
         for one in asked:
             for node, x in zip(one.request.nodes, one.request.inputs, strict=True):
-                self._kept.setdefault(node, []).append(_thinned(x.reshape(-1, x.shape[-1]), _OF_REQUEST))
+                frames = x.reshape(-1, x.shape[-1])
+                self._kept.setdefault(node, []).append(_thinned(frames, _OF_REQUEST))
+                if len(frames) > _OF_REQUEST:
+                    self._farthest.setdefault(node, []).append(_farthest(frames, _FARTHEST_OF_REQUEST))
         return self._floats.multiply(asked)
 
     def samples(self) -> dict[str, NDArray[np.float32]]:
         """Inputs of every node that was reached, (frames, inputs)."""
-        joined = {node: np.concatenate(parts).astype(np.float32, copy=False) for node, parts in self._kept.items()}
-        return {node: _thinned(array, FRAMES) for node, array in joined.items()}
+        found = {}
+        for node, parts in self._kept.items():
+            frames = [_thinned(np.concatenate(parts), FRAMES)]
+            if node in self._farthest:
+                frames.append(_farthest(np.concatenate(self._farthest[node]), FARTHEST))
+            found[node] = np.concatenate(frames).astype(np.float32, copy=False)
+        return found
 
     def run(self, walks: Walks) -> list[Any]:
         """Results of all samples.
@@ -71,6 +84,13 @@ def _thinned(frames: NDArray, most: int) -> NDArray:
     if len(frames) <= most:
         return frames
     return frames[np.linspace(0, len(frames) - 1, most).round().astype(int)]
+
+
+def _farthest(frames: NDArray, most: int) -> NDArray:
+    """So many frames at most, in their order: those with an input that is largest beside its own usual size."""
+    usual = np.sqrt(np.square(frames).mean(axis=0))
+    reach = (np.abs(frames) / np.where(usual > 0, usual, 1)).max(axis=1)
+    return frames[np.sort(np.argsort(-reach, kind="stable")[:most])]
 
 
 def arrays_of(result: Any) -> Iterator[NDArray]:

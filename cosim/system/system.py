@@ -55,6 +55,8 @@ class Run:
         Read the chips at this age, calibrated as they were at the age of `analog`.
     recalibrated : bool
         Calibrate them again at that age.
+    only : str
+        Pattern of the matrices that chips multiply, the others being multiplied in float32: whose errors cost what.
     """
 
     engine: str = "twin"
@@ -62,6 +64,7 @@ class Run:
     seed: int = 0
     aged_s: float | None = None
     recalibrated: bool = False
+    only: str = "*"
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -181,7 +184,7 @@ class System:
         if engine in ("rtl", "both") and len(self._sessions) > 1:
             executor = self._stack.enter_context(ThreadPoolExecutor(len(self._sessions)))
         codes = ChipCodes(self.network, layout, self.image.codings, self._sessions, executor)
-        return ChipProducts(self.network, codes, chips.affine)
+        return ChipProducts(self.network, codes, chips.affine, self.options.only)
 
     @property
     def statistics(self) -> list[Mapping[str, Any]]:
@@ -199,6 +202,7 @@ class System:
             "analog": chosen.analog.to_json(),
             "seed": str(chosen.seed),
             "age": f"{chosen.aged_s} s, {'re' if chosen.recalibrated else 'not re'}calibrated",
+            "only": chosen.only,
         }
 
     def walked(

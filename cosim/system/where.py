@@ -86,7 +86,7 @@ def places(
     Raises
     ------
     WhereError
-        If there is no such weight, or the host has it; the message says what there is.
+        If there is no such weight, or the host has it, all of the matrix or an outlier; the message says what there is.
     """
     known = image.network.matrix_of
     if layer not in known:
@@ -95,6 +95,8 @@ def places(
     matrix = known[layer]
     if matrix not in image.codings:
         raise WhereError(f"{layer} stays with the host: no chip has its weights")
+    if row in image.codings[matrix].outliers:
+        raise WhereError(f"{layer} leaves input {row}, an outlier, to the host: no chip has its weights")
     height, width = image.weights[matrix].shape
     if not (0 <= row < height and 0 <= column < width):
         raise WhereError(f"{layer} has rows 0 to {height - 1} and columns 0 to {width - 1}, not ({row}, {column})")

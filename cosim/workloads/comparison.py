@@ -99,6 +99,8 @@ class Settings:
         Measure the errors of every matrix as well.
     checkpoint : Path, optional
         Folder in which results are kept as they come, and from which the run goes on.
+    only : str
+        Pattern of the matrices that chips multiply; the others are multiplied in float32.
     """
 
     engine: str = "twin"
@@ -108,15 +110,16 @@ class Settings:
     recalibrated: bool = False
     errors: bool = False
     checkpoint: Path | None = None
+    only: str = "*"
 
     def runs(self) -> Iterator[tuple[str, Run]]:
         """Every variant with its name, software first."""
         yield "software", Run("float")
         if self.engine != "float":
-            yield "ideal", Run("ideal", self.analog)
+            yield "ideal", Run("ideal", self.analog, only=self.only)
         if self.engine in ("twin", "rtl", "both"):
             for seed in self.seeds:
-                yield f"chip {seed}", Run(self.engine, self.analog, seed, self.aged_s, self.recalibrated)
+                yield f"chip {seed}", Run(self.engine, self.analog, seed, self.aged_s, self.recalibrated, self.only)
 
 
 @dataclass(frozen=True)

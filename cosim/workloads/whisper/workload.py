@@ -26,7 +26,7 @@ from cosim.workloads.whisper.transcripts import WordErrors, count_errors, normal
 __all__ = ["CALIBRATION", "Recorded", "Transcription"]
 
 #: Utterances that choose ranges and calibrate: their loss is evaluated again and again.
-CALIBRATION = 4
+CALIBRATION = 8
 #: Walks side by side, each of which holds the encoder's values of 30 s.
 _SIDE_BY_SIDE = 16
 
@@ -114,10 +114,13 @@ class Transcription:
         return [heard.tokens for heard in results_of(walks, NodeProducts.of_floats(self.model.network))]
 
     def _calibration(self) -> Iterator[Walk[float]]:
-        """Surprise at what the float network hears; padding does not count."""
+        """Surprise at what the float network hears.
+
+        Positions that hear padding are with it: chips compute them, the others attend to them, and some of the last
+        ones reach farther than any that hears speech.
+        """
         for one, tokens in zip(self.calibrating, self._transcripts, strict=True):
-            padding = Padding(one.spoken)
-            yield padding.in_float(padding.apart(self.model.forced(one.features, tokens)), self.model.network)
+            yield self.model.forced(one.features, tokens)
 
     def workload(self, analog: AnalogConfig, chips: int = CHIPS) -> Workload:
         """Every utterance is a sample."""

@@ -69,7 +69,7 @@ def test_rows_count_on_from_copy_to_copy(rows: tuple[int, int], wanted: list[int
 
 
 def test_parts_are_read_as_they_were_written() -> None:
-    made = coding(expansion=np.ones((4, 6), np.float32))
+    made = coding(expansion=np.ones((4, 6), np.float32), outliers=(1, 3))
     meta, arrays = made.to_parts()
     again = Coding.from_parts(typed(CodingHeader, meta), arrays)
     assert again.to_parts()[0] == meta

@@ -16,10 +16,12 @@ from cosim.graph.graph import Walk
 from cosim.program import Mode
 from cosim.system.building import BuildOptions, build
 from cosim.system.chips import Chips
+from cosim.system.image import SystemImage
 from cosim.system.layer_errors import LayerErrors
 from cosim.system.network import Network
 from cosim.system.sessions import CheckedSession
 from cosim.system.system import Run, System
+from cosim.system.where import WhereError, places
 from tests.cosim.system.networks import ROOMY, SMALL, image, linear, mlp, numbers, recurrent, shared
 
 
@@ -126,6 +128,30 @@ def test_more_rows_average_errors(options: BuildOptions) -> None:
         return {error.node: error.own for error in errors}["linear1"]
 
     assert own_error(built(options)) < 0.8 * own_error(built(BuildOptions(trials=0)))
+
+
+def test_outliers_stay_with_the_host() -> None:
+    """Inputs far larger than the others: less is lost than with them on the chip, and the file keeps which they are."""
+    network = Network.of(mlp())
+
+    def inputs(count: int, seed: int) -> NDArray:
+        x = numbers(count, 40, seed=seed)
+        x[:, 7] *= 100
+        return x
+
+    def made(outliers: float) -> SystemImage:
+        options = BuildOptions(outliers=outliers, trials=0)
+        return build(network, lambda: (network.walk({"x": x}) for x in inputs(64, 1)), options, config=SMALL)
+
+    def error(image: SystemImage) -> float:
+        judged = inputs(40, 2)
+        return relative(System(image).run(judged)["y"], System(image, Run("float")).run(judged)["y"])
+
+    split = made(0.05)
+    assert split.codings["linear0"].outliers == (7,)
+    assert error(split) < 0.5 * error(made(0.0))
+    with pytest.raises(WhereError, match="leaves input 7"):
+        places(split, "linear0", 7, 0, AnalogConfig())
 
 
 def test_a_matrix_may_stay_with_the_host() -> None:
