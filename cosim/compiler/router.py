@@ -95,6 +95,19 @@ class Router:
         assert first is not None, "no connections always succeeds"
         raise first
 
+    def beside(self, routes: Sequence[Route], connection: Connection) -> Route:
+        """A way for one more connection beside those that are found.
+
+        Raises
+        ------
+        RouteError
+        """
+        taken: dict[Place, list[tuple[Lanes, Connection]]] = {}
+        for route in routes:
+            for place in (route.connection.source, *(arc.target for arc in route.arcs)):
+                self._claim(place, route.lanes, route.connection, taken)
+        return self._connect(connection, taken)
+
     def _in_order(self, connections: Iterable[Connection]) -> list[Route]:
         # Who holds which lanes of a place. Both directions of an edge are the same wires.
         taken: dict[Place, list[tuple[Lanes, Connection]]] = {}

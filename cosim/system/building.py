@@ -13,6 +13,7 @@ from cosim.calibration.coding import Coding
 from cosim.calibration.expected import DeviceErrors, ExpectedMatrix
 from cosim.calibration.outliers import outliers
 from cosim.calibration.ranges import Choice, MatrixRanges, by_inputs, choose, codings, refine
+from cosim.compiler.errors import MappingError
 from cosim.compiler.matrices import LayoutOptions, lay_out
 from cosim.compiler.matrices.layout import Layout
 from cosim.graph import Graph, NetworkError
@@ -48,6 +49,8 @@ class BuildOptions:
         Of the random matrices.
     ranges : Choice, optional
         Taken for every matrix, instead of what loses least: for comparison.
+    placed : Layout, optional
+        Where everything sits, found before; `layout` is not asked then.
     """
 
     layout: LayoutOptions = field(default_factory=LayoutOptions)
@@ -57,6 +60,7 @@ class BuildOptions:
     trials: int = 24
     seed: int = 0
     ranges: Choice | None = None
+    placed: Layout | None = None
 
 
 def build(
@@ -98,9 +102,13 @@ def build(
         name: (expansions[name].shape[1] if name in expansions else linear.inputs, linear.outputs)
         for name, linear in network.matrices.items()
     }
-    say("placing", 0, 0)
-    how = options.layout if options.layout.alike else replace(options.layout, alike=network.alike)
-    layout = lay_out(shapes, network.waves, how, config)
+    if options.placed is None:
+        say("placing", 0, 0)
+        how = options.layout if options.layout.alike else replace(options.layout, alike=network.alike)
+        layout = lay_out(shapes, network.waves, how, config)
+    else:
+        layout = options.placed
+        _check_placed(layout, shapes, config)
     placed = layout.blocks_of
     samples = {node: x for node, x in recorder.samples().items() if network.matrix_of[node] in placed}
     if unreached := [name for name in placed if name not in {network.matrix_of[node] for node in samples}]:
@@ -117,6 +125,17 @@ def build(
     else:
         chosen = dict.fromkeys(matrices, options.ranges)
     return SystemImage(network, layout, codings(matrices, chosen, layout.together), samples)
+
+
+def _check_placed(layout: Layout, shapes: Mapping[str, tuple[int, int]], config: ChipConfig) -> None:
+    """Make sure that a layout is of such matrices on such chips."""
+    if layout.config != config:
+        raise MappingError("the layout that is given is for other chips than these")
+    for name, blocks in layout.blocks_of.items():
+        rows, columns = max(block.rows[1] for block in blocks), max(block.columns[1] for block in blocks)
+        held = rows // layout.copies.get(name, 1), columns
+        if held != shapes.get(name):
+            raise MappingError(f"the layout that is given holds {name} as {held}, the network has {shapes.get(name)}")
 
 
 def _chosen(

@@ -122,7 +122,7 @@ class ChipCodes:
         for call, place, codes in zip(calls, placed, self._served(jobs), strict=True):
             for output in call.outputs:
                 block = self._layout.blocks[output.block]
-                lanes = slice(output.lane, output.lane + block.shape[1])
+                lanes = output.lanes(block.shape[1])
                 for index, matrix in matrices.items():
                     if matrix == block.matrix:
                         yield Told(block, index, codes[output.output][place.places[index], lanes])

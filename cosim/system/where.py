@@ -117,7 +117,7 @@ def _found(
                 continue
             at = own - block.rows[0]
             part = next(part for part in layout.parts(block.name) if part.rows[0] <= at < part.rows[1])
-            row, column = part.at + at - part.rows[0], seat.column + weight[1] - block.columns[0]
+            row, column = part.at + at - part.rows[0], seat.column + seat.step * (weight[1] - block.columns[0])
             value = float(image.programmed(block.name)[at, weight[1] - block.columns[0]])
             pairs = []
             for pair in (0, 1) if part.pair is None else (part.pair,):

@@ -111,7 +111,7 @@ class _Seats(ChipDrawing):
                 x, y = self.centre(self.plan.tiles[part.tile])
                 left = x - TILE_SIZE / 2 + scale * seat.column
                 top = y - TILE_SIZE / 2 + half * scale * part.at + (TILE_SIZE / 2 if part.pair == 1 else 0)
-                size = scale * block.shape[1], half * scale * rows
+                size = scale * seat.step * block.shape[1], half * scale * rows
                 box = self.box(
                     (left + size[0] / 2, top + size[1] / 2),
                     *size,

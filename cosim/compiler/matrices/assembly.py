@@ -10,6 +10,7 @@ from cosim.compiler.matrices.layout import Block, Call, Layout, Output, Seat, Sl
 from cosim.compiler.matrices.options import LayoutOptions
 from cosim.compiler.matrices.packing import Spot
 from cosim.compiler.matrices.placement import Placed, Routed
+from cosim.compiler.matrices.ways import Heard
 from cosim.compiler.router import Route, switches
 from rtl.config import ChipConfig
 
@@ -71,7 +72,8 @@ class Assembly:
     def _seat(self, chip: int, spot: Spot) -> None:
         for block, at in self._blocks(spot):
             self.blocks[block.name] = block
-            self.seats[block.name] = Seat(chip, spot.tiles, spot.row, spot.column + at, spot.tiles[-1])
+            column = spot.column + spot.piece.offset + spot.piece.step * at
+            self.seats[block.name] = Seat(chip, spot.tiles, spot.row, column, spot.tiles[-1], spot.piece.step)
 
     def _call(self, chip: int, entry: str, routed: Routed) -> tuple[Frame, Call]:
         slices: list[Slice] = []
@@ -86,22 +88,28 @@ class Assembly:
                 end += width
             ilps = tuple(route.connection.source.tile for route in routes)
             streams.append(Stream(ilps, tuple(vectors[lanes] for lanes in turns), tiles))
-        by_chain: dict[tuple[int, ...], list[tuple[Block, int]]] = {}
+        by_chain: dict[tuple[int, ...], list[Block]] = {}
         for spot in routed.demand.spots:
-            by_chain.setdefault(spot.tiles, []).extend((block, spot.column + at) for block, at in self._blocks(spot))
+            by_chain.setdefault(spot.tiles, []).extend(block for block, _ in self._blocks(spot))
         readings, outputs = [], []
         for step, heard in enumerate(routed.heard):
+            by_olp: dict[int, list[Heard]] = {}
             for one in heard:
-                tiles = next(tiles for tiles in by_chain if one.tile in tiles)
-                name = f"tile{one.tile}"
-                width = max(lane + block.shape[1] for block, lane in by_chain[tiles])
-                source = Source(one.tile, by_chain[tiles][0][0].name)
-                readings.append(Reading(name, step, one.olp, width, (source,)))
-                outputs += [Output(block.name, name, lane) for block, lane in by_chain[tiles]]
-                for block, _ in by_chain[tiles]:
-                    self.seats[block.name] = replace(self.seats[block.name], reader=one.tile)
+                by_olp.setdefault(one.olp, []).append(one)
+            for olp, merged in by_olp.items():
+                name, width, sources = f"tile{merged[0].tile}", 0, []
+                for one in merged:
+                    blocks = next(blocks for tiles, blocks in by_chain.items() if one.tile in tiles)
+                    sources.append(Source(one.tile, blocks[0].name, str(one.route.connection.pattern)))
+                    for block in blocks:
+                        seat = replace(self.seats[block.name], reader=one.tile)
+                        self.seats[block.name] = seat
+                        outputs.append(Output(block.name, name, seat.column, seat.step))
+                        width = max(width, outputs[-1].lanes(block.shape[1]).stop)
+                width = min(width, self.config.lanes)
+                readings.append(Reading(name, step, olp, width, tuple(sources)))
         works = [
-            Work(tile, blocks[0][0].mode, routed.demand.pairs[tile], blocks[0][0].name, _partner(tile, tiles))
+            Work(tile, blocks[0].mode, routed.demand.pairs[tile], blocks[0].name, _partner(tile, tiles))
             for tiles, blocks in by_chain.items()
             for tile in tiles
         ]

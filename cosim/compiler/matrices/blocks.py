@@ -6,6 +6,7 @@ Matrices that always get the same input are one sheet of columns, cut as one.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from cosim.compiler.errors import MappingError
 from cosim.compiler.matrices.options import LayoutOptions
 from cosim.program import Mode
 
@@ -33,7 +34,11 @@ class Sheet:
     mode : Mode or None
     joined : bool or None
     chip : int or None
+    apart : int
+    first_rows : int or None
         What was asked for.
+    merged : (str, str) or None
+        Sheets of which this is one, whose last columns are read as one vector.
     """
 
     name: str
@@ -44,6 +49,9 @@ class Sheet:
     mode: Mode | None = None
     joined: bool | None = None
     chip: int | None = None
+    apart: int = 0
+    first_rows: int | None = None
+    merged: tuple[str, str] | None = None
 
     @property
     def columns(self) -> int:
@@ -61,13 +69,24 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a sheet on one tile, or on a joined pair."""
+    """A part of a sheet on one tile, or on a joined pair.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    rows, columns : Span
+    mode : Mode
+    joined : bool
+    spaced : bool
+        Only every second column of the tile is its own: it is read as one vector with another piece.
+    """
 
     sheet: Sheet
     rows: Span
     columns: Span
     mode: Mode
     joined: bool
+    spaced: bool = False
 
     @property
     def height(self) -> int:
@@ -76,6 +95,16 @@ class Piece:
     @property
     def width(self) -> int:
         return self.columns[1] - self.columns[0]
+
+    @property
+    def step(self) -> int:
+        """From one column of the piece to the next, on the tile."""
+        return 2 if self.spaced else 1
+
+    @property
+    def offset(self) -> int:
+        """Its first column: of two pieces that are one vector, the second one's stand between the first one's."""
+        return int(self.spaced and self.sheet.merged is not None and self.sheet.merged[1] == self.sheet.name)
 
     @property
     def area(self) -> int:
@@ -123,7 +152,15 @@ def sheets_of(
             chosen.mode,
             chosen.joined,
             chosen.chip,
+            chosen.apart,
+            chosen.first_rows,
+            next((pair for pair in options.merged if name in pair), None),
         )
+    for name in (name for pair in options.merged for name in pair):
+        if name not in sheets or len(sheets[name].matrices) > 1:
+            raise MappingError(
+                f"columns of {name!r} cannot be read with another matrix's: it is on no chip, or not alone"
+            )
     return tuple(sheets.values())
 
 
@@ -135,12 +172,16 @@ def pieces_of(sheet: Sheet, mode: Mode, joined: bool, lanes: int) -> tuple[Piece
     """A sheet cut as few times as can be: the rows first, so that few sums are left to the host."""
     tile = 2 * lanes if mode is Mode.STACKED else lanes
     together = joined and sheet.rows > tile
-    height = 2 * tile if together else tile
-    return tuple(
-        Piece(sheet, rows, columns, mode, together and rows[1] - rows[0] > tile)
-        for rows in _cut(sheet.rows, height)
-        for columns in _cut(sheet.columns, lanes)
-    )
+    last = sheet.columns % lanes or lanes
+    if sheet.merged is not None and 2 * last > lanes:
+        raise MappingError(f"the last {last} columns of {sheet.name!r} are more than half of a tile's {lanes}")
+    pieces = []
+    for number, columns in enumerate(_cut(sheet.columns, lanes)):
+        paired = together and number >= sheet.apart
+        spaced = sheet.merged is not None and columns[1] == sheet.columns
+        for rows in _cut(sheet.rows, 2 * tile if paired else tile):
+            pieces.append(Piece(sheet, rows, columns, mode, paired and rows[1] - rows[0] > tile, spaced))
+    return tuple(pieces)
 
 
 def _cut(count: int, size: int) -> Iterator[Span]:

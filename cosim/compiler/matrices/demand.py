@@ -1,8 +1,8 @@
 """What pieces that are multiplied at once need: vectors on the rows of their tiles, and readouts of their columns."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from cosim.compiler.matrices.blocks import Span
@@ -34,6 +34,8 @@ class Demand:
         Pair of devices of each turn.
     chains : tuple of tuple of int
         Tiles that are read as one: single ones, and joined pairs.
+    merged : mapping of chain to chain
+        Of two that are read as one vector, the second by the first, which alone is among `chains`.
     """
 
     spots: tuple[Spot, ...]
@@ -41,6 +43,7 @@ class Demand:
     streams: tuple[tuple[Turns, tuple[int, ...]], ...]
     pairs: Mapping[int, tuple[int, ...]]
     chains: tuple[tuple[int, ...], ...]
+    merged: Mapping[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
 
 
 def by_tile(spots: Sequence[Spot]) -> dict[int, list[Spot]]:
@@ -107,7 +110,17 @@ def demand(spots: Sequence[Spot], beside: Mapping[int, Sequence[Spot]]) -> Deman
         if mode[tile] is Mode.BALANCED:
             vectors, used = vectors * 2, [0, 1]
         heard[tile], pairs[tile] = tuple(vectors), tuple(used)
-    return Demand(tuple(spots), heard, _streams(heard), pairs, chains)
+    merged = dict(_merged(spots))
+    alone = tuple(chain for chain in chains if chain not in merged.values())
+    return Demand(tuple(spots), heard, _streams(heard), pairs, alone, merged)
+
+
+def _merged(spots: Sequence[Spot]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Tiles whose columns are read as one vector, where both are there."""
+    spaced = {spot.piece.sheet.name: spot.tiles for spot in spots if spot.piece.spaced}
+    for first, second in {spot.piece.sheet.merged for spot in spots if spot.piece.sheet.merged is not None}:
+        if first in spaced and second in spaced:
+            yield spaced[first], spaced[second]
 
 
 def _overlap(slices: Mapping[Slice, None]) -> bool:

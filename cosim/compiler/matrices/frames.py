@@ -160,7 +160,9 @@ class Work:
 
 @dataclass(frozen=True)
 class Source:
-    """A tile that is read out, on the lanes of a pattern: low and high halves of two tiles make one vector."""
+    """A tile that is read out, on the lanes of a pattern: halves of two tiles, low and high or even and odd, make one
+    vector.
+    """
 
     tile: int
     block: str

@@ -16,6 +16,8 @@ from cosim.compiler.matrices.script import write_frame
 from cosim.compiler.words import IDLE
 from cosim.files.archive import load_archive, write_archive
 from cosim.files.chip_config import config_to_json
+from cosim.files.digest import digest
+from cosim.files.json_text import to_json
 from cosim.files.typed import typed
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import ChipImage, Mode, Program, Unit
@@ -66,6 +68,8 @@ class Seat:
         WP1 come, in mode STACKED, the rows of WP2 of the same tile, then those of the second tile.
     reader : int
         The tile that reads out.
+    step : int
+        From one column of the block to the next, on the tile.
     """
 
     chip: int
@@ -73,6 +77,7 @@ class Seat:
     row: int
     column: int
     reader: int
+    step: int = 1
 
 
 @dataclass(frozen=True)
@@ -122,11 +127,16 @@ class Slice:
 
 @dataclass(frozen=True)
 class Output:
-    """Columns of a block within an output of an entry: lane ``lane + c`` is the block's column c."""
+    """Columns of a block within an output of an entry: lane ``lane + step c`` is the block's column c."""
 
     block: str
     output: str
     lane: int = 0
+    step: int = 1
+
+    def lanes(self, columns: int) -> slice:
+        """Those of a block of so many columns."""
+        return slice(self.lane, self.lane + self.step * columns, self.step)
 
 
 @dataclass(frozen=True)
@@ -150,7 +160,7 @@ class Call:
     outputs: tuple[Output, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Layout:
     """A network on its chips; no weight is in it.
 
@@ -204,6 +214,19 @@ class Layout:
         for group in self.together:
             if len({self.readouts[name] for name in group}) > 1:
                 raise MappingError(f"one ramp reads {', '.join(group)}: give these blocks the same readout")
+
+    def __repr__(self) -> str:
+        return f"<Layout {self.digest}: {len(self.blocks)} blocks on {len(self.frames)} chips>"
+
+    @cached_property
+    def digest(self) -> str:
+        """Short name of everything in it."""
+        return digest((to_json(config_to_json(self.config)), to_json(self.to_json())))
+
+    @property
+    def devices(self) -> int:
+        """Those that hold weights: two or four for each, copies counted."""
+        return sum(2 * block.shape[0] * block.shape[1] * block.mode.gain for block in self.blocks.values())
 
     @cached_property
     def programs(self) -> tuple[Mapping[str, Program], ...]:
@@ -288,8 +311,8 @@ class Layout:
             values = np.asarray(weights[block.name], np.float64)
             if values.shape != block.shape:
                 raise MappingError(f"weights of {block.name} must be {block.shape}, got shape {values.shape}")
-            first = self.seats[block.name].column
-            columns = slice(first, first + block.shape[1])
+            seat = self.seats[block.name]
+            columns = slice(seat.column, seat.column + seat.step * block.shape[1], seat.step)
             for part in self.parts(block.name):
                 array = arrays.setdefault(part.tile, np.zeros(shape))
                 rows = slice(part.at, part.at + part.rows[1] - part.rows[0])

@@ -21,6 +21,10 @@ class MatrixOptions:
     mode : Mode, optional
     joined : bool, optional
         Use vertical pairs of tiles with shared capacitors where the rows need two tiles, instead of sums on the host.
+    apart : int
+        Of a joined matrix, so many blocks of columns, the first ones, are not joined all the same.
+    first_rows : int, optional
+        Rows on the first tile of each joined pair; by default as many as it holds.
     copies : int
         On so many times as many rows, whose sum averages errors of devices.
     host : bool
@@ -34,8 +38,14 @@ class MatrixOptions:
     copies: int = 1
     host: bool = False
     chip: int | None = None
+    apart: int = 0
+    first_rows: int | None = None
 
     def __post_init__(self) -> None:
+        if self.apart < 0 or (self.first_rows is not None and self.first_rows < 1):
+            raise MappingError(
+                f"blocks apart must be 0 or more, first rows 1 or more, got {self.apart}, {self.first_rows}"
+            )
         if self.mode is not None:
             try:
                 object.__setattr__(self, "mode", Mode(self.mode))
@@ -67,6 +77,9 @@ class LayoutOptions:
         leaves tiles to others.
     alike : tuple of tuple of str
         Matrices that always get the same input: side by side they share rows of a tile, and vectors.
+    merged : tuple of (str, str)
+        Matrices of a wave whose last columns, half a tile at most, are read as one vector: those of the first stand on
+        even columns of their tiles, those of the second on odd ones.
     analog : AnalogConfig
         Whose constants the first readouts are made for.
     effort : int
@@ -83,6 +96,7 @@ class LayoutOptions:
     frames_per_run: int | None = None
     spread: bool = False
     alike: tuple[tuple[str, ...], ...] = ()
+    merged: tuple[tuple[str, str], ...] = ()
     analog: AnalogConfig = field(default_factory=AnalogConfig)
     effort: int = 100
     solver_s: float = 0.0

@@ -30,7 +30,7 @@ class Spot:
 
     @property
     def columns(self) -> Span:
-        return self.column, self.column + self.piece.width
+        return self.column, self.column + self.piece.step * self.piece.width
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -144,7 +144,8 @@ class Packer:
 
     def _candidates(self, piece: Piece) -> Iterator[Spot]:
         for tiles in self._chains(piece):
-            columns = [column for column in self._columns(tiles) if column + piece.width <= self.lanes]
+            width = piece.step * piece.width
+            columns = [column for column in self._columns(tiles) if column + width <= self.lanes]
             for row in self._rows(tiles, piece) if columns else ():
                 taken = [
                     span
@@ -152,7 +153,7 @@ class Packer:
                     for span in self._beside(part)
                 ]
                 for column in columns:
-                    if not any(_meet(span, (column, column + piece.width)) for span in taken):
+                    if not any(_meet(span, (column, column + width)) for span in taken):
                         yield Spot(piece, tiles, row, column, self.lanes)
 
     def _beside(self, part: Part) -> list[Span]:
@@ -166,6 +167,10 @@ class Packer:
 
     def _rows(self, tiles: tuple[int, ...], piece: Piece) -> list[int]:
         pairs = 2 if piece.mode is Mode.STACKED else 1
+        first = piece.sheet.first_rows
+        if piece.joined and first is not None:
+            row = self.lanes * pairs - first
+            return [row] if row >= 0 and first < piece.height <= first + self.lanes * pairs else []
         room = self.lanes * pairs * len(tiles)
         starts = {0, room - piece.height} | {self.lanes * at for at in range(1, pairs * len(tiles))}
         for number, t in enumerate(tiles):
@@ -186,6 +191,8 @@ class Packer:
 
     def _cut(self, piece: Piece) -> tuple[Spot, Piece] | None:
         """The largest part of a piece that has a place; columns, or, where none of its full height is free, rows."""
+        if piece.spaced:
+            return None
         thinnest = max(1, self.lanes // _THINNEST)
         for cut, size in ((Piece.cut_columns, piece.width), (Piece.cut_rows, piece.height)):
             if cut is Piece.cut_rows and piece.joined:

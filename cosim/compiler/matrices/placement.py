@@ -126,7 +126,8 @@ class _Search:
             yield from self._routes(some, at)
 
     def _one(self, group: Demand, at: Mapping[int, int], sent: Sent | None) -> Routed | None:
-        heard = self.ways.read([tuple(at[tile] for tile in chain) for chain in group.chains], READOUTS)
+        merged = {_places(one, at): _places(other, at) for one, other in group.merged.items()}
+        heard = self.ways.read([_places(chain, at) for chain in group.chains], READOUTS, merged)
         if heard is None:
             return None
         sent = sent or self.ways.multicast([tuple(at[tile] for tile in tiles) for _, tiles in group.streams])
@@ -237,5 +238,11 @@ def _moved(group: Demand, spots: Mapping[Spot, Spot], at: Mapping[int, int]) -> 
         {at[tile]: turns for tile, turns in group.heard.items()},
         tuple((turns, tuple(at[tile] for tile in tiles)) for turns, tiles in group.streams),
         {at[tile]: pairs for tile, pairs in group.pairs.items()},
-        tuple(tuple(at[tile] for tile in chain) for chain in group.chains),
+        tuple(_places(chain, at) for chain in group.chains),
+        {_places(one, at): _places(other, at) for one, other in group.merged.items()},
     )
+
+
+def _places(chain: Sequence[int], at: Mapping[int, int]) -> tuple[int, ...]:
+    """The chip's tiles of packed ones."""
+    return tuple(at[tile] for tile in chain)

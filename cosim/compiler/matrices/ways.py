@@ -1,14 +1,15 @@
 """Ways of one frame: vectors from landing pads to the rows of tiles, and columns to landing pads."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 from cosim.compiler.multicast import Multicast, Tree
-from cosim.compiler.router import Connection, Route
+from cosim.compiler.router import Connection, Route, RouteError, Router
 from cosim.fabric.mesh_graph import Arc, Mesh, Place
 from rtl.config import ChipConfig, Edge
 
@@ -36,6 +37,7 @@ class Ways:
         self.config = config
         self.mesh = Mesh(config)
         self._multicast = Multicast(self.mesh)
+        self._router = Router(config, self.mesh)
         self._olp = {self._wire(self.mesh.olp(olp)): olp for olp in range(config.domain_count)}
         links = list(self._links())
         self._nodes = list(dict.fromkeys(node for link in links for node in link))
@@ -54,16 +56,44 @@ class Ways:
     def _route(self, connection: Connection, arcs: Sequence[Arc]) -> Route:
         return Route(connection, tuple(arcs), connection.lanes(self.config.lanes))
 
-    def read(self, chains: Sequence[Sequence[int]], most: int) -> list[list[Heard]] | None:
+    def read(
+        self,
+        chains: Sequence[tuple[int, ...]],
+        most: int,
+        merged: Mapping[tuple[int, ...], tuple[int, ...]] | None = None,
+    ) -> list[list[Heard]] | None:
         """Readouts of all chains in as few steps as can be; None if that is more than `most`.
 
         Of a joined pair either tile may be read. Ways that share no wires are a flow through the mesh, one mesh a step.
+
+        Parameters
+        ----------
+        chains : sequence of tuple of int
+        most : int
+        merged : mapping of chain to chain, optional
+            Further chains, on odd lanes, each read with one of `chains`, which keeps the even ones.
         """
         for steps in range(-(-len(chains) // len(self._olp)), most + 1):
             found = self._flow(chains, steps)
-            if found is not None:
+            if found is not None and all(self._merge(found, *pair) for pair in (merged or {}).items()):
                 return found
         return None
+
+    def _merge(self, found: list[list[Heard]], one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+        """Add the readout of `other` to that of `one`, in its step, at its landing pad; whether there is a way."""
+        for step in found:
+            for number, heard in enumerate(step):
+                if heard.tile in one:
+                    others = [known.route for known in step if known is not heard]
+                    even = self._route(replace(heard.route.connection, pattern="even"), heard.route.arcs)
+                    for tile in other:
+                        connection = Connection(Place("outputs", tile), (self.mesh.olp(heard.olp),), "odd")
+                        with suppress(RouteError):
+                            odd = self._router.beside([*others, even], connection)
+                            step[number] = replace(heard, route=even)
+                            step.append(Heard(tile, heard.olp, odd))
+                            return True
+        return False
 
     def _flow(self, chains: Sequence[Sequence[int]], steps: int) -> list[list[Heard]] | None:
         count = len(self._nodes)  # in step s node n is entered as 2 s count + n and left as that + count

@@ -60,6 +60,6 @@ def block_codes(
                         codes[:, one.at : one.at + one.rows[1] - one.rows[0]] = tall[:, slice(*one.rows)]
                     outputs = session.run(call.entry, codes, np.arange(count))
                     for heard in call.outputs:
-                        lanes = slice(heard.lane, heard.lane + layout.blocks[heard.block].shape[1])
+                        lanes = heard.lanes(layout.blocks[heard.block].shape[1])
                         found[wave, heard.block] = outputs[heard.output][:, lanes]
     return found

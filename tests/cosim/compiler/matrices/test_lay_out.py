@@ -36,6 +36,7 @@ from cosim.engines.twin import TwinEngine
 from cosim.fabric.checker import check_image
 from cosim.fabric.derivation import FrameDerivation, derive
 from cosim.fabric.mesh_graph import Mesh, Place
+from cosim.files.json_text import from_json, to_json
 from cosim.program import Mode
 from rtl.config import preset
 from tests.cosim.compiler.matrices.products import block_codes, block_weights, chips
@@ -91,7 +92,8 @@ def check_cells(layout: Layout, shapes: dict[str, tuple[int, int]]) -> None:
                 shape = layout.config.lanes, layout.config.lanes
                 cell = cells.setdefault((seat.chip, part.tile, pair), np.zeros(shape))
                 height, width = part.rows[1] - part.rows[0], block.shape[1]
-                area = cell[part.at : part.at + height, seat.column : seat.column + width]
+                columns = slice(seat.column, seat.column + seat.step * width, seat.step)
+                area = cell[part.at : part.at + height, columns]
                 assert area.shape == (height, width)
                 area += 1
     for name, counts in held.items():
@@ -300,6 +302,83 @@ def test_halves_of_two_tiles_are_one_vector() -> None:
     )
     check_image(layout.images[0])
     check_products(layout, dict.fromkeys("ab", (16, 8)), (("a", "b"),))
+
+
+def test_last_columns_of_two_matrices_are_one_vector() -> None:
+    """On even columns of one tile and odd ones of another, which are merged on their way to one landing pad."""
+    shapes, waves = {"a": (20, 24), "b": (20, 5)}, [("a", "b")]
+    options = LayoutOptions(chips=2, matrices={"*": MatrixOptions(Mode.BALANCED, joined=True)}, merged=(("a", "b"),))
+    layout = lay_out(shapes, waves, options, SMALL)
+    check_cells(layout, shapes)
+    check_products(layout, shapes, ())
+    for image in layout.images:
+        check_image(image)
+    assert layout.seats["a 0:20 0:16"].step == 1
+    tails = [layout.seats["a 0:20 16:24"], layout.seats["b 0:20 0:5"]]
+    assert [(seat.column, seat.step) for seat in tails] == [(0, 2), (1, 2)]
+    outputs = {output.block: output for calls in layout.calls.values() for call in calls for output in call.outputs}
+    together = tails[0].chip == tails[1].chip
+    assert (outputs["a 0:20 16:24"].output == outputs["b 0:20 0:5"].output) is together
+    with pytest.raises(MappingError, match="the last 16 columns of 'a' are more than half of a tile's 16"):
+        lay_out({"a": (20, 16), "b": (20, 5)}, waves, options, SMALL)
+    with pytest.raises(MappingError, match="columns of 'c' cannot be read with another matrix's"):
+        lay_out(shapes, waves, replace(options, merged=(("a", "c"),)), SMALL)
+
+
+def merged_tails() -> tuple[dict[str, tuple[int, int]], Waves, LayoutOptions]:
+    """Two matrices whose last columns come as one vector from two tiles of one chip."""
+    shapes = {"a": (12, 8), "b": (9, 7)}
+    return shapes, [("a", "b")], LayoutOptions(chips=1, merged=(("a", "b"),), analog=IDEAL)
+
+
+def test_merged_columns_need_one_landing_pad() -> None:
+    shapes, waves, options = merged_tails()
+    layout = lay_out(shapes, waves, options, SMALL)
+    check_products(layout, shapes, ())
+    (frame,) = layout.frames[0].values()
+    (reading,) = frame.readings
+    assert [source.pattern for source in reading.sources] == ["even", "odd"]
+    assert Layout.from_json(from_json(to_json(layout.to_json())), SMALL) == layout
+
+
+@pytest.mark.cosimulation
+def test_merged_columns_on_the_rtl() -> None:
+    shapes, waves, options = merged_tails()
+    analog = AnalogConfig()
+    layout = lay_out(shapes, waves, replace(options, analog=analog), SMALL)
+    random = np.random.default_rng(2)
+    matrices = {name: random.uniform(-1, 1, shape) for name, shape in shapes.items()}
+    inputs = {name: random.integers(-255, 256, (4, rows)) for name, (rows, _) in shapes.items()}
+    made = chips(layout, matrices, analog)
+    twin, rtl = (block_codes(layout, engine, made, inputs) for engine in (TwinEngine(), RtlEngine(SMALL)))
+    assert twin.keys() == rtl.keys()
+    assert all(np.array_equal(twin[key], rtl[key]) for key in twin)
+
+
+def test_blocks_apart_and_rows_of_the_first_tile() -> None:
+    """Of a joined matrix the first blocks of columns may be left to the host's sum, and a pair's rows be parted."""
+    choices = {"*": MatrixOptions(Mode.BALANCED, joined=True, apart=1, first_rows=13)}
+    layout = lay_out({"a": (20, 32)}, [("a",)], LayoutOptions(matrices=choices, analog=IDEAL), SMALL)
+    check_cells(layout, {"a": (20, 32)})
+    check_products(layout, {"a": (20, 32)}, ())
+    parts = {name: [part.rows for part in layout.parts(name)] for name in layout.blocks}
+    assert parts == {
+        "a 0:16 0:16": [(0, 16)],
+        "a 16:20 0:16": [(0, 4)],
+        "a 0:20 16:32": [(0, 13), (13, 20)],
+    }
+    with pytest.raises(MappingError, match="first rows 1 or more"):
+        MatrixOptions(first_rows=0)
+    short = {"*": MatrixOptions(Mode.BALANCED, joined=True, first_rows=3)}
+    with pytest.raises(MappingError, match="do not fit"):  # seventeen rows are left for the second tile
+        lay_out({"a": (20, 16)}, [("a",)], LayoutOptions(chips=1, matrices=short), SMALL)
+
+
+def test_a_layout_is_called_by_its_digest() -> None:
+    one, same, other = (lay_out({"a": (16, n)}, [("a",)], LayoutOptions(), SMALL) for n in (16, 16, 15))
+    assert repr(one) == repr(same) == f"<Layout {one.digest}: 1 blocks on 1 chips>"
+    assert one.digest != other.digest
+    assert one.devices == 4 * 16 * 16
 
 
 @pytest.mark.parametrize(
