@@ -23,8 +23,8 @@ _ONE = np.float32(1)
 class LstmCell(Operator):
     """One step of a long short-term memory, after its two products.
 
-    Inputs: products of the step's input and of the state before, (..., 4 width) each; the memory, (..., width).
-    Outputs: the next state and the next memory::
+    Inputs: products of the step's input and of the state before, (..., 4 width) each; the memory, (..., width). The
+    second one is absent where one product has summed both. Outputs: the next state and the next memory::
 
         i, o, f, g = (x products + state products) by gates
         memory' = gate(f) memory + gate(i) candidate(g)
@@ -70,9 +70,15 @@ class LstmCell(Operator):
         return 2
 
     def run(self, *inputs: NDArray) -> Values:
-        x, h, memory = taken(inputs, "products of the input", "products of the state", "the memory")
-        width = _width(x, h, memory, 4)
-        z = x + h
+        names = ("products of the input", "products of the state", "the memory")
+        if len(inputs) == len(names) and inputs[1] is None:
+            x, memory = taken((inputs[0], inputs[2]), names[0], names[2])
+            width = _width(x, x, memory, 4)
+            z = x.copy()
+        else:
+            x, h, memory = taken(inputs, *names)
+            width = _width(x, h, memory, 4)
+            z = x + h
         if self._plain:
             # sigmoid(z) = (1 + tanh(z / 2)) / 2, so that one tanh serves all gates: an LSTM's steps are many and small.
             gates, g = z[..., : 3 * width], z[..., 3 * width :]
@@ -113,6 +119,7 @@ class LstmCell(Operator):
         each += 0 if self.clip is None else 2 * (gates + 1)
         each += 0 if self.peepholes is None else 2 * gates
         each += 1 if self.coupled else 0
+        each -= 4 if inputs[1] is None else 0
         return each * (inputs[0].size // 4)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cosim.graph.errors import NetworkError
 from cosim.graph.operator import Operator, Values, parameter, taken
 
-__all__ = ["BatchNorm", "LayerNorm"]
+__all__ = ["BatchNorm", "LayerNorm", "PeakNorm", "PeakRestored"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,3 +103,72 @@ class BatchNorm(Operator):
 
     def operations(self, *inputs: NDArray) -> int:
         return 2 * inputs[0].size
+
+
+@dataclass(frozen=True)
+class PeakNorm(Operator):
+    """Vectors without their mean, divided by what is largest then: (..., width).
+
+    Outputs: ``(x - mean) / peak``, (..., width), within -1 and 1; mean and peak, (..., 1). A vector whose numbers are
+    all alike has peak 1. Operations: five for each number (sum, difference, magnitude, comparison, quotient), one for
+    each vector.
+
+    Source
+    ------
+    Nature 620, 768 (2023), Methods: the input of RNN-T's Enc-LSTM0 is made zero in the mean and normalised to the
+    largest amplitude; `PeakRestored` takes both back behind the product.
+    """
+
+    @property
+    def results(self) -> int:
+        return 3
+
+    def run(self, *inputs: NDArray) -> Values:
+        (x,) = taken(inputs, "x")
+        if not x.ndim or not x.shape[-1]:
+            raise NetworkError(f"expected inputs (..., width), got shape {x.shape}")
+        mean = x.mean(axis=-1, keepdims=True)
+        y = x - mean
+        peak = np.abs(y).max(axis=-1, keepdims=True)
+        peak[peak == 0] = 1
+        y /= peak
+        return y, mean, peak
+
+    def operations(self, *inputs: NDArray) -> int:
+        return 5 * inputs[0].size + inputs[0].size // inputs[0].shape[-1]
+
+
+@dataclass(frozen=True, eq=False)
+class PeakRestored(Operator):
+    """What a matrix gives for x, from what it gives for the first output of `PeakNorm`: ``y peak + mean sums + bias``.
+
+    Inputs: y, (..., columns); mean and peak, (..., 1). Operations: four for each number.
+
+    Parameters
+    ----------
+    sums : (columns,) float32
+        Of the matrix's columns.
+    bias : (columns,) float32
+    """
+
+    sums: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        sums, bias = parameter(self.sums, "sums"), parameter(self.bias, "bias")
+        if sums.ndim != 1 or sums.shape != bias.shape:
+            raise NetworkError(f"sums and bias must be (columns,) both, got {sums.shape} and {bias.shape}")
+        object.__setattr__(self, "sums", sums)
+        object.__setattr__(self, "bias", bias)
+
+    def run(self, *inputs: NDArray) -> Values:
+        y, mean, peak = taken(inputs, "y", "mean", "peak")
+        if y.shape[-1:] != self.sums.shape or mean.shape != peak.shape or mean.shape != (*y.shape[:-1], 1):
+            raise NetworkError(
+                f"expected products (..., {len(self.sums)}), mean and peak (..., 1), got {y.shape}, {mean.shape} and "
+                f"{peak.shape}"
+            )
+        return (y * peak + mean * self.sums + self.bias,)
+
+    def operations(self, *inputs: NDArray) -> int:
+        return 4 * inputs[0].size

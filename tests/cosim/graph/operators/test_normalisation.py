@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cosim.graph import NetworkError
-from cosim.graph.operators.normalisation import BatchNorm, LayerNorm
+from cosim.graph.operators.normalisation import BatchNorm, LayerNorm, PeakNorm, PeakRestored
 from tests.cosim.graph.reference import onnx_outputs
 
 RNG = np.random.default_rng(0)
@@ -35,9 +35,27 @@ def test_batch_norm_is_the_one_of_onnxruntime() -> None:
     assert norm.operations(x) == 2 * x.size
 
 
+def test_what_peak_norm_takes_off_is_restored_behind_a_product() -> None:
+    x, weights, bias = 3 * drawn(4, 6) + 2, drawn(6, 5), drawn(5)
+    x[1] = 2.5  # without its mean nothing is left
+    normal, mean, peak = PeakNorm().run(x)
+    assert np.abs(normal).max(axis=-1) == pytest.approx([1, 0, 1, 1])
+    assert normal.mean(axis=-1) == pytest.approx([0] * 4, abs=1e-6)
+    (y,) = PeakRestored(weights.sum(axis=0), bias).run(normal @ weights, mean, peak)
+    np.testing.assert_allclose(y, x @ weights + bias, rtol=1e-5, atol=1e-5)
+    assert PeakNorm().operations(x) == 5 * 24 + 4
+    assert PeakRestored(bias, bias).operations(y, mean, peak) == 4 * 20
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: PeakNorm().run(np.float32(1)), r"expected inputs \(..., width\), got shape \(\)"),
+        (lambda: PeakRestored(drawn(3), drawn(2)), r"must be \(columns,\) both, got \(3,\) and \(2,\)"),
+        (
+            lambda: PeakRestored(drawn(3), drawn(3)).run(drawn(4, 3), drawn(4, 1), drawn(1)),
+            r"got \(4, 3\), \(4, 1\) and \(1,\)",
+        ),
         (lambda: LayerNorm(drawn(4)).run(drawn(4, 5)), r"expected inputs \(..., 4\), got shape \(4, 5\)"),
         (lambda: LayerNorm(drawn(4), drawn(3)), r"shift must be \(4,\), as scale is, got \(3,\)"),
         (lambda: LayerNorm(np.array([1, np.inf])), r"scale at \(1\) is inf; expected a finite number"),

@@ -138,6 +138,17 @@ def test_the_quick_way_of_a_plain_lstm_is_the_general_one() -> None:
         assert quick.dtype == np.float32
 
 
+@pytest.mark.parametrize("cell", [LstmCell(), LstmCell(clip=0.7, coupled=True)])
+def test_a_cell_takes_one_product_where_a_chip_has_summed_both(cell: LstmCell) -> None:
+    rng = np.random.default_rng(4)
+    x, h, memory = (rng.standard_normal(size).astype(np.float32) for size in ((3, 20), (3, 20), (3, 5)))
+    kept = (x + h).copy()
+    both, summed = cell.run(x, h, memory), cell.run(kept, None, memory)  # type: ignore[arg-type]
+    assert all(np.array_equal(one, other) for one, other in zip(both, summed, strict=True))
+    assert np.array_equal(kept, x + h)  # what comes in stays as it is
+    assert cell.operations(x, h, memory) - cell.operations(kept, None, memory) == x.size  # type: ignore[arg-type]
+
+
 def test_both_matrices_are_ready_at_once() -> None:
     scan = lstm(*matrices(4))
     assert [node.name for _, linear in scan.body.waves for node in linear] == ["input", "recurrent"]
