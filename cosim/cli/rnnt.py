@@ -1,18 +1,87 @@
-"""Commands of the transcription network: `duramesh rnnt train`."""
+"""Commands of the transcription network: `duramesh rnnt map`, `train`, `run`."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from cosim.cli.shared import FILE, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, SEED
+from cosim.cli.comparisons import Choices, comparing
+from cosim.cli.shared import FILE, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, SEED, new_console, print_files
 
 __all__ = ["rnnt"]
+
+#: Values of `cosim.workloads.rnnt.mapping.FirstLayer`, which would load numpy for --help; a test compares.
+FIRST_LAYERS = ("once", "averaged", "expanded")
+_FIRST_LAYER = click.option(
+    "--first-layer",
+    type=click.Choice(FIRST_LAYERS),
+    default="averaged",
+    show_default=True,
+    help="Enc-LSTM0's input matrix: 240 rows once, four averaged copies (960 rows), or expanded to 1,024 rows.",
+)
 
 
 @click.group()
 def rnnt() -> None:
-    """Transcribe speech with a recurrent transducer, RNN-T."""
+    """Transcribe speech with a recurrent transducer, RNN-T, on the five chips of Nature 620, 768 (2023)."""
+
+
+@rnnt.command("map")
+@_FIRST_LAYER
+@click.option("--pictures", type=OUTPUT_FOLDER, help="Draw each chip there: which matrix sits where, and all ways.")
+@click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the figures there.")
+def map_(first_layer: str, pictures: Path | None, json_file: Path | None) -> None:
+    """Show what the five chips hold, and their frames, beside the paper's figures. No weights are needed."""
+    from cosim.files.archive import write_text
+    from cosim.files.json_text import to_json
+    from cosim.view.layouts import draw_layout
+    from cosim.workloads.rnnt.mapping import FirstLayer, paper_layout
+    from cosim.workloads.rnnt.placed import MappingReport
+
+    first = FirstLayer(first_layer)
+    report = MappingReport(paper_layout(first, check=True), first)
+    files = {}
+    if pictures:
+        for chip in range(len(report.chips)):
+            files[f"chip {chip + 1}"] = pictures / f"chip{chip + 1}.svg"
+            draw_layout(report.layout, files[f"chip {chip + 1}"], chip)
+    if json_file:
+        write_text(json_file, to_json(report.to_json(), indent=2) + "\n")
+        files["json"] = json_file
+    console = new_console()
+    report.print(console)
+    print_files(console, {name: str(path) for name, path in files.items()})
+
+
+@rnnt.command("run")
+@click.option("--audio", type=INPUT, required=True, help="A split of LibriSpeech, such as dev-clean.")
+@click.option(
+    "--network",
+    type=FILE,
+    envvar="RNNT_CHECKPOINT",
+    required=True,
+    help="Weights: MLPerf's checkpoint (.pt), or .safetensors or .npz of its names. [env: RNNT_CHECKPOINT]",
+)
+@click.option("--clips", type=click.IntRange(1, 1_000_000), help="Judge by N utterances. Default: all.")
+@_FIRST_LAYER
+@comparing
+def run_(audio: Path, network: Path, clips: int | None, first_layer: str, **choices: Any) -> None:
+    """Transcribe utterances in software and on chips, and count words that are wrong."""
+    from cosim.workloads.rnnt.mapping import FirstLayer
+    from cosim.workloads.rnnt.model import RnntModel
+    from cosim.workloads.rnnt.network import RnntNetwork
+    from cosim.workloads.rnnt.report import report
+    from cosim.workloads.rnnt.workload import Transcription
+
+    chosen, first = Choices(**choices), FirstLayer(first_layer)
+    # With expanded weights the paper shifts no mean: the random matrix spreads every input anyway.
+    model = RnntModel(RnntNetwork.load(network), peak_normalised=first is not FirstLayer.EXPANDED)
+    task = Transcription.of_librispeech(model, audio, clips, chosen.seed)
+    chosen.run(
+        lambda settings: task.workload(settings.analog, first, chosen.chips),
+        lambda comparison: report(task, comparison, chosen.seed),
+    )
 
 
 @rnnt.command()

@@ -32,6 +32,8 @@ _KIND, _VERSION = "duramesh rnnt", 1
 _HEADER = "duramesh rnnt"
 #: Beside an array of bytes in an npz file: of every row, what 1 is worth.
 _SCALE = "/scale"
+#: In the card of weights that nobody has trained.
+_UNTRAINED = "untrained"
 #: Tensors of MLPerf's checkpoint that are none of the network's: window and filters of the front end.
 _FRONT_END = "audio_preprocessor."
 
@@ -203,7 +205,13 @@ class RnntNetwork:
             tensors,
             tuple(labels or (LABELS if shape.labels == len(LABELS) + 1 else map(str, range(shape.labels - 1)))),
             FrontEnd(bands, shape.features // bands),
+            {_UNTRAINED: f"random weights of seed {seed}"},
         )
+
+    @property
+    def trained(self) -> bool:
+        """False of `random` weights, whose card says so."""
+        return _UNTRAINED not in self.card
 
     @property
     def _header(self) -> _Header:

@@ -1,13 +1,17 @@
-"""`duramesh whisper`, `speaker` and `sentences`: what they print and write, and what they refuse."""
+"""`duramesh whisper`, `rnnt`, `speaker` and `sentences`: what they print and write, and what they refuse."""
 
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from cosim.cli import main
+from cosim.cli.comparisons import FIRST_LAYERS
 from cosim.files.json_text import from_json
+from cosim.workloads.rnnt.mapping import FirstLayer
+from cosim.workloads.rnnt.network import RnntNetwork, RnntShape
 from tests.cosim.workloads.conftest import own_cache, small_split
 from tests.cosim.workloads.sentences.conftest import small_encoder, small_glue
 from tests.cosim.workloads.whisper.conftest import small_whisper, write_vocabulary
@@ -37,6 +41,41 @@ def test_whisper_in_float(small_whisper, small_split, tmp_path):
     assert "2 of 7 utterances of dev-clean" in done.output
 
 
+def test_rnnt_in_float(small_split, tmp_path):
+    pytest.importorskip("jiwer")
+    file = tmp_path / "network.npz"
+    untrained = RnntNetwork.random(RnntShape(encoder=16, prediction=8, joint=10))
+    tensors = {**untrained.tensors, "joint_net.3.bias": np.eye(29, dtype=np.float32)[28]}  # nothing, most of the time
+    for network, told in ((untrained, False), (RnntNetwork(tensors, untrained.labels, untrained.front_end), True)):
+        network.save(file)
+        done = run(
+            *("rnnt", "run", "--engine", "float", "--audio", small_split, "--network", file),
+            *("--clips", 2, "--seed", 3, "--json", tmp_path / "out.json"),
+        )
+        assert done.exit_code == 0, done.output
+        written = from_json((tmp_path / "out.json").read_text())
+        assert ("wer" in written) is ("word error rate" in done.output) is told
+        assert ("weights  random" in done.output) is not told
+        assert (written["clips"], written["words"], written["shape"]["encoder"]) == (2, 4, 16)
+        assert set(written["transcripts"]["software"]) == set(written["references"])
+    assert written["wer"]["software"] == 1.0
+
+
+def test_rnnt_map(tmp_path):
+    done = run("rnnt", "map", "--first-layer", "expanded", "--json", tmp_path / "map.json", "--pictures", tmp_path)
+    assert done.exit_code == 0, done.output
+    written = from_json((tmp_path / "map.json").read_text())
+    assert (written["tiles"], written["first_layer_rows"]) == (142, 1024)
+    assert "Enc-LSTM3, 4, Enc-FC" in done.output
+    assert "142 tiles (paper 142), 45,261,568 weights" in done.output
+    pictures = [(tmp_path / f"chip{number}.svg").read_text() for number in range(1, 6)]
+    assert all(text.count("outputs 3") == (number < 5) for number, text in enumerate(pictures, 1))
+
+
+def test_first_layers_are_those_of_the_mapping():
+    assert tuple(FIRST_LAYERS) == tuple(FirstLayer)
+
+
 def test_sentences_in_float(small_encoder, small_glue, tmp_path, own_cache):
     file = tmp_path / "out.json"
     done = run(
@@ -59,7 +98,7 @@ def test_a_missing_model_is_asked_for(small_split, tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("command", ["whisper", "speaker", "sentences"])
+@pytest.mark.parametrize("command", ["whisper", "rnnt", "speaker", "sentences"])
 def test_help(command):
     done = run(command, "run", "--help")
     assert done.exit_code == 0

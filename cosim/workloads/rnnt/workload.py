@@ -1,0 +1,138 @@
+"""Transcription from recordings to words: every utterance is a walk, greedy decoding included."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.config import AnalogConfig
+from cosim.files.digest import digest, digest_of_arrays
+from cosim.graph.graph import Walk
+from cosim.system.products import NodeProducts
+from cosim.system.scheduler import results_of
+from cosim.workloads.audio import AudioError
+from cosim.workloads.comparison import Result, Workload
+from cosim.workloads.librispeech import Utterance, find_utterances, judged_and_others, read_utterances
+from cosim.workloads.remarks import Remarks
+from cosim.workloads.rnnt.mapping import FirstLayer, mapping
+from cosim.workloads.rnnt.model import RnntModel
+from cosim.workloads.whisper.transcripts import WordErrors, count_errors, lower_case_words
+from rtl.config import ChipConfig, preset
+
+__all__ = ["CALIBRATION", "Spoken", "Transcription"]
+
+#: Utterances that choose ranges and calibrate; of their steps, 512 are kept for each matrix.
+CALIBRATION = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """One utterance as the network takes it.
+
+    Members
+    -------
+    name : str
+    transcript : str
+        What was said.
+    features : (steps, features) float32
+    seconds : float
+    """
+
+    name: str
+    transcript: str
+    features: NDArray[np.float32]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Transcription:
+    """Utterances that are transcribed.
+
+    Members
+    -------
+    model : RnntModel
+    source : str
+        For people.
+    spoken : tuple of Spoken
+    calibrating : tuple of Spoken
+        Other utterances.
+    remarks : Remarks
+    """
+
+    model: RnntModel
+    source: str
+    spoken: tuple[Spoken, ...]
+    calibrating: tuple[Spoken, ...]
+    remarks: Remarks = field(default_factory=Remarks)
+
+    @classmethod
+    def of_librispeech(cls, model: RnntModel, audio: Path, count: int | None = None, seed: int = 0) -> "Transcription":
+        """`count` utterances of a LibriSpeech split, all by default, in a seeded order in which speakers take turns.
+
+        Raises
+        ------
+        LibriSpeechError
+        """
+        remarks = Remarks()
+        found = find_utterances(audio, remarks)
+        judged, others = judged_and_others(found, count, CALIBRATION, seed, remarks)
+
+        def heard(utterances: Sequence[Utterance]) -> Iterator[Spoken]:
+            for utterance, sound in read_utterances(utterances, remarks):
+                try:
+                    features = model.weights.front_end(sound.samples)
+                except AudioError as error:
+                    remarks.add("cannot be used, left out", f"{utterance.name}: {error}")
+                    continue
+                yield Spoken(utterance.name, utterance.transcript, features, sound.seconds)
+
+        read = tuple(heard(judged))
+        seconds = sum(one.seconds for one in read)
+        source = f"{len(read)} of {len(found)} utterances of {audio.name}, {seconds:,.0f} s (seed {seed})"
+        return cls(model, source, read, tuple(heard(others)), remarks)
+
+    def _transcribed(self, sample: int) -> Walk[Result]:
+        symbols = yield from self.model.transcribed(self.spoken[sample].features)
+        return {"symbols": np.array(symbols, np.int64)}
+
+    @cached_property
+    def _choices(self) -> list[list[int]]:
+        """Of greedy decoding in float, of the utterances that calibrate."""
+        walks = (self.model.choices(one.features) for one in self.calibrating)
+        return results_of(walks, NodeProducts.of_floats(self.model.network))
+
+    def _calibration(self) -> Iterator[Walk[float]]:
+        """Surprise at what the float network decides."""
+        for one, choices in zip(self.calibrating, self._choices, strict=True):
+            yield self.model.surprise(one.features, choices)
+
+    def workload(
+        self,
+        analog: AnalogConfig,
+        first: FirstLayer = FirstLayer.AVERAGED,
+        chips: int | None = None,
+        config: ChipConfig | None = None,
+    ) -> Workload:
+        """Every utterance is a sample."""
+        features = digest(digest_of_arrays(one.features) for one in self.spoken)
+        return Workload(
+            self.model.network,
+            len(self.spoken),
+            self._transcribed,
+            self._calibration,
+            mapping(self.model.weights.shape, analog, first, chips),
+            {"utterances": f"{len(self.spoken)} ({features})", "first layer": first.value},
+            config=config or preset(),
+            loss=lambda results: float(np.mean(results)),
+        )
+
+    def texts(self, results: Sequence[Result]) -> list[str]:
+        """What was heard."""
+        return [self.model.text(result["symbols"].tolist()) for result in results]
+
+    def word_errors(self, results: Sequence[Result], words_of: Callable[[str], str] = lower_case_words) -> WordErrors:
+        """Against what was said."""
+        return count_errors([one.transcript for one in self.spoken], self.texts(results), words_of)
