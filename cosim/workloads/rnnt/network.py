@@ -20,7 +20,10 @@ from cosim.files.typed import typed
 from cosim.graph.errors import NetworkError
 from cosim.workloads.rnnt.features import FrontEnd, WordFrontEnd
 
-__all__ = ["LABELS", "RnntNetwork", "RnntShape"]
+__all__ = ["LABELS", "SHIPPED", "RnntNetwork", "RnntShape"]
+
+#: Trained on connected words: docs/model-card-rnnt.md.
+SHIPPED = Path(__file__).with_name("network.npz")
 
 #: Of MLPerf's network, in the order of its outputs; the last output, blank, is none of them.
 LABELS = (" ", *"abcdefghijklmnopqrstuvwxyz", "'")
