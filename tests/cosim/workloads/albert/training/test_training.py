@@ -22,7 +22,7 @@ with warnings.catch_warnings():
 
 SHORT = Recipe(
     distilled=(Stage(3, 2, 1e-3, 1e-3, 8),),
-    tuned=(Stage(40, 2, 1e-2, 1e-2, 8), Stage(6, 3, 1e-3, 1e-3, 8)),
+    tuned=(Stage(60, 2, 1e-2, 1e-2, 8), Stage(20, 3, 3e-3, 3e-3, 8)),
     embedding=8,
     longest=16,
 )
