@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,10 @@ from cosim.cli.shared import (
     new_progress,
     print_files,
 )
+from cosim.cli.workers import worker_options
+
+if TYPE_CHECKING:
+    from cosim.sweep import Workers
 
 __all__ = ["bench", "figures", "transport", "verify"]
 
@@ -189,6 +193,7 @@ def transport(ctx: click.Context, vectors: int, seed: int, engine: str, json_fil
 @click.option("--seed", type=click.IntRange(0, 2**63), default=0, show_default=True, help="Of the first chip.")
 @click.option("--chips", type=click.IntRange(min=1), help="Chips where a study takes many. Default: 20, quick 2.")
 @analog_options
+@worker_options
 @click.option("--stale", is_flag=True, help="Take what earlier code has measured as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables.")
 @click.option("--list", "listed", is_flag=True, help="List the studies, and measure nothing.")
@@ -198,6 +203,7 @@ def figures(
     studies: tuple[str, ...],
     out: Path | None,
     analog: AnalogChoice,
+    workers: "Callable[[float, Path], Workers]",
     as_json: bool,
     listed: bool,
     **choices: Any,
@@ -208,6 +214,7 @@ def figures(
     when the same command is given again.
     """
     from cosim.figures import Campaign
+    from cosim.figures.campaign import MEMORY
     from cosim.figures.registry import select
     from cosim.figures.report import make_report, print_findings
     from cosim.files.json_text import to_json
@@ -220,7 +227,9 @@ def figures(
     out = out or Path("reports", "figures-quick" if choices["quick"] else "figures")
     with new_progress() as bar:
         say = Task(bar)
-        campaign = Campaign(out, analog=analog.config(), **choices, say=say, advance=say.advance)
+        campaign = Campaign(
+            out, analog=analog.config(), workers=workers(MEMORY, out), **choices, say=say, advance=say.advance
+        )
         try:
             results = make_report(campaign, chosen, select(()), say=bar.console.print)
         except KeyboardInterrupt:

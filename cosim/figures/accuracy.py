@@ -1,6 +1,6 @@
 """Study: keyword spotting on many chips, beside software and the iso limit; one chip of them on the RTL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import Any
@@ -15,7 +15,7 @@ from cosim.engines.engine import Engine
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
 from cosim.figures import accuracy_pictures as pictures
-from cosim.figures.campaign import Campaign, describe_seeds
+from cosim.figures.campaign import Campaign, Make, describe_seeds
 from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.mechanisms import MECHANISMS, Mechanism
 from cosim.figures.sampling import interval_percent, sampling_error
@@ -52,12 +52,7 @@ def chips_disagreeing(predictions: NDArray[np.integer]) -> NDArray[np.int64]:
 def measure(campaign: Campaign) -> Measurement:
     """Programs and calibrates every chip, and classifies all clips on it."""
     clips, model = campaign.clips, campaign.model
-    total = campaign.chip_count
-    parts = []
-    for done, seed in enumerate(campaign.seeds):
-        campaign.advance(done, total)
-        parts.append(_chip(campaign, seed))
-    campaign.advance(total, total)
+    parts = _chips(campaign, [(seed, STEPS) for seed in campaign.seeds])
     predictions = np.stack([part["predictions"] for part in parts]).astype(np.int64)
     software = model.predict(clips.features)
     chips = 100 * np.mean(predictions == clips.labels, axis=1)
@@ -108,25 +103,29 @@ def _groups() -> dict[str, tuple[Mechanism, ...]]:
 def _without(campaign: Campaign) -> dict[str, Any]:
     """Some of the chips, programmed and calibrated without one group of mechanisms."""
     seeds = campaign.seeds[:_WITHOUT_CHIPS]
-    accuracy: dict[str, list[float]] = {}
+    makers: dict[tuple[str, int], tuple[str, Make]] = {}
     for name, mechanisms in _groups().items():
         analog = campaign.analog
         for mechanism in mechanisms:
             analog = mechanism.without(analog)
-        accuracy[name] = []
         for seed in seeds:
-            key = f"chip {seed}, without {name}"
-            campaign.say(key)
-            part = campaign.part(key, partial(_classified, campaign, seed, TwinEngine(), analog=analog))
-            accuracy[name].append(100 * float(np.mean(part["predictions"] == campaign.clips.labels)))
+            make = partial(_classified, campaign, seed, TwinEngine(), analog=analog)
+            makers[name, seed] = f"chip {seed}, without {name}", make
+    parts = campaign.parts({key: make} for key, make in makers.values())
+    accuracy: dict[str, list[float]] = {name: [] for name in _groups()}
+    for (name, _), (key, _) in makers.items():
+        accuracy[name].append(100 * float(np.mean(parts[key]["predictions"] == campaign.clips.labels)))
     return {"seeds": describe_seeds(seeds), "accuracy_percent": accuracy}
 
 
-def _chip(campaign: Campaign, seed: int, steps: Sequence[Step] = STEPS) -> Part:
-    """What one chip makes of all clips, calibrated with these steps."""
-    name = f"chip {seed}" if steps == STEPS else f"chip {seed}, calibration {', '.join(steps) or 'none'}"
-    campaign.say(name)
-    return campaign.part(name, partial(_classified, campaign, seed, TwinEngine(), steps))
+def _chips(campaign: Campaign, chips: Iterable[tuple[int, Sequence[Step]]]) -> list[Part]:
+    """What chips make of all clips, each (seed, steps of its calibration)."""
+    makers: dict[str, Make] = {}
+    for seed, steps in chips:
+        name = f"chip {seed}" if steps == STEPS else f"chip {seed}, calibration {', '.join(steps) or 'none'}"
+        makers[name] = partial(_classified, campaign, seed, TwinEngine(), steps)
+    parts = campaign.parts({key: make} for key, make in makers.items())
+    return [parts[key] for key in makers]
 
 
 def _classified(
@@ -160,7 +159,7 @@ def _steps(campaign: Campaign) -> dict[str, Any]:
         "accuracy_percent": [],
         "rms_error_percent": {},
     }
-    parts = [_chip(campaign, seed, steps) for seed, steps in product(seeds, done)]
+    parts = _chips(campaign, product(seeds, done))
     shape = len(seeds), len(done)
     accuracy = [100 * float(np.mean(part["predictions"] == campaign.clips.labels)) for part in parts]
     found["accuracy_percent"] = np.reshape(accuracy, shape).tolist()

@@ -4,18 +4,19 @@
 
     data/STUDY.npz             a finished measurement
     parts/STUDY/KEY.npz        finished parts of one that is under way
+    shared/DIGEST/             clips and network, for workers
 
     campaign.json              settings and data of the campaign that the folder belongs to
 
 Files appear complete, under their final name. A part is used again if it was measured by the same code, with the same
 settings and data; so a campaign that was interrupted or killed goes on where it stood. A folder that holds another
-campaign, or something else, is refused: what is in it was work.
+campaign, or something else, is refused: what is in it was work. Workers measure parts side by side; which of them did
+it changes nothing.
 """
 
-import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,20 +26,27 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.config import AnalogConfig
 from cosim.calibration import STEPS, CalibratedChip, Step
 from cosim.compiler import MappingOptions
+from cosim.figures.folder import CampaignError, claim_folder
 from cosim.figures.measurement import Measurement
-from cosim.files.archive import ArchiveError, read_archive, write_archive, write_text
-from cosim.files.digest import digest
-from cosim.files.errors import UserError
-from cosim.files.json_text import JsonError, from_json, to_json
+from cosim.figures.wording import counted
+from cosim.files.archive import ArchiveError, read_archive, write_archive
+from cosim.files.digest import digest, digest_of_files
+from cosim.sweep import Store, Stored, Workers
+from cosim.sweep.pace import Pace
+from cosim.sweep.run import run_all
+from cosim.sweep.workers import GB
 from cosim.system.checkpoint import code_digest
 from cosim.workloads.kws.model import KwsModel
 from cosim.workloads.kws.workload import ClipSet, calibration_clips, load_clips, prepare_chip
 from rtl.config import ChipConfig, preset
 
-__all__ = ["Campaign", "CampaignError", "Measurable", "describe_seeds"]
+__all__ = ["MEMORY", "Campaign", "CampaignError", "Make", "Measurable", "describe_seeds"]
 
 _FORMAT, _VERSION = "duramesh part", 1
-_FOLDER_FORMAT = "duramesh campaign"
+#: Bytes that a worker takes: networks on up to five chips are the largest.
+MEMORY = 3 * GB
+#: Makes a part: arrays, or numbers, by name.
+Make = Callable[[], Mapping[str, ArrayLike]]
 #: Clips of a run without a data set; a full one takes all of a data set's.
 _SPOKEN, _QUICK_CLIPS, _QUICK_CALIBRATION = 600, 120, 250
 
@@ -46,24 +54,6 @@ _SPOKEN, _QUICK_CLIPS, _QUICK_CALIBRATION = 600, 120, 250
 def describe_seeds(seeds: Sequence[int]) -> str:
     """Some chips of a campaign, for findings: "chip 0", or "chips 0-2"."""
     return f"chip {seeds[0]}" if len(seeds) == 1 else f"chips {seeds[0]}-{seeds[-1]}"
-
-
-def _content(path: Path) -> str:
-    """Digest of a file, or of all files of a folder and their names."""
-    if path.is_file():
-        return digest([path.read_bytes()])
-    inside = (part for part in sorted(path.rglob("*")) if part.is_file())
-    return digest(text for part in inside for text in (os.fsencode(part.relative_to(path)), part.read_bytes()))
-
-
-def _word(name: str, value: Any) -> str:
-    """A setting, in a message; of a digest its beginning."""
-    text = str(value) if value is not None else "none"
-    return text[:12] if name == "data" else text
-
-
-class CampaignError(UserError, ValueError):
-    """A folder holds another campaign, or something else; or what earlier code measured does not suit this one."""
 
 
 class Measurable(Protocol):
@@ -97,6 +87,8 @@ class Campaign:
         As of `duramesh kws`: clips to classify; prepared features for calibration and training.
     stale : bool
         Take what earlier code has measured. The results say so.
+    workers : Workers, optional
+        They measure parts side by side; by default this process does, one after the other.
     say : callable (what is being done), optional
     advance : callable (done, total), optional
         How far the current thing is.
@@ -118,6 +110,7 @@ class Campaign:
         audio: Path | None = None,
         features: Path | None = None,
         stale: bool = False,
+        workers: Workers | None = None,
         say: Callable[[str], None] | None = None,
         advance: Callable[[int, int], None] | None = None,
     ) -> None:
@@ -125,11 +118,12 @@ class Campaign:
         self.quick, self.seed, self.stale = quick, seed, stale
         self.chip_count = chips if chips is not None else 2 if quick else 20
         self.analog = analog or AnalogConfig()
-        self.audio, self.features = audio, features
+        self.audio, self.features, self.workers = audio, features, workers
         self._say, self._advance = say or (lambda _: None), advance or (lambda *_: None)
         self._study = ""
         self._claimed = False
         self._codes: set[str] = set()  # digests of the code behind the current study's parts
+        self._shared: dict[str, Stored[Any]] = {}  # what workers read instead of preparing it again
 
     # What studies take ------------------------------------------------------------------------------------------------
 
@@ -151,11 +145,13 @@ class Campaign:
     @cached_property
     def model(self) -> KwsModel:
         """The shipped keyword-spotting network."""
-        return KwsModel.load()
+        return self._shared["model"].value if "model" in self._shared else KwsModel.load()
 
     @cached_property
     def clips(self) -> ClipSet:
         """Clips to classify: the data set's test clips, or speech of the held-out voices."""
+        if "clips" in self._shared:
+            return self._shared["clips"].value
         self.say("reading the test clips" if self.audio else "speaking the test clips")
         count = _QUICK_CLIPS if self.quick else None if self.audio else _SPOKEN
         return load_clips(self.audio, count, self.seed)
@@ -163,6 +159,8 @@ class Campaign:
     @cached_property
     def calibration(self) -> ClipSet:
         """Clips that calibrate chips, 1,000 as in the paper (quick: 250)."""
+        if "calibration" in self._shared:
+            return self._shared["calibration"].value
         self.say("reading the calibration clips" if self.audio or self.features else "speaking the calibration clips")
         kept = calibration_clips(self.audio, self.features)
         count = _QUICK_CALIBRATION if self.quick else len(kept)
@@ -194,7 +192,7 @@ class Campaign:
         """Tell how far it is."""
         self._advance(done, total)
 
-    def part(self, key: str, make: Callable[[], Mapping[str, ArrayLike]]) -> dict[str, NDArray]:
+    def part(self, key: str, make: Make) -> dict[str, NDArray]:
         """A part of the current study's measurement: as it is kept, or else from `make`, which is then kept.
 
         Parameters
@@ -207,14 +205,72 @@ class Campaign:
         """
         if not self._study:
             raise RuntimeError("parts belong to a study: call Campaign.measure")
-        path = self.folder / "parts" / self._study / f"{digest([key])[:16]}.npz"
-        wanted = {"key": key, **self._fingerprint}
+        path, wanted = self._place(key)
         if (kept := self._kept(path, wanted)) is not None:
             return kept
         self._codes.add(self._fingerprint["code"])
         arrays = {name: np.asarray(value) for name, value in make().items()}
         write_archive(path, _FORMAT, _VERSION, {"about": wanted}, arrays)
         return arrays
+
+    def parts(self, groups: Iterable[Mapping[str, Make]]) -> dict[str, dict[str, NDArray]]:
+        """Parts of the current study's measurement by their keys: as they are kept, or else from the workers.
+
+        Parameters
+        ----------
+        groups : iterable of {key: make}
+            As of `part`. A group goes to one worker, which makes its parts in turn: those that share what takes long to
+            make. With what it is bound to, `make` is pickled: it is a function of a module or a method, not a lambda.
+
+        Raises
+        ------
+        CampaignError
+            If a worker has other code.
+        """
+        asked = [dict(group) for group in groups]
+        count = sum(map(len, asked))
+        found: dict[str, dict[str, NDArray]] = {}
+        for group in asked:
+            kept = {key: part for key in group if (part := self._kept(*self._place(key))) is not None}
+            found |= kept
+            for key in kept:
+                del group[key]
+        missing = [group for group in asked if group]
+        if self.workers is None:
+            for key, make in (one for group in missing for one in group.items()):
+                self.say(key)
+                found[key] = self.part(key, make)
+                self.advance(len(found), count)
+        elif missing:
+            pace = Pace(count - len(found))
+            self.say(f"{counted(count - len(found), 'part')} on {self.workers}")
+            self._share()
+            for _, parts in run_all(partial(_measured, self, self._study), missing, self.workers):
+                self._codes.add(self._fingerprint["code"])
+                found |= parts
+                pace.add(len(parts))
+                self.say(f"{', '.join(parts)} ({pace})")
+                self.advance(len(found), count)
+        return found
+
+    def _share(self) -> None:
+        """Write for workers what this process has prepared."""
+        store = Store(self.folder / "shared")
+        ways: dict[str, type[ClipSet | KwsModel]] = {"clips": ClipSet, "calibration": ClipSet, "model": KwsModel}
+        for name, kind in ways.items():
+            if name in self.__dict__ and name not in self._shared:
+                self._shared[name] = store.put(f"{name}.npz", self.__dict__[name], kind.save, kind.load)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to a worker: settings, and where it finds the rest."""
+        _ = self._fingerprint  # which takes reading all data
+        mute = {"workers": None, "_say": _nothing, "_advance": _nothing, "folder": self.folder.absolute()}
+        return {name: value for name, value in self.__dict__.items() if name not in self._shared} | mute
+
+    def _place(self, key: str) -> tuple[Path, dict[str, Any]]:
+        """Where a part of the current study is kept, and what its file must say of itself."""
+        path = self.folder / "parts" / self._study / f"{digest([key])[:16]}.npz"
+        return path, {"key": key, **self._fingerprint}
 
     def _kept(self, path: Path, wanted: Mapping[str, Any]) -> dict[str, NDArray] | None:
         try:
@@ -246,7 +302,7 @@ class Campaign:
     def _identity(self) -> dict[str, Any]:
         """Settings, and the content of the data: files of one name may hold anything."""
         given = [path for path in (self.audio, self.features) if path is not None]
-        return {**self.settings, "data": digest(map(_content, given)) if given else None}
+        return {**self.settings, "data": digest(map(digest_of_files, given)) if given else None}
 
     def claim(self) -> None:
         """Make the folder this campaign's, if it is empty or new.
@@ -260,26 +316,7 @@ class Campaign:
         """
         if self._claimed:
             return
-        path = self.folder / "campaign.json"
-        remedy = "give another folder with --out, or remove this one"
-        try:
-            kept = from_json(path.read_text(encoding="utf-8"))
-            if not isinstance(kept, dict) or kept.pop("format", None) != _FOLDER_FORMAT:
-                raise JsonError("it is none of ours")
-        except FileNotFoundError:
-            if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / "parts").is_dir():
-                raise CampaignError(f"{self.folder} holds files, but no campaign; {remedy}") from None
-            write_text(path, to_json({"format": _FOLDER_FORMAT, **self._identity}, indent=1) + "\n")
-            kept = self._identity
-        except (OSError, ValueError) as error:
-            raise CampaignError(f"{path} cannot be read as what a campaign is ({error}); {remedy}") from None
-        changed = [
-            f"{name} {_word(name, kept.get(name))} there, {_word(name, value)} here"
-            for name, value in self._identity.items()
-            if kept.get(name) != value
-        ]
-        if changed:
-            raise CampaignError(f"{self.folder} holds another campaign ({'; '.join(changed)}); {remedy}")
+        claim_folder(self.folder, self._identity)
         self._claimed = True
 
     @property
@@ -311,7 +348,7 @@ class Campaign:
         self.claim()
         if (kept := self.finished(study)) is not None:
             return kept
-        with self._in(study):
+        with self._in(study.name):
             measurement = study.measure(self)
         path = self._path(study)
         codes = self._codes or {self._fingerprint["code"]}
@@ -333,9 +370,21 @@ class Campaign:
         return self.folder / "data" / f"{study.name}.npz"
 
     @contextmanager
-    def _in(self, study: Measurable) -> Iterator[None]:
-        self._study, self._codes = study.name, set()
+    def _in(self, study: str) -> Iterator[None]:
+        self._study, self._codes = study, set()
         try:
             yield
         finally:
             self._study = ""
+
+
+def _nothing(*_: Any) -> None:
+    """What a worker says, and to whom."""
+
+
+def _measured(campaign: Campaign, study: str, group: Mapping[str, Make]) -> dict[str, dict[str, NDArray]]:
+    """What a worker does: parts are kept in the campaign's folder as it makes them."""
+    if code_digest() != campaign._fingerprint["code"]:
+        raise CampaignError("a worker has other code than the campaign; install the same version of duramesh there")
+    with campaign._in(study):
+        return {key: campaign.part(key, make) for key, make in group.items()}

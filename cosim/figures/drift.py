@@ -31,37 +31,37 @@ _QUICK_CLIPS_READ, _QUICK_READS = 12, 40
 
 def measure(campaign: Campaign) -> Measurement:
     """Chips at every age under every policy, and many reads at an hour."""
-    network = campaign.model.network
     ages = _QUICK_AGES if campaign.quick else _AGES
     seeds = list(campaign.seeds[: 1 if campaign.quick else _CHIPS])
-    calibration = campaign.model.prepare(campaign.calibration.features)
     clip_count, reads = (_QUICK_CLIPS_READ, _QUICK_READS) if campaign.quick else (_CLIPS_READ, _READS)
-    inputs = quantise(campaign.model.prepare(campaign.clips.evenly(clip_count).features))
-
-    @lru_cache(maxsize=1)
-    def fresh(seed: int) -> CalibratedChip:
-        campaign.say(f"programming and calibrating chip {seed}")
-        return campaign.calibrated(seed)
-
-    def at_age(seed: int, age_s: float) -> dict[str, Any]:
-        return measure_age(campaign, fresh(seed), age_s, calibration)
-
-    def read(seed: int) -> dict[str, Any]:
-        return measure_reads(network, fresh(seed), inputs, reads)
-
-    drifted: list[list[dict[str, NDArray]]] = []
-    repeated: list[dict[str, NDArray]] = []
-    total = len(seeds) * (len(ages) + 1)
-    for seed in seeds:
-        drifted.append([])
-        for age_s in ages:
-            campaign.say(f"chip {seed}, {AGE_NAMES[age_s]} after programming")
-            drifted[-1].append(campaign.part(f"chip {seed}, age {age_s:g} s", partial(at_age, seed, age_s)))
-            campaign.advance(sum(map(len, drifted)) + len(repeated), total)
-        campaign.say(f"chip {seed}, {len(inputs)} clips read {reads} times each")
-        repeated.append(campaign.part(f"chip {seed}, reads", partial(read, seed)))
-        campaign.advance(sum(map(len, drifted)) + len(repeated), total)
+    parts = campaign.parts(
+        {f"chip {seed}, age {age_s:g} s": partial(_at_age, campaign, seed, age_s) for age_s in ages}
+        | {f"chip {seed}, reads": partial(_read, campaign, seed, clip_count, reads)}
+        for seed in seeds
+    )
+    drifted = [[parts[f"chip {seed}, age {age_s:g} s"] for age_s in ages] for seed in seeds]
+    repeated = [parts[f"chip {seed}, reads"] for seed in seeds]
     return summarise(drifted, repeated, ages, seeds, campaign.clips.source, len(campaign.clips))
+
+
+@lru_cache(maxsize=1)
+def _fresh(campaign: Campaign, seed: int) -> CalibratedChip:
+    """A chip as calibrated, which all ages of it take."""
+    campaign.say(f"programming and calibrating chip {seed}")
+    return campaign.calibrated(seed)
+
+
+def _at_age(campaign: Campaign, seed: int, age_s: float) -> dict[str, Any]:
+    chip = _fresh(campaign, seed)
+    campaign.say(f"chip {seed}, {AGE_NAMES[age_s]} after programming")
+    return measure_age(campaign, chip, age_s, campaign.model.prepare(campaign.calibration.features))
+
+
+def _read(campaign: Campaign, seed: int, clips: int, reads: int) -> dict[str, Any]:
+    inputs = quantise(campaign.model.prepare(campaign.clips.evenly(clips).features))
+    chip = _fresh(campaign, seed)
+    campaign.say(f"chip {seed}, {len(inputs)} clips read {reads} times each")
+    return measure_reads(campaign.model.network, chip, inputs, reads)
 
 
 def summarise(

@@ -77,6 +77,10 @@ class _Session:
         self.layer = random_layer(self.rows, self.columns)
         self.inputs = random_rows(self.frames, self.rows)
 
+    def __reduce__(self) -> tuple[type, tuple[Campaign]]:
+        """A worker draws the layer and the inputs itself."""
+        return _Session, (self.campaign,)
+
     def measure(self) -> Measurement:
         parts: dict[str, list[Part]] = {"alone": [], "paths": [], "wide": []}
         makers: dict[str, Callable[[int], dict[str, Any]]] = {
@@ -84,11 +88,11 @@ class _Session:
             "paths": self._paths,
             "wide": self._wide,
         }
-        for done, seed in enumerate(self.seeds):
-            for number, (name, make) in enumerate(makers.items()):
-                self.campaign.say(f"{name}, chip {seed}")
-                parts[name].append(self.campaign.part(f"{name}, chip {seed}", partial(make, seed)))
-                self.campaign.advance(len(makers) * done + number + 1, len(makers) * len(self.seeds))
+        found = self.campaign.parts(
+            {f"{name}, chip {seed}": partial(make, seed)} for seed in self.seeds for name, make in makers.items()
+        )
+        for name in makers:
+            parts[name] = [found[f"{name}, chip {seed}"] for seed in self.seeds]
 
         def over_chips(name: str, key: str) -> list[Any]:
             return np.stack([part[key] for part in parts[name]]).tolist()

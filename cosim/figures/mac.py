@@ -133,22 +133,28 @@ class _Session:
         arrays = {name: array for name, array in budget["nominal"][0].items() if name.startswith("layer")}
         return Measurement(numbers, arrays, tuple(_findings(numbers)))
 
-    def _part(self, key: str, make: Callable[[int], dict[str, Any]], seed: int) -> Part:
-        self.campaign.say(f"{key}, chip {seed}")
-        return self.campaign.part(f"{key}, chip {seed}", partial(make, seed))
+    def __reduce__(self) -> tuple[type, tuple[Campaign]]:
+        """A worker takes the clips from the campaign itself."""
+        return _Session, (self.campaign,)
+
+    def _parts(self, key: str, make: Callable[[int], dict[str, Any]]) -> list[Part]:
+        """A part of every chip."""
+        found = self.campaign.parts({f"{key}, chip {seed}": partial(make, seed)} for seed in self.seeds)
+        return [found[f"{key}, chip {seed}"] for seed in self.seeds]
 
     # The keyword-spotting network -------------------------------------------------------------------------------------
 
     def _budget(self) -> dict[str, list[Part]]:
         """Variant -> what was measured on each chip."""
         chips = variants(self.campaign.analog, self.quick)
-        found: dict[str, list[Part]] = {name: [] for name in chips}
-        for done, (name, seed) in enumerate(product(chips, self.seeds)):
-            self.campaign.advance(done, len(chips) * len(self.seeds))
-            keep = name == "nominal" and seed == self.seeds[0]
-            found[name].append(self._part(name, partial(self._network, variant=chips[name], keep=keep), seed))
-        self.campaign.advance(1, 1)
-        return found
+        makers = {
+            (name, seed): partial(
+                self._network, seed, variant=chips[name], keep=name == "nominal" and seed == self.seeds[0]
+            )
+            for name, seed in product(chips, self.seeds)
+        }
+        parts = self.campaign.parts({f"{name}, chip {seed}": make} for (name, seed), make in makers.items())
+        return {name: [parts[f"{name}, chip {seed}"] for seed in self.seeds] for name in chips}
 
     def _network(self, seed: int, *, variant: Variant, keep: bool) -> dict[str, Any]:
         """Errors and correlations of the layers of one calibrated chip; with `keep` also what is behind them."""
@@ -174,7 +180,7 @@ class _Session:
 
     def _modes(self) -> dict[str, Any]:
         """One matrix on two or four devices a weight; and a mismatch of the read paths that tuning has not seen."""
-        parts = [self._part("device modes", self._modes_of, seed) for seed in self.seeds]
+        parts = self._parts("device modes", self._modes_of)
         return {
             "rows": 2 * self.campaign.config.lanes,
             "columns": self.columns,
@@ -207,7 +213,7 @@ class _Session:
 
     def _capacitors(self) -> dict[str, Any]:
         """One matrix of a tile's size on 1 to 8 capacitors."""
-        parts = [self._part("capacitors", self._capacitors_of, seed) for seed in self.seeds]
+        parts = self._parts("capacitors", self._capacitors_of)
         lanes = self.campaign.config.lanes
         found: dict[str, Any] = {
             "rows": lanes,
@@ -245,7 +251,7 @@ class _Session:
         """One matrix of a tile's size, some of whose rows get pulses."""
         lanes = self.campaign.config.lanes
         driven = [rows for rows in _ROWS if rows <= lanes]
-        parts = [self._part("rows driven", partial(self._rows_of, driven=driven), seed) for seed in self.seeds]
+        parts = self._parts("rows driven", partial(self._rows_of, driven=driven))
         rms, signal = (np.stack([part[name] for part in parts]) for name in ("rms", "signal"))
         return {
             "of": lanes,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cosim.compiler.matrices import LayoutOptions
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.measurement import Finding, Measurement
-from cosim.figures.sample_networks import SampleNetwork, sample_networks
+from cosim.figures.sample_networks import sample_networks
 from cosim.figures.study import Figure, Study
 from cosim.figures.wording import counted, listed
 from cosim.files.plotting import BLUE, ORANGE, new_figure
@@ -39,11 +39,10 @@ def measure(campaign: Campaign) -> Measurement:
     networks = sample_networks(_WEIGHTS, campaign.config.lanes)[: _QUICK if campaign.quick else None]
     numbers: list[dict[str, Any]] = []
     findings: list[Finding] = []
-    for at, network in enumerate(networks):
-        campaign.advance(at, len(networks))
-        part = campaign.part(
-            f"network {at}, chips {seeds[0]}-{seeds[-1]}", partial(_measured, campaign, network, seeds)
-        )
+    keys = [f"network {at}, chips {seeds[0]}-{seeds[-1]}" for at in range(len(networks))]
+    parts = campaign.parts({key: partial(_measured, campaign, at, seeds)} for at, key in enumerate(keys))
+    for key, network in zip(keys, networks, strict=True):
+        part = parts[key]
         layers = part["layers"].tolist()
         numbers.append(
             {
@@ -85,7 +84,6 @@ def measure(campaign: Campaign) -> Measurement:
                 **chips,
             ),
         ]
-    campaign.advance(len(networks), len(networks))
     findings.append(
         Finding(
             "codes of networks on the RTL that were compared with the twin's; all are equal",
@@ -101,7 +99,8 @@ def measure(campaign: Campaign) -> Measurement:
     return Measurement({"networks": numbers}, findings=tuple(findings))
 
 
-def _measured(campaign: Campaign, network: SampleNetwork, seeds: range) -> dict[str, NDArray]:
+def _measured(campaign: Campaign, at: int, seeds: range) -> dict[str, NDArray]:
+    network = sample_networks(_WEIGHTS, campaign.config.lanes)[at]
     campaign.say(f"{network.name}: placing it and choosing ranges")
     analog = campaign.analog
     whole = Network.of(network.graph)

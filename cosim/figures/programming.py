@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.config import AnalogConfig
 from analog_models.device import Pcm
 from analog_models.programming import Programming
 from cosim.compiler import compile_network
@@ -51,36 +50,22 @@ def measure(campaign: Campaign) -> Measurement:
     config, network = campaign.config, campaign.model.network
     seeds = list(campaign.seeds[: 1 if campaign.quick else _CHIPS])
     every = _QUICK_ROWS if campaign.quick else 1
-    chips = []
-    for seed in seeds:
-        campaign.say(f"programming chip {seed}: {config.tile_count} tiles")
-        targets = chip_targets(network, config, campaign.seed)
-        make = partial(measure_chip, targets, config, seed, campaign.analog, every=every, advance=campaign.advance)
-        chips.append(campaign.part(f"chip {seed}", make))
+    parts = campaign.parts({f"chip {seed}": partial(_chip_part, campaign, seed, every)} for seed in seeds)
+    chips = [parts[f"chip {seed}"] for seed in seeds]
     ranges = _RANGES[::3] if campaign.quick else _RANGES
     rows = 64 if campaign.quick else config.lanes
-    weights = np.random.default_rng(campaign.seed).choice(weight_pool(network), (2, rows, config.lanes))
-    results: dict[float, list[dict[str, NDArray]]] = {}
-    for done, largest in enumerate(ranges):
-        campaign.say(f"programming with a largest weight of {largest:g} x g_max")
-        for seed in seeds:
-            make_range = partial(_range_part, weights, largest, config, seed, campaign.analog)
-            results.setdefault(largest, []).append(campaign.part(f"range {largest:g}, chip {seed}", make_range))
-        campaign.advance(done + 1, len(ranges))
-    both = {}
+    parts = campaign.parts(
+        {f"range {largest:g}, chip {seed}": partial(_range_part, campaign, rows, largest, seed) for seed in seeds}
+        for largest in ranges
+    )
+    results = {largest: [parts[f"range {largest:g}, chip {seed}"] for seed in seeds] for largest in ranges}
     shares = _SHARES[::2] if campaign.quick else _SHARES
-    for kind, share in [(kind, share) for kind in _DEFECTS for share in shares]:
-        campaign.say(f"programming weights on both pairs, {100 * share:g} % of the devices {kind.replace('_', ' ')}")
-        changes: dict[str, Any] = {kind: share}
-        analog = replace(campaign.analog, pcm=replace(campaign.analog.pcm, **changes))
-        which = f"{kind} {share:g}" if share else "no defects"  # of neither kind, and measured once
-        both[kind, share] = [
-            campaign.part(
-                f"two pairs, {which}, chip {seed}",
-                partial(measure_two_pairs, weights[0], config, seed, analog),
-            )
-            for seed in seeds
-        ]
+    defects = [(kind, share) for kind in _DEFECTS for share in shares]
+    parts = campaign.parts(
+        {_two_pairs(kind, share, seed): partial(_two_pairs_part, campaign, rows, kind, share, seed) for seed in seeds}
+        for kind, share in {_kind_of(*defect): defect for defect in reversed(defects)}.values()
+    )
+    both = {defect: [parts[_two_pairs(*defect, seed)] for seed in seeds] for defect in defects}
     compiled = compile_network(network, config)
     largest_weights = {
         tile: max(float(np.abs(pair).max()) for pair in (own.wp1, own.wp2) if pair is not None)
@@ -91,8 +76,33 @@ def measure(campaign: Campaign) -> Measurement:
     )
 
 
-def _range_part(weights: Array, largest: float, config: ChipConfig, seed: int, analog: AnalogConfig) -> dict[str, Any]:
-    return dict(vars(measure_range(weights, largest, config, seed, analog)))
+def _chip_part(campaign: Campaign, seed: int, every: int) -> dict[str, NDArray]:
+    targets = chip_targets(campaign.model.network, campaign.config, campaign.seed)
+    return measure_chip(targets, campaign.config, seed, campaign.analog, every=every, advance=campaign.advance)
+
+
+def _weights(campaign: Campaign, rows: int) -> Array:
+    """What tiles are programmed with: two matrices (2, rows, columns)."""
+    pool = weight_pool(campaign.model.network)
+    return np.random.default_rng(campaign.seed).choice(pool, (2, rows, campaign.config.lanes))
+
+
+def _range_part(campaign: Campaign, rows: int, largest: float, seed: int) -> dict[str, Any]:
+    return dict(vars(measure_range(_weights(campaign, rows), largest, campaign.config, seed, campaign.analog)))
+
+
+def _kind_of(kind: str, share: float) -> str:
+    return f"{kind} {share:g}" if share else "no defects"  # of neither kind, and measured once
+
+
+def _two_pairs(kind: str, share: float, seed: int) -> str:
+    return f"two pairs, {_kind_of(kind, share)}, chip {seed}"
+
+
+def _two_pairs_part(campaign: Campaign, rows: int, kind: str, share: float, seed: int) -> dict[str, float]:
+    changes: dict[str, Any] = {kind: share}
+    analog = replace(campaign.analog, pcm=replace(campaign.analog.pcm, **changes))
+    return measure_two_pairs(_weights(campaign, rows)[0], campaign.config, seed, analog)
 
 
 def summarise(

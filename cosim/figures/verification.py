@@ -63,16 +63,11 @@ def measure(campaign: Campaign) -> Measurement:
     named = bins(campaign.config)
     size = sum(len(names) for names in named.values())
     campaign.say(f"comparing {total} random experiments on RTL and golden model")
-    parts = []
-    for first in range(0, total, _PART):
-        count = min(_PART, total - first)
-
-        def compared(first: int = first, count: int = count) -> dict[str, np.ndarray]:
-            return _compared(campaign, first, count, packets if first == 0 else 0, total)
-
-        campaign.advance(first, total)
-        parts.append(campaign.part(f"experiments {first} to {first + count - 1}", compared))
-    campaign.advance(total, total)
+    made = campaign.parts(
+        {_key(first, total): partial(_compared, campaign, first, packets if first == 0 else 0, total)}
+        for first in range(0, total, _PART)
+    )
+    parts = [made[_key(first, total)] for first in range(0, total, _PART)]
     first_hits = np.concatenate([part["hit by"] for part in parts])
     hits, when = set(), []
     for name, number in zip(
@@ -116,8 +111,17 @@ def measure(campaign: Campaign) -> Measurement:
     )
 
 
-def _compared(campaign: Campaign, first: int, count: int, packets: int, total: int) -> dict[str, np.ndarray]:
-    config = campaign.config
+def _count(first: int, total: int) -> int:
+    """Experiments of the part that begins with this one."""
+    return min(_PART, total - first)
+
+
+def _key(first: int, total: int) -> str:
+    return f"experiments {first} to {first + _count(first, total) - 1}"
+
+
+def _compared(campaign: Campaign, first: int, packets: int, total: int) -> dict[str, np.ndarray]:
+    config, count = campaign.config, _count(first, total)
     groups = bins(config)
     port = Verification(campaign.seed, first, Coverage(groups))
     if packets:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from cosim.sweep.points import Cell
-from cosim.sweep.report import Setting, axes_of, settings_of, shown_value
+from cosim.sweep.settings import Setting, axes_of, settings_of, shown_value
 from cosim.sweep.sweep import Outcome, Shown
 
 if TYPE_CHECKING:

@@ -1,7 +1,5 @@
 """What a sweep found: a summary by setting for machines and people, and pictures."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,50 +11,10 @@ from rich.table import Table
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
 from cosim.sweep.pace import span
-from cosim.sweep.points import Cell
+from cosim.sweep.settings import axes_of, settings_of, shown_value
 from cosim.sweep.sweep import Outcome, Shown
-from cosim.sweep.table import Row
 
-__all__ = ["Setting", "axes_of", "print_summary", "settings_of", "summary", "write_report"]
-
-_CHIP = "chip"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """All chips of one age, device model and set of constants.
-
-    Parameters
-    ----------
-    columns : mapping
-        The setting, as columns of the table.
-    rows : sequence of mappings
-        Points and values, a row a chip.
-    """
-
-    columns: Mapping[str, Cell]
-    rows: Sequence[Row]
-
-    def values(self, key: str) -> NDArray[np.float64]:
-        """A figure of all chips that have it, (chips,)."""
-        found = [row[key] for row in self.rows if row.get(key) is not None]
-        return np.array(found, np.float64)
-
-
-def settings_of(outcome: Outcome) -> list[Setting]:
-    """The sweep by setting, in the order of the points."""
-    found: dict[tuple[Cell, ...], Setting] = {}
-    for point, row in zip(outcome.points, outcome.rows, strict=True):
-        columns = {name: value for name, value in point.columns().items() if name != _CHIP}
-        setting = found.setdefault(tuple(columns.values()), Setting(columns, []))
-        setting.rows.append(row)  # type: ignore[attr-defined]
-    return list(found.values())
-
-
-def axes_of(settings: Sequence[Setting]) -> dict[str, list[Cell]]:
-    """What is swept beside chips: columns that take several values, and the values in their order."""
-    values = {name: list(dict.fromkeys(one.columns[name] for one in settings)) for name in settings[0].columns}
-    return {name: found for name, found in values.items() if len(found) > 1}
+__all__ = ["print_summary", "summary", "write_report"]
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
@@ -134,13 +92,6 @@ def print_summary(outcome: Outcome, console: Console) -> None:
         f"\n{len(outcome.points):,} points, {outcome.fresh:,} of them done now; {each:.1f} s of a core each, "
         f"{span(cpu_s)} in all"
     )
-
-
-def shown_value(name: str, value: Cell) -> str:
-    """A value of an axis, for people."""
-    if name == "age_s" and isinstance(value, float):
-        return span(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _text(values: NDArray[np.float64], shown: Shown) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from cosim.files.digest import digest
+from cosim.files.digest import digest_of_files
 from cosim.files.errors import OutputError, UserError
 
 __all__ = ["Store", "Stored", "StoredError"]
@@ -59,7 +59,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             scratch = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=self.folder))
             save(value, scratch / name)
-            key = _content(scratch / name)
+            key = digest_of_files(scratch / name)
             place = self.folder / key
             if not place.is_dir():
                 scratch.chmod(0o755)
@@ -103,7 +103,7 @@ class Stored(Generic[T]):
 @lru_cache(maxsize=_KEPT)
 def _loaded(path: Path, expected: str, load: Callable[[Path], Any]) -> Any:
     try:
-        found = _content(path)
+        found = digest_of_files(path)
     except OSError as error:
         raise StoredError(
             f"{path}: {error.strerror or error}. Workers read what they share from the sweep's folder, which all of "
@@ -112,11 +112,3 @@ def _loaded(path: Path, expected: str, load: Callable[[Path], Any]) -> Any:
     if found != expected:
         raise StoredError(f"{path} is damaged: remove its folder, and give the same command again")
     return load(path)
-
-
-def _content(path: Path) -> str:
-    """Digest of a file, or of all files of a folder and their names."""
-    if not path.is_dir():
-        return digest([path.read_bytes()])
-    inside = [part for part in sorted(path.rglob("*")) if part.is_file()]
-    return digest(text for part in inside for text in (os.fsencode(part.relative_to(path)), part.read_bytes()))

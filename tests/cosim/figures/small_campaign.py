@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cosim.figures import Campaign
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
@@ -17,12 +18,15 @@ from rtl.config import preset
 WIDTHS = (32, 16, 16, len(LABELS))
 
 
-def small_campaign(folder: Path, *, clips: int = 60, **settings: Any) -> Campaign:
-    """A campaign whose clips are random features, labelled as the network in software hears them."""
+def small_campaign(folder: Path, *, clips: int = 60, whole: bool = False, **settings: Any) -> Campaign:
+    """A campaign whose clips are random features, labelled as the network in software hears them.
+
+    With `whole`, weights are whole multiples of 1/127, so that they can be written into a model's file.
+    """
     rng = np.random.default_rng(7)
     layers = tuple(
         Layer(
-            np.clip(rng.normal(0, 0.4, (rows, columns)), -1, 1),
+            _rounded(np.clip(rng.normal(0, 0.4, (rows, columns)), -1, 1), whole),
             Activation.LINEAR if columns == WIDTHS[-1] else Activation.RELU,
             full_scale=0.5 * np.sqrt(rows),
         )
@@ -39,3 +43,7 @@ def small_campaign(folder: Path, *, clips: int = 60, **settings: Any) -> Campaig
     campaign.config, campaign.model = preset("small"), model
     campaign.clips, campaign.calibration = clip_set(clips, "random clips"), clip_set(100, "calibration clips")
     return campaign
+
+
+def _rounded(weights: NDArray[np.float64], whole: bool) -> NDArray[np.float64]:
+    return np.rint(127 * weights) / 127 if whole else weights

@@ -7,7 +7,8 @@ from rich.console import Console
 from cosim.sweep import Sweep, grid
 from cosim.sweep.pace import Pace
 from cosim.sweep.pictures import draw
-from cosim.sweep.report import print_summary, settings_of, summary, write_report
+from cosim.sweep.report import print_summary, summary, write_report
+from cosim.sweep.settings import settings_of
 from tests.cosim.sweep.swept import here, points, subject
 
 
