@@ -58,6 +58,12 @@ def comparing(command: Command) -> Command:
             help="Evaluations of the whole network by which ranges are refined.",
         ),
         click.option("--errors", is_flag=True, help="Measure the errors of every matrix as well."),
+        click.option(
+            "--only",
+            metavar="PATTERN",
+            default="*",
+            help="Only these matrices' products from chips, the others in float: what their errors cost.",
+        ),
         click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there."),
         click.option(
             "--checkpoint", type=OUTPUT_FOLDER, help="Keep results in this folder as they come, and go on from there."
@@ -82,6 +88,7 @@ class Choices:
     recalibrate: bool
     trials: int
     errors: bool
+    only: str
     json_file: Path | None
     checkpoint: Path | None
 
@@ -98,6 +105,7 @@ class Choices:
             aged_s=self.aged_s,
             recalibrated=self.recalibrate,
             errors=self.errors,
+            only=self.only,
             checkpoint=self.checkpoint,
         )
 

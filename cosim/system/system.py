@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from analog_models.config import AnalogConfig
 from cosim.engines.session import ChipSession
 from cosim.files.digest import digest, digest_of_arrays
-from cosim.graph import Graph
+from cosim.graph import Graph, NetworkError
 from cosim.graph.graph import Walk
 from cosim.system.building import BuildOptions, build
 from cosim.system.checkpoint import Checkpoint, code_digest
@@ -84,6 +85,11 @@ class System:
     say : callable (words, done, all), optional
         Told what is being done.
 
+    Raises
+    ------
+    NetworkError
+        If `only` fits no matrix.
+
     Examples
     --------
     Samples of a workload's own are walks, which may combine graphs and host as they like::
@@ -104,6 +110,9 @@ class System:
         say: Callable[[str, int, int], None] = lambda words, done, total: None,
     ) -> None:
         self.image, self.options, self._say = image, run or Run(), say
+        if not any(fnmatchcase(name, self.options.only) for name in image.network.matrices):
+            known = ", ".join(image.network.matrices)
+            raise NetworkError(f"no matrix is called {self.options.only!r}; there are {known}")
         self._stack = ExitStack()
         self._sessions: list[ChipSession] = []
 

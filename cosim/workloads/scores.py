@@ -77,6 +77,7 @@ class ScoreReport:
             "chips": list(settings.seeds) if comparison.chips else [],
             "aged_s": settings.aged_s,
             "recalibrated": settings.recalibrated,
+            "only": settings.only,
             **{score.key: comparison.figures(score.figure) for score in self.scores},
             "variants": {
                 name: {
@@ -124,6 +125,8 @@ class ScoreReport:
             age = "" if settings.aged_s is None else f", read after {settings.aged_s:,.0f} s"
             again = ", calibrated again" if settings.recalibrated else ""
             notes.add_row("chips", f"devices of model {settings.analog.devices}{age}{again}")
+        if settings.only != "*":
+            notes.add_row("only", f"{settings.only} on chips, all other matrices in float")
         console.print()
         console.print(notes)
 

@@ -1,8 +1,9 @@
-"""Which matrices of Whisper go where: layers on chips, in balanced mode; convolutions, embedding and logits with the
-host.
+"""Which matrices of Whisper go where: layers on chips, with asymmetry balance; convolutions, embedding and logits with
+the host.
 
-Four encoder layers of tiny.en have 7,077,888 weights, 79 % of a chip with asymmetry balance; four decoder layers
-with their cross attention 9,437,184, two chips. On two chips the largest matrices have to do without balance.
+Four encoder layers of tiny.en have 7,077,888 weights, 79 % of a chip with balance; four decoder layers with their cross
+attention 9,437,184. On three chips there is room left for copies of matrices whose errors cost most: those of the
+encoder's attention, and keys and values of cross attention. On two chips the largest have to do without balance.
 """
 
 from analog_models.config import AnalogConfig
@@ -11,9 +12,9 @@ from cosim.system.building import BuildOptions
 
 __all__ = ["CHIPS", "mapping"]
 
-#: So few that every matrix has asymmetry balance, which averages errors over two pairs of devices.
+#: With one more, all matrices of the encoder have room for copies.
 CHIPS = 3
-_HOST = MatrixOptions(host=True)
+_HOST, _TWICE = MatrixOptions(host=True), MatrixOptions(copies=2)
 #: Of a matrix's inputs that the host may keep; it takes four of 1,536 of the second matrix of two feed-forward layers.
 _OUTLIERS = 0.01
 
@@ -26,7 +27,11 @@ def mapping(analog: AnalogConfig, chips: int = CHIPS) -> BuildOptions:
     analog : AnalogConfig
         Whose errors the ranges are chosen for.
     chips : int
-        With fewer the compiler takes balance from the largest matrices.
+        With fewer than three there are no copies, and the compiler takes balance from the largest matrices.
     """
     matrices = {"encoder/encoder.conv*": _HOST, "decoder/proj_out": _HOST}
+    if chips >= CHIPS:
+        matrices |= {"encoder/*_proj": _TWICE, "cross/*": _TWICE}
+    if chips > CHIPS:
+        matrices |= {"encoder/*": _TWICE}
     return BuildOptions(LayoutOptions(chips=chips, matrices=matrices, analog=analog), outliers=_OUTLIERS, analog=analog)

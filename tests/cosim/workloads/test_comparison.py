@@ -11,7 +11,7 @@ from rich.console import Console
 
 from analog_models.config import AnalogConfig
 from cosim.files.json_text import from_json
-from cosim.graph import Builder
+from cosim.graph import Builder, NetworkError
 from cosim.graph.graph import Walk
 from cosim.graph.operators.activations import Relu
 from cosim.system.building import BuildOptions
@@ -99,6 +99,14 @@ def test_figures_are_those_of_the_engines(comparison):
     assert figures["software"] == each["software"]
     assert figures["chip"] == pytest.approx((each["chip 3"] + each["chip 5"]) / 2)
     assert each["chip 3"] != each["chip 5"]
+
+
+def test_errors_of_only_one_matrix(make_workload):
+    found = compare(make_workload(), Settings("ideal", errors=True, only="sec*"), Silent())
+    first, second = found.variants["ideal"].errors
+    assert first.own == 0 < second.own
+    with pytest.raises(NetworkError, match="no matrix is called 'third'; there are first, second"):
+        compare(make_workload(), Settings("ideal", only="third"), Silent())
 
 
 def test_errors_by_matrix(comparison):
