@@ -35,10 +35,11 @@ class BuildOptions:
     Parameters
     ----------
     layout : LayoutOptions
+        Its own constants are not asked; `analog` are.
     expansion : mapping of str to float
         Rows on the chip over inputs, of matrices by name or pattern, that a random matrix expands.
     analog : AnalogConfig
-        Whose devices' errors the ranges are chosen for.
+        Whose devices' errors the ranges are chosen for, and whose readouts the layout has.
     trials : int
         Most evaluations of the task's loss.
     seed : int
@@ -95,7 +96,7 @@ def build(
         for name, linear in network.matrices.items()
     }
     say("placing", 0, 0)
-    how = options.layout if options.layout.alike else replace(options.layout, alike=network.alike)
+    how = replace(options.layout, alike=options.layout.alike or network.alike, analog=options.analog)
     layout = lay_out(shapes, network.waves, how, config)
     placed = layout.blocks_of
     samples = {node: x for node, x in recorder.samples().items() if network.matrix_of[node] in placed}

@@ -61,7 +61,7 @@ class LayoutOptions:
     readout_bits : int
         Of an OLP's codes, 8 or 7.
     frames_per_run : int, optional
-        By default as many as the pads hold; 1 where every frame waits for the one before it.
+        By default as many as the pads hold; a run of fewer frames is stopped after its last one.
     alike : tuple of tuple of str
         Matrices that always get the same input: side by side they share rows of a tile, and vectors.
     analog : AnalogConfig

@@ -27,4 +27,4 @@ def mapping(analog: AnalogConfig, chips: int = CHIPS) -> BuildOptions:
         With one the compiler takes balance from the largest matrices.
     """
     matrices = {"encoder/encoder.conv*": _HOST, "decoder/proj_out": _HOST}
-    return BuildOptions(layout=LayoutOptions(chips=chips, matrices=matrices, analog=analog), analog=analog)
+    return BuildOptions(LayoutOptions(chips=chips, matrices=matrices), analog=analog)
