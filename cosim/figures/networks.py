@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.compiler.matrices import LayoutOptions
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.sample_networks import sample_networks
@@ -105,7 +104,7 @@ def _measured(campaign: Campaign, at: int, seeds: range) -> dict[str, NDArray]:
     analog = campaign.analog
     whole = Network.of(network.graph)
     given = samples_of(network.graph, network.draw(np.random.default_rng(_CALIBRATION), network.samples))
-    options = BuildOptions(LayoutOptions(analog=analog), analog=analog, trials=0 if campaign.quick else _TRIALS)
+    options = BuildOptions(analog=analog, trials=0 if campaign.quick else _TRIALS)
     image = build(whole, lambda: map(whole.walk, given), options, config=campaign.config)
     judged = samples_of(network.graph, network.draw(np.random.default_rng(_JUDGED), network.samples))
 

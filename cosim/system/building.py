@@ -37,12 +37,13 @@ class BuildOptions:
     Parameters
     ----------
     layout : LayoutOptions
+        Its own constants are not asked; `analog` are.
     expansion : mapping of str to float
         Rows on the chip over inputs, of matrices by name or pattern, that a random matrix expands.
     outliers : float
         Share of a matrix's inputs, those that cost most range, whose products the host may keep at most.
     analog : AnalogConfig
-        Whose devices' errors the ranges are chosen for.
+        Whose devices' errors the ranges are chosen for, and whose readouts the layout has.
     trials : int
         Most evaluations of the task's loss.
     seed : int
@@ -104,7 +105,7 @@ def build(
     }
     if options.placed is None:
         say("placing", 0, 0)
-        how = options.layout if options.layout.alike else replace(options.layout, alike=network.alike)
+        how = replace(options.layout, alike=options.layout.alike or network.alike, analog=options.analog)
         layout = lay_out(shapes, network.waves, how, config)
     else:
         layout = options.placed

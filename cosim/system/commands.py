@@ -56,7 +56,7 @@ def compiled(
     loaded = Model.load(model)
     network = Network.of(loaded.graph)
     given = samples_of(loaded.graph, read_inputs(samples), loaded.axes)
-    layout = LayoutOptions(chips=chips, matrices=_by_matrix(network, mode, modes, dict(copies)), analog=analog)
+    layout = LayoutOptions(chips=chips, matrices=_by_matrix(network, mode, modes, dict(copies)))
     options = BuildOptions(layout, dict(expand), outliers, analog, trials)
     image = build(network, lambda: map(network.walk, given), options, config=config, say=say)
     return replace(image, axes=loaded.axes)

@@ -7,17 +7,24 @@
 A file appears whole or not at all, so a killed process loses no more than what it had not written yet.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from numpy.typing import NDArray
 
 from cosim.files.archive import ArchiveError, read_arrays, write_arrays
+from cosim.graph.graph import Walk
+from cosim.system.checkpoint import Checkpoint
+from cosim.system.layer_errors import LayerErrors
 
-__all__ = ["KeptSamples"]
+__all__ = ["KeptSamples", "Result", "resumed"]
+
+#: What a sample gave, as arrays by name, so that a file can hold it.
+Result: TypeAlias = Mapping[str, NDArray]
 
 #: A file is written after so many samples, or so many seconds.
 _MOST, _SECONDS = 64, 20.0
@@ -38,7 +45,7 @@ class KeptSamples:
     Members
     -------
     found : dict of int to mapping of str to array
-        Outputs of samples that earlier runs have done.
+        Result of samples that earlier runs have done.
     errors : dict of int to mapping of str to array
         What `LayerErrors` added up for them, where it watched.
     """
@@ -80,3 +87,50 @@ class KeptSamples:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._write()
+
+
+def resumed(
+    samples: int,
+    walk: Callable[[int], Walk[Result]],
+    run: Callable[[Iterable[tuple[int, Walk[Result]]]], Iterable[tuple[int, Result]]],
+    *,
+    checkpoint: Checkpoint | None = None,
+    errors: LayerErrors | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Result]:
+    """Results of all samples: those that a checkpoint has, and of the others' walks; these are kept there.
+
+    Parameters
+    ----------
+    samples : int
+    walk : callable (sample) -> walk
+    run : callable (numbered walks) -> numbered results
+        It is not called if nothing is missing.
+    checkpoint : Checkpoint, optional
+        Claimed here.
+    errors : LayerErrors, optional
+        What watches the walks; what was kept of earlier ones is added.
+    progress : callable (samples done, all), optional
+
+    Raises
+    ------
+    CheckpointError
+        If the folder belongs to another run.
+    """
+    found: dict[int, Result] = {}
+    with ExitStack() as stack:
+        kept = None
+        if checkpoint is not None:
+            folder = stack.enter_context(checkpoint).folder
+            kept = stack.enter_context(KeptSamples(folder / "samples"))
+            found |= {number: outputs for number, outputs in kept.found.items() if number < samples}
+            for number, sums in kept.errors.items() if errors is not None else ():
+                errors.take(number, sums)
+        missing = [number for number in range(samples) if number not in found]
+        for number, outputs in run((number, walk(number)) for number in missing) if missing else ():
+            found[number] = outputs
+            if kept is not None:
+                kept.keep(number, outputs, {} if errors is None else errors.of(number))
+            if progress is not None:
+                progress(len(found), samples)
+    return [found[number] for number in range(samples)]

@@ -23,7 +23,7 @@ from cosim.system.chip_codes import ChipCodes
 from cosim.system.chips import Chips
 from cosim.system.image import SystemImage
 from cosim.system.inputs import Inputs, have_batch_axis, joined, samples_of
-from cosim.system.kept import KeptSamples
+from cosim.system.kept import resumed
 from cosim.system.layer_errors import LayerErrors
 from cosim.system.models import Model
 from cosim.system.network import Network
@@ -277,33 +277,25 @@ class System:
         """
         network = self.network
         samples = samples_of(network.only, inputs, self.image.axes)
-        found: dict[int, Mapping[str, NDArray]] = {}
-        with ExitStack() as stack:
-            kept = None
-            if checkpoint is not None:
-                content = digest(digest_of_arrays(*(one[name] for name in sorted(one))) for one in samples)
-                described = {**self.description, "samples": f"{len(samples)} ({content})"}
-                claimed = stack.enter_context(Checkpoint(checkpoint, described))
-                kept = stack.enter_context(KeptSamples(claimed.folder / "samples"))
-                found |= kept.found
-                if errors is not None:
-                    for number, sums in kept.errors.items():
-                        errors.take(number, sums)
-            missing = [number for number in range(len(samples)) if number not in found]
+        place = None
+        if checkpoint is not None:
+            content = digest(digest_of_arrays(*(one[name] for name in sorted(one))) for one in samples)
+            place = Checkpoint(checkpoint, {**self.description, "samples": f"{len(samples)} ({content})"})
 
-            def walk(number: int) -> Walk[Any]:
-                own = network.walk(samples[number])
-                return own if errors is None else errors.beside(own, network.walk(samples[number]), number)
+        def walk(number: int) -> Walk[Mapping[str, NDArray]]:
+            own = network.walk(samples[number])
+            step = yield from (own if errors is None else errors.beside(own, network.walk(samples[number]), number))
+            return step.outputs
 
-            walks = ((number, walk(number)) for number in missing)
-            for number, step in self.walked(walks, batch=batch) if missing else ():  # no chip for nothing
-                found[number] = step.outputs
-                if kept is not None:
-                    kept.keep(number, step.outputs, {} if errors is None else errors.of(number))
-                if progress is not None:
-                    progress(len(found), len(samples))
-        batched = have_batch_axis(samples, self.image.axes)
-        return joined([found[number] for number in range(len(samples))], batched=batched)
+        found = resumed(
+            len(samples),
+            walk,
+            lambda walks: self.walked(walks, batch=batch),
+            checkpoint=place,
+            errors=errors,
+            progress=progress,
+        )
+        return joined(found, batched=have_batch_axis(samples, self.image.axes))
 
     def close(self) -> None:
         """End the simulators; a second call does nothing."""

@@ -3,15 +3,13 @@
 Whoever has a network and a task gives a `Workload`; the figures that are made of the results are the workload's own.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from cosim.files.json_text import to_json
@@ -19,7 +17,7 @@ from cosim.graph.graph import Walk
 from cosim.system.building import BuildOptions, build
 from cosim.system.checkpoint import Checkpoint, code_digest
 from cosim.system.image import SystemImage
-from cosim.system.kept import KeptSamples
+from cosim.system.kept import Result, resumed
 from cosim.system.layer_errors import LayerError, LayerErrors
 from cosim.system.network import Network
 from cosim.system.products import NodeProducts
@@ -31,9 +29,6 @@ from cosim.workloads.display import Display
 from rtl.config import ChipConfig, preset
 
 __all__ = ["Comparison", "Result", "Settings", "Variant", "Workload", "compare"]
-
-#: What a walk of a sample ends with, as arrays by name, so that a file can hold it.
-Result: TypeAlias = Mapping[str, NDArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,34 +246,26 @@ def _variant(workload: Workload, settings: Settings, system: System | None, name
     """All samples on a system; in float without one."""
     started = perf_counter()
     errors = LayerErrors(workload.network) if settings.errors and system else None
-    found: dict[int, Result] = {}
-    with ExitStack() as stack:
-        kept = None
-        if settings.checkpoint is not None:
-            described = system.description if system else {"engine": "float", "code": code_digest()}
-            run = {**described, **workload.described}
-            claimed = stack.enter_context(Checkpoint(settings.checkpoint / name.replace(" ", "-"), run))
-            kept = stack.enter_context(KeptSamples(claimed.folder / "samples"))
-            found |= {number: result for number, result in kept.found.items() if number < workload.samples}
-            if errors is not None:
-                for number, sums in kept.errors.items():
-                    errors.take(number, sums)
+    checkpoint = None
+    if settings.checkpoint is not None:
+        described = system.description if system else {"engine": "float", "code": code_digest()}
+        checkpoint = Checkpoint(settings.checkpoint / name.replace(" ", "-"), {**described, **workload.described})
 
-        def walk(number: int) -> Walk[Result]:
-            return workload.walk(number) if errors is None else workload.watched(errors, number)
-
-        missing = ((number, walk(number)) for number in range(workload.samples) if number not in found)
+    def run(walks: Iterable[tuple[int, Walk[Result]]]) -> Iterator[tuple[int, Result]]:
         if system:
-            walked = system.walked(missing, batch=workload.batch)
-        else:
-            walked = run_walks(missing, NodeProducts.of_floats(workload.network), batch=workload.batch)
-        for number, result in walked:
-            found[number] = result
-            if kept is not None:
-                kept.keep(number, result, {} if errors is None else errors.of(number))
-            say("samples", len(found), workload.samples)
+            return system.walked(walks, batch=workload.batch)
+        return run_walks(walks, NodeProducts.of_floats(workload.network), batch=workload.batch)
+
+    results = resumed(
+        workload.samples,
+        workload.walk if errors is None else partial(workload.watched, errors),
+        run,
+        checkpoint=checkpoint,
+        errors=errors,
+        progress=partial(say, "samples"),
+    )
     return Variant(
-        tuple(found[number] for number in range(workload.samples)),
+        tuple(results),
         perf_counter() - started,
         () if errors is None else tuple(errors),
         sum(int(session.get("compared_codes", 0)) for session in system.statistics) if system else 0,

@@ -71,7 +71,7 @@ class LayoutOptions:
     readout_bits : int
         Of an OLP's codes, 8 or 7.
     frames_per_run : int, optional
-        By default as many as the pads hold; 1 where every frame waits for the one before it.
+        By default as many as the pads hold; a run of fewer frames is stopped after its last one.
     spread : bool
         Use all tiles of a chip: blocks share one only where none is empty. By default they are put together, which
         leaves tiles to others.

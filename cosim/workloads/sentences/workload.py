@@ -8,19 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
+from cosim.compiler.matrices import LayoutOptions
 from cosim.files.archive import read_arrays, write_arrays
 from cosim.files.digest import digest
+from cosim.system.building import BuildOptions
 from cosim.system.products import NodeProducts
 from cosim.system.reuse import reused
 from cosim.system.scheduler import run_walks
 from cosim.workloads.comparison import Result, Workload
 from cosim.workloads.glue import TASKS, Examples, GlueError, Task, evaluated_split, read_split
 from cosim.workloads.sentences.heads import Head, fit_classifier, fit_regression, pair_features
-from cosim.workloads.sentences.mapping import CHIPS, mapping
 from cosim.workloads.sentences.model import SentenceEncoder
 
-__all__ = ["CALIBRATION", "Judgement"]
+__all__ = ["CALIBRATION", "CHIPS", "Judgement"]
 
+#: In 2-PCM mode, at 60 % of the cells; two chips hold the matrices with asymmetry balance.
+CHIPS = 1
 #: Sentences of the training split that choose ranges and calibrate.
 CALIBRATION = 64
 
@@ -99,7 +102,7 @@ class Judgement:
             len(sentences),
             lambda sample: self.encoder.vector(sentences[sample]),
             lambda: map(self.encoder.vector, calibrating),
-            mapping(analog, chips),
+            BuildOptions(LayoutOptions(chips=chips), analog=analog),
             {"network": self.encoder.name, "sentences": f"{len(sentences)} ({digest(sentences)})"},
         )
 

@@ -9,19 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
+from cosim.compiler.matrices import LayoutOptions
 from cosim.files.digest import digest
 from cosim.graph import Graph, NetworkError
 from cosim.graph.graph import Walk
+from cosim.system.building import BuildOptions
 from cosim.system.network import Network
 from cosim.workloads.comparison import Result, Workload
 from cosim.workloads.librispeech import Utterance, find_utterances, judged_and_others, read_utterances
 from cosim.workloads.remarks import Remarks
 from cosim.workloads.speaker.features import BANDS, WINDOW_FRAMES, windows_of
-from cosim.workloads.speaker.mapping import CHIPS, mapping
 from cosim.workloads.speaker.trials import Trials, voice_of
 
-__all__ = ["CALIBRATION", "SpeakerEncoder", "Verification"]
+__all__ = ["CALIBRATION", "CHIPS", "SpeakerEncoder", "Verification"]
 
+#: With asymmetry balance; a single chip holds the matrices in 2-PCM mode, at 68 % of its cells.
+CHIPS = 2
 #: Utterances, of which the middle window each chooses ranges and calibrates.
 CALIBRATION = 16
 
@@ -124,7 +127,7 @@ class Verification:
             len(every),
             lambda sample: self.encoder.voice(every[sample]),
             lambda: map(self.encoder.voice, self.calibration),
-            mapping(analog, chips),
+            BuildOptions(LayoutOptions(chips=chips), analog=analog),
             {"network": self.encoder.name, "windows": f"{len(every)} ({digest([every.tobytes()])})"},
         )
 

@@ -34,4 +34,4 @@ def mapping(analog: AnalogConfig, chips: int = CHIPS) -> BuildOptions:
         matrices |= {"encoder/*_proj": _TWICE, "cross/*": _TWICE}
     if chips > CHIPS:
         matrices |= {"encoder/*": _TWICE}
-    return BuildOptions(LayoutOptions(chips=chips, matrices=matrices, analog=analog), outliers=_OUTLIERS, analog=analog)
+    return BuildOptions(LayoutOptions(chips=chips, matrices=matrices), outliers=_OUTLIERS, analog=analog)

@@ -42,7 +42,13 @@ Damage = Callable[[dict[str, Any], dict[str, Any]], object]
     [
         (lambda meta, arrays: meta["codings"].pop("linear0"), "columns 2"),
         (lambda meta, arrays: arrays.pop("coding 0 rows"), "rows"),
-        (lambda meta, arrays: arrays.update({"coding 0 rows": np.ones(7)}), "another size"),
+        (lambda meta, arrays: arrays.update({"coding 0 rows": np.ones(7)}), "centres"),
+        (
+            lambda meta, arrays: arrays.update(
+                {"coding 0 rows": np.ones(7), "coding 0 centres 0": np.ones(7, np.float32)}
+            ),
+            "another size",
+        ),
         (lambda meta, arrays: arrays.update({"sample 0": np.ones((3, 2), np.float32)}), "does not fit"),
         (lambda meta, arrays: arrays.update({"more": np.ones(1)}), "nothing needs"),
         (lambda meta, arrays: meta["samples"].append("linear9"), "2"),
