@@ -47,7 +47,7 @@ def with_bits(network: Network, bits: int) -> NodeProducts:
             linear = linears[matrix]
             largest = np.abs(linear.weights).max(axis=0)
             step = np.where(largest > 0, largest, np.float32(1)) / levels
-            made[matrix] = replace(linear, weights=np.rint(linear.weights / step) * step)
+            made[matrix] = replace(linear, weights=(np.rint(linear.weights / step) * step).astype(np.float32))
     return NodeProducts(lambda node, x: made.get(network.matrix_of[node], linears[node]).run(x)[0])
 
 
