@@ -55,29 +55,34 @@ def map_(first_layer: str, pictures: Path | None, json_file: Path | None) -> Non
 
 
 @rnnt.command("run")
-@click.option("--audio", type=INPUT, required=True, help="A split of LibriSpeech, such as dev-clean.")
+@click.option(
+    "--audio",
+    type=INPUT,
+    help="A split of LibriSpeech, such as dev-clean, or Speech Commands, whose clips become sentences. Default: "
+    "synthesised sentences.",
+)
 @click.option(
     "--network",
     type=FILE,
     envvar="RNNT_CHECKPOINT",
-    required=True,
-    help="Weights: MLPerf's checkpoint (.pt), or .safetensors or .npz of its names. [env: RNNT_CHECKPOINT]",
+    help="Weights: MLPerf's checkpoint (.pt), or .safetensors or .npz of its names. Default: the network that comes "
+    "along. [env: RNNT_CHECKPOINT]",
 )
 @click.option("--clips", type=click.IntRange(1, 1_000_000), help="Judge by N utterances. Default: all.")
 @_FIRST_LAYER
 @comparing
-def run_(audio: Path, network: Path, clips: int | None, first_layer: str, **choices: Any) -> None:
+def run_(audio: Path | None, network: Path | None, clips: int | None, first_layer: str, **choices: Any) -> None:
     """Transcribe utterances in software and on chips, and count words that are wrong."""
     from cosim.workloads.rnnt.mapping import FirstLayer
     from cosim.workloads.rnnt.model import RnntModel
-    from cosim.workloads.rnnt.network import RnntNetwork
+    from cosim.workloads.rnnt.network import SHIPPED, RnntNetwork
     from cosim.workloads.rnnt.report import report
     from cosim.workloads.rnnt.workload import Transcription
 
     chosen, first = Choices(**choices), FirstLayer(first_layer)
     # With expanded weights the paper shifts no mean: the random matrix spreads every input anyway.
-    model = RnntModel(RnntNetwork.load(network), peak_normalised=first is not FirstLayer.EXPANDED)
-    task = Transcription.of_librispeech(model, audio, clips, chosen.seed)
+    model = RnntModel(RnntNetwork.load(network or SHIPPED), peak_normalised=first is not FirstLayer.EXPANDED)
+    task = Transcription.of(model, audio, clips, chosen.seed)
     chosen.run(
         lambda settings: task.workload(settings.analog, first, chosen.chips),
         lambda comparison: report(task, comparison, chosen.seed),

@@ -14,7 +14,15 @@ from cosim.files.errors import UserError
 from cosim.workloads.audio import AudioError, Sound, read_sound
 from cosim.workloads.remarks import Remarks
 
-__all__ = ["LibriSpeechError", "Utterance", "drawn", "find_utterances", "judged_and_others", "read_utterances"]
+__all__ = [
+    "LibriSpeechError",
+    "Utterance",
+    "drawn",
+    "find_utterances",
+    "judged_and_others",
+    "read_utterances",
+    "splits_in",
+]
 
 #: Endings of sound files, the published one first.
 SUFFIXES = (".flac", ".wav", ".mp3")
@@ -82,10 +90,15 @@ def find_utterances(root: Path | str, remarks: Remarks | None = None) -> list[Ut
     return [found[name] for name in sorted(found)]
 
 
+def splits_in(root: Path) -> set[Path]:
+    """Folders of splits: `root`, or some in it."""
+    return {path.parents[2] for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}*/*/*.trans.txt")}
+
+
 def _split_of(root: Path) -> Path:
     if not root.is_dir():
         raise LibriSpeechError(f"{root}: no such folder; {_LAYOUT}")
-    splits = {path.parents[2] for depth in ("", "*/", "*/*/") for path in root.glob(f"{depth}*/*/*.trans.txt")}
+    splits = splits_in(root)
     if not splits:
         raise LibriSpeechError(f"{root}: no transcripts; {_LAYOUT}")
     if len(splits) > 1:

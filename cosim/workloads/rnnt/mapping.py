@@ -154,7 +154,7 @@ def mapping(
     if shape == PAPER and chips in (None, 5):
         return BuildOptions(placed=paper_layout(first), expansion=expansion, analog=analog)
     matrices = {_FIRST: MatrixOptions(copies=first.copies), **_HOST}
-    return BuildOptions(LayoutOptions(chips=chips, matrices=matrices), expansion, analog=analog)
+    return BuildOptions(LayoutOptions(chips=chips, matrices=matrices), expansion=expansion, analog=analog)
 
 
 def store() -> None:

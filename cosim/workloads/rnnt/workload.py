@@ -13,10 +13,11 @@ from cosim.files.digest import digest, digest_of_arrays
 from cosim.graph.graph import Walk
 from cosim.system.products import NodeProducts
 from cosim.system.scheduler import results_of
-from cosim.workloads.audio import AudioError
+from cosim.workloads.audio import SAMPLE_RATE, AudioError
 from cosim.workloads.comparison import Result, Workload
-from cosim.workloads.librispeech import Utterance, find_utterances, judged_and_others, read_utterances
+from cosim.workloads.librispeech import Utterance, find_utterances, judged_and_others, read_utterances, splits_in
 from cosim.workloads.remarks import Remarks
+from cosim.workloads.rnnt.connected_words import LONGEST, join_audio, plan, recorded_clips, spoken_clips
 from cosim.workloads.rnnt.mapping import FirstLayer, mapping
 from cosim.workloads.rnnt.model import RnntModel
 from cosim.workloads.whisper.transcripts import WordErrors, count_errors, lower_case_words
@@ -26,6 +27,8 @@ __all__ = ["CALIBRATION", "Spoken", "Transcription"]
 
 #: Utterances that choose ranges and calibrate; of their steps, 512 are kept for each matrix.
 CALIBRATION = 8
+#: Sentences that a synthesiser speaks, if nobody says how many.
+_SYNTHESISED = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +96,54 @@ class Transcription:
         seconds = sum(one.seconds for one in read)
         source = f"{len(read)} of {len(found)} utterances of {audio.name}, {seconds:,.0f} s (seed {seed})"
         return cls(model, source, read, tuple(heard(others)), remarks)
+
+    @classmethod
+    def of_words(
+        cls, model: RnntModel, audio: Path | None = None, count: int | None = None, seed: int = 0
+    ) -> "Transcription":
+        """Sentences of connected words, which nobody has trained with.
+
+        Parameters
+        ----------
+        model : RnntModel
+        audio : Path, optional
+            Speech Commands, of which test clips are taken; without it a synthesiser speaks.
+        count : int, optional
+            Sentences to judge by. By default those that have every clip once, or of a synthesiser 16.
+        seed : int
+
+        Raises
+        ------
+        DatasetError, SynthesiserError
+        """
+        if audio is None:
+            count = count or _SYNTHESISED
+            clips = spoken_clips((count + CALIBRATION) * LONGEST, seed=seed)
+        else:
+            clips = recorded_clips(audio)
+        sentences = plan(clips, seed, None if count is None else count + CALIBRATION)
+        assert clips.audio is not None
+
+        def heard(number: int) -> Spoken:
+            sound = join_audio(clips.audio, sentences[number])
+            name = f"{clips.speakers[sentences[number].rows[0]]} {number}"
+            return Spoken(name, sentences[number].text, model.weights.front_end(sound), len(sound) / SAMPLE_RATE)
+
+        spoken = tuple(map(heard, range(len(sentences))))
+        judged, others = spoken[:-CALIBRATION], spoken[-CALIBRATION:]
+        seconds, words = sum(one.seconds for one in judged), sum(len(one.transcript.split()) for one in judged)
+        what = "synthesised voices" if audio is None else f"test clips of {audio.name}"
+        source = f"{len(judged)} sentences of {words:,} words, {what}, {seconds:,.0f} s (seed {seed})"
+        return cls(model, source, judged, others)
+
+    @classmethod
+    def of(
+        cls, model: RnntModel, audio: Path | None = None, count: int | None = None, seed: int = 0
+    ) -> "Transcription":
+        """LibriSpeech, Speech Commands, whichever the folder holds, or synthesised words without one."""
+        if audio is not None and splits_in(audio):
+            return cls.of_librispeech(model, audio, count, seed)
+        return cls.of_words(model, audio, count, seed)
 
     def _transcribed(self, sample: int) -> Walk[Result]:
         symbols = yield from self.model.transcribed(self.spoken[sample].features)

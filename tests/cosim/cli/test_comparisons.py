@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cosim.cli import main
-from cosim.cli.comparisons import FIRST_LAYERS
+from cosim.cli.rnnt import FIRST_LAYERS
 from cosim.files.json_text import from_json
 from cosim.workloads.rnnt.mapping import FirstLayer
 from cosim.workloads.rnnt.network import RnntNetwork, RnntShape

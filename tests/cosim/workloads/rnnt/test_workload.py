@@ -8,6 +8,7 @@ import pytest
 
 from analog_models.config import AnalogConfig
 from cosim.workloads.comparison import Settings, compare
+from cosim.workloads.kws.dataset import DatasetError
 from cosim.workloads.rnnt.mapping import FirstLayer
 from cosim.workloads.rnnt.model import RnntModel
 from cosim.workloads.rnnt.network import RnntNetwork, RnntShape
@@ -33,16 +34,41 @@ def task() -> Transcription:
     return Transcription(RnntModel(network), "two", judged, tuple(spoken(f"other {n}", 6) for n in range(3)))
 
 
-def test_small_network_on_small_chips(task):
+@pytest.mark.cosimulation
+def test_small_network_on_small_chips(task, monkeypatch):
     """Chips that work at once, sentences side by side, a decoder between: the RTL's codes are the twin's."""
+    monkeypatch.setattr("cosim.workloads.rnnt.model.SYMBOLS", 2)  # of a random network a blank hardly ever comes
     workload = task.workload(AnalogConfig(), FirstLayer.ONCE, config=preset("small"))
     workload = replace(workload, options=replace(workload.options, trials=0))
     both = compare(workload, Settings(engine="both"), Silent())
     assert both.variants["chip 0"].compared_codes > 1000
-    twin = compare(workload, Settings(engine="twin"), Silent())
-    assert task.texts(twin.variants["chip 0"].results) == task.texts(both.variants["chip 0"].results)
+    assert all(len(text) > 1 for text in task.texts(both.variants["chip 0"].results))
     found = report(task, both, seed=0).to_json()
     assert json.loads(json.dumps(found))["words"] == 6
     assert found["references"] == {"judged 0": "a b ab", "judged 1": "a b ab"}
     assert set(found["transcripts"]) == {"software", "ideal", "chip 0"}
     assert found["wer"]["software"] is not None
+
+
+def test_sentences_of_words_are_spoken():
+    """Without audio a synthesiser speaks; those that calibrate are others."""
+    network = RnntNetwork.random(RnntShape(encoder=8, prediction=4, joint=6))
+    task = Transcription.of_words(RnntModel(network), count=3, seed=1)
+    assert (len(task.spoken), len(task.calibrating)) == (3, CALIBRATION)
+    assert not {one.name for one in task.spoken} & {one.name for one in task.calibrating}
+    for one in task.spoken:
+        assert 2 <= len(one.transcript.split()) <= 8
+        assert one.features.shape == (network.front_end.steps(round(16_000 * one.seconds)), 240)
+    words = sum(len(one.transcript.split()) for one in task.spoken)
+    assert task.source.startswith(f"3 sentences of {words} words, synthesised voices, ")
+    again = Transcription.of(RnntModel(network), None, 3, seed=1)
+    assert [one.transcript for one in again.spoken] == [one.transcript for one in task.spoken]
+
+
+def test_a_folder_is_taken_for_what_it_holds(small_split):
+    model = RnntModel(RnntNetwork.random(RnntShape(encoder=8, prediction=4, joint=6)))
+    task = Transcription.of(model, small_split, 2, seed=1)
+    assert task.source.startswith("2 of 7 utterances of dev-clean, ")
+    assert {one.transcript for one in task.spoken} == {"SOME WORDS"}
+    with pytest.raises(DatasetError):
+        Transcription.of(model, small_split.parent.parent / "nothing")
