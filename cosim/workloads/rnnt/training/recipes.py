@@ -69,7 +69,7 @@ RECIPES = {
     "narrow": Recipe(),
     "shipped": Recipe(
         shape=RnntShape(encoder=256, prediction=128, joint=128),
-        steps=6000,
+        steps=4500,
         learning_rate=1.5e-3,
         warm_up=300,
         dropout=0.1,
