@@ -130,12 +130,15 @@ class Variant:
         If they were asked for.
     compared_codes : int
         That both engines gave alike.
+    cycles : int
+        That simulators ran, of all chips.
     """
 
     results: tuple[Result, ...]
     wall_s: float
     errors: tuple[LayerError, ...] = ()
     compared_codes: int = 0
+    cycles: int = 0
 
 
 @dataclass(frozen=True)
@@ -268,5 +271,10 @@ def _variant(workload: Workload, settings: Settings, system: System | None, name
         tuple(results),
         perf_counter() - started,
         () if errors is None else tuple(errors),
-        sum(int(session.get("compared_codes", 0)) for session in system.statistics) if system else 0,
+        *(_counted(system, what) for what in ("compared_codes", "cycles")),
     )
+
+
+def _counted(system: System | None, what: str) -> int:
+    """Over all chips."""
+    return sum(int(session.get(what, 0)) for session in system.statistics) if system else 0

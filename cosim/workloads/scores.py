@@ -85,6 +85,7 @@ class ScoreReport:
                     "intervals": {score.key: score.interval(variant.results) for score in self.scores},
                     "wall_s": variant.wall_s,
                     "compared_codes": variant.compared_codes,
+                    "cycles": variant.cycles,
                     "errors": [asdict(error) for error in variant.errors],
                 }
                 for name, variant in comparison.variants.items()
@@ -121,6 +122,8 @@ class ScoreReport:
             notes.add_row(what, text)
         if compared := sum(variant.compared_codes for variant in self.comparison.variants.values()):
             notes.add_row("compared", f"{compared:,} codes of both engines, all identical")
+        if cycles := sum(variant.cycles for variant in self.comparison.variants.values()):
+            notes.add_row("simulated", f"{cycles:,} cycles of the RTL")
         if self.comparison.chips:
             age = "" if settings.aged_s is None else f", read after {settings.aged_s:,.0f} s"
             again = ", calibrated again" if settings.recalibrated else ""

@@ -108,7 +108,8 @@ class Classification:
             mapping(analog, readout_bits),
             {
                 "network": self.classifier.name,
-                "examples": f"{len(self.examples)} ({digest(t for texts in self.examples.texts for t in texts)})",
+                "examples": _described(self.examples),
+                "calibrated_on": _described(self.calibrating),
             },
             loss=self.loss,
         )
@@ -122,3 +123,7 @@ class Classification:
     def score(self, results: Sequence[Result], metric: str, exit_pass: int | None = None) -> float:
         """One of the task's metrics."""
         return METRICS[metric](self.decisions(results, exit_pass), self.examples.labels)
+
+
+def _described(examples: Examples) -> str:
+    return f"{len(examples)} ({digest(text for texts in examples.texts for text in texts)})"

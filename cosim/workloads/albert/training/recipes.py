@@ -55,7 +55,7 @@ class Recipe:
 
 RECIPES = {
     # Minutes of one core: a shallow layer first, which then learns to be passed twelve times.
-    "short": Recipe(tuned=(Stage(1000, 2, 1.5e-4, 5e-4, 16), Stage(60, 12, 1e-4, 3e-4, 16))),
+    "short": Recipe(tuned=(Stage(1000, 2, 1.5e-4, 5e-4, 16), Stage(24, 12, 1e-4, 3e-4, 16))),
     # For an accelerator.
     "long": Recipe(
         distilled=(Stage(20_000, 6, 3e-4), Stage(60_000, 12, 2e-4)),

@@ -22,7 +22,7 @@ with warnings.catch_warnings():
 
 SHORT = Recipe(
     distilled=(Stage(3, 2, 1e-3, 1e-3, 8),),
-    tuned=(Stage(60, 2, 1e-2, 1e-2, 8), Stage(20, 3, 3e-3, 3e-3, 8)),
+    tuned=(Stage(4, 1, 1e-3, 1e-3, 8), Stage(60, 2, 1e-2, 1e-2, 8)),
     embedding=8,
     longest=16,
 )
@@ -73,36 +73,43 @@ def test_starts_as_the_encoder_s_layers(encoder: Path) -> None:
 
 def test_learns_and_writes_a_folder(encoder: Path, small_glue: Path, tmp_path: Path) -> None:
     card = train(encoder, small_glue, tmp_path / "out")
-    assert card["accuracy"]["SST-2 dev"] >= 0.9
+    assert card["accuracy"]["SST-2 dev"] >= 0.75, "one half by chance"
     assert (card["task"], card["trained_on"], card["seed"]) == ("SST-2", "SST-2 train", 0)
     graph = read_text_model(tmp_path / "out")
     assert card["digest"] == graph.digest == json.loads((tmp_path / "out/training.json").read_text())["digest"]
-    assert len(graph.linears) == 3 * 6 + 3, "three passes, as the last stage"
+    assert len(graph.linears) == 2 * 6 + 3, "two passes, as in the last stage"
     config = json.loads((tmp_path / "out/config.json").read_text())
     assert config["id2label"] == dict(zip("01", TASKS["SST-2"].classes, strict=True))
 
 
-def test_an_interrupted_run_ends_as_the_other(encoder: Path, small_glue: Path, tmp_path: Path) -> None:
-    from cosim.workloads.albert.training.trainer import Trainer
+def test_an_interrupted_run_ends_as_the_other(
+    encoder: Path, small_glue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a stage: batches, rates and noise go on; what is left is rounding, different from run to run."""
+    from cosim.workloads.albert.training import trainer
 
-    whole = train(encoder, small_glue, tmp_path / "whole", noise_scale=1.0, analog=AnalogConfig())
-    keep, kept = Trainer._keep, []
+    recipe = Recipe(tuned=(Stage(3, 1, batch=8), Stage(10, 2, 1e-3, 1e-3, 8)), embedding=8, longest=16)
+    noise = {"noise_scale": 1.0, "analog": AnalogConfig()}
+    train(encoder, small_glue, tmp_path / "whole", recipe, **noise)
+    keep = trainer.Trainer._keep
 
-    def once(self: Trainer, stage: int, batch: int, optimiser: object) -> None:
+    def interrupted(self: trainer.Trainer, stage: int, batch: int, optimiser: object) -> None:
         keep(self, stage, batch, optimiser)
-        kept.append(stage)
-        if stage == 1 and len(kept) == 3:
+        if (stage, batch) == (1, 5):
             raise KeyboardInterrupt
 
+    monkeypatch.setattr(trainer, "_SECONDS", -1.0)  # a checkpoint after every batch
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_keep", once)
+        patch.setattr(trainer.Trainer, "_keep", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            train(encoder, small_glue, tmp_path / "parts", noise_scale=1.0, analog=AnalogConfig())
-    again = train(encoder, small_glue, tmp_path / "parts", noise_scale=1.0, analog=AnalogConfig())
-    assert any(line.startswith("goes on at stage 1") for line in again["said"])
-    assert again["digest"] == whole["digest"]
+            train(encoder, small_glue, tmp_path / "parts", recipe, **noise)
+    again = train(encoder, small_glue, tmp_path / "parts", recipe, **noise)
+    assert "goes on at stage 1, batch 5" in again["said"]
     assert again["noise"]["scale"] == 1.0
     assert again["noise"]["floor"] > 0
+    ours, theirs = (read_text_model(tmp_path / name).matrices for name in ("parts", "whole"))
+    for name, linear in ours.items():
+        assert np.abs(linear.weights - theirs[name].weights).mean() < 1e-4, name
 
 
 def test_noise_is_a_share_of_the_column_s_largest_weight() -> None:
