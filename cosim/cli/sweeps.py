@@ -1,6 +1,7 @@
 """`duramesh sweep`: a workload on many chips, at many ages, with many settings, on every core or a cluster."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,12 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cosim.cli.analog import DEVICES
+from cosim.cli.comparisons import GLUE_TASKS
 from cosim.cli.numbers import Numbers
-from cosim.cli.shared import FOLDER, INPUT, OUTPUT_FOLDER, SEED, Task, new_console, new_progress, print_files
+from cosim.cli.shared import FILE, FOLDER, INPUT, OUTPUT_FOLDER, SEED, Task, new_console, new_progress, print_files
 from cosim.cli.workers import worker_options
 
 if TYPE_CHECKING:
     from cosim.sweep import Subject, Workers
+    from cosim.workloads.sweeping import Judged
 
 __all__ = ["sweep"]
 
@@ -106,7 +109,7 @@ def _sweeping(command: Command) -> Command:
 
 
 def _run(
-    prepare: "Callable[[], Subject]",
+    prepare: "Callable[[Task], Subject]",
     *,
     chips: tuple[int, ...],
     ages_s: tuple[float, ...],
@@ -129,7 +132,7 @@ def _run(
     with new_progress() as bar:
         task = Task(bar)
         task("preparing what all points share")
-        subject = prepare()
+        subject = prepare(task)
         with Sweep(out, subject) as claimed:
             try:
                 outcome = claimed.run(points, workers(subject.memory, out), say=task.paced)
@@ -177,6 +180,84 @@ def kws_sweep(
     from cosim.workloads.kws.sweep import subject
 
     _run(
-        lambda: subject(audio, features, clips, model=model or CHECKPOINT, recalibrated=recalibrated, seed=seed),
+        lambda _: subject(audio, features, clips, model=model or CHECKPOINT, recalibrated=recalibrated, seed=seed),
         **choices,
     )
+
+
+def _judging(name: str, prepare: "Callable[[], Judged]", recalibrated: bool, trials: int, **choices: Any) -> None:
+    """A sweep of a task that chips are held against software by."""
+    from cosim.workloads.sweeping import subject
+
+    _run(
+        lambda task: subject(name, prepare, recalibrated=recalibrated, trials=trials, say=task.paced),
+        **choices,
+    )
+
+
+_AUDIO = click.option("--audio", type=FOLDER, required=True, help="A split of LibriSpeech, such as dev-clean.")
+_CLIPS = click.option("--clips", type=click.IntRange(1, 1_000_000), help="Judge by N utterances. Default: all.")
+_SAMPLES = click.option("--seed", type=SEED, default=0, show_default=True, help="Which samples.")
+_TRIALS = click.option(
+    "--trials",
+    type=click.IntRange(min=0),
+    default=24,
+    show_default=True,
+    help="Evaluations of the whole network by which ranges are refined.",
+)
+
+
+@sweep.command("whisper")
+@_AUDIO
+@click.option(
+    "--model",
+    type=FOLDER,
+    envvar="DURAMESH_WHISPER",
+    help="Hugging Face folder of a Whisper model. Default: found as documented. [env: DURAMESH_WHISPER]",
+)
+@_CLIPS
+@_SAMPLES
+@_TRIALS
+@_sweeping
+def whisper_sweep(audio: Path, model: Path | None, clips: int | None, seed: int, **choices: Any) -> None:
+    """Speech recognition with Whisper: word error rates beside software's."""
+    from cosim.workloads.whisper.folder import whisper_folder
+    from cosim.workloads.whisper.sweep import judged
+
+    folder = (model or whisper_folder(audio)).absolute()
+    _judging("whisper", partial(judged, audio.absolute(), folder, clips, seed), **choices)
+
+
+@sweep.command("speaker")
+@_AUDIO
+@click.option("--model", type=FILE, required=True, help="ONNX file of a speaker encoder.")
+@_CLIPS
+@_SAMPLES
+@_TRIALS
+@_sweeping
+def speaker_sweep(audio: Path, model: Path, clips: int | None, seed: int, **choices: Any) -> None:
+    """Speaker verification: equal error rates beside software's."""
+    from cosim.workloads.speaker.sweep import judged
+
+    _judging("speaker", partial(judged, audio.absolute(), model.absolute(), clips, seed), **choices)
+
+
+@sweep.command("sentences")
+@click.option("--data", type=FOLDER, required=True, help="Folder of GLUE, with a folder for each task.")
+@click.option("--task", "task_name", type=click.Choice(GLUE_TASKS), default="SST-2", show_default=True)
+@click.option("--model", type=FOLDER, required=True, help="Hugging Face folder of a sentence transformer.")
+@click.option("--examples", type=click.IntRange(1, 1_000_000), help="Judge by N examples. Default: all.")
+@click.option(
+    "--train", type=click.IntRange(20, 1_000_000), default=5_000, show_default=True, help="Fit the head on N examples."
+)
+@_SAMPLES
+@_TRIALS
+@_sweeping
+def sentences_sweep(
+    data: Path, task_name: str, model: Path, examples: int | None, train: int, seed: int, **choices: Any
+) -> None:
+    """Sentences as vectors and tasks of GLUE on top of them, beside software's."""
+    from cosim.workloads.sentences.sweep import judged
+
+    prepare = partial(judged, data.absolute(), task_name, model.absolute(), examples, train, seed)
+    _judging("sentences", prepare, **choices)

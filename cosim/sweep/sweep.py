@@ -77,8 +77,8 @@ class Subject:
         For people: what on which data.
     described : mapping of str to str
         What determines the results beside points and code.
-    measure : callable (store) -> Measure
-        Puts into the store what all points share.
+    measure : callable (store, points) -> Measure
+        Puts into the store what the points share.
     shown : tuple of Shown
         The first one is drawn.
     memory : float
@@ -87,7 +87,7 @@ class Subject:
 
     title: str
     described: Mapping[str, str]
-    measure: Callable[[Store], Measure]
+    measure: Callable[[Store, Sequence[Point]], Measure]
     shown: tuple[Shown, ...]
     memory: float = 2 * GB
 
@@ -176,7 +176,7 @@ class Sweep:
         found = {point.key: journal.found[point.key] for point in points if point.key in journal.found}
         missing = [point for point in points if point.key not in found]
         earlier, pace = len(found), Pace(len(missing))
-        measure = self.subject.measure(Store(self.folder / "shared"))
+        measure = self.subject.measure(Store(self.folder / "shared"), points)
         say(f"on {workers}", len(found), len(points))
         for _, fresh in run_all(partial(_points_done, measure, code_digest()), chips_of(missing), workers):
             for one in fresh:

@@ -28,7 +28,7 @@ from cosim.system.system import Run, System
 from cosim.workloads.display import Display
 from rtl.config import ChipConfig, preset
 
-__all__ = ["Comparison", "Result", "Settings", "Variant", "Workload", "compare"]
+__all__ = ["Comparison", "Result", "Settings", "Variant", "Workload", "compare", "system_image"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,14 +211,20 @@ def compare(workload: Workload, settings: Settings, display: Display) -> Compari
             variants[name] = _variant(workload, settings, None, name, say)
             continue
         if image is None:
-            image = _image(workload, say)
+            image = system_image(workload, say)
         with System(image, run, say=say) as system:
             variants[name] = _variant(workload, settings, system, name, say)
     return Comparison(settings, variants, image)
 
 
-def _image(workload: Workload, say: _Progress) -> SystemImage:
-    """What the chips hold: made now, or by an earlier run."""
+def system_image(workload: Workload, say: Callable[[str, int, int], None]) -> SystemImage:
+    """What the chips hold: made now, or by an earlier run.
+
+    Raises
+    ------
+    MappingError
+        If the network does not fit onto the chips.
+    """
     made_from = [
         *(graph.digest for graph in workload.network.graphs.values()),
         repr((workload.options, workload.config)),

@@ -1,5 +1,6 @@
 """Keyword spotting as a sweep: how accurate a chip is, whichever it is, however old, with whatever constants."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ def subject(
         "recalibrated": str(recalibrated),
     }
 
-    def measure(store: Store) -> ChipAccuracy:
+    def measure(store: Store, _: Sequence[Point]) -> ChipAccuracy:
         return ChipAccuracy(
             store.put("model.npz", network, KwsModel.save, KwsModel.load),
             store.put("clips.npz", judged, ClipSet.save, ClipSet.load),

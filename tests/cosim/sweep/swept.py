@@ -124,7 +124,7 @@ def subject(measure: Callable[[Store], Measure] = drawn, **described: str) -> Su
     return Subject(
         "drawn figures",
         {"workload": "drawn", **described},
-        measure,
+        lambda store, _: measure(store),
         (Shown("score", "score", "software"), Shown("right", "right", unit="")),
         MEMORY,
     )
