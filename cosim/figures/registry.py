@@ -15,6 +15,7 @@ STUDIES = (
     "linearity",
     "accuracy",
     "networks",
+    "energy",
     "training",
     "drift",
     "timing",

@@ -90,10 +90,6 @@ class Activity:
         """Everything that happens at all, all over the chip."""
         return grouped(self.counts, lambda key: key.what)
 
-    def with_replaced(self, counts: Mapping[Key, float]) -> "Activity":
-        """The same with other counts of some keys."""
-        return Activity({**self.counts, **counts})
-
 
 def grouped(values: Mapping[Key, float], group: Callable[[Key], Group]) -> dict[Group, float]:
     """Sums of values by some property of their keys."""

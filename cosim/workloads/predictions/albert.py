@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
-from cosim.compiler.matrices import Call, Layout, LayoutOptions, MatrixOptions, lay_out
+from cosim.compiler.matrices import Call, Layout
 from cosim.graph.operator import Operator
 from cosim.graph.operators.activations import TanhGelu
 from cosim.graph.operators.arithmetic import Sum
@@ -25,36 +25,33 @@ from cosim.performance.frames import CallActivities
 from cosim.performance.host import HostTiming, host_nj, recombined
 from cosim.performance.numbers import StandIn
 from cosim.performance.timing import Jobs, Timing
-from cosim.program import Mode
 from cosim.system.reuse import reused
+from cosim.workloads.albert.blocks import BLOCKS
+from cosim.workloads.albert.mapping import layer_layout
 from rtl.config import ChipConfig, preset
 
 __all__ = ["LENGTHS", "AlbertRun", "AlbertSystem", "placed_layer"]
 
 WIDTH, INNER, HEADS, LAYERS = 768, 3072, 12, 12
-SHAPES = {"inProj": (WIDTH, 3 * WIDTH), "outProj": (WIDTH, WIDTH), "FC1": (WIDTH, INNER), "FC2": (INNER, WIDTH)}
+#: Of a layer, the matrices alone.
+WEIGHTS = 4 * WIDTH * WIDTH + 2 * WIDTH * INNER
 #: Tokens of a sequence, as in the paper's figure 5 and its synthetic extension.
 LENGTHS = (10, 32, 64, 128, 150, 300, 500, 1000)
 
 
-def placed_layer(config: ChipConfig | None = None, *, as_the_paper: bool = True) -> Layout:
-    """The shared layer on one chip, now or by an earlier run.
+def placed_layer(config: ChipConfig | None = None) -> Layout:
+    """The shared layer on one chip as the paper maps it, now or by an earlier run.
 
-    Parameters
-    ----------
-    config : ChipConfig, optional
-    as_the_paper : bool
-        Only FC1 is summed in pairs; otherwise pairs wherever they are free.
+    Raises
+    ------
+    MappingError
+        If it does not fit, or the solver is missing: the extra `compile`.
     """
     config = config or preset()
-    matrices = {"*": MatrixOptions(mode=Mode.BALANCED)}
-    if as_the_paper:
-        matrices = {name: MatrixOptions(mode=Mode.BALANCED, joined=name == "FC1") for name in SHAPES}
-    options = LayoutOptions(chips=1, matrices=matrices)
     return reused(
         "layouts",
-        [repr((SHAPES, options, config))],
-        lambda: lay_out(SHAPES, [(name,) for name in SHAPES], options, config),
+        [f"ALBERT's layer, {config!r}"],
+        lambda: layer_layout(config=config),
         save=lambda made, folder: made.save(folder / "layout.npz"),
         load=lambda folder: Layout.load(folder / "layout.npz"),
     )
@@ -91,13 +88,21 @@ class AlbertSystem:
 
     def block_ns(self) -> tuple[int, ...]:
         """Time of a token in every layer-block."""
-        return tuple(sum(self.layout.frames[call.chip][call.entry].ns for call in calls) for calls in self.blocks)
+        return tuple(sum(map(self._call_ns, calls)) for calls in self.blocks)
+
+    def _call_ns(self, call: Call) -> int:
+        frame = self.layout.frames[call.chip][call.entry]
+        return max(frame.ns, round(self.host.port(frame.beats(self.layout.config))))
 
     def token_energy(self, constants: EnergyConstants) -> tuple[Energy, ...]:
         """Of a token in every layer-block."""
         activities = CallActivities(self.layout, self.analog)
         return tuple(
-            Energy.of(Activity.sum((activities.of(call, self.numbers), 1.0) for call in calls), constants)
+            Energy.of(
+                Activity.sum((activities.of(call, self.numbers), 1.0) for call in calls),
+                constants,
+                pins=bool(self.host.port_gbps),
+            )
             for calls in self.blocks
         )
 
@@ -122,7 +127,7 @@ class AlbertSystem:
         """A sequence through some layers."""
         jobs, done = Jobs(), list[tuple[int, ...]]([()] * tokens)
         behind = self.host_operations(tokens)
-        names = [wave[0] for wave in self.layout.calls]
+        names = list(BLOCKS)
         for _ in range(layers):
             for at, (name, ns, operations) in enumerate(zip(names, self.block_ns(), behind, strict=True)):
                 chip = f"{name} on the chip" if self.pipelined else "chip"
@@ -167,7 +172,7 @@ class AlbertRun:
     @property
     def operations(self) -> int:
         """On the chip."""
-        return LAYERS * self.tokens * sum(2 * rows * columns for rows, columns in SHAPES.values())
+        return LAYERS * self.tokens * 2 * WEIGHTS
 
     @cached_property
     def host(self) -> Counter[str]:

@@ -1,7 +1,7 @@
 """What `duramesh energy` does between its options and what it prints."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -116,13 +116,19 @@ def host_of(target: str, layer_ns: float | None, port_gbps: float | None) -> Hos
         For the digital work behind every frame.
     port_gbps : float, optional
         Of the pins that vectors go over.
+
+    Raises
+    ------
+    TargetError
     """
     if layer_ns is None and port_gbps is None:
         return None
-    host = HostTiming(port_gbps=port_gbps or 0.0)
-    if layer_ns is not None:
-        return replace(host, layer_ns=layer_ns)
-    return replace(host, counted=target != "rnnt")
+    try:
+        if layer_ns is not None:
+            return HostTiming(layer_ns=layer_ns, port_gbps=port_gbps or 0.0)
+        return HostTiming(counted=target != "rnnt", port_gbps=port_gbps or 0.0)
+    except ValueError as error:  # no number
+        raise TargetError(str(error)) from None
 
 
 def counted(
@@ -187,8 +193,10 @@ def _rnnt(
         )
     batch = utterances(read_manifest(manifest))[:limit]
     say("placing five chips")
+    # None is the paper's chip, for which they are placed already.
+    config = None if what_if.config == preset() else what_if.config
     system = RnntSystem(
-        paper_chips(config=what_if.config),
+        paper_chips(config=config),
         constants.fitted.mean_code,
         duration=what_if.duration,
         decoder_frames=what_if.decoder_frames,
@@ -197,7 +205,7 @@ def _rnnt(
         analog=what_if.analog,
     )
     say("timing utterances")
-    report = rnnt_report(batch, constants, system)
+    report = rnnt_report(batch, constants, system, config)
     return Counted(report, report.chips, system.jobs(batch[0]).timing())
 
 

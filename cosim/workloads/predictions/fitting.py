@@ -3,20 +3,14 @@
 from cosim.files.archive import write_text
 from cosim.performance.constants import FITTED_FILE, Fitted
 from cosim.performance.fit import Equation, fit
-from cosim.workloads.predictions.rnnt_chips import CHIPS, fitted_chip, placed
+from cosim.workloads.predictions.rnnt_chips import fitted_chip
 
 __all__ = ["fitted_anew"]
 
 
 def fitted_anew() -> tuple[Fitted, list[Equation]]:
-    """The fit on chip 4's programs.
-
-    Raises
-    ------
-    MappingError
-        Where the solver is missing: the extra `compile`.
-    """
-    return fit(fitted_chip(placed(CHIPS[3])))
+    """The fit on chip 4's programs."""
+    return fit(fitted_chip())
 
 
 def main() -> None:

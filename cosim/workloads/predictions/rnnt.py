@@ -27,7 +27,7 @@ from cosim.performance.constants import EnergyConstants
 from cosim.performance.energy import Energy
 from cosim.performance.host import HostTiming, host_nj, recombined
 from cosim.performance.timing import Jobs, Timing
-from cosim.workloads.predictions.rnnt_chips import PlacedChip
+from cosim.workloads.predictions.rnnt_chips import RnntChip
 
 __all__ = ["ManifestError", "RnntRun", "RnntSystem", "Utterance", "read_manifest", "utterances"]
 
@@ -106,8 +106,7 @@ class RnntSystem:
 
     Parameters
     ----------
-    chips : tuple of PlacedChip
-        As `CHIPS` or `EXPANDED` has them.
+    chips : tuple of RnntChip
     mean_code : float
         Of inputs, as it was fitted.
     duration : int
@@ -122,7 +121,7 @@ class RnntSystem:
     analog : AnalogConfig
     """
 
-    chips: tuple[PlacedChip, ...]
+    chips: tuple[RnntChip, ...]
     mean_code: float
     duration: int = 255
     expanded: bool = False
@@ -146,7 +145,8 @@ class RnntSystem:
 
     def frame_energy(self, constants: EnergyConstants) -> tuple[Energy, ...]:
         """Of a frame of every chip."""
-        return tuple(Energy.of(activity, constants) for activity in self.activities)
+        pins = bool(self.host.port_gbps)
+        return tuple(Energy.of(activity, constants, pins=pins) for activity in self.activities)
 
     @cached_property
     def activities(self) -> tuple[Activity, ...]:
@@ -278,7 +278,7 @@ class _Script:
 
     def __init__(self, system: RnntSystem) -> None:
         self._system = system
-        self._ns = [chip.frame_ns for chip in system.chips]
+        self._ns = [max(chip.frame_ns, system.host.port(chip.beats)) for chip in system.chips]
         self._layer = []
         cell = LstmCell()
         for chip, width in zip(system.chips, (*[_WIDTH] * 4, _DECODER), strict=True):
@@ -301,7 +301,7 @@ class _Script:
 
     def _layered(self, jobs: Jobs, chip: int, after: tuple[int, ...]) -> int:
         """A frame, and the digital work behind it."""
-        name = self._system.chips[chip].chip.name
+        name = self._system.chips[chip].name
         return jobs.add(name, name, self._ns[chip], after, self._layer[chip])
 
     def _recurrent(self, jobs: Jobs, chip: int, after: Sequence[tuple[int, ...]]) -> list[int]:

@@ -1,114 +1,62 @@
-"""The five chips of the paper's RNN-T: which matrices they hold, and what a frame of each does.
+"""The five chips of the paper's RNN-T, as `cosim.workloads.rnnt` maps them: what a frame of each does.
 
-Source: Nature 620, 768 (2023), Methods and Extended Data Figs. 4 and 7; shapes of MLPerf's RNN-T.
+Source: Nature 620, 768 (2023), Methods; shapes of MLPerf's RNN-T.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from analog_models.config import AnalogConfig
-from cosim.compiler.matrices import Call, Layout, LayoutOptions, MatrixOptions, lay_out
+from cosim.compiler.matrices import Call, Layout
 from cosim.performance.activity import Activity
 from cosim.performance.data import Codes
 from cosim.performance.fit import FittedChip
 from cosim.performance.frames import CallActivities, with_duration
 from cosim.performance.numbers import StandIn
-from cosim.program import Mode
-from cosim.system.reuse import reused
-from rtl.config import ChipConfig, preset
+from cosim.workloads.rnnt.mapping import PAPER, FirstLayer, laid_out, paper_layout
+from cosim.workloads.rnnt.model import EMBEDDINGS
+from rtl.config import ChipConfig
 
-__all__ = ["CHIPS", "EXPANDED", "PlacedChip", "RnntChip", "fitted_chip", "paper_chips", "placed"]
+__all__ = ["WEIGHTS", "RnntChip", "fitted_chip", "paper_chips"]
 
-#: Deterministic time of the solver, which sends all vectors of a chip at once.
-_SOLVER_S = 30.0
-#: Copies of the collapsed embedding's 28 rows.
-_COPIES, _LABELS = 9, 28
+#: Of the network, that a frame of each chip multiplies, however often they are there. Those of the first layer's input
+#: are 240 rows, and the embedding and the matrix behind it are counted apart, as the paper counts them.
+WEIGHTS = (
+    (240 + 1024) * 4096,
+    2048 * 4096,
+    3072 * 4096,
+    2 * 2048 * 4096 + 1024 * 512,
+    28 * 320 + 2 * 640 * 1280 + 320 * 512,
+)
+#: Its first rows are copies of the labels, of which one is on.
+_ONE_HOT = "prediction/lstm0"
 
 
 @dataclass(frozen=True)
 class RnntChip:
-    """Matrices of one chip.
+    """One chip.
 
     Parameters
     ----------
-    name : str
-    shapes : mapping of str to (rows, columns)
-    modes : mapping of str to Mode
-    weights : int
-        Of the network, that a frame multiplies: each counts for two operations, however often it is there.
-    one_hot : mapping of str to int
-        Matrices whose first rows are copies of labels, of which one is on; how many rows.
-    """
-
-    name: str
-    shapes: Mapping[str, tuple[int, int]]
-    modes: Mapping[str, Mode]
-    weights: int
-    one_hot: Mapping[str, int] = field(default_factory=dict)
-
-    def numbers(self, mean_code: float, duration: int) -> StandIn:
-        """Stand-ins for its inputs, whose mean code would be that with durations to 255 ns."""
-        scale = duration / 255
-        special = {
-            matrix: _with_labels(rows, self.shapes[matrix][0], mean_code * scale, duration)
-            for matrix, rows in self.one_hot.items()
-        }
-        return StandIn(mean_code * scale, special=special)
-
-
-def _with_labels(labels: int, rows: int, mean_code: float, duration: int) -> Codes:
-    even = Codes.even(rows, mean_code)
-    mean, share = even.mean.copy(), even.share.copy()
-    mean[:, :labels] = np.array([[duration / _LABELS], [0.0]])
-    share[:, :labels] = np.array([[1 / _LABELS], [0.0]])
-    return Codes(mean, share)
-
-
-_BALANCED, _STACKED = Mode.BALANCED, Mode.STACKED
-
-#: As in the paper; Wx of Enc-LSTM0 is there four times.
-CHIPS = (
-    RnntChip("chip 1", {"wx": (960, 4096), "wh": (1024, 4096)}, {"*": _BALANCED}, (240 + 1024) * 4096),
-    RnntChip("chip 2", {"wx": (1024, 4096), "wh": (1024, 4096)}, {"*": _BALANCED}, 2048 * 4096),
-    RnntChip("chip 3", {"wx": (2048, 4096), "wh": (1024, 4096)}, {"wx": _STACKED, "wh": _BALANCED}, 3072 * 4096),
-    RnntChip(
-        "chip 4",
-        {"lstm3": (2048, 4096), "lstm4": (2048, 4096), "fc": (1024, 512)},
-        {"*": _STACKED},
-        2 * 2048 * 4096 + 1024 * 512,
-    ),
-    RnntChip(
-        "chip 5",
-        {"lstm0": (_COPIES * _LABELS + 320, 1280), "lstm1": (640, 1280), "fc": (320, 512)},
-        {"*": _BALANCED},
-        28 * 320 + 2 * 640 * 1280 + 320 * 512,  # the embedding and Wx apart, as the paper counts them
-        one_hot={"lstm0": _COPIES * _LABELS},
-    ),
-)
-#: With weight expansion chip 1 holds 1,024 rows of Wx; the operations are the same.
-EXPANDED = (
-    RnntChip("chip 1", {"wx": (1024, 4096), "wh": (1024, 4096)}, {"*": _BALANCED}, (240 + 1024) * 4096),
-    *CHIPS[1:],
-)
-
-
-@dataclass(frozen=True)
-class PlacedChip:
-    """One chip with its layout.
-
-    Parameters
-    ----------
-    chip : RnntChip
-    layout : Layout
     index : int
-        Of the chip in the layout.
+    layout : Layout
+        Of all five.
     """
 
-    chip: RnntChip
+    index: int
     layout: Layout
-    index: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"chip {self.index + 1}"
+
+    @property
+    def operations(self) -> int:
+        """Of a frame."""
+        return 2 * WEIGHTS[self.index]
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -116,47 +64,55 @@ class PlacedChip:
         return tuple(call for calls in self.layout.calls.values() for call in calls if call.chip == self.index)
 
     @property
-    def operations(self) -> int:
-        """Of a frame."""
-        return 2 * self.chip.weights
-
-    @property
     def frame_ns(self) -> int:
         return sum(self.layout.frames[self.index][call.entry].ns for call in self.calls)
 
+    @property
+    def beats(self) -> int:
+        """Of a frame's vectors, on a host port."""
+        return sum(self.layout.frames[self.index][call.entry].beats(self.layout.config) for call in self.calls)
+
     def activity(self, mean_code: float, duration: int = 255, analog: AnalogConfig | None = None) -> Activity:
-        """Of a frame, all calls of it."""
+        """Of a frame, whose inputs would have that mean code with durations to 255 ns."""
+        return self.counted(duration, analog)(mean_code)
+
+    def counted(self, duration: int = 255, analog: AnalogConfig | None = None) -> Callable[[float], Activity]:
+        """The same for many mean codes."""
         layout = self.layout if duration == 255 else with_duration(self.layout, duration)
-        activities, numbers = CallActivities(layout, analog), self.chip.numbers(mean_code, duration)
-        return Activity.sum((activities.of(call, numbers), 1.0) for call in self.calls)
+        activities = CallActivities(layout, analog)
+
+        def activity(mean_code: float) -> Activity:
+            numbers = _numbers(mean_code, duration)
+            return Activity.sum((activities.of(call, numbers), 1.0) for call in self.calls)
+
+        return activity
 
 
-def placed(chip: RnntChip, config: ChipConfig | None = None) -> PlacedChip:
-    """A chip with its matrices laid out, now or by an earlier run.
+def _numbers(mean_code: float, duration: int) -> StandIn:
+    scaled = mean_code * duration / 255
+    labels = PAPER.labels - 1
+    even = Codes.even(EMBEDDINGS * labels + PAPER.prediction, scaled)
+    mean, share = even.mean.copy(), even.share.copy()
+    mean[:, : EMBEDDINGS * labels] = np.array([[duration / labels], [0.0]])
+    share[:, : EMBEDDINGS * labels] = np.array([[1 / labels], [0.0]])
+    return StandIn(scaled, special={_ONE_HOT: Codes(mean, share)})
+
+
+@cache
+def paper_chips(*, expanded: bool = False, config: ChipConfig | None = None) -> tuple[RnntChip, ...]:
+    """All five: as they are stored, or laid out anew on other chips than the paper's.
 
     Raises
     ------
     MappingError
-        Where the solver is missing: the extra `compile`.
+        If they do not fit, or the solver is missing: the extra `compile`.
     """
-    config = config or preset()
-    matrices = {name: MatrixOptions(mode=mode) for name, mode in chip.modes.items()}
-    options = LayoutOptions(chips=1, matrices=matrices, effort=0, solver_s=_SOLVER_S)
-    layout = reused(
-        "layouts",
-        [repr((chip.shapes, options, config))],
-        lambda: lay_out(chip.shapes, [tuple(chip.shapes)], options, config),
-        save=lambda made, folder: made.save(folder / "layout.npz"),
-        load=lambda folder: Layout.load(folder / "layout.npz"),
-    )
-    return PlacedChip(chip, layout)
+    first = FirstLayer.EXPANDED if expanded else FirstLayer.AVERAGED
+    layout = paper_layout(first) if config is None else laid_out(first, config)
+    return tuple(RnntChip(index, layout) for index in range(len(layout.frames)))
 
 
-def paper_chips(*, expanded: bool = False, config: ChipConfig | None = None) -> tuple[PlacedChip, ...]:
-    """All five, laid out."""
-    return tuple(placed(chip, config) for chip in (EXPANDED if expanded else CHIPS))
-
-
-def fitted_chip(chip: PlacedChip) -> FittedChip:
+def fitted_chip() -> FittedChip:
     """What the fit needs of chip 4."""
-    return FittedChip(chip.operations, chip.activity, lambda mean_code: chip.activity(mean_code, 127))
+    chip = paper_chips()[3]
+    return FittedChip(chip.operations, chip.counted(), chip.counted(127))

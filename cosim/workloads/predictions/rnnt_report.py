@@ -114,18 +114,18 @@ class RnntReport:
         )
 
 
-def rnnt_report(utterances: Sequence[Utterance], constants: EnergyConstants, system: RnntSystem) -> RnntReport:
-    """All figures of a set of utterances on a system without expansion."""
+def rnnt_report(
+    utterances: Sequence[Utterance],
+    constants: EnergyConstants,
+    system: RnntSystem,
+    config: ChipConfig | None = None,
+) -> RnntReport:
+    """All figures of a set of utterances on a system without expansion; `config` is of its chips if not the paper's."""
     run = system.run(utterances)
-    wide = replace(system, chips=paper_chips(expanded=True, config=config_of(system)), expanded=True)
+    wide = replace(system, chips=paper_chips(expanded=True, config=config), expanded=True)
     expanded = replace(run, system=wide, host=wide.host_of(utterances))
     chips = tuple(
-        frame_report(chip.chip.name, activity, chip.operations, constants)
+        frame_report(chip.name, activity, chip.operations, constants)
         for chip, activity in zip(system.chips, system.activities, strict=True)
     )
     return RnntReport(run, expanded, chips, constants)
-
-
-def config_of(system: RnntSystem) -> ChipConfig:
-    """Of the system's chips."""
-    return system.chips[0].layout.config
