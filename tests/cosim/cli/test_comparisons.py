@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cosim.cli import main
-from cosim.cli.comparisons import FIRST_LAYERS
+from cosim.cli.rnnt import FIRST_LAYERS
 from cosim.files.json_text import from_json
 from cosim.workloads.rnnt.mapping import FirstLayer
 from cosim.workloads.rnnt.network import RnntNetwork, RnntShape
@@ -102,7 +102,17 @@ def test_a_missing_model_is_asked_for(small_split, tmp_path, monkeypatch):
 def test_help(command):
     done = run(command, "run", "--help")
     assert done.exit_code == 0
-    for option in ("--engine", "--devices", "--set", "--seeds", "--age", "--errors", "--json", "--checkpoint"):
+    for option in (
+        "--engine",
+        "--devices",
+        "--set",
+        "--seeds",
+        "--age",
+        "--errors",
+        "--only",
+        "--json",
+        "--checkpoint",
+    ):
         assert option in done.output
 
 
