@@ -108,8 +108,13 @@ class Coding:
     def told(self, products: NDArray, block: str) -> NDArray:
         """Products on the chip, (frames, columns), as codes tell them: rounded, and cut off at the full scale."""
         full, centre = self.full_scale[block], self.duration / 2
-        durations = np.floor(products * (centre / full) + (centre + 0.5)).clip(0, self.duration)
-        return (durations - centre) * (full / centre)
+        told = products * (centre / full)
+        told += centre + 0.5
+        np.floor(told, out=told)
+        np.clip(told, 0, self.duration, out=told)
+        told -= centre
+        told *= full / centre
+        return told
 
     def worth(self, node: str, block: str) -> Array:
         """What a product of 1 on the chip is worth in each of a block's columns, with the inputs of a node."""

@@ -231,14 +231,16 @@ class Sent:
             for scale, (_, products) in self._blocks.items():
                 block = scale.block
                 worth = coding.worth(node, block.name) / matrix.copies
-                told = coding.told(products[frames] / coding.columns[block.name], block.name)
-                got[:, slice(*block.columns)] += told * worth
+                told = coding.told(products[frames] / coding.columns[block.name].astype(np.float32), block.name)
+                told *= worth.astype(np.float32)
+                got[:, slice(*block.columns)] += told
                 power = np.square(self._sent[node][:, rows_of(block.rows, len(coding.rows))]).sum(axis=0)
                 floor, share = matrix.errors.variances(block.mode)
                 variance[slice(*block.columns)] += floor * float(power.sum()) * worth**2
                 unit = coding.inputs[node] / matrix.copies
                 variance[slice(*block.columns)] += share * (power @ self._squares[scale]) * unit**2
-            error = float(np.square(got - exact).sum()) + float(variance.sum())
+            got -= exact
+            error = float(np.vdot(got, got)) + float(variance.sum())
             lost.append(error / matrix._squares[node])
         return float(np.mean(lost))
 

@@ -102,7 +102,17 @@ def test_a_missing_model_is_asked_for(small_split, tmp_path, monkeypatch):
 def test_help(command):
     done = run(command, "run", "--help")
     assert done.exit_code == 0
-    for option in ("--engine", "--devices", "--set", "--seeds", "--age", "--errors", "--json", "--checkpoint"):
+    for option in (
+        "--engine",
+        "--devices",
+        "--set",
+        "--seeds",
+        "--age",
+        "--errors",
+        "--only",
+        "--json",
+        "--checkpoint",
+    ):
         assert option in done.output
 
 

@@ -1,5 +1,7 @@
 """Transcription with a small random Whisper: greedy decoding step by step, surprise, and all of it on chips."""
 
+from fnmatch import fnmatchcase
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,9 @@ def model(small_whisper) -> WhisperModel:
 
 @pytest.fixture(scope="module")
 def task(model, small_split) -> Transcription:
-    return Transcription.of(model, small_split, 3, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cosim.workloads.whisper.workload.CALIBRATION", 4)  # of seven utterances that there are
+        return Transcription.of(model, small_split, 3, seed=1)
 
 
 def run(network: Network, *walks: Walk) -> list:
@@ -76,6 +80,20 @@ def test_mapping_leaves_convolutions_and_words_to_the_host(model):
     options = mapping(AnalogConfig()).layout
     host = {name for name in model.network.matrices if options.of(name).host}
     assert host == {"encoder/encoder.conv1", "encoder/encoder.conv2", "decoder/proj_out"}
+
+
+@pytest.mark.parametrize(
+    ("chips", "twice"),
+    [
+        (2, ()),
+        (3, ("encoder/*_proj", "cross/*")),
+        (4, ("encoder/encoder.layers.*", "cross/*")),
+    ],
+)
+def test_mapping_uses_what_is_left_of_the_chips_for_copies(model, chips, twice):
+    options = mapping(AnalogConfig(), chips).layout
+    copied = {name for name in model.network.matrices if options.of(name).copies == 2}
+    assert copied == {name for name in model.network.matrices if any(fnmatchcase(name, one) for one in twice)}
 
 
 def test_errors_are_those_of_spoken_positions(task):
