@@ -124,8 +124,9 @@ def resumed(
             folder = stack.enter_context(checkpoint).folder
             kept = stack.enter_context(KeptSamples(folder / "samples"))
             found |= {number: outputs for number, outputs in kept.found.items() if number < samples}
-            for number, sums in kept.errors.items() if errors is not None else ():
-                errors.take(number, sums)
+            if errors is not None:
+                for number, sums in kept.errors.items():
+                    errors.take(number, sums)
         missing = [number for number in range(samples) if number not in found]
         for number, outputs in run((number, walk(number)) for number in missing) if missing else ():
             found[number] = outputs
