@@ -186,14 +186,15 @@ def speaker() -> None:
 @_AUDIO
 @click.option("--model", type=FILE, required=True, help="ONNX file of a speaker encoder.")
 @_CLIPS
+@click.option("--windows", type=click.IntRange(1, 1_000), help="Hear N windows of an utterance at most. Default: all.")
 @comparing
-def speaker_run(audio: Path, model: Path, clips: int | None, **choices: Any) -> None:
+def speaker_run(audio: Path, model: Path, clips: int | None, windows: int | None, **choices: Any) -> None:
     """Tell speakers apart in software and on chips: equal error rate over all pairs of utterances."""
     from cosim.workloads.speaker.report import report
     from cosim.workloads.speaker.workload import SpeakerEncoder, Verification
 
     chosen = Choices(**choices)
-    task = Verification.of(SpeakerEncoder.load(model), audio, clips, chosen.seed)
+    task = Verification.of(SpeakerEncoder.load(model), audio, clips, chosen.seed, most=windows)
     chosen.run(
         lambda settings: task.workload(settings.analog, **chosen.on_chips()),
         lambda comparison: report(task, comparison, chosen.seed),

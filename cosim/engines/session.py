@@ -1,5 +1,6 @@
 """A chip that stays open: the host starts an entry of its image, reads the codes, and decides what to start next."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -12,7 +13,15 @@ from analog_models.values import whole_number
 from cosim.files.errors import UserError
 from cosim.program import ChipImage, ProgramError
 
-__all__ = ["ChipSession", "Codes", "SessionClosedError", "check_chip", "checked_first_frame", "frame_numbers"]
+__all__ = [
+    "ChipSession",
+    "Closing",
+    "Codes",
+    "SessionClosedError",
+    "check_chip",
+    "checked_first_frame",
+    "frame_numbers",
+]
 
 #: Of each output, (frames, width).
 Codes = dict[str, NDArray[np.uint8]]
@@ -20,6 +29,22 @@ Codes = dict[str, NDArray[np.uint8]]
 
 class SessionClosedError(UserError, RuntimeError):
     """A session was asked to run after it had been closed, by its owner or by an error."""
+
+
+class Closing(ABC):
+    """What is open until it is closed; a context manager closes it at its end."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End it; a second call does nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 class ChipSession(Protocol):

@@ -240,7 +240,7 @@ class TaskLoss:
             matrix = self._network.matrix_of[node]
             if matrix in expected:
                 return expected[matrix].run(node, x)
-            return self._network.linears[node].run(x)[0]
+            return self._network.product(node, x)
 
         return self._loss(results_of(self._walks(), NodeProducts(product, together=True)))
 

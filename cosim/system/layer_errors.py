@@ -63,7 +63,7 @@ class LayerErrors:
             answers = yield request
             exact = other.answers(request)
             for node, x, y in zip(request.nodes, request.inputs, answers, strict=True):
-                own = squares(y, self._network.linears[node].run(x)[0])
+                own = squares(y, self._network.product(node, x))
                 all_before = squares(y, exact[node]) if node in exact and exact[node].shape == y.shape else (0.0, 0.0)
                 added = np.array([*own, *all_before, x.size // x.shape[-1]])
                 sums[node] = sums.get(node, np.zeros(_SUMS)) + added
@@ -112,7 +112,7 @@ class _Reference:
         if own is None or own.nodes != request.nodes:
             self._request = None
             return {}
-        found = [self._network.linears[node].run(x)[0] for node, x in zip(own.nodes, own.inputs, strict=True)]
+        found = [self._network.product(node, x) for node, x in zip(own.nodes, own.inputs, strict=True)]
         self._advance(found)
         return dict(zip(own.nodes, found, strict=True))
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 from numpy.typing import NDArray
 
 from cosim.compiler.matrices import alike_inputs
@@ -67,6 +68,11 @@ class Network:
         """Every `Linear` node by full name."""
         found = ((name, graph.linears.items()) for name, graph in self.graphs.items())
         return {_prefix(name) + node: operator for name, nodes in found for node, operator in nodes}
+
+    def product(self, node: str, x: NDArray) -> NDArray[np.float32]:
+        """Output of a `Linear` node for inputs (..., rows), in float32 without a chip."""
+        (y,) = self.linears[node].run(x)
+        return y
 
     @cached_property
     def matrix_of(self) -> Mapping[str, str]:

@@ -40,7 +40,7 @@ class NodeProducts:
     @classmethod
     def of_floats(cls, network: Network) -> "NodeProducts":
         """The network's own products, in float32."""
-        return cls(lambda node, x: network.linears[node].run(x)[0])
+        return cls(network.product)
 
     def kind(self, request: Request) -> Hashable:
         return request.nodes
@@ -115,7 +115,7 @@ class ChipProducts:
         for index, node in enumerate(nodes):
             arrays = [one.request.inputs[index] for one in asked]
             if index not in sums:
-                shared.append([self._network.linears[node].run(array)[0] for array in arrays])
+                shared.append([self._network.product(node, array) for array in arrays])
                 continue
             shared.append(_taken_apart(sums[index], arrays))
         return shared

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +11,7 @@ from analog_models.chip import AnalogChip
 from cosim.engines.checked import EngineDifference
 from cosim.engines.engine import SessionEngine
 from cosim.engines.rtl.engine import RtlEngine
-from cosim.engines.session import ChipSession, Codes
+from cosim.engines.session import ChipSession, Closing, Codes
 from cosim.engines.twin.engine import TwinEngine
 from cosim.program import ChipImage
 from rtl.config import ChipConfig
@@ -23,7 +22,7 @@ __all__ = ["ENGINES", "CheckedSession", "opened"]
 ENGINES = "float", "ideal", "twin", "rtl", "both"
 
 
-class CheckedSession:
+class CheckedSession(Closing):
     """The RTL's session, every code of it held against the twin's; `cosim.engines.session.ChipSession`.
 
     Parameters
@@ -70,14 +69,6 @@ class CheckedSession:
         """End both sessions."""
         self.session.close()
         self.reference.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @contextmanager

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
-from cosim.engines.session import ChipSession
+from cosim.engines.session import ChipSession, Closing
 from cosim.files.digest import digest, digest_of_arrays
 from cosim.graph import Graph, NetworkError
 from cosim.graph.graph import Walk
@@ -75,7 +74,7 @@ class Run:
             object.__setattr__(self, "analog", ideal)
 
 
-class System:
+class System(Closing):
     """Chips with a network on them; a context manager that ends the simulators.
 
     Parameters
@@ -300,11 +299,3 @@ class System:
     def close(self) -> None:
         """End the simulators; a second call does nothing."""
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

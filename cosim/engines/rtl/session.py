@@ -3,8 +3,7 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from time import perf_counter
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,13 +13,13 @@ from cosim.engines.rtl.channel import Message
 from cosim.engines.rtl.process import SimulatorProcess
 from cosim.engines.rtl.simulator import Simulator
 from cosim.engines.rtl.waves import write_save_file
-from cosim.engines.session import Codes, SessionClosedError, check_chip, frame_numbers
+from cosim.engines.session import Closing, Codes, SessionClosedError, check_chip, frame_numbers
 from cosim.program import ChipImage
 
 __all__ = ["RtlSession"]
 
 
-class RtlSession:
+class RtlSession(Closing):
     """An image and a chip in a simulator, ready to run; `cosim.engines.session.ChipSession`.
 
     Parameters
@@ -120,11 +119,3 @@ class RtlSession:
     def close(self) -> None:
         """End the session and its process; a second call does nothing."""
         self._process.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

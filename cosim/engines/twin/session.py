@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.chip import AnalogChip
-from cosim.engines.session import Codes, SessionClosedError, check_chip, frame_numbers
+from cosim.engines.session import Closing, Codes, SessionClosedError, check_chip, frame_numbers
 from cosim.engines.twin.batch import Batch
 from cosim.engines.twin.pulses import Durations
 from cosim.fabric.derivation import derive
@@ -55,7 +54,7 @@ class Plan:
         return cls(program, schedule, _columns_read(program, schedule), writes)
 
 
-class TwinSession:
+class TwinSession(Closing):
     """An image on a chip, ready to run without RTL; `cosim.engines.session.ChipSession`.
 
     Sessions, and threads, that share a chip take turns: a chip has one set of capacitors.
@@ -120,14 +119,6 @@ class TwinSession:
     def close(self) -> None:
         """End the session; a second call does nothing."""
         self._chip = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _served(plan: Plan, chip: AnalogChip, codes: NDArray[np.int16], frames: NDArray[np.int64]) -> Codes:

@@ -97,8 +97,20 @@ class Verification:
     remarks: Remarks = field(default_factory=Remarks)
 
     @classmethod
-    def of(cls, encoder: SpeakerEncoder, audio: Path, count: int | None = None, seed: int = 0) -> "Verification":
-        """`count` utterances of a LibriSpeech split, all by default, in a seeded order in which speakers take turns.
+    def of(
+        cls, encoder: SpeakerEncoder, audio: Path, count: int | None = None, seed: int = 0, *, most: int | None = None
+    ) -> "Verification":
+        """Utterances of a LibriSpeech split, in a seeded order in which speakers take turns.
+
+        Parameters
+        ----------
+        encoder : SpeakerEncoder
+        audio : Path
+        count : int, optional
+            So many utterances, by default all.
+        seed : int
+        most : int, optional
+            So many windows of an utterance at most, evenly spread; by default all.
 
         Raises
         ------
@@ -107,7 +119,7 @@ class Verification:
         remarks = Remarks()
         found = find_utterances(audio, remarks)
         judged, others = judged_and_others(found, count, CALIBRATION, seed, remarks)
-        read = [(one, windows_of(sound.samples)) for one, sound in read_utterances(judged, remarks)]
+        read = [(one, _spread(windows_of(sound.samples), most)) for one, sound in read_utterances(judged, remarks)]
         calibration = [windows_of(sound.samples) for _, sound in read_utterances(others, remarks)]
         speakers = len({one.speaker for one, _ in read})
         return cls(
@@ -115,7 +127,7 @@ class Verification:
             f"{len(read)} of {len(found)} utterances of {audio.name}, {speakers} speakers (seed {seed})",
             tuple(one for one, _ in read),
             tuple(windows for _, windows in read),
-            tuple(windows[len(windows) // 2] for windows in calibration),
+            tuple(_spread(windows, 1)[0] for windows in calibration),
             remarks,
         )
 
@@ -140,3 +152,10 @@ class Verification:
         for windows in self.windows:
             yield voice_of(np.stack([result["voice"] for result in results[first : first + len(windows)]]))
             first += len(windows)
+
+
+def _spread(windows: NDArray[np.float32], most: int | None) -> NDArray[np.float32]:
+    """So many windows of an utterance, from the middle of as many equal parts; all where there are no more."""
+    if most is None or len(windows) <= most:
+        return windows
+    return windows[(2 * np.arange(most) + 1) * len(windows) // (2 * most)]

@@ -68,7 +68,7 @@ class Padding:
         def in_part(request: Request) -> Walk[Sequence[NDArray]]:
             told = yield request
             rest = zip(request.nodes, self._rest, strict=True)
-            self._answers = [network.linears[node].run(x)[0] for node, x in rest]
+            self._answers = [network.product(node, x) for node, x in rest]
             return told
 
         return relay(walk, in_part)

@@ -65,6 +65,16 @@ def test_windows_are_those_of_the_sound(encoder, small_split):
     assert task.remarks.lines()[0].startswith("judged, though chips were calibrated with it as well: 7 (")
 
 
+def test_few_windows_are_spread_over_the_utterance(encoder, task, small_split):
+    few = Verification.of(encoder, small_split, 5, seed=2, most=1)
+    assert [one.name for one in few.utterances] == [one.name for one in task.utterances]
+    assert any(len(windows) > 1 for windows in task.windows)
+    for (chosen,), windows in zip(few.windows, task.windows, strict=True):
+        assert np.array_equal(chosen, windows[len(windows) // 2])
+    many = Verification.of(encoder, small_split, 5, seed=2, most=99)
+    assert all(map(np.array_equal, many.windows, task.windows))
+
+
 def test_report(task):
     results = results_of(task)
     noisy = [{"voice": result["voice"] + 0.5} for result in results]
