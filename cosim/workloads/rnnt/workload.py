@@ -122,10 +122,11 @@ class Transcription:
         else:
             clips = recorded_clips(audio)
         sentences = plan(clips, seed, None if count is None else count + CALIBRATION)
-        assert clips.audio is not None
+        sounds = clips.audio
+        assert sounds is not None
 
         def heard(number: int) -> Spoken:
-            sound = join_audio(clips.audio, sentences[number])
+            sound = join_audio(sounds, sentences[number])
             name = f"{clips.speakers[sentences[number].rows[0]]} {number}"
             return Spoken(name, sentences[number].text, model.weights.front_end(sound), len(sound) / SAMPLE_RATE)
 
