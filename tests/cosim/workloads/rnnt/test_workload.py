@@ -13,7 +13,7 @@ from cosim.workloads.rnnt.mapping import FirstLayer
 from cosim.workloads.rnnt.model import RnntModel
 from cosim.workloads.rnnt.network import RnntNetwork, RnntShape
 from cosim.workloads.rnnt.report import report
-from cosim.workloads.rnnt.workload import Spoken, Transcription
+from cosim.workloads.rnnt.workload import CALIBRATION, Spoken, Transcription
 from rtl.config import preset
 from tests.cosim.workloads.rnnt.test_model import louder
 from tests.cosim.workloads.test_comparison import Silent
