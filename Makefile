@@ -8,7 +8,7 @@ REPORT ?= reports/kws
 ARGS   ?=
 
 # Recipes read names of files from the environment: blanks and quotes in them are nobody's syntax there.
-export PYTHON VENV BUILD REPORT SPEECH_COMMANDS ALBERT GLUE
+export PYTHON VENV BUILD REPORT SPEECH_COMMANDS LIBRISPEECH RNNT_CHECKPOINT ALBERT GLUE
 # Modules and not the commands beside them, which name the folder that they were installed in: it may have been moved.
 RUN      := "$$VENV/bin/python" -m
 DURAMESH := $(RUN) cosim.cli
@@ -19,12 +19,13 @@ empty    :=
 STAMPS   := $(subst $(empty) ,\ ,$(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv kws albert sim bench figures test versions oldest long verify formal mutate spice verilog synth docs lint clean
+.PHONY: help venv kws rnnt albert sim bench figures test versions oldest long verify formal mutate spice verilog synth docs lint clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  SPEECH_COMMANDS=DIR make kws     the same on the standard data set"
+	@echo "  RNNT_CHECKPOINT=rnnt.pt LIBRISPEECH=DIR make rnnt   MLPerf's network on its data: docs/rnnt.md"
 	@echo "  ALBERT=DIR GLUE=DIR make albert  a tuned ALBERT-base on GLUE: docs/albert.md"
 	@echo "  WAVES=1 make kws                 also write a waveform trace"
 
@@ -52,6 +53,10 @@ albert: $(STAMPS)/.runtime ## judge sentences with ALBERT on one chip, ALBERT=DI
 	  { echo "ALBERT=DIR, a Hugging Face folder of an ALBERT-base tuned on SST-2, and GLUE=DIR, with SST-2/dev.tsv: docs/albert.md" >&2; exit 1; }
 	@$(INSTALL) '.[networks,compile]'
 	@$(DURAMESH) albert run --model "$$ALBERT" --data "$$GLUE" $(ARGS)
+
+rnnt: $(STAMPS)/.runtime ## transcribe sentences on simulated chips: synthesised ones with the network that comes along
+	@$(INSTALL) ".[speech$${RNNT_CHECKPOINT:+,train}]"
+	@$(DURAMESH) rnnt run $(AUDIO) $${LIBRISPEECH:+--audio "$$LIBRISPEECH"} $(ARGS)
 
 sim: $(STAMPS)/.dev ## run every co-simulation of the RTL
 	@$(RUN) pytest -m "cosimulation and not long"

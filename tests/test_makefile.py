@@ -73,6 +73,15 @@ def test_a_data_set_may_come_from_the_environment(checkout: Checkout) -> None:
     assert checkout.make("figures")[-1][2:] == ["figures"]
 
 
+def test_rnnt_takes_mlperf_s_checkpoint(checkout: Checkout) -> None:
+    asked = checkout.make("rnnt", "ARGS=--clips 3")
+    assert asked[-1][2:] == ["rnnt", "run", "--clips", "3"]
+    assert asked[-2][-1] == ".[speech]"
+    asked = checkout.make("rnnt", LIBRISPEECH="my speech", SPEECH_COMMANDS="words", RNNT_CHECKPOINT="a net.pt")
+    assert asked[-1][2:] == ["rnnt", "run", "--audio", "words", "--audio", "my speech"]  # the last one counts
+    assert asked[-2][-1] == ".[speech,train]"
+
+
 def test_albert_says_what_it_needs(checkout: Checkout) -> None:
     asked = checkout.make("albert", "ARGS=--clips 3", ALBERT="my net", GLUE="a glue")
     assert asked[-1][2:] == ["albert", "run", "--model", "my net", "--data", "a glue", "--clips", "3"]

@@ -14,14 +14,14 @@ from cosim.cli.shared import FILE, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, Task, new_
 if TYPE_CHECKING:
     from cosim.system import SystemImage
 
-__all__ = ["compile_", "infer", "where"]
+__all__ = ["Setting", "compile_", "infer", "where"]
 
 #: Names of `cosim.system.sessions.ENGINES`, which would load numpy for --help; a test compares.
 ENGINES = click.Choice(["float", "ideal", "twin", "rtl", "both"])
 _MODES = ("balanced", "double", "stacked", "host")
 
 
-class _Setting(click.ParamType):
+class Setting(click.ParamType):
     """PATTERN=VALUE, for the matrices whose names fit the pattern."""
 
     def __init__(self, value: click.ParamType, shown: str) -> None:
@@ -62,19 +62,19 @@ def _said() -> Iterator[Callable[[str, int, int], None]]:
 @click.option(
     "--matrix",
     "modes",
-    type=_Setting(click.Choice(_MODES), "mode"),
+    type=Setting(click.Choice(_MODES), "mode"),
     multiple=True,
     help="Mode of matrices by name, e.g. 'encoder/*/fc1=stacked'; host: on no chip. Repeatable.",
 )
 @click.option(
     "--copies",
-    type=_Setting(click.IntRange(1, 64), "number"),
+    type=Setting(click.IntRange(1, 64), "number"),
     multiple=True,
     help="Put matrices on chips so many times, and average. Repeatable.",
 )
 @click.option(
     "--expand",
-    type=_Setting(click.FloatRange(1, 64), "ratio"),
+    type=Setting(click.FloatRange(1, 64), "ratio"),
     multiple=True,
     help="Expand matrices by a random one to so many times their rows. Repeatable.",
 )

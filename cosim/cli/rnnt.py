@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cosim.cli.comparisons import Choices, comparing
+from cosim.cli.networks import Setting
 from cosim.cli.shared import FILE, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, SEED, new_console, print_files
 
 __all__ = ["rnnt"]
@@ -70,18 +71,34 @@ def map_(first_layer: str, pictures: Path | None, json_file: Path | None) -> Non
 )
 @click.option("--clips", type=click.IntRange(1, 1_000_000), help="Judge by N utterances. Default: all.")
 @_FIRST_LAYER
+@click.option(
+    "--bits",
+    type=Setting(click.FloatRange(1, 24), "bits"),
+    multiple=True,
+    help="Fewer levels for the weights of layers before anything else, e.g. 'enc-lstm0=3.5', '*=5.4'. Repeatable.",
+)
 @comparing
-def run_(audio: Path | None, network: Path | None, clips: int | None, first_layer: str, **choices: Any) -> None:
+def run_(
+    audio: Path | None,
+    network: Path | None,
+    clips: int | None,
+    first_layer: str,
+    bits: tuple[tuple[str, float], ...],
+    **choices: Any,
+) -> None:
     """Transcribe utterances in software and on chips, and count words that are wrong."""
     from cosim.workloads.rnnt.mapping import FirstLayer
     from cosim.workloads.rnnt.model import RnntModel
     from cosim.workloads.rnnt.network import SHIPPED, RnntNetwork
+    from cosim.workloads.rnnt.quantised import quantised
     from cosim.workloads.rnnt.report import report
     from cosim.workloads.rnnt.workload import Transcription
 
     chosen, first = Choices(**choices), FirstLayer(first_layer)
     # With expanded weights the paper shifts no mean: the random matrix spreads every input anyway.
-    model = RnntModel(RnntNetwork.load(network or SHIPPED), peak_normalised=first is not FirstLayer.EXPANDED)
+    model = RnntModel(
+        quantised(RnntNetwork.load(network or SHIPPED), dict(bits)), peak_normalised=first is not FirstLayer.EXPANDED
+    )
     task = Transcription.of(model, audio, clips, chosen.seed)
     chosen.run(
         lambda settings: task.workload(settings.analog, first, chosen.chips),
