@@ -1,4 +1,4 @@
-"""Commands of the transcription network: `duramesh rnnt map`, `train`, `run`."""
+"""Commands of the transcription network: `duramesh rnnt map`, `run`, `train`, `widen`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -155,3 +155,21 @@ def train(
     network = run(examples, settings, seed, folder=checkpoint, start=start, device=device, say=click.echo)
     network.save(out, eight_bits=eight_bits)
     click.echo(f"wrote {out}")
+
+
+@rnnt.command()
+@click.argument("network", type=FILE)
+@click.option(
+    "--recipe", type=click.Choice(["shipped", "full"]), default="full", show_default=True, help="Whose widths."
+)
+@click.option("--seed", type=SEED, default=1, show_default=True, help="Of the shares of copied units.")
+@click.option("--out", type=OUTPUT_FILE, default=Path("rnnt-wide.npz"), show_default=True)
+def widen(network: Path, recipe: str, seed: int, out: Path) -> None:
+    """Copy a network's units until it has a recipe's widths; it says the same as before."""
+    from cosim.workloads.rnnt.network import RnntNetwork
+    from cosim.workloads.rnnt.training.recipes import RECIPES
+    from cosim.workloads.rnnt.training.widening import widened
+
+    wide = widened(RnntNetwork.load(network), RECIPES[recipe].shape, seed)
+    wide.save(out)
+    click.echo(f"wrote {out}, {wide.shape.mapped_weights:,} weights for chips")

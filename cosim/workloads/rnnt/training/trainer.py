@@ -98,7 +98,8 @@ class Trainer:
         device: str | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
-        self.recipe, self.seed, self.device, self.say = recipe, seed, device_named(device), say
+        self.recipe, self.seed, self.start, self.say = recipe, seed, start, say
+        self.device = device_named(device)
         data.expect_trainable()
         train, validation = training_clips(data)
         if recipe.speech:
@@ -197,6 +198,7 @@ class Trainer:
             "steps": self.step,
             "heard_h": round(self.heard_s / 3600, 1),
             "trained_h": round(self.seconds / 3600, 2),
+            "start": dict(self.start.card) if self.start else None,
             **card,
         }
         return RnntNetwork(tensors, front_end=self.recipe.front_end, card=json.loads(to_json(card)))

@@ -32,7 +32,7 @@ def widened(network: RnntNetwork, shape: RnntShape, seed: int = 0) -> RnntNetwor
     shape : RnntShape
         None of its widths less than the network's; inputs, stacking and labels the same.
     seed : int
-        Of the shares.
+        Of the shares; the card says it, and has the narrow network's card.
 
     Raises
     ------
@@ -73,7 +73,8 @@ def widened(network: RnntNetwork, shape: RnntShape, seed: int = 0) -> RnntNetwor
         else:
             rows, below = (joint, heard) if part == "joint_net.0" else (labels, joint)
         tensors[name] = _copied(array, rows, below, rng) if array.ndim == 2 else array[rows]
-    return RnntNetwork(tensors, network.labels, network.front_end, network.card)
+    card = {"widened": {"seed": seed, "from": dict(network.card)}}
+    return RnntNetwork(tensors, network.labels, network.front_end, card)
 
 
 def _copied(matrix: NDArray[np.float32], rows: Places, columns: Places, rng: np.random.Generator) -> NDArray:

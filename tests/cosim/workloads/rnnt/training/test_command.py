@@ -64,6 +64,17 @@ def test_trains_widens_and_writes_bytes(features, tmp_path, monkeypatch):
     assert json.dumps(dict(network.card))
 
 
+def test_widens_alone(tmp_path, monkeypatch):
+    wider = RnntShape(encoder=12, prediction=4, joint=6)
+    monkeypatch.setitem(RECIPES, "full", replace(RECIPES["full"], shape=wider))
+    RnntNetwork.random(RnntShape(encoder=8, prediction=4, joint=4)).save(tmp_path / "narrow.npz")
+    out = tmp_path / "wide.npz"
+    result = CliRunner().invoke(main, ["rnnt", "widen", str(tmp_path / "narrow.npz"), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert f"{wider.mapped_weights:,} weights" in result.output
+    assert RnntNetwork.load(out).shape == wider
+
+
 def test_without_torch(features, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "cosim.workloads.rnnt.training.trainer", raising=False)

@@ -103,6 +103,7 @@ def test_a_wider_network_starts_from_a_narrow_one(data):
     wide.network.eval()
     expected = Trainer(data, SMALL, 1, start=narrow, device="cpu", say=quiet)
     expected.network.eval()
+    assert wide.export().card["start"] == narrow.card
     batch = wide.validation[0]
     assert wide.losses(batch)[0].item() == pytest.approx(expected.losses(batch)[0].item(), abs=1e-4)
     with pytest.raises(NetworkError, match="narrower"):

@@ -23,6 +23,7 @@ def test_outputs_stay():
     x = np.random.default_rng(0).standard_normal((10, 6))
     wide = widened(narrow(), WIDE, seed=2)
     assert wide.shape == WIDE
+    assert wide.card == {"widened": {"seed": 2, "from": {}}}
     expected, found = (
         logits(network, encoded(network, x), predicted(network, [3, 0, 2])) for network in (narrow(), wide)
     )
