@@ -57,7 +57,8 @@ class Measured:
     reads : mapping of str to float
         By layer-block, deviation from read to read over the median product.
     drift : mapping of str to float
-        Error of the logits against software, root of square error over square: after an hour, after a month, and recalibrated then.
+        Error of the logits against software, root of square error over square: after an hour, after a month, and
+        recalibrated then.
     bits : mapping of int to float
         The metric in float with weights of so many bits.
     """
