@@ -10,11 +10,11 @@ from cosim.cli.comparisons import Choices, comparing
 from cosim.cli.networks import Setting
 from cosim.cli.shared import FILE, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, SEED, new_console, print_files
 
-__all__ = ["rnnt"]
+__all__ = ["FIRST_LAYER", "rnnt"]
 
 #: Values of `cosim.workloads.rnnt.mapping.FirstLayer`, which would load numpy for --help; a test compares.
 FIRST_LAYERS = ("once", "averaged", "expanded")
-_FIRST_LAYER = click.option(
+FIRST_LAYER = click.option(
     "--first-layer",
     type=click.Choice(FIRST_LAYERS),
     default="averaged",
@@ -29,7 +29,7 @@ def rnnt() -> None:
 
 
 @rnnt.command("map")
-@_FIRST_LAYER
+@FIRST_LAYER
 @click.option("--pictures", type=OUTPUT_FOLDER, help="Draw each chip there: which matrix sits where, and all ways.")
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the figures there.")
 def map_(first_layer: str, pictures: Path | None, json_file: Path | None) -> None:
@@ -70,7 +70,7 @@ def map_(first_layer: str, pictures: Path | None, json_file: Path | None) -> Non
     "along. [env: RNNT_CHECKPOINT]",
 )
 @click.option("--clips", type=click.IntRange(1, 1_000_000), help="Judge by N utterances. Default: all.")
-@_FIRST_LAYER
+@FIRST_LAYER
 @click.option(
     "--bits",
     type=Setting(click.FloatRange(1, 24), "bits"),

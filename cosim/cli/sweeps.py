@@ -11,6 +11,7 @@ import click
 from cosim.cli.analog import DEVICES
 from cosim.cli.comparisons import GLUE_TASKS
 from cosim.cli.numbers import Numbers
+from cosim.cli.rnnt import FIRST_LAYER
 from cosim.cli.shared import FILE, FOLDER, INPUT, OUTPUT_FOLDER, SEED, Task, new_console, new_progress, print_files
 from cosim.cli.workers import worker_options
 
@@ -261,3 +262,52 @@ def sentences_sweep(
 
     prepare = partial(judged, data.absolute(), task_name, model.absolute(), examples, train, seed)
     _judging("sentences", prepare, **choices)
+
+
+@sweep.command("rnnt")
+@click.option("--audio", type=INPUT, required=True, help="A split of LibriSpeech, such as dev-clean.")
+@click.option(
+    "--network", type=FILE, envvar="RNNT_CHECKPOINT", required=True, help="As of `rnnt run`. [env: RNNT_CHECKPOINT]"
+)
+@FIRST_LAYER
+@_CLIPS
+@_SAMPLES
+@_TRIALS
+@_sweeping
+def rnnt_sweep(audio: Path, network: Path, first_layer: str, clips: int | None, seed: int, **choices: Any) -> None:
+    """Transcription with RNN-T on five chips: word error rates beside software's."""
+    from cosim.workloads.rnnt.sweep import judged
+
+    prepare = partial(judged, audio.absolute(), network.absolute(), clips, first_layer, seed)
+    _judging(f"rnnt, first layer {first_layer}", prepare, **choices)
+
+
+@sweep.command("albert")
+@click.option("--data", type=FOLDER, required=True, envvar="GLUE", help="Folder of GLUE. [env: GLUE]")
+@click.option("--task", "task_name", type=click.Choice(GLUE_TASKS), default="SST-2", show_default=True)
+@click.option(
+    "--model",
+    type=FOLDER,
+    required=True,
+    envvar="ALBERT",
+    help="Hugging Face folder of an ALBERT tuned on the task. [env: ALBERT]",
+)
+@click.option("--examples", type=click.IntRange(1, 1_000_000), help="Judge by N examples. Default: all.")
+@click.option(
+    "--calibration",
+    type=click.IntRange(1, 4096),
+    default=16,
+    show_default=True,
+    help="Choose ranges and calibrate with N other examples.",
+)
+@_SAMPLES
+@_TRIALS
+@_sweeping
+def albert_sweep(
+    data: Path, task_name: str, model: Path, examples: int | None, calibration: int, seed: int, **choices: Any
+) -> None:
+    """ALBERT on a task of GLUE: its figures beside software's."""
+    from cosim.workloads.albert.sweep import judged
+
+    prepare = partial(judged, data.absolute(), task_name, model.absolute(), examples, calibration, seed)
+    _judging(f"albert, calibrated with {calibration}", prepare, **choices)

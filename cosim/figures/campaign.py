@@ -228,7 +228,8 @@ class Campaign:
             If a worker has other code.
         """
         asked = [dict(group) for group in groups]
-        count = sum(map(len, asked))
+        keys = [key for group in asked for key in group]
+        count = len(keys)
         found: dict[str, dict[str, NDArray]] = {}
         for group in asked:
             kept = {key: part for key in group if (part := self._kept(*self._place(key))) is not None}
@@ -251,7 +252,7 @@ class Campaign:
                 pace.add(len(parts))
                 self.say(f"{', '.join(parts)} ({pace})")
                 self.advance(len(found), count)
-        return found
+        return {key: found[key] for key in keys}
 
     def _share(self) -> None:
         """Write for workers what this process has prepared."""

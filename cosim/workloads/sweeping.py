@@ -167,7 +167,7 @@ def subject(
         "engine": "twin",
         **{f"graph {graph}": content for graph, content in graphs.items()},
         **workload.described,
-        "mapping": digest([repr((workload.options, workload.config)), str(trials)]),
+        "trials": str(trials),
         "recalibrated": str(recalibrated),
     }
     return Subject(f"{name}, {report.data}", described, measure, shown, MEMORY)

@@ -1,0 +1,20 @@
+"""Transcription with RNN-T as a sweep."""
+
+from pathlib import Path
+
+from cosim.workloads.rnnt.mapping import FirstLayer
+from cosim.workloads.rnnt.model import RnntModel
+from cosim.workloads.rnnt.network import RnntNetwork
+from cosim.workloads.rnnt.report import report
+from cosim.workloads.rnnt.workload import Transcription
+from cosim.workloads.sweeping import Judged
+
+__all__ = ["judged"]
+
+
+def judged(audio: Path, network: Path, clips: int | None, first_layer: str, seed: int) -> Judged:
+    """Utterances of a split, chosen by `seed`; parameters as of `Transcription.of_librispeech`, `RnntNetwork.load`."""
+    first = FirstLayer(first_layer)
+    model = RnntModel(RnntNetwork.load(network), peak_normalised=first is not FirstLayer.EXPANDED)
+    task = Transcription.of_librispeech(model, audio, clips, seed)
+    return Judged(lambda analog: task.workload(analog, first), lambda comparison: report(task, comparison, seed))
