@@ -15,12 +15,12 @@ __all__ = ["draw_performance"]
 
 _COLOURS = (BLUE, ORANGE, GREEN, PINK, "#E69F00", "#56B4E9", "#F0E442", GREY, "black", "#8c6d31", "#6a4c93")
 #: What is drawn of a long run, us.
-_SHOWN_US = 60.0
+_SHOWN_US = 80.0
 
 
 def draw_performance(entries: Sequence[EntryReport], timing: Timing | None = None, title: str = "") -> "Figure":
     """Energy of a frame of every entry by mechanism; above it, if there is a timing, its beginning as a Gantt chart."""
-    rows = 0 if timing is None else len(timing.jobs.resources)
+    rows = 0 if timing is None else len(_shown(timing))
     heights = [0.5 + 0.3 * len(entries)] if timing is None else [0.4 + 0.3 * rows, 0.5 + 0.3 * len(entries)]
     figure, axes = new_figure(9.0, 1.6 + sum(heights), len(heights), squeeze=False, height_ratios=heights)
     if timing is not None:
@@ -31,17 +31,25 @@ def draw_performance(entries: Sequence[EntryReport], timing: Timing | None = Non
 
 
 def _draw_gantt(axes: "Axes", timing: Timing) -> None:
-    spans = timing.spans()
-    for row, jobs in enumerate(spans.values()):
-        shown = [(1e-3 * start, 1e-3 * (end - start)) for start, end, _ in jobs if 1e-3 * start < _SHOWN_US]
+    spans = _shown(timing)
+    for row, bars in enumerate(spans.values()):
         axes.broken_barh(
-            shown, (row - 0.38, 0.76), facecolors=_COLOURS[row % len(_COLOURS)], edgecolor="white", linewidth=0.4
+            bars, (row - 0.38, 0.76), facecolors=_COLOURS[row % len(_COLOURS)], edgecolor="white", linewidth=0.4
         )
     axes.set_yticks(range(len(spans)), list(spans), fontsize=8)
     axes.set_ylim(len(spans) - 0.5, -0.5)
     axes.set_xlim(0, min(_SHOWN_US, 1e-3 * timing.end_ns) or 1)
     axes.set_xlabel("us", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _shown(timing: Timing) -> dict[str, list[tuple[float, float]]]:
+    """Of every resource that is at work in the part that is drawn: beginning and length of its jobs, us."""
+    found = {
+        name: [(1e-3 * s, 1e-3 * (e - s)) for s, e, _ in jobs if e > s and 1e-3 * s < _SHOWN_US]
+        for name, jobs in timing.spans().items()
+    }
+    return {name: bars for name, bars in found.items() if bars}
 
 
 def _draw_energy(axes: "Axes", entries: Sequence[EntryReport]) -> None:

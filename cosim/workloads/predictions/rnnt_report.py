@@ -125,7 +125,7 @@ def rnnt_report(
     wide = replace(system, chips=paper_chips(expanded=True, config=config), expanded=True)
     expanded = replace(run, system=wide, host=wide.host_of(utterances))
     chips = tuple(
-        frame_report(chip.name, activity, chip.operations, constants)
+        frame_report(chip.name, activity, chip.operations, constants, pins=bool(system.host.port_gbps))
         for chip, activity in zip(system.chips, system.activities, strict=True)
     )
     return RnntReport(run, expanded, chips, constants)
