@@ -85,6 +85,8 @@ class Coding:
     def hosted(self, x: NDArray, weights: NDArray[np.float32]) -> NDArray[np.float32]:
         """Products of the outliers among the inputs (..., inputs) of a matrix's weights, (..., columns)."""
         rows = list(self.outliers)
+        if not rows:
+            return np.zeros((*x.shape[:-1], weights.shape[1]), np.float32)
         products: NDArray[np.float32] = np.asarray(x[..., rows], np.float32) @ weights[rows]
         return products
 

@@ -15,7 +15,7 @@ __all__ = ["CHIPS", "mapping"]
 #: With one more, all matrices of the encoder have room for copies.
 CHIPS = 3
 _HOST, _TWICE = MatrixOptions(host=True), MatrixOptions(copies=2)
-#: Of a matrix's inputs that the host may keep; it takes four of 1,536 of the second matrix of two feed-forward layers.
+#: Of a matrix's inputs that the host may keep: it takes eight and four of 1,536, of two second feed-forward matrices.
 _OUTLIERS = 0.01
 
 

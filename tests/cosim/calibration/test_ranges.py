@@ -58,6 +58,16 @@ def test_rows_with_outliers_are_equalised() -> None:
     assert matrix(x, NOISY).loss(found) < 0.5 * matrix(x, NOISY).loss(Choice())
 
 
+def test_rows_that_samples_hardly_reach_keep_the_range_of_others() -> None:
+    """Other inputs may reach them: only rows that reach farther than most are equalised."""
+    x = inputs()
+    x[:, 5] *= 1e-3
+    x[:, 3] *= 60
+    rows = matrix(x).sent(Choice(equalise=1.0)).coding(Choice(), dict.fromkeys((b.name for b in BLOCKS), 4.0)).rows
+    assert rows[3] > 20
+    assert rows[5] == rows.min() == 1
+
+
 def test_columns_are_scaled_to_their_products_not_only_to_their_largest_weight() -> None:
     """A column of equal signs gives larger products than others with the same largest weight."""
     weights = np.random.default_rng(0).uniform(-0.5, 0.5, (24, 12))
