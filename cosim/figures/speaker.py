@@ -34,8 +34,8 @@ def _about(measurement: Measurement) -> str:
     return (
         f"{first['network']}, three LSTM layers 768 wide and a projection, as somebody else trained them; "
         f"{first['data']}, {first['windows']:,} windows of 80 steps, in each of which the host waits for the chips. "
-        f"The equal error rate is over all {first['pairs']:,} pairs. One utterance went through the RTL as well, and all "
-        f"{codes_compared(cases):,} codes were the twin's."
+        f"The equal error rate is over all {first['pairs']:,} pairs. One utterance went through the RTL as well, and "
+        f"all {codes_compared(cases):,} codes were the twin's."
     )
 
 
