@@ -16,6 +16,8 @@ STUDIES = (
     "accuracy",
     "networks",
     "energy",
+    "speaker",
+    "sentences",
     "training",
     "drift",
     "timing",

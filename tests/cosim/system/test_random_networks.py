@@ -17,7 +17,7 @@ from cosim.system.building import BuildOptions, build
 from cosim.system.image import SystemImage
 from cosim.system.network import Network
 from cosim.system.system import Run, System
-from rtl.config import ChipConfig
+from rtl.config import ChipConfig, preset
 from tests.cosim.system.networks import ROOMY, SMALL
 
 #: Nothing is cut off: inputs and products of the samples, which are what is run, stay within their ranges.
@@ -29,7 +29,7 @@ STEPS = 2
 def graphs(draw: st.DrawFn, most: int, layers: int) -> Graph:
     """Up to so many layers: a new matrix, one again, two side by side whose outputs are added, or a loop."""
     random = np.random.default_rng(draw(st.integers(0, 1 << 16)))
-    widths = st.integers(1, most)
+    widths = st.one_of(st.integers(1, most), st.sampled_from([1, most]))
 
     def matrix(inputs: int, outputs: int) -> Linear:
         bias = random.normal(0, 0.2, outputs) if draw(st.booleans()) else None
@@ -47,7 +47,7 @@ def graphs(draw: st.DrawFn, most: int, layers: int) -> Graph:
             following = chosen.outputs
             value = b.linear(value, chosen, name=f"again{number}")
         elif kind == "loop":
-            following = min(following, 8)
+            following = -(-following // 5)  # its matrices have four times as many columns
             cell = lstm(matrix(width, 4 * following), matrix(following, 4 * following))
             value = b.add_several(cell, value, name=f"loop{number}")[0]
         elif kind == "beside":
@@ -138,6 +138,14 @@ def within(image: SystemImage, node: str, x: NDArray) -> NDArray[np.bool_]:
 @given(images(most=100))
 @settings(SOME, max_examples=40)
 def test_many_chips_without_noise(drawn: tuple[SystemImage, list[NDArray]]) -> None:
+    test_chips_without_noise_are_float_to_within_their_codes.hypothesis.inner_test(drawn)  # type: ignore[attr-defined]
+
+
+@pytest.mark.long
+@given(images(most=3000, layers=3, config=preset()))
+@settings(SOME, max_examples=40)
+def test_networks_of_any_size_on_full_chips(drawn: tuple[SystemImage, list[NDArray]]) -> None:
+    """Matrices of 1 to 3,000 rows and columns, on as many chips as they take."""
     test_chips_without_noise_are_float_to_within_their_codes.hypothesis.inner_test(drawn)  # type: ignore[attr-defined]
 
 
