@@ -90,6 +90,8 @@ def _embed(albert: Any, theirs: Any, seed: int) -> None:
     place = torch.randint(min(_PLACES, len(positions)), (_FITTED, 1), generator=generator)
     x = own.LayerNorm(own.word_embeddings(tokens) + own.position_embeddings(place))[:, 0]
     y = theirs.LayerNorm(theirs.word_embeddings(tokens) + theirs.position_embeddings(place))[:, 0]
-    found: Tensor = torch.linalg.lstsq(torch.cat([x, torch.ones(len(x), 1)], 1), y).solution
+    # Normalised states add up to nothing, so that many mappings are as good: of these the least.
+    given = torch.cat([x, torch.ones(len(x), 1)], 1)
+    found: Tensor = torch.linalg.lstsq(given, y, driver="gelsd").solution
     mapping.weight.copy_(found[:-1].T)
     mapping.bias.copy_(found[-1])
