@@ -21,7 +21,7 @@ from cosim.workloads.scores import ScoreReport
 
 __all__ = ["MEMORY", "Judged", "TaskFigures", "subject"]
 
-#: Bytes that a worker takes: 1.5 GB were measured with Whisper's encoder on a chip.
+#: Bytes that a worker may take: an estimate, for a chip full of matrices, its samples and libraries.
 MEMORY = 4 * GB
 
 Say = Callable[[str, int, int], None]
