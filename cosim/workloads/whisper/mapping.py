@@ -12,7 +12,7 @@ from cosim.system.building import BuildOptions
 
 __all__ = ["CHIPS", "mapping"]
 
-#: With one more, all matrices of the encoder have room for copies.
+#: With one more, all matrices of the decoder have room for copies, too.
 CHIPS = 3
 _HOST, _TWICE = MatrixOptions(host=True), MatrixOptions(copies=2)
 #: Of a matrix's inputs that the host may keep: it takes eight and four of 1,536, of two second feed-forward matrices.
@@ -33,5 +33,5 @@ def mapping(analog: AnalogConfig, chips: int = CHIPS) -> BuildOptions:
     if chips >= CHIPS:
         matrices |= {"encoder/*_proj": _TWICE, "cross/*": _TWICE}
     if chips > CHIPS:
-        matrices |= {"encoder/*": _TWICE}
+        matrices |= {"decoder/*": _TWICE}
     return BuildOptions(LayoutOptions(chips=chips, matrices=matrices), outliers=_OUTLIERS, analog=analog)
