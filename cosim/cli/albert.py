@@ -9,8 +9,9 @@ import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
 from cosim.cli.comparisons import GLUE_TASKS, Choices, comparing
-from cosim.cli.numbers import Numbers
+from cosim.cli.numbers import Numbers, RealRange
 from cosim.cli.shared import (
+    DRAWING,
     FILE,
     FOLDER,
     OUTPUT_FILE,
@@ -100,7 +101,7 @@ def albert() -> None:
 
 @albert.command("map")
 @_BITS
-@click.option("--picture", type=OUTPUT_FILE, help="Draw tiles, and the ways of all phases, as SVG.")
+@click.option("--picture", type=DRAWING, help="Draw tiles, and the ways of all phases, as SVG.")
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the figures there.")
 def map_(readout_bits: int, picture: Path | None, json_file: Path | None) -> None:
     """Show how the shared layer sits on a chip, and what its four phases take."""
@@ -188,7 +189,8 @@ def albert_figures(
     files = write(found, out)
     console = new_console()
     for trend in trends(found):
-        console.print(f"{'yes' if trend.holds else 'no':4}{trend.paper}\n    [dim]{trend.here}[/dim]", highlight=False)
+        console.print(f"{'yes' if trend.holds else 'no':4}{trend.paper}", soft_wrap=True)
+        console.print(f"    {trend.here}", style="dim", soft_wrap=True)
     print_files(console, {name: str(path) for name, path in files.items()})
 
 
@@ -222,7 +224,7 @@ def import_(model: Path, folder: Path) -> None:
 @click.option(
     "--noise",
     "noise_scale",
-    type=click.FloatRange(0, 10),
+    type=RealRange(0, 10),
     default=0.0,
     show_default=True,
     help="Weights in tuning are off by what the chip's devices would be, times this.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
-from cosim.cli.numbers import Numbers
+from cosim.cli.numbers import Numbers, RealRange
 from cosim.cli.shared import (
     FILE,
     FOLDER,
@@ -46,7 +46,7 @@ def comparing(command: Command) -> Command:
         click.option(
             "--age",
             "aged_s",
-            type=click.FloatRange(0, 1e10),
+            type=RealRange(0, 1e10),
             help="Read noisy chips so many s after programming.",
         ),
         click.option("--recalibrate", is_flag=True, help="Calibrate them again at that age."),

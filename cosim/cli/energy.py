@@ -4,14 +4,33 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from cosim.cli.shared import FILE, OUTPUT_FILE, Task, new_console, new_progress, print_files
+from cosim.cli.numbers import RealRange
+from cosim.cli.shared import FILE, OUTPUT_FILE, PLOT, NamedFile, Task, new_console, new_progress, print_files
 
 __all__ = ["energy"]
 
+#: Names of `cosim.workloads.predictions.commands.WORKLOADS`, which would load numpy for --help; a test compares.
+WORKLOADS = ("rnnt", "albert", "kws")
+#: Options that do something only for some targets; for others they are refused.
+_ONLY_OF = {
+    "manifest": ("rnnt",),
+    "limit": ("rnnt",),
+    "decoder_frames": ("rnnt",),
+    "overlapped": ("rnnt",),
+    "inputs": ("an image",),
+    "pipelined": ("albert",),
+    "pads": WORKLOADS,
+    "lanes": WORKLOADS,
+    "duration": (*WORKLOADS, "a layout"),
+    "layer_ns": ("rnnt", "albert", "an image"),
+    "port_gbps": ("rnnt", "albert", "an image", "a layout"),
+}
+
 
 @click.command()
-@click.argument("target")
+@click.argument("target", type=NamedFile(WORKLOADS))
 @click.option(
     "--manifest",
     type=FILE,
@@ -29,7 +48,7 @@ __all__ = ["energy"]
 )
 @click.option(
     "--conductance",
-    type=click.FloatRange(0.01, 100),
+    type=RealRange(0.01, 100),
     default=1.0,
     show_default=True,
     help="Devices that conduct so many times as much.",
@@ -45,11 +64,13 @@ __all__ = ["energy"]
     help="Frames of the RNN-T's decoder for a symbol: 1, as the paper counts; 3, layer after layer.",
 )
 @click.option("--overlapped", is_flag=True, help="The RNN-T begins an utterance before the one ahead of it is done.")
-@click.option("--layer-ns", type=click.FloatRange(0, 1e6), help="Time of the digital work behind a frame, not counted.")
-@click.option("--port-gbps", type=click.FloatRange(0, 1e4), help="Vectors go over pins: 38.4 for the paper's chip.")
+@click.option("--layer-ns", type=RealRange(0, 1e6), help="Time of the digital work behind a frame, not counted.")
+@click.option("--port-gbps", type=RealRange(0, 1e4), help="Vectors go over pins: 38.4 for the paper's chip.")
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the figures there: docs/energy.md has the keys.")
-@click.option("--plot", type=OUTPUT_FILE, help="Draw who works when, and what the energy goes to: .png, .svg, .pdf.")
+@click.option("--plot", type=PLOT, help="Draw who works when, and what the energy goes to: .png, .svg, .pdf.")
+@click.pass_context
 def energy(
+    ctx: click.Context,
     target: str,
     manifest: Path | None,
     inputs: Path | None,
@@ -66,8 +87,9 @@ def energy(
     """
     from cosim.files.archive import write_text
     from cosim.files.json_text import to_json
-    from cosim.workloads.predictions.commands import WhatIf, counted, host_of
+    from cosim.workloads.predictions.commands import WhatIf, counted, host_of, kind_of
 
+    _refuse_options_of_another_target(ctx, kind_of(target))
     host = host_of(target, layer_ns, port_gbps)
     with new_progress() as bar:
         found = counted(
@@ -86,3 +108,14 @@ def energy(
     console = new_console()
     found.report.print(console)
     print_files(console, files)
+
+
+def _refuse_options_of_another_target(ctx: click.Context, kind: str) -> None:
+    """Options that would change nothing, unless they come from the environment, which is there for all commands."""
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and kind not in _ONLY_OF.get(name, (kind,)):
+            raise click.UsageError(
+                f"{parameter.opts[0]} is for {', '.join(_ONLY_OF[name])}, not for {kind}; leave it out"
+            )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
+from cosim.cli.numbers import RealRange
 from cosim.cli.shared import (
     FILE,
     FOLDER,
     INPUT,
     OUTPUT_FILE,
     OUTPUT_FOLDER,
+    PLOT,
     SEED,
     Task,
     new_console,
@@ -65,9 +67,7 @@ def _write_then_print(files: Mapping[str, _File], show: Callable[[], object]) ->
 @click.option("--packets", type=click.IntRange(min=0), default=500, show_default=True, help="On the host port, in all.")
 @click.option("--preset", type=click.Choice(["chip", "small"]), default="chip", show_default=True)
 @click.option("--block", type=click.IntRange(min=1), default=20, show_default=True, help="Experiments of one session.")
-@click.option(
-    "--weights", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share that programs weights."
-)
+@click.option("--weights", type=RealRange(0, 1), default=0.05, show_default=True, help="Share that programs weights.")
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there, after each block.")
 @click.option("--resume", is_flag=True, help="Go on where the file that --json names left off.")
 @click.option("--save", "folder", type=OUTPUT_FOLDER, help="Folder for failing experiments, made small.")
@@ -99,7 +99,7 @@ def verify(ctx: click.Context, saved: tuple[Path, ...], detail: bool, complete: 
 @click.option("--quick", is_flag=True, help="Two rounds on small chips: whether it works, not how fast it is.")
 @click.option("--rebuild", is_flag=True, help="Build the simulator anew, to see how long that takes.")
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there.")
-@click.option("--plot", "picture", type=OUTPUT_FILE, help="Draw how speed scales: .png, .svg, .pdf.")
+@click.option("--plot", "picture", type=PLOT, help="Draw how speed scales: .png, .svg, .pdf.")
 @click.option("--report", type=OUTPUT_FOLDER, help="Folder for both: benchmark.json, benchmark.png.")
 @analog_options
 @click.pass_context
@@ -120,8 +120,6 @@ def bench(
     from cosim.benchmark.report import plot, print_benchmark, write_json
     from cosim.benchmark.suite import Plan, measure
 
-    if picture and picture.suffix not in (".png", ".svg", ".pdf"):
-        raise click.ClickException(f"{picture}: no picture format {picture.suffix!r}; expected .png, .svg or .pdf")
     constants = analog.config()
     plan = Plan.quick(constants) if quick else Plan.full(repeats, constants)
     with new_progress() as bar:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
-from cosim.cli.numbers import Numbers
+from cosim.cli.numbers import Numbers, RealRange
 from cosim.cli.shared import FILE, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, Task, new_console, new_progress, print_files
 
 if TYPE_CHECKING:
@@ -74,13 +74,13 @@ def _said() -> Iterator[Callable[[str, int, int], None]]:
 )
 @click.option(
     "--expand",
-    type=Setting(click.FloatRange(1, 64), "ratio"),
+    type=Setting(RealRange(1, 64), "ratio"),
     multiple=True,
     help="Expand matrices by a random one to so many times their rows. Repeatable.",
 )
 @click.option(
     "--outliers",
-    type=click.FloatRange(0, 1),
+    type=RealRange(0, 1),
     default=0.0,
     show_default=True,
     help="Leave at most such a share of each matrix's inputs to the host: those that cost most range.",
@@ -132,9 +132,7 @@ def _drawn(image: "SystemImage", folder: Path) -> dict[str, Path]:
 @click.option("--engine", type=ENGINES, default="twin", show_default=True, help="What runs the chips.")
 @click.option("--seeds", type=Numbers(), default="0", show_default=True, help="Chips of each seed in turn.")
 @click.option("--limit", type=click.IntRange(min=1), help="Run the first N samples.")
-@click.option(
-    "--age", "aged_s", type=click.FloatRange(0, 1e10), help="Read the chips so many seconds after programming."
-)
+@click.option("--age", "aged_s", type=RealRange(0, 1e10), help="Read the chips so many seconds after programming.")
 @click.option("--recalibrate", is_flag=True, help="Calibrate them again at that age.")
 @click.option("--checkpoint", type=OUTPUT_FOLDER, help="Keep results in this folder, and go on from there.")
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the figures there.")

@@ -1,15 +1,27 @@
-"""Options that take several numbers: seeds, frames."""
+"""Options that take numbers: real ones in a range, several whole ones such as seeds and frames."""
 
+import math
 from typing import Any
 
 import click
 
 from cosim.isa.numbers import NumberError, parse_ranges
 
-__all__ = ["Numbers"]
+__all__ = ["Numbers", "RealRange"]
 
 #: What nobody means to ask for: so many, or such large ones.
 _MOST, _LARGEST = 1_000_000, (1 << 63) - 1
+
+
+class RealRange(click.FloatRange):
+    """A real number in a range. Click's own lets NaN through, which is neither below nor above any bound."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number of a text."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
 
 
 class Numbers(click.ParamType):

@@ -8,6 +8,7 @@ import click
 
 from cosim.cli.comparisons import Choices, comparing
 from cosim.cli.networks import Setting
+from cosim.cli.numbers import RealRange
 from cosim.cli.shared import FILE, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, SEED, new_console, print_files
 
 __all__ = ["FIRST_LAYER", "rnnt"]
@@ -73,7 +74,7 @@ def map_(first_layer: str, pictures: Path | None, json_file: Path | None) -> Non
 @FIRST_LAYER
 @click.option(
     "--bits",
-    type=Setting(click.FloatRange(1, 24), "bits"),
+    type=Setting(RealRange(1, 24), "bits"),
     multiple=True,
     help="Fewer levels for the weights of layers before anything else, e.g. 'enc-lstm0=3.5', '*=5.4'. Repeatable.",
 )
@@ -143,6 +144,7 @@ def train(
     from cosim.workloads.rnnt.network import RnntNetwork
     from cosim.workloads.rnnt.training.recipes import RECIPES
 
+    RnntNetwork.check_name(out, eight_bits=eight_bits)
     try:
         from cosim.workloads.rnnt.training.trainer import train as run
     except ImportError as error:
@@ -170,6 +172,7 @@ def widen(network: Path, recipe: str, seed: int, out: Path) -> None:
     from cosim.workloads.rnnt.training.recipes import RECIPES
     from cosim.workloads.rnnt.training.widening import widened
 
+    RnntNetwork.check_name(out)
     wide = widened(RnntNetwork.load(network), RECIPES[recipe].shape, seed)
     wide.save(out)
     click.echo(f"wrote {out}, {wide.shape.mapped_weights:,} weights for chips")

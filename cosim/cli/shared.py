@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 __all__ = [
+    "DRAWING",
     "FILE",
     "FOLDER",
     "INPUT",
@@ -21,7 +22,10 @@ __all__ = [
     "OUTPUT_FILE",
     "OUTPUT_FOLDER",
     "OUTPUT_OR_PRINTED",
+    "PLOT",
     "SEED",
+    "NamedFile",
+    "Picture",
     "Task",
     "new_console",
     "new_progress",
@@ -72,6 +76,31 @@ class _Output(_Path):
             raise OSError(0, f"{place} is no folder that can be written to")
 
 
+class NamedFile(_Path):
+    """A file that is read, or one of some words instead of it; text in both cases."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__(path_type=Path)
+        self._words = words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word, or the path as it was given."""
+        return value if value in self._words else str(super().convert(value, param, ctx))
+
+
+class Picture(_Output):
+    """A picture that will be written, in one of the formats that there are: what its name ends in."""
+
+    def __init__(self, *suffixes: str) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+        self._suffixes = suffixes
+
+    def _check(self, path: Path) -> None:
+        super()._check(path)
+        if path.suffix not in self._suffixes:
+            raise ValueError(f"no picture format {path.suffix!r}; end the name in {' or '.join(self._suffixes)}")
+
+
 FOLDER = _Path(exists=True, file_okay=False, path_type=Path)
 FILE = _Path(exists=True, dir_okay=False, path_type=Path)
 INPUT = _Path(exists=True, path_type=Path)
@@ -79,6 +108,8 @@ OUTPUT = _Output(path_type=Path)
 OUTPUT_OR_PRINTED = _Output(allow_dash=True, path_type=Path)
 OUTPUT_FILE = _Output(dir_okay=False, writable=True, path_type=Path)
 OUTPUT_FOLDER = _Output(file_okay=False, writable=True, path_type=Path)
+#: What matplotlib draws, and what is SVG by nature.
+PLOT, DRAWING = Picture(".png", ".svg", ".pdf"), Picture(".svg")
 
 #: Where there is no terminal, how far long work is is said so often, in seconds.
 _SAID_EVERY_S = 60.0

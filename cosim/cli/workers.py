@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cosim.cli.numbers import RealRange
+
 if TYPE_CHECKING:
     from cosim.sweep import Workers
 
@@ -30,7 +32,7 @@ def worker_options(command: C) -> C:
     @click.option(
         "--memory",
         "memory_gb",
-        type=click.FloatRange(0.25, 10_000),
+        type=RealRange(0.25, 10_000),
         help="GB that a worker may take. Default: what the work was measured to need.",
     )
     @click.option("--dask", metavar="ADDRESS", help="Dask's scheduler, or 'local' for a cluster on this machine.")

@@ -1,7 +1,7 @@
 """What `duramesh energy` does between its options and what it prints."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,7 +30,7 @@ from cosim.workloads.predictions.rnnt_chips import paper_chips
 from cosim.workloads.predictions.rnnt_report import rnnt_report
 from rtl.config import ChipConfig, preset
 
-__all__ = ["WORKLOADS", "Counted", "Report", "WhatIf", "counted", "host_of"]
+__all__ = ["WORKLOADS", "Counted", "Report", "WhatIf", "counted", "host_of", "kind_of"]
 
 #: Names that `duramesh energy` takes in place of a file.
 WORKLOADS = ("rnnt", "albert", "kws")
@@ -131,6 +131,25 @@ def host_of(target: str, layer_ns: float | None, port_gbps: float | None) -> Hos
         raise TargetError(str(error)) from None
 
 
+def kind_of(target: str) -> str:
+    """What a target is: a name of `WORKLOADS`, "a layout" or "an image".
+
+    Raises
+    ------
+    TargetError
+        If it is none of them.
+    """
+    if target in WORKLOADS:
+        return target
+    path = Path(target)
+    if not path.exists():
+        raise TargetError(f"{path}: no such file, and no workload; workloads are {', '.join(WORKLOADS)}")
+    try:
+        return "a layout" if archive_format(path) == "duramesh layout" else "an image"
+    except ArchiveError as error:
+        raise TargetError(f"{path}: no system image and no layout ({error})") from None
+
+
 def counted(
     target: str,
     what_if: WhatIf,
@@ -191,7 +210,9 @@ def _rnnt(
         raise TargetError(
             "rnnt needs --manifest: lines of JSON with samples (at 16 kHz) and transcript of each utterance"
         )
-    batch = utterances(read_manifest(manifest))[:limit]
+    given = read_manifest(manifest)
+    short = utterances(given)
+    batch = short[:limit]
     say("placing five chips")
     # None is the paper's chip, for which they are placed already.
     config = None if what_if.config == preset() else what_if.config
@@ -205,18 +226,12 @@ def _rnnt(
         analog=what_if.analog,
     )
     say("timing utterances")
-    report = rnnt_report(batch, constants, system, config)
+    report = replace(rnnt_report(batch, constants, system, config), left_out=len(given) - len(short))
     return Counted(report, report.chips, system.jobs(batch[0]).timing())
 
 
 def _file(path: Path, what_if: WhatIf, constants: EnergyConstants, inputs: Path | None) -> Counted:
-    if not path.exists():
-        raise TargetError(f"{path}: no such file, and no workload; workloads are {', '.join(WORKLOADS)}")
-    try:
-        kind = archive_format(path)
-    except ArchiveError as error:
-        raise TargetError(f"{path}: no system image and no layout ({error})") from None
-    if kind == "duramesh layout":
+    if kind_of(str(path)) == "a layout":
         layout = with_duration(Layout.load(path), what_if.duration)
         numbers = StandIn(constants.fitted.mean_code * what_if.duration / 255)
         pins = bool(what_if.counted_host.port_gbps)

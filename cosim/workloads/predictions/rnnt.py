@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from cosim.files.errors import UserError
-from cosim.files.json_text import JsonError, from_json
+from cosim.files.json_text import from_json
 from cosim.graph import Linear
 from cosim.graph.operators.activations import Relu
 from cosim.graph.operators.arithmetic import Affine, Sum
@@ -29,7 +29,7 @@ from cosim.performance.host import HostTiming, host_nj, recombined
 from cosim.performance.timing import Jobs, Timing
 from cosim.workloads.predictions.rnnt_chips import RnntChip
 
-__all__ = ["ManifestError", "RnntRun", "RnntSystem", "Utterance", "read_manifest", "utterances"]
+__all__ = ["LONGEST_S", "ManifestError", "RnntRun", "RnntSystem", "Utterance", "read_manifest", "utterances"]
 
 #: Samples of a feature frame, frames of an input step, input steps of a step behind the time stacking.
 _HOP, _SPLICED, _STACKED = 160, 3, 2
@@ -82,22 +82,46 @@ def read_manifest(path: Path) -> list[tuple[int, str]]:
     FileNotFoundError
     """
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path}: expected lines of JSON in UTF-8; byte {error.start} is none of UTF-8's") from None
+    for number, line in enumerate(lines, 1):
         try:
-            one = from_json(line)
-            found.append((int(one["samples"]), str(one["transcript"])))
-        except (JsonError, TypeError, KeyError, ValueError) as error:
+            found.append(_described(from_json(line)))
+        except ValueError as error:  # of JSON's syntax, too
             raise ManifestError(
-                f"{path}, line {number}: expected an object with samples and transcript ({error!r})"
+                f'{path}, line {number}: {error}; expected e.g. {{"samples": 48000, "transcript": "as it is"}}'
             ) from None
     if not found:
         raise ManifestError(f"{path}: no utterance in it")
     return found
 
 
+def _described(one: object) -> tuple[int, str]:
+    """Samples and transcript."""
+    if not isinstance(one, Mapping) or not {"samples", "transcript"} <= one.keys():
+        raise ValueError("no object with samples and transcript")
+    samples, transcript = one["samples"], one["transcript"]
+    if type(samples) is not int or samples <= 0:
+        raise ValueError(f"samples must be a whole number above 0, got {samples!r:.40}")
+    if not isinstance(transcript, str):
+        raise ValueError(f"transcript must be a text, got {transcript!r:.40}")
+    return samples, transcript
+
+
 def utterances(manifest: Sequence[tuple[int, str]], longest_s: float = LONGEST_S) -> list[Utterance]:
-    """Those that last no longer."""
-    return [Utterance.of(samples, text) for samples, text in manifest if samples / _RATE <= longest_s]
+    """Those that last no longer.
+
+    Raises
+    ------
+    ManifestError
+        If there is none.
+    """
+    found = [Utterance.of(samples, text) for samples, text in manifest if samples <= longest_s * _RATE]
+    if not found:
+        raise ManifestError(f"no utterance of at most {longest_s:g} s, MLPerf's longest; samples count at 16 kHz")
+    return found
 
 
 @dataclass(frozen=True)

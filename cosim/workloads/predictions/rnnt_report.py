@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cosim.performance.constants import EnergyConstants
 from cosim.performance.report import EntryReport, frame_report
-from cosim.workloads.predictions.rnnt import RnntRun, RnntSystem, Utterance
+from cosim.workloads.predictions.rnnt import LONGEST_S, RnntRun, RnntSystem, Utterance
 from cosim.workloads.predictions.rnnt_chips import paper_chips
 from cosim.workloads.predictions.table import NATURE, Prediction, print_predictions
 from rtl.config import ChipConfig
@@ -37,12 +37,15 @@ class RnntReport:
     chips : tuple of EntryReport
         A frame of every chip.
     constants : EnergyConstants
+    left_out : int
+        Utterances of the manifest that last longer than MLPerf's longest.
     """
 
     run: RnntRun
     expanded: RnntRun
     chips: tuple[EntryReport, ...]
     constants: EnergyConstants
+    left_out: int = 0
 
     @property
     def predictions(self) -> Sequence[Prediction]:
@@ -88,6 +91,7 @@ class RnntReport:
             "name": "rnnt",
             "entries": [{**vars(chip), "watts": chip.watts} for chip in self.chips],
             "utterances": len(run.utterances),
+            "left_out": self.left_out,
             "frames": dict(zip((chip.entry for chip in self.chips), run.frames, strict=True)),
             "host_operations": dict(run.host),
             "waiting_j": run.idle_j(self.constants),
@@ -107,9 +111,10 @@ class RnntReport:
             table.add_row(chip.entry, *cells, f"{frames:,}", f"{busy:.0%}", f"{joules:.3f}", f"{chip.pins_ns:,.0f}")
         console.print(table)
         print_predictions(self.predictions, console)
+        without = f", without {self.left_out:,} that last longer than {LONGEST_S:g} s" if self.left_out else ""
         console.print(
-            f"{len(run.utterances):,} utterances; clocks and leakage of chips that wait, in none of the figures: "
-            f"{run.idle_j(self.constants):.2f} J",
+            f"{len(run.utterances):,} utterances{without}; clocks and leakage of chips that wait, in none of the "
+            f"figures: {run.idle_j(self.constants):.2f} J",
             soft_wrap=True,
         )
 

@@ -239,15 +239,25 @@ class RnntNetwork:
             Without the extra "networks", for safetensors.
         """
         meta = asdict(self._header)
+        self.check_name(path, eight_bits=eight_bits)
         if path.suffix == ".npz":
             arrays = dict(self._rounded()) if eight_bits else dict(self.tensors)
             write_archive(path, _KIND, _VERSION, meta, arrays, compress=eight_bits)
             return
-        if path.suffix != ".safetensors" or eight_bits:
-            raise NetworkError(f"{path}: give a name that ends in .npz{'' if eight_bits else ' or .safetensors'}")
         numpy = needed("safetensors.numpy", "networks", "writing weights")
         with replacing(path) as part:
             numpy.save_file(dict(self.tensors), part, {_HEADER: to_json(meta)})
+
+    @staticmethod
+    def check_name(path: Path, *, eight_bits: bool = False) -> None:
+        """See before the work that `save` knows a format for a name.
+
+        Raises
+        ------
+        NetworkError
+        """
+        if path.suffix != ".npz" and (path.suffix != ".safetensors" or eight_bits):
+            raise NetworkError(f"{path}: give a name that ends in .npz{'' if eight_bits else ' or .safetensors'}")
 
     def _rounded(self) -> Iterator[tuple[str, NDArray]]:
         for name, array in self.tensors.items():
@@ -321,7 +331,8 @@ class RnntNetwork:
             held = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # unpicklers raise whatever they like
             raise NetworkError(
-                f"no checkpoint of weights alone: {str(error).splitlines()[0] if str(error) else error!r}"
+                f"no checkpoint of weights alone, or only part of one ({type(error).__name__}); "
+                "expected MLPerf's of RNN-T"
             ) from None
         state = held.get("state_dict") if isinstance(held, dict) else None
         if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):

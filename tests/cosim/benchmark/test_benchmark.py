@@ -207,8 +207,8 @@ def test_a_thousand_frames_take_less_than_a_gibibyte():
 
 def test_picture_format(tmp_path):
     result = CliRunner().invoke(main, ["bench", "--plot", str(tmp_path / "x.txt")])
-    assert result.exit_code == 1
-    assert "no picture format '.txt'; expected .png, .svg or .pdf" in result.output
+    assert result.exit_code == 2
+    assert "no picture format '.txt'; end the name in .png or .svg or .pdf" in " ".join(result.output.split())
 
 
 @pytest.mark.cosimulation

@@ -8,10 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from cosim.cli import main
+from cosim.cli.energy import WORKLOADS
 from cosim.compiler.matrices import LayoutOptions, lay_out
 from cosim.graph import Linear, chain
 from cosim.graph.operators.activations import Relu
 from cosim.system import BuildOptions, Network, build
+from cosim.workloads.predictions.commands import WORKLOADS as KNOWN
 from rtl.config import preset
 
 
@@ -76,6 +78,42 @@ def test_twice_the_conductance_is_twice_the_charge(folder: Path) -> None:
         assert status == 0, text
         found.append(json.loads(file.read_text())["entries"][0]["by_mechanism"])
     assert found[1]["array"] == pytest.approx(2 * found[0]["array"])
+
+
+def test_a_target_is_no_output_and_pictures_have_a_format(folder: Path) -> None:
+    """Before the work: an image that --json would overwrite stays as it is."""
+    image = folder / "image.npz"
+    before = image.read_bytes()
+    for arguments, message in (
+        ((image, "--json", image), "is also what"),
+        ((image, "--plot", folder / "x.bmp"), "no picture format '.bmp'; end the name in .png or .svg or .pdf"),
+        ((image, "--plot", folder / "x"), "no picture format ''"),
+    ):
+        status, text = run(*arguments)
+        assert status == 2, text
+        assert message in " ".join(text.split())
+    assert image.read_bytes() == before
+
+
+def test_options_that_would_change_nothing_are_refused(folder: Path) -> None:
+    assert WORKLOADS == KNOWN
+    for arguments, message in (
+        ((folder / "image.npz", "--duration", 127), "--duration is for rnnt, albert, kws, a layout, not for an image"),
+        ((folder / "layout.npz", "--lanes", 64), "--lanes is for rnnt, albert, kws, not for a layout"),
+        (("kws", "--port-gbps", 38.4), "--port-gbps is for rnnt, albert, an image, a layout, not for kws"),
+        (("albert", "--limit", 3), "--limit is for rnnt, not for albert"),
+        (("rnnt", "--pipelined"), "--pipelined is for albert, not for rnnt"),
+    ):
+        status, text = run(*arguments)
+        assert status == 2, text
+        assert message in " ".join(text.split())
+
+
+def test_nan_is_in_no_range() -> None:
+    for option in ("--conductance", "--layer-ns", "--port-gbps"):
+        status, text = run("albert", option, "nan")
+        assert status == 2, text
+        assert "'nan' is no number" in text
 
 
 def test_what_is_nothing_to_count_is_said(folder: Path) -> None:

@@ -68,6 +68,7 @@ def train(
     if not task.classes:
         raise TrainingError(f"{task_name} has values and no classes; choose another task")
     labels = dict(enumerate(task.classes))
+    start_digest = read_text_model(start).digest  # which also says what is wrong with the folder
     encoder = None
     if AutoConfig.from_pretrained(start).model_type == "albert":
         if recipe.distilled:
@@ -96,7 +97,7 @@ def train(
         "task": task_name,
         "trained_on": data.source,
         "started_from": start.name,
-        "start_digest": read_text_model(start).digest,
+        "start_digest": start_digest,
         "recipe": asdict(recipe),
         "noise": {"scale": noise_scale, **asdict(noise)},
         "seed": seed,

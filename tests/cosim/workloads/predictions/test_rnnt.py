@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -82,8 +83,24 @@ def test_a_manifest_is_read_and_checked(tmp_path: Path) -> None:
     lines = [{"id": "a", "samples": 16_000, "transcript": "yes"}, {"samples": 15 * 16_000 + 1, "transcript": "no"}]
     path.write_text("\n".join(map(json.dumps, lines)))
     assert utterances(read_manifest(path)) == [Utterance(34, 3, 1.0)]
-    path.write_text('{"samples": 3}')
-    with pytest.raises(ManifestError, match="line 1: expected an object with samples and transcript"):
+    with pytest.raises(ManifestError, match=r"no utterance of at most 15 s"):
+        utterances([(15 * 16_000 + 1, "no")])
+    for line, message in (
+        ('{"samples": 3}', "line 1: no object with samples and transcript"),
+        ("[1, 2]", "line 1: no object with samples and transcript"),
+        ('{"samples": NaN, "transcript": ""}', "line 1: no JSON: NaN is no number"),
+        ('{"samples": -5, "transcript": ""}', "samples must be a whole number above 0, got -5"),
+        ('{"samples": 0, "transcript": ""}', "samples must be a whole number above 0, got 0"),
+        ('{"samples": "12", "transcript": ""}', "samples must be a whole number above 0, got '12'"),
+        ('{"samples": true, "transcript": ""}', "samples must be a whole number above 0, got True"),
+        ('{"samples": 5.5, "transcript": ""}', "samples must be a whole number above 0, got 5.5"),
+        ('{"samples": 5, "transcript": 5}', "transcript must be a text, got 5"),
+    ):
+        path.write_text(line)
+        with pytest.raises(ManifestError, match=re.escape(message)):
+            read_manifest(path)
+    path.write_bytes(b'{"samples": 5, "transcript": "\xe9"}')
+    with pytest.raises(ManifestError, match=r"in UTF-8; byte 30"):
         read_manifest(path)
     path.write_text("")
     with pytest.raises(ManifestError, match="no utterance"):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from analog_models.config import AnalogConfig
+from cosim.files.errors import UserError
 from cosim.graph.hugging_face import read_text_model
 from cosim.workloads.albert.training.recipes import RECIPES, Recipe, Stage
 from cosim.workloads.glue import TASKS
@@ -132,6 +133,8 @@ def test_refuses_another_recipe_s_checkpoint_and_values(encoder: Path, small_glu
         train(encoder, small_glue, tmp_path / "out", tiny, seed=1)
     with pytest.raises(TrainingError, match="STS-B has values and no classes"):
         run(encoder, small_glue, "STS-B", tmp_path / "other", tiny)
+    with pytest.raises(UserError, match=r"config\.json is missing"):
+        run(small_glue, small_glue, "SST-2", tmp_path / "other", tiny)
 
 
 def test_recipes_end_with_all_passes() -> None:

@@ -90,3 +90,13 @@ def test_features_without_names(features, tmp_path):
     status, said = train("--data", tmp_path / "nameless.npz", "--device", "cpu")
     assert status == 1
     assert "no array 'name'" in said
+
+
+def test_a_name_without_a_format_is_refused_before_the_work(features, tmp_path):
+    for options, message in (
+        (("--out", tmp_path / "x.txt"), "x.txt: give a name that ends in .npz or .safetensors"),
+        (("--out", tmp_path / "x.safetensors", "--eight-bits"), "x.safetensors: give a name that ends in .npz\n"),
+    ):
+        status, said = train("--data", features, *options)
+        assert status == 1
+        assert message in said
