@@ -127,6 +127,30 @@ def _exit(number: int, _: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
+def _keep_interrupts(ctx: click.Context) -> None:
+    """As long as the command runs, let no interrupt be lost in a finaliser or a callback of C, where Python ignores it.
+
+    It is sent once more, from another thread: the hook itself is such a place.
+    """
+    ignored = sys.unraisablehook
+
+    def hook(what: "sys.UnraisableHookArgs") -> None:
+        number: int | None = None
+        if isinstance(what.exc_value, KeyboardInterrupt):
+            number = signal.SIGINT
+        elif isinstance(what.exc_value, SystemExit) and isinstance(what.exc_value.code, int):
+            number = what.exc_value.code - 128
+        if number not in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            return ignored(what)
+        again = threading.Timer(0.1, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return None
+
+    sys.unraisablehook = hook
+    ctx.call_on_close(lambda: setattr(sys, "unraisablehook", ignored))
+
+
 @click.group(cls=_Group)
 @click.version_option(package_name="duramesh")
 @click.option("--debug", is_flag=True, envvar="DURAMESH_DEBUG", help="Show where in the code an error arose.")
@@ -135,6 +159,7 @@ def main(ctx: click.Context, debug: bool) -> None:
     """An analog-AI inference chip: 34 PCM tiles, a mesh of durations, controller programs, RTL."""
     _print_any_text()
     _end_in_order(ctx)
+    _keep_interrupts(ctx)
     ctx.with_resource(warnings.catch_warnings())
     warnings.showwarning = _say_warning
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,6 +140,26 @@ def test_a_signal_leaves_nothing_half_written(tmp_path: Path, failing, number: s
     assert invoke("fail").exit_code == status
     assert not list(tmp_path.iterdir())
     assert signal.getsignal(getattr(signal, f"SIG{number}")) is before
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
+def test_an_interrupt_in_a_finaliser_is_not_lost(failing, error: BaseException, status: int) -> None:
+    """Python ignores what a finaliser raises, and whichever finaliser runs when the signal arrives has that luck."""
+
+    class Finalised:
+        def __del__(self) -> None:
+            raise error
+
+    def work() -> None:
+        Finalised()
+        for _ in range(600):
+            time.sleep(0.1)
+
+    failing["action"] = work
+    before = sys.unraisablehook
+    result = invoke("fail")
+    assert result.exit_code == status, result.output
+    assert sys.unraisablehook is before
 
 
 def test_a_warning_is_one_line(failing) -> None:
