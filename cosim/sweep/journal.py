@@ -6,12 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cosim.files.archive import write_text
+from cosim.files.digest import digest
 from cosim.files.errors import OutputError
 from cosim.files.json_text import JsonError, from_json, to_json
 from cosim.files.typed import typed
 from cosim.sweep.points import Cell
 
 __all__ = ["Done", "Journal"]
+
+#: In every line, of the others of its members.
+_DIGEST = "digest"
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Done:
 
 
 class Journal:
-    """A file with a line of JSON for each point that is done; the last line may be torn.
+    """A file with a line of JSON for each point that is done; lines that are torn or were changed are no points.
 
     Parameters
     ----------
@@ -55,19 +59,20 @@ class Journal:
         self._path = path
         self.found: dict[str, Done] = {}
         try:
-            lines = path.read_bytes().splitlines()
+            raw = path.read_bytes()
         except FileNotFoundError:
             return
         except OSError as error:
             raise OutputError(f"{path} cannot be read: {error.strerror or error}") from None
-        for line in lines:
+        for line in raw.splitlines():
             try:
-                done = typed(Done, from_json(line))
+                done = _read(line)
             except JsonError:
-                continue  # torn, by a kill or a full disk: this point is done again
+                continue  # torn, by a kill or a full disk, or changed: this point is done again
             self.found[done.point] = done
-        if len(self.found) != len(lines):
-            write_text(path, "".join(_line(done) for done in self.found.values()))
+        text = "".join(map(_line, self.found.values()))
+        if raw != text.encode():  # also where only a line's end is missing, which the next one would be appended to
+            write_text(path, text)
 
     def add(self, done: Done) -> None:
         """Keep a point, on the disk when this returns.
@@ -87,4 +92,12 @@ class Journal:
 
 
 def _line(done: Done) -> str:
-    return to_json(asdict(done)) + "\n"
+    plain = asdict(done)
+    return to_json({**plain, _DIGEST: digest([to_json(plain)])}) + "\n"
+
+
+def _read(line: bytes) -> Done:
+    plain = from_json(line)
+    if not isinstance(plain, dict) or plain.pop(_DIGEST, None) != digest([to_json(plain)]):
+        raise JsonError("another line than was written")
+    return typed(Done, plain)

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from cosim.files.errors import OutputError
-from cosim.files.json_text import from_json
+from cosim.files.json_text import from_json, to_json
 from cosim.sweep import Given, Point, Processes, Store, Sweep, SweepError, grid, run
 from cosim.sweep import sweep as module
 from cosim.sweep.run import WorkersDied, run_all
@@ -51,6 +51,27 @@ def test_a_torn_line_is_done_again(expected, tmp_path):
         assert outcome.fresh == (cut > 1)  # without its end a line is a line
         assert table(tmp_path) == table(expected)
         assert len(journal.read_bytes().splitlines()) == len(points())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: line | {"values": {}},
+        lambda line: line | {"values": dict.fromkeys(line["values"], "x")},
+        lambda line: line | {"values": {**line["values"], "another": 1}},
+        lambda line: line | {"wall_s": -1.0},
+        lambda line: {name: value for name, value in line.items() if name != "digest"},
+        lambda line: [line],
+    ],
+)
+def test_a_line_that_was_changed_is_done_again(expected, tmp_path, change):
+    sweep(tmp_path, here())
+    journal = tmp_path / "done.jsonl"
+    first, *others = journal.read_text().splitlines()
+    journal.write_text("\n".join([to_json(change(from_json(first))), *others]))
+    assert sweep(tmp_path, here()).fresh == 1
+    assert table(tmp_path) == table(expected)
+    assert len(journal.read_bytes().splitlines()) == len(points())
 
 
 def test_a_worker_that_dies_is_replaced(expected, tmp_path):
@@ -204,4 +225,4 @@ def test_work_has_hosts_and_times_and_results_have_not(tmp_path, monkeypatch):
     assert header == "chip,age_s,devices,host,wall_s,cpu_s"
     assert "host" not in outcome.results.read_text().splitlines()[0]
     line = from_json((tmp_path / "done.jsonl").read_text().splitlines()[0])
-    assert set(line) == {"point", "values", "host", "wall_s", "cpu_s"}
+    assert set(line) == {"point", "values", "host", "wall_s", "cpu_s", "digest"}
