@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from cosim.files.digest import digest, digest_of_arrays
+from cosim.files.extras import needed
 from cosim.graph.graph import Walk
 from cosim.system.products import NodeProducts
 from cosim.system.scheduler import results_of
@@ -142,6 +143,7 @@ class Transcription:
         cls, model: RnntModel, audio: Path | None = None, count: int | None = None, seed: int = 0
     ) -> "Transcription":
         """LibriSpeech, Speech Commands, whichever the folder holds, or synthesised words without one."""
+        needed("jiwer", "speech", "counting word errors")  # before hours of work
         if audio is not None and splits_in(audio):
             return cls.of_librispeech(model, audio, count, seed)
         return cls.of_words(model, audio, count, seed)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from cosim.files.digest import digest
+from cosim.files.extras import needed
 from cosim.graph.graph import Walk
 from cosim.system.layer_errors import LayerErrors
 from cosim.system.products import NodeProducts
@@ -77,6 +78,7 @@ class Transcription:
         ------
         LibriSpeechError
         """
+        needed("jiwer", "speech", "counting word errors")  # before hours of work
         remarks = Remarks()
         found = find_utterances(audio, remarks)
         judged, others = judged_and_others(found, count, CALIBRATION, seed, remarks)

@@ -1,12 +1,14 @@
 """Transcription with a small random RNN-T: in float, and on small chips, RTL and twin alike."""
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from analog_models.config import AnalogConfig
+from cosim.files.extras import MissingPackage
 from cosim.workloads.comparison import Settings, compare
 from cosim.workloads.kws.dataset import DatasetError
 from cosim.workloads.rnnt.mapping import FirstLayer
@@ -14,6 +16,7 @@ from cosim.workloads.rnnt.model import RnntModel
 from cosim.workloads.rnnt.network import RnntNetwork, RnntShape
 from cosim.workloads.rnnt.report import report
 from cosim.workloads.rnnt.workload import CALIBRATION, Spoken, Transcription
+from cosim.workloads.whisper.workload import Transcription as WhisperTranscription
 from rtl.config import preset
 from tests.cosim.workloads.rnnt.test_model import louder
 from tests.cosim.workloads.test_comparison import Silent
@@ -72,3 +75,10 @@ def test_a_folder_is_taken_for_what_it_holds(small_split):
     assert {one.transcript for one in task.spoken} == {"SOME WORDS"}
     with pytest.raises(DatasetError):
         Transcription.of(model, small_split.parent.parent / "nothing")
+
+
+@pytest.mark.parametrize("task", [Transcription, WhisperTranscription])
+def test_what_counts_words_is_asked_for_before_the_work(monkeypatch, tmp_path, task):
+    monkeypatch.setitem(sys.modules, "jiwer", None)
+    with pytest.raises(MissingPackage, match=r"counting word errors needs the package jiwer: .*\[speech\]"):
+        task.of(None, tmp_path)
