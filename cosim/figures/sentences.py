@@ -43,10 +43,10 @@ STUDY = Study(
     measure=measure,
     figures=(
         Figure(
-            "scores",
+            "sentences-scores",
             "Scores with their intervals: software filled, chips without noise below it, noisy ones last.",
             draw_scores,
         ),
-        Figure("layers", "What every matrix adds itself, fed with what it got.", draw_layers),
+        Figure("sentences-layers", "What every matrix adds itself, fed with what it got.", draw_layers),
     ),
 )

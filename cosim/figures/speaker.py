@@ -46,10 +46,10 @@ STUDY = Study(
     measure=measure,
     figures=(
         Figure(
-            "rates",
+            "speaker-rates",
             "Equal error rates with their intervals: software filled, chips without noise below it, noisy ones last.",
             draw_scores,
         ),
-        Figure("layers", "What every matrix adds itself, fed with what it got.", draw_layers),
+        Figure("speaker-layers", "What every matrix adds itself, fed with what it got.", draw_layers),
     ),
 )

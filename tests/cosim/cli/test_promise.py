@@ -224,7 +224,7 @@ def test_every_own_error_is_for_the_user() -> None:
 
     import cosim
 
-    inside = {"SolverTimeout", "Unavailable"}  # caught where they arise
+    inside = {"SolverTimeout", "Unavailable", "JobLost"}  # caught where they arise
     named = set()
     for module in pkgutil.walk_packages(cosim.__path__, "cosim."):
         if "training" in module.name or module.name.endswith(("__main__", "testbench")):

@@ -77,7 +77,7 @@ class Squares:
 
 def test_parts_that_are_kept_are_not_made_again(tmp_path):
     with ThreadPoolExecutor(1) as thread:
-        campaign = small_campaign(tmp_path, workers=Given(thread))
+        campaign = small_campaign(tmp_path, whole=True, workers=Given(thread))
         first, about = campaign.measure(Squares())
         (tmp_path / "data" / "squares.npz").unlink()
         kept = sorted((tmp_path / "parts" / "squares").iterdir())
@@ -92,7 +92,7 @@ def test_parts_that_are_kept_are_not_made_again(tmp_path):
 
 def test_workers_of_other_code_are_refused(tmp_path, monkeypatch):
     with ThreadPoolExecutor(1) as thread:
-        campaign = small_campaign(tmp_path, workers=Given(thread))
+        campaign = small_campaign(tmp_path, whole=True, workers=Given(thread))
         _ = campaign._fingerprint
         monkeypatch.setattr("cosim.figures.campaign.code_digest", lambda: "other")
         with pytest.raises(CampaignError, match="a worker has other code"):

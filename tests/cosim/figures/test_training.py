@@ -100,7 +100,9 @@ def test_without_torch_the_study_says_what_to_install(tmp_path: Path, monkeypatc
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "cosim.workloads.kws.training.trainer", raising=False)
     with pytest.raises(Unavailable, match=r"training needs PyTorch: .* install"):
-        Campaign(tmp_path, features=tmp_path / "train.npz").measure(STUDY)
+        features = tmp_path / "train.npz"
+        features.write_bytes(b"not looked into")
+        Campaign(tmp_path / "campaign", features=features).measure(STUDY)
 
 
 @pytest.fixture

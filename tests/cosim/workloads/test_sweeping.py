@@ -61,10 +61,10 @@ def report(comparison: Comparison) -> ScoreReport:
 def test_figures_are_those_of_a_comparison(own_cache, tmp_path):
     month = 2.6e6
     own = subject("small", judged, recalibrated=True, trials=2)
-    with Sweep(tmp_path, own) as claimed:
+    with Sweep(tmp_path / "sweep", own) as claimed:
         outcome = claimed.run(grid([3, 4], (3600.0, month), ("pcm", "hermes")), here())
     assert [(one.key, one.words, one.reference) for one in own.shown] == [("mean", "mean output", "software_mean")]
-    assert len(list((tmp_path / "shared").rglob("image.npz"))) == 2
+    assert len(list((tmp_path / "sweep" / "shared").rglob("image.npz"))) == 2
     found = {(row["devices"], row["chip"], row["age_s"]): row["mean"] for row in outcome.rows}
     for devices in ("pcm", "hermes"):
         analog = AnalogConfig.nominal(devices)

@@ -60,7 +60,7 @@ def test_options_before_a_subcommand_are_refused(files):
 def test_the_advice_to_install_works(files, monkeypatch):
     """The package is on no index, so that its extra cannot be named there; what the extra brings can."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["optional-dependencies"]["train"] == [TRAINING_REQUIREMENT]
+    assert TRAINING_REQUIREMENT in project["optional-dependencies"]["train"]
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "cosim.workloads.kws.training.trainer", raising=False)
     result = kws("train", "--data", files["features"])
