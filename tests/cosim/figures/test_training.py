@@ -99,9 +99,9 @@ def test_without_clips_to_learn_from_the_study_says_what_it_needs(tmp_path: Path
 def test_without_torch_the_study_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "cosim.workloads.kws.training.trainer", raising=False)
+    features = tmp_path / "train.npz"
+    features.write_bytes(b"not looked into")
     with pytest.raises(Unavailable, match=r"training needs PyTorch: .* install"):
-        features = tmp_path / "train.npz"
-        features.write_bytes(b"not looked into")
         Campaign(tmp_path / "campaign", features=features).measure(STUDY)
 
 
