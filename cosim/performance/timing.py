@@ -143,7 +143,7 @@ class Timing:
         chosen = self.jobs.resources if resources is None else resources
         found: dict[str, list[tuple[float, float, str]]] = {name: [] for name in chosen}
         ends = self.ends
-        for job in np.argsort(self.starts, kind="stable"):
+        for job in np.lexsort((ends, self.starts)):  # those that take no time come before what begins then
             name = self.jobs.resources[self.jobs.at[job]]
             if name in found:
                 found[name].append((float(self.starts[job]), float(ends[job]), self.jobs.names[job]))
