@@ -51,19 +51,22 @@ class _Group(click.Group):
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(130)
+            _end_interrupted()
         except BrokenPipeError:
             raise  # click ends quietly: whoever read the output has seen enough
         except Exception as error:
             if isinstance(error.__cause__, KeyboardInterrupt):  # which classes wrap that are made at that moment
-                click.echo("interrupted", err=True)
-                ctx.exit(130)
+                _end_interrupted()
             if ctx.params["debug"]:
                 traceback.print_exc()
             if (message := _for_the_user(error)) is None:
                 _report_bug(error, shown=ctx.params["debug"])
             raise click.ClickException(message) from error
+
+
+def _end_interrupted() -> NoReturn:
+    click.echo("interrupted", err=True)
+    raise click.exceptions.Exit(130)
 
 
 def _for_the_user(error: Exception) -> str | None:

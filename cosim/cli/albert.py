@@ -1,15 +1,15 @@
 """Commands of ALBERT: `duramesh albert map`, `train`, `run`, `figures`."""
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
-from cosim.cli.comparisons import GLUE_TASKS, Choices, comparing
+from cosim.cli.comparisons import Choices, comparing
 from cosim.cli.numbers import Numbers, RealRange
+from cosim.cli.options import ALBERT_MODEL, CALIBRATION, GLUE_FOLDER, GLUE_TASK, TRIALS, chained
 from cosim.cli.shared import (
     DRAWING,
     FILE,
@@ -31,46 +31,22 @@ if TYPE_CHECKING:
 
 __all__ = ["albert"]
 
-Command = TypeVar("Command", bound=Callable[..., None])
-
-_DATA = click.option(
-    "--data", type=FOLDER, required=True, envvar="GLUE", help="Folder of GLUE, with a folder for each task. [env: GLUE]"
-)
-_TASK = click.option("--task", "task_name", type=click.Choice(GLUE_TASKS), default="SST-2", show_default=True)
 _BITS = click.option(
     "--readout-bits", type=click.IntRange(7, 8), default=7, show_default=True, help="Of the chip's codes."
 )
 
 
-def _judging(command: Command) -> Command:
-    """Options of every command that judges examples."""
-    options = (
-        _DATA,
-        _TASK,
-        click.option(
-            "--model",
-            type=FOLDER,
-            required=True,
-            envvar="ALBERT",
-            help="Hugging Face folder of an ALBERT tuned on the task. [env: ALBERT]",
-        ),
-        click.option("--labels", help="Names of the network's outputs in their order, with commas, where it has none."),
-        click.option(
-            "--clips", "--examples", "clips", type=click.IntRange(1, 1_000_000), help="Judge N examples. Default: all."
-        ),
-        click.option(
-            "--calibration",
-            type=click.IntRange(1, 4096),
-            default=16,
-            show_default=True,
-            help="Choose ranges and calibrate with N other examples.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
+#: Options of every command that judges examples.
+_judging = chained(
+    GLUE_FOLDER,
+    GLUE_TASK,
+    ALBERT_MODEL,
+    click.option("--labels", help="Names of the network's outputs in their order, with commas, where it has none."),
+    click.option(
+        "--clips", "--examples", "clips", type=click.IntRange(1, 1_000_000), help="Judge N examples. Default: all."
+    ),
+    CALIBRATION,
+)
 #: Their names.
 _JUDGED = ("data", "task_name", "model", "labels", "clips", "calibration")
 
@@ -165,7 +141,7 @@ def albert_run(readout_bits: int, **choices: Any) -> None:
 @_judging
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Which examples.")
 @click.option("--seeds", type=Numbers(), default="0-2", show_default=True, help="Noisy chips.")
-@click.option("--trials", type=click.IntRange(min=0), default=24, show_default=True, help="As of `albert run`.")
+@TRIALS
 @click.option(
     "--out", type=OUTPUT_FOLDER, default=Path("reports/albert"), show_default=True, help="Folder of the results."
 )
@@ -209,8 +185,8 @@ def import_(model: Path, folder: Path) -> None:
 
 
 @albert.command()
-@_DATA
-@_TASK
+@GLUE_FOLDER
+@GLUE_TASK
 @click.option(
     "--start",
     type=FOLDER,

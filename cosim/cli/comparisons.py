@@ -3,76 +3,67 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
 from cosim.cli.numbers import Numbers, RealRange
-from cosim.cli.shared import (
-    FILE,
-    FOLDER,
-    OUTPUT_FILE,
-    OUTPUT_FOLDER,
-    SEED,
-    Task,
-    new_console,
-    new_progress,
-    print_files,
+from cosim.cli.options import (
+    AUDIO,
+    CLIPS,
+    EXAMPLES,
+    GLUE_TASK,
+    HEAD_EXAMPLES,
+    SENTENCE_DATA,
+    SENTENCE_MODEL,
+    SPEAKER_MODEL,
+    TRIALS,
+    WHISPER_MODEL,
+    chained,
 )
+from cosim.cli.shared import OUTPUT_FILE, OUTPUT_FOLDER, SEED, Task, new_console, new_progress, print_files
 
 if TYPE_CHECKING:
     from cosim.workloads.comparison import Comparison, Settings, Workload
     from cosim.workloads.scores import ScoreReport
 
-__all__ = ["GLUE_TASKS", "Choices", "comparing", "sentences", "speaker", "whisper"]
-
-Command = TypeVar("Command", bound=Callable[..., None])
+__all__ = ["Choices", "comparing", "sentences", "speaker", "whisper"]
 
 
-def comparing(command: Command) -> Command:
-    """Options of every command that holds chips against software."""
-    options = (
-        click.option(
-            "--engine",
-            type=click.Choice(["float", "ideal", "twin", "rtl", "both"]),
-            default="twin",
-            show_default=True,
-            help="float: no chip; ideal: without noise, too; twin, rtl: noisy chips, too; both: every code compared.",
-        ),
-        click.option("--seed", type=SEED, default=0, show_default=True, help="Which samples, and which chips."),
-        click.option("--seeds", type=Numbers(), help="Noisy chips, one system for each. Default: that of --seed."),
-        click.option("--chips", type=click.IntRange(1, 64), help="Put the network on so many. Default: as documented."),
-        click.option(
-            "--age",
-            "aged_s",
-            type=RealRange(0, 1e10),
-            help="Read noisy chips so many s after programming.",
-        ),
-        click.option("--recalibrate", is_flag=True, help="Calibrate them again at that age."),
-        click.option(
-            "--trials",
-            type=click.IntRange(min=0),
-            default=24,
-            show_default=True,
-            help="Evaluations of the whole network by which ranges are refined.",
-        ),
-        click.option("--errors", is_flag=True, help="Measure the errors of every matrix as well."),
-        click.option(
-            "--only",
-            metavar="PATTERN",
-            default="*",
-            help="Only these matrices' products from chips, the others in float: what their errors cost.",
-        ),
-        click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there."),
-        click.option(
-            "--checkpoint", type=OUTPUT_FOLDER, help="Keep results in this folder as they come, and go on from there."
-        ),
-        analog_options,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+#: Options of every command that holds chips against software.
+comparing = chained(
+    click.option(
+        "--engine",
+        type=click.Choice(["float", "ideal", "twin", "rtl", "both"]),
+        default="twin",
+        show_default=True,
+        help="float: no chip; ideal: without noise, too; twin, rtl: noisy chips, too; both: every code compared.",
+    ),
+    click.option("--seed", type=SEED, default=0, show_default=True, help="Which samples, and which chips."),
+    click.option("--seeds", type=Numbers(), help="Noisy chips, one system for each. Default: that of --seed."),
+    click.option("--chips", type=click.IntRange(1, 64), help="Put the network on so many. Default: as documented."),
+    click.option(
+        "--age",
+        "aged_s",
+        type=RealRange(0, 1e10),
+        help="Read noisy chips so many s after programming.",
+    ),
+    click.option("--recalibrate", is_flag=True, help="Calibrate them again at that age."),
+    TRIALS,
+    click.option("--errors", is_flag=True, help="Measure the errors of every matrix as well."),
+    click.option(
+        "--only",
+        metavar="PATTERN",
+        default="*",
+        help="Only these matrices' products from chips, the others in float: what their errors cost.",
+    ),
+    click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there."),
+    click.option(
+        "--checkpoint", type=OUTPUT_FOLDER, help="Keep results in this folder as they come, and go on from there."
+    ),
+    analog_options,
+)
 
 
 @dataclass(frozen=True)
@@ -143,24 +134,15 @@ class Choices:
         print_files(console, {"json": str(self.json_file)} if self.json_file else {})
 
 
-_CLIPS = click.option("--clips", type=click.IntRange(1, 1_000_000), help="Judge by N utterances. Default: all.")
-_AUDIO = click.option("--audio", type=FOLDER, required=True, help="A split of LibriSpeech, such as dev-clean.")
-
-
 @click.group()
 def whisper() -> None:
     """Speech recognition with Whisper."""
 
 
 @whisper.command("run")
-@_AUDIO
-@click.option(
-    "--model",
-    type=FOLDER,
-    envvar="DURAMESH_WHISPER",
-    help="Hugging Face folder of a Whisper model. Default: found as documented. [env: DURAMESH_WHISPER]",
-)
-@_CLIPS
+@AUDIO
+@WHISPER_MODEL
+@CLIPS
 @comparing
 def whisper_run(audio: Path, model: Path | None, clips: int | None, **choices: Any) -> None:
     """Transcribe utterances in software and on chips, and count words that are wrong."""
@@ -183,9 +165,9 @@ def speaker() -> None:
 
 
 @speaker.command("run")
-@_AUDIO
-@click.option("--model", type=FILE, required=True, help="ONNX file of a speaker encoder.")
-@_CLIPS
+@AUDIO
+@SPEAKER_MODEL
+@CLIPS
 @click.option("--windows", type=click.IntRange(1, 1_000), help="Hear N windows of an utterance at most. Default: all.")
 @comparing
 def speaker_run(audio: Path, model: Path, clips: int | None, windows: int | None, **choices: Any) -> None:
@@ -201,27 +183,17 @@ def speaker_run(audio: Path, model: Path, clips: int | None, windows: int | None
     )
 
 
-#: Of `cosim.workloads.glue.TASKS`, which would load numpy for --help; a test compares.
-GLUE_TASKS = ("RTE", "MRPC", "CoLA", "SST-2", "QNLI", "QQP", "MNLI", "STS-B")
-
-
 @click.group()
 def sentences() -> None:
     """Sentences as vectors, and tasks of GLUE on top of them."""
 
 
 @sentences.command("run")
-@click.option("--data", type=FOLDER, required=True, help="Folder of GLUE, with a folder for each task.")
-@click.option("--task", "task_name", type=click.Choice(GLUE_TASKS), default="SST-2", show_default=True)
-@click.option("--model", type=FOLDER, required=True, help="Hugging Face folder of a sentence transformer.")
-@click.option("--examples", type=click.IntRange(1, 1_000_000), help="Judge by N examples. Default: all.")
-@click.option(
-    "--train",
-    type=click.IntRange(20, 1_000_000),
-    default=5_000,
-    show_default=True,
-    help="Fit the head on N training examples.",
-)
+@SENTENCE_DATA
+@GLUE_TASK
+@SENTENCE_MODEL
+@EXAMPLES
+@HEAD_EXAMPLES
 @comparing
 def sentences_run(data: Path, task_name: str, model: Path, examples: int | None, train: int, **choices: Any) -> None:
     """Judge sentences in software and on chips, with a head that was fitted on vectors of the float network."""

@@ -9,6 +9,7 @@ import click
 from cosim.cli.comparisons import Choices, comparing
 from cosim.cli.networks import Setting
 from cosim.cli.numbers import RealRange
+from cosim.cli.options import CLIPS
 from cosim.cli.shared import FILE, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, SEED, new_console, print_files
 
 __all__ = ["FIRST_LAYER", "rnnt"]
@@ -70,7 +71,7 @@ def map_(first_layer: str, pictures: Path | None, json_file: Path | None) -> Non
     help="Weights: MLPerf's checkpoint (.pt), or .safetensors or .npz of its names. Default: the network that comes "
     "along. [env: RNNT_CHECKPOINT]",
 )
-@click.option("--clips", type=click.IntRange(1, 1_000_000), help="Judge by N utterances. Default: all.")
+@CLIPS
 @FIRST_LAYER
 @click.option(
     "--bits",

@@ -4,15 +4,31 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cosim.cli.analog import DEVICES
-from cosim.cli.comparisons import GLUE_TASKS
 from cosim.cli.numbers import Numbers
+from cosim.cli.options import (
+    ALBERT_MODEL,
+    AUDIO,
+    CALIBRATION,
+    CLIPS,
+    EXAMPLES,
+    GLUE_FOLDER,
+    GLUE_TASK,
+    HEAD_EXAMPLES,
+    SAMPLES,
+    SENTENCE_DATA,
+    SENTENCE_MODEL,
+    SPEAKER_MODEL,
+    TRIALS,
+    WHISPER_MODEL,
+    chained,
+)
 from cosim.cli.rnnt import FIRST_LAYER
-from cosim.cli.shared import FILE, FOLDER, INPUT, OUTPUT_FOLDER, SEED, Task, new_console, new_progress, print_files
+from cosim.cli.shared import FILE, FOLDER, INPUT, OUTPUT_FOLDER, Task, new_console, new_progress, print_files
 from cosim.cli.workers import worker_options
 
 if TYPE_CHECKING:
@@ -20,8 +36,6 @@ if TYPE_CHECKING:
     from cosim.workloads.sweeping import Judged
 
 __all__ = ["sweep"]
-
-Command = TypeVar("Command", bound=Callable[..., None])
 
 #: Seconds of a unit.
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "y": 365 * 86_400.0}
@@ -86,27 +100,23 @@ class _Values(click.ParamType):
         return name.strip(), found
 
 
-def _sweeping(command: Command) -> Command:
-    """Options of every sweep: its points, its folder and its workers."""
-    options = (
-        click.option("--chips", type=Numbers(), default="0", show_default=True, help="Seeds of the chips."),
-        click.option("--age", "ages_s", type=_Ages(), default="1h", show_default=True, help="Ages of the reads."),
-        click.option("--devices", type=_Devices(), default="pcm", show_default=True, help="Models of PCM devices."),
-        click.option(
-            "--set",
-            "constants",
-            type=_Values(),
-            multiple=True,
-            help="Values of a constant of the analog part: docs/physics.md. Repeatable: every combination.",
-        ),
-        click.option("--recalibrate", "recalibrated", is_flag=True, help="Calibrate chips again at the age of reads."),
-        click.option("--out", type=OUTPUT_FOLDER, required=True, help="Folder of the sweep; it goes on from there."),
-        worker_options,
-        click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of a table."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+#: Options of every sweep: its points, its folder and its workers.
+_sweeping = chained(
+    click.option("--chips", type=Numbers(), default="0", show_default=True, help="Seeds of the chips."),
+    click.option("--age", "ages_s", type=_Ages(), default="1h", show_default=True, help="Ages of the reads."),
+    click.option("--devices", type=_Devices(), default="pcm", show_default=True, help="Models of PCM devices."),
+    click.option(
+        "--set",
+        "constants",
+        type=_Values(),
+        multiple=True,
+        help="Values of a constant of the analog part: docs/physics.md. Repeatable: every combination.",
+    ),
+    click.option("--recalibrate", "recalibrated", is_flag=True, help="Calibrate chips again at the age of reads."),
+    click.option("--out", type=OUTPUT_FOLDER, required=True, help="Folder of the sweep; it goes on from there."),
+    worker_options,
+    click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of a table."),
+)
 
 
 def _run(
@@ -164,7 +174,7 @@ def sweep() -> None:
     help="Prepared features whose validation split calibrates the chips. [env: DURAMESH_FEATURES]",
 )
 @click.option("--clips", type=click.IntRange(1, 1_000_000), help="Classify N clips. Default: all, or 60 synthesised.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Which clips.")
+@SAMPLES
 @click.option("--model", type=INPUT, help="Checkpoint. Default: the shipped one.")
 @_sweeping
 def kws_sweep(
@@ -196,29 +206,12 @@ def _judging(name: str, prepare: "Callable[[], Judged]", recalibrated: bool, tri
     )
 
 
-_AUDIO = click.option("--audio", type=FOLDER, required=True, help="A split of LibriSpeech, such as dev-clean.")
-_CLIPS = click.option("--clips", type=click.IntRange(1, 1_000_000), help="Judge by N utterances. Default: all.")
-_SAMPLES = click.option("--seed", type=SEED, default=0, show_default=True, help="Which samples.")
-_TRIALS = click.option(
-    "--trials",
-    type=click.IntRange(min=0),
-    default=24,
-    show_default=True,
-    help="Evaluations of the whole network by which ranges are refined.",
-)
-
-
 @sweep.command("whisper")
-@_AUDIO
-@click.option(
-    "--model",
-    type=FOLDER,
-    envvar="DURAMESH_WHISPER",
-    help="Hugging Face folder of a Whisper model. Default: found as documented. [env: DURAMESH_WHISPER]",
-)
-@_CLIPS
-@_SAMPLES
-@_TRIALS
+@AUDIO
+@WHISPER_MODEL
+@CLIPS
+@SAMPLES
+@TRIALS
 @_sweeping
 def whisper_sweep(audio: Path, model: Path | None, clips: int | None, seed: int, **choices: Any) -> None:
     """Speech recognition with Whisper: word error rates beside software's."""
@@ -230,11 +223,11 @@ def whisper_sweep(audio: Path, model: Path | None, clips: int | None, seed: int,
 
 
 @sweep.command("speaker")
-@_AUDIO
-@click.option("--model", type=FILE, required=True, help="ONNX file of a speaker encoder.")
-@_CLIPS
-@_SAMPLES
-@_TRIALS
+@AUDIO
+@SPEAKER_MODEL
+@CLIPS
+@SAMPLES
+@TRIALS
 @_sweeping
 def speaker_sweep(audio: Path, model: Path, clips: int | None, seed: int, **choices: Any) -> None:
     """Speaker verification: equal error rates beside software's."""
@@ -244,15 +237,13 @@ def speaker_sweep(audio: Path, model: Path, clips: int | None, seed: int, **choi
 
 
 @sweep.command("sentences")
-@click.option("--data", type=FOLDER, required=True, help="Folder of GLUE, with a folder for each task.")
-@click.option("--task", "task_name", type=click.Choice(GLUE_TASKS), default="SST-2", show_default=True)
-@click.option("--model", type=FOLDER, required=True, help="Hugging Face folder of a sentence transformer.")
-@click.option("--examples", type=click.IntRange(1, 1_000_000), help="Judge by N examples. Default: all.")
-@click.option(
-    "--train", type=click.IntRange(20, 1_000_000), default=5_000, show_default=True, help="Fit the head on N examples."
-)
-@_SAMPLES
-@_TRIALS
+@SENTENCE_DATA
+@GLUE_TASK
+@SENTENCE_MODEL
+@EXAMPLES
+@HEAD_EXAMPLES
+@SAMPLES
+@TRIALS
 @_sweeping
 def sentences_sweep(
     data: Path, task_name: str, model: Path, examples: int | None, train: int, seed: int, **choices: Any
@@ -270,9 +261,9 @@ def sentences_sweep(
     "--network", type=FILE, envvar="RNNT_CHECKPOINT", required=True, help="As of `rnnt run`. [env: RNNT_CHECKPOINT]"
 )
 @FIRST_LAYER
-@_CLIPS
-@_SAMPLES
-@_TRIALS
+@CLIPS
+@SAMPLES
+@TRIALS
 @_sweeping
 def rnnt_sweep(audio: Path, network: Path, first_layer: str, clips: int | None, seed: int, **choices: Any) -> None:
     """Transcription with RNN-T on five chips: word error rates beside software's."""
@@ -283,25 +274,13 @@ def rnnt_sweep(audio: Path, network: Path, first_layer: str, clips: int | None, 
 
 
 @sweep.command("albert")
-@click.option("--data", type=FOLDER, required=True, envvar="GLUE", help="Folder of GLUE. [env: GLUE]")
-@click.option("--task", "task_name", type=click.Choice(GLUE_TASKS), default="SST-2", show_default=True)
-@click.option(
-    "--model",
-    type=FOLDER,
-    required=True,
-    envvar="ALBERT",
-    help="Hugging Face folder of an ALBERT tuned on the task. [env: ALBERT]",
-)
-@click.option("--examples", type=click.IntRange(1, 1_000_000), help="Judge by N examples. Default: all.")
-@click.option(
-    "--calibration",
-    type=click.IntRange(1, 4096),
-    default=16,
-    show_default=True,
-    help="Choose ranges and calibrate with N other examples.",
-)
-@_SAMPLES
-@_TRIALS
+@GLUE_FOLDER
+@GLUE_TASK
+@ALBERT_MODEL
+@EXAMPLES
+@CALIBRATION
+@SAMPLES
+@TRIALS
 @_sweeping
 def albert_sweep(
     data: Path, task_name: str, model: Path, examples: int | None, calibration: int, seed: int, **choices: Any

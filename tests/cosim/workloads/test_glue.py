@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cosim.cli.comparisons import GLUE_TASKS
+from cosim.cli.options import GLUE_TASKS
 from cosim.workloads.glue import TASKS, GlueError, evaluated_split, read_split
 
 SST, STS = TASKS["SST-2"], TASKS["STS-B"]
