@@ -8,11 +8,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analog_models.constants import ASSUMPTION, check_constants, constant
 from cosim.compiler.matrices.layout import Call, Layout
+from cosim.graph.operator import Operator
 from cosim.performance.constants import EnergyConstants
 
-__all__ = ["HostTiming", "host_nj", "recombined"]
+__all__ = ["HostTiming", "host_nj", "operations_of", "recombined", "zeros"]
 
 
 def recombined(layout: Layout, calls: Iterable[Call]) -> Counter[str]:
@@ -30,6 +34,16 @@ def recombined(layout: Layout, calls: Iterable[Call]) -> Counter[str]:
             columns.setdefault(block.matrix, set()).update(range(*block.columns))
     total = outputs.total()
     return Counter({"affine": 2 * total, "sums of blocks": total - sum(map(len, columns.values()))})
+
+
+def zeros(*shapes: int | tuple[int, ...]) -> tuple[NDArray[np.float32], ...]:
+    """Arrays that stand for any of these shapes: how many operations there are depends on shapes alone."""
+    return tuple(np.zeros(shape, np.float32) for shape in shapes)
+
+
+def operations_of(operator: Operator, *shapes: int | tuple[int, ...]) -> int:
+    """Operations of an operator on inputs of these shapes."""
+    return operator.operations(*zeros(*shapes))
 
 
 def host_nj(operations: Mapping[str, float], constants: EnergyConstants) -> float:

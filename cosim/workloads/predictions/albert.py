@@ -8,12 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-
 from analog_models.config import AnalogConfig
 from cosim.compiler.matrices import Call, Layout
-from cosim.graph.operator import Operator
 from cosim.graph.operators.activations import TanhGelu
 from cosim.graph.operators.arithmetic import Sum
 from cosim.graph.operators.attention import Attention
@@ -22,7 +18,7 @@ from cosim.performance.activity import Activity
 from cosim.performance.constants import EnergyConstants
 from cosim.performance.energy import Energy
 from cosim.performance.frames import CallActivities
-from cosim.performance.host import HostTiming, host_nj, recombined
+from cosim.performance.host import HostTiming, host_nj, operations_of, recombined, zeros
 from cosim.performance.numbers import StandIn
 from cosim.performance.timing import Jobs, Timing
 from cosim.system.reuse import reused
@@ -109,13 +105,13 @@ class AlbertSystem:
     def host_operations(self, tokens: int) -> tuple[Counter[str], ...]:
         """Of the host in one layer, behind every layer-block, by kind."""
         wide, inner = (tokens, WIDTH), (tokens, INNER)
-        scale, shift = _zeros((WIDTH,), (WIDTH,))
+        scale, shift = zeros((WIDTH,), (WIDTH,))
         norm = LayerNorm(scale, shift, 1e-12)
         behind: tuple[dict[str, int], ...] = (
-            {"attention": _count(Attention(HEADS), wide, wide, wide)},
-            {"residual sums": _count(Sum(), wide, wide), "LayerNorm": _count(norm, wide)},
-            {"gelu": _count(TanhGelu(), inner)},
-            {"residual sums": _count(Sum(), wide, wide), "LayerNorm": _count(norm, wide)},
+            {"attention": operations_of(Attention(HEADS), wide, wide, wide)},
+            {"residual sums": operations_of(Sum(), wide, wide), "LayerNorm": operations_of(norm, wide)},
+            {"gelu": operations_of(TanhGelu(), inner)},
+            {"residual sums": operations_of(Sum(), wide, wide), "LayerNorm": operations_of(norm, wide)},
         )
         found = []
         for calls, kinds in zip(self.blocks, behind, strict=True):
@@ -221,11 +217,3 @@ class AlbertRun:
     def per_second(self) -> float:
         """Sequences, one after the other."""
         return 1e9 / self.ns
-
-
-def _zeros(*shapes: tuple[int, ...]) -> tuple[NDArray[np.float32], ...]:
-    return tuple(np.zeros(shape, np.float32) for shape in shapes)
-
-
-def _count(operator: Operator, *shapes: tuple[int, ...]) -> int:
-    return operator.operations(*_zeros(*shapes))

@@ -8,11 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from cosim.files.errors import UserError
@@ -25,19 +23,18 @@ from cosim.graph.operators.reduction import Extreme
 from cosim.performance.activity import Activity
 from cosim.performance.constants import EnergyConstants
 from cosim.performance.energy import Energy
-from cosim.performance.host import HostTiming, host_nj, recombined
+from cosim.performance.host import HostTiming, host_nj, operations_of, recombined, zeros
 from cosim.performance.timing import Jobs, Timing
+from cosim.workloads.audio import SAMPLE_RATE
 from cosim.workloads.predictions.rnnt_chips import RnntChip
+from cosim.workloads.rnnt.features import FrontEnd
+from cosim.workloads.rnnt.mapping import PAPER, FirstLayer
 
 __all__ = ["LONGEST_S", "ManifestError", "RnntRun", "RnntSystem", "Utterance", "read_manifest", "utterances"]
 
-#: Samples of a feature frame, frames of an input step, input steps of a step behind the time stacking.
-_HOP, _SPLICED, _STACKED = 160, 3, 2
-_RATE = 16_000
 #: Longest audio of MLPerf's set. Source: its reference, 2,513 utterances of LibriSpeech's dev-clean.
 LONGEST_S = 15.0
-_WIDTH, _DECODER, _JOINT, _CODES = 1024, 320, 512, 29
-_FEATURES, _EXPANDED_ROWS = 240, 1024
+_EXPANDED_ROWS = FirstLayer.EXPANDED.rows(PAPER.features)
 
 
 class ManifestError(UserError, ValueError):
@@ -65,12 +62,12 @@ class Utterance:
     @property
     def stacked(self) -> int:
         """Steps behind the time stacking."""
-        return -(-self.steps // _STACKED)
+        return -(-self.steps // PAPER.stack)
 
     @classmethod
     def of(cls, samples: int, transcript: str) -> "Utterance":
         """Of so much audio at 16 kHz, with what is said in it."""
-        return cls(ceil(ceil(samples / _HOP) / _SPLICED), len(transcript), samples / _RATE)
+        return cls(FrontEnd().steps(samples), len(transcript), samples / SAMPLE_RATE)
 
 
 def read_manifest(path: Path) -> list[tuple[int, str]]:
@@ -118,7 +115,7 @@ def utterances(manifest: Sequence[tuple[int, str]], longest_s: float = LONGEST_S
     ManifestError
         If there is none.
     """
-    found = [Utterance.of(samples, text) for samples, text in manifest if samples <= longest_s * _RATE]
+    found = [Utterance.of(samples, text) for samples, text in manifest if samples <= longest_s * SAMPLE_RATE]
     if not found:
         raise ManifestError(f"no utterance of at most {longest_s:g} s, MLPerf's longest; samples count at 16 kHz")
     return found
@@ -205,22 +202,22 @@ class RnntSystem:
         """Operations of an input step, of a step behind the time stacking, of a symbol, of the joint network once."""
         around = [recombined(chip.layout, chip.calls) for chip in self.chips]
         cell = LstmCell()
-        apart, decoder = (cell.operations(*_zeros(4 * n, 4 * n, n)) for n in (_WIDTH, _DECODER))
+        apart, decoder = (operations_of(cell, 4 * n, 4 * n, n) for n in (PAPER.encoder, PAPER.prediction))
         # Where the capacitors have summed both products, the cell has no sum of them to do.
-        summed = apart - 4 * _WIDTH
+        summed = apart - 4 * PAPER.encoder
         step = around[0] + around[1] + Counter({"LSTM cells": 2 * apart})
         if self.expanded:
-            matrix = Linear(*_zeros((_FEATURES, _EXPANDED_ROWS)))
-            step["weight expansion"] = matrix.operations(*_zeros(_FEATURES))
+            matrix = Linear(*zeros((PAPER.features, _EXPANDED_ROWS)))
+            step["weight expansion"] = operations_of(matrix, PAPER.features)
         else:
-            step["normalisation"] = Affine(*_zeros(_FEATURES, _FEATURES)).operations(*_zeros(_FEATURES))
+            step["normalisation"] = operations_of(Affine(*zeros(PAPER.features, PAPER.features)), PAPER.features)
         stacked = around[2] + around[3] + Counter({"LSTM cells": apart + 2 * summed})
-        symbol = around[4] + Counter({"LSTM cells": 2 * (decoder - 4 * _DECODER)})
+        symbol = around[4] + Counter({"LSTM cells": 2 * (decoder - 4 * PAPER.prediction)})
         joint = (
-            Sum().operations(*_zeros(_JOINT, _JOINT))
-            + Relu().operations(*_zeros(_JOINT))
-            + Linear(*_zeros((_JOINT, _CODES), _CODES)).operations(*_zeros(_JOINT))
-            + Extreme().operations(*_zeros(_CODES))
+            operations_of(Sum(), PAPER.joint, PAPER.joint)
+            + operations_of(Relu(), PAPER.joint)
+            + operations_of(Linear(*zeros((PAPER.joint, PAPER.labels), PAPER.labels)), PAPER.joint)
+            + operations_of(Extreme(), PAPER.labels)
         )
         return step, stacked, symbol, Counter({"joint network": joint})
 
@@ -293,10 +290,6 @@ class RnntRun:
         return 1e-9 * host_nj(self.host, constants)
 
 
-def _zeros(*shapes: int | tuple[int, int]) -> tuple[NDArray[np.float32], ...]:
-    return tuple(np.zeros(shape, np.float32) for shape in shapes)
-
-
 class _Script:
     """Jobs of an utterance."""
 
@@ -305,18 +298,17 @@ class _Script:
         self._ns = [max(chip.frame_ns, system.host.port(chip.beats)) for chip in system.chips]
         self._layer = []
         cell = LstmCell()
-        for chip, width in zip(system.chips, (*[_WIDTH] * 4, _DECODER), strict=True):
-            operations = recombined(chip.layout, chip.calls).total() + cell.operations(
-                *_zeros(4 * width, 4 * width, width)
-            )
+        for chip, width in zip(system.chips, (*[PAPER.encoder] * 4, PAPER.prediction), strict=True):
+            operations = recombined(chip.layout, chip.calls).total()
+            operations += operations_of(cell, 4 * width, 4 * width, width)
             self._layer.append(system.host.layer(operations))
-        self._joint = system.host.layer(2 * _JOINT * _CODES)
+        self._joint = system.host.layer(2 * PAPER.joint * PAPER.labels)
 
     def jobs(self, utterance: Utterance) -> Jobs:
         jobs = Jobs()
         first = self._recurrent(jobs, 0, [()] * utterance.steps)
         second = self._recurrent(jobs, 1, [(one,) for one in first])
-        pairs = [tuple(second[at : at + _STACKED]) for at in range(0, utterance.steps, _STACKED)]
+        pairs = [tuple(second[at : at + PAPER.stack]) for at in range(0, utterance.steps, PAPER.stack)]
         third = self._recurrent(jobs, 2, pairs)
         # Enc-LSTM3, Enc-LSTM4 and Enc-FC share the frames of chip 4, each a step behind the one before it.
         fourth = self._recurrent(jobs, 3, [*((one,) for one in third), (), ()])
