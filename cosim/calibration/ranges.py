@@ -125,7 +125,9 @@ class MatrixRanges:
     @cached_property
     def _squares(self) -> Mapping[str, float]:
         """Of all that varies of the outputs, the host's products included."""
-        whole = {node: (x - x.mean(axis=0)) @ self.linear.weights for node, x in self.samples.items()}
+        whole = self._products
+        if self.outliers:
+            whole = {node: (x - x.mean(axis=0)) @ self.linear.weights for node, x in self.samples.items()}
         return {node: float(np.square(y).sum()) or 1.0 for node, y in whole.items()}
 
     @cached_property
