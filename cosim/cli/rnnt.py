@@ -97,9 +97,8 @@ def run_(
     from cosim.workloads.rnnt.workload import Transcription
 
     chosen, first = Choices(**choices), FirstLayer(first_layer)
-    # With expanded weights the paper shifts no mean: the random matrix spreads every input anyway.
     model = RnntModel(
-        quantised(RnntNetwork.load(network or SHIPPED), dict(bits)), peak_normalised=first is not FirstLayer.EXPANDED
+        quantised(RnntNetwork.load(network or SHIPPED), dict(bits)), peak_normalised=first.peak_normalised
     )
     task = Transcription.of(model, audio, clips, chosen.seed)
     chosen.run(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from analog_models.config import AnalogConfig
@@ -12,6 +13,7 @@ from cosim.sweep import CALIBRATED_S, Point, Shown, Store, Stored, Subject, Swee
 from cosim.sweep.points import Cell
 from cosim.sweep.workers import GB
 from cosim.system.image import SystemImage
+from cosim.system.kept import resumed
 from cosim.system.products import NodeProducts
 from cosim.system.reuse import reused
 from cosim.system.scheduler import run_walks
@@ -72,9 +74,7 @@ class TaskFigures:
         aged_s = None if point.age_s == CALIBRATED_S else point.age_s
         run = Run("twin", analog, point.seed, aged_s, self.recalibrated and aged_s is not None)
         with System(image, run) as system:
-            walks = ((number, workload.walk(number)) for number in range(workload.samples))
-            results = dict(system.walked(walks, batch=workload.batch))
-        chip = tuple(results[number] for number in range(workload.samples))
+            chip = tuple(system.results(map(workload.walk, range(workload.samples)), batch=workload.batch))
         settings = Settings("twin", analog, (point.seed,), aged_s, run.recalibrated)
         variants = {"software": Variant(self.software.value, 0.0), f"chip {point.seed}": Variant(chip, 0.0)}
         values: dict[str, Cell] = {}
@@ -132,12 +132,15 @@ def subject(
     graphs = {graph: own.digest for graph, own in workload.network.graphs.items()}
 
     def software() -> tuple[Result, ...]:
-        walks = ((number, workload.walk(number)) for number in range(workload.samples))
-        found: dict[int, Result] = {}
-        for number, result in run_walks(walks, NodeProducts.of_floats(workload.network), batch=workload.batch):
-            found[number] = result
-            say("software", len(found), workload.samples)
-        return tuple(found[number] for number in range(workload.samples))
+        products = NodeProducts.of_floats(workload.network)
+        return tuple(
+            resumed(
+                workload.samples,
+                workload.walk,
+                partial(run_walks, multiplier=products, batch=workload.batch),
+                progress=partial(say, "software"),
+            )
+        )
 
     exact = reused(
         "software",

@@ -45,6 +45,11 @@ class FirstLayer(StrEnum):
     def copies(self) -> int:
         return _COPIES if self is FirstLayer.AVERAGED else 1
 
+    @property
+    def peak_normalised(self) -> bool:
+        """Whether its input is normalised: with expanded weights the random matrix spreads every input anyway."""
+        return self is not FirstLayer.EXPANDED
+
     def rows(self, features: int) -> int:
         """On the chip, of one copy."""
         return round(_EXPANDED_ROWS / PAPER.features * features) if self is FirstLayer.EXPANDED else features

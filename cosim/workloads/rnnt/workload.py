@@ -21,7 +21,7 @@ from cosim.workloads.remarks import Remarks
 from cosim.workloads.rnnt.connected_words import LONGEST, join_audio, plan, recorded_clips, spoken_clips
 from cosim.workloads.rnnt.mapping import FirstLayer, mapping
 from cosim.workloads.rnnt.model import RnntModel
-from cosim.workloads.whisper.transcripts import WordErrors, count_errors, lower_case_words
+from cosim.workloads.transcripts import WordErrors, count_errors, lower_case_words
 from rtl.config import ChipConfig, preset
 
 __all__ = ["CALIBRATION", "Spoken", "Transcription"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from cosim.workloads.comparison import Comparison
 from cosim.workloads.scores import Score, ScoreReport
-from cosim.workloads.whisper.transcripts import lower_case_words, normalised
+from cosim.workloads.transcripts import lower_case_words, normalised
 from cosim.workloads.whisper.workload import Transcription
 
 __all__ = ["report"]

@@ -18,11 +18,11 @@ from cosim.system.scheduler import results_of
 from cosim.workloads.comparison import Result, Workload
 from cosim.workloads.librispeech import Utterance, find_utterances, judged_and_others, read_utterances
 from cosim.workloads.remarks import Remarks
+from cosim.workloads.transcripts import WordErrors, count_errors, normalised
 from cosim.workloads.whisper.features import POSITIONS, SECONDS, spoken_positions
 from cosim.workloads.whisper.mapping import CHIPS, mapping
 from cosim.workloads.whisper.model import WhisperModel
 from cosim.workloads.whisper.padding import Padding
-from cosim.workloads.whisper.transcripts import WordErrors, count_errors, normalised
 
 __all__ = ["CALIBRATION", "Recorded", "Transcription"]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cosim.files.extras import MissingPackage
-from cosim.workloads.whisper import transcripts
-from cosim.workloads.whisper.transcripts import (
+from cosim.workloads import transcripts
+from cosim.workloads.transcripts import (
     count_errors,
     lower_case_words,
     normalised,

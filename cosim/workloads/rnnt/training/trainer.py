@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from cosim.files.archive import replacing
 from cosim.files.digest import digest, digest_of_arrays
-from cosim.files.errors import UserError
 from cosim.files.json_text import to_json
+from cosim.system.checkpoint import CheckpointError
 from cosim.workloads.kws.dataset import TrainingSet
 from cosim.workloads.rnnt.connected_words import VOCABULARY, plan, spoken_clips, training_clips
 from cosim.workloads.rnnt.network import RnntNetwork
@@ -26,17 +26,13 @@ from cosim.workloads.rnnt.training.recipes import Recipe
 from cosim.workloads.rnnt.training.transducer import BLANK, Transducer, symbols_of
 from cosim.workloads.rnnt.training.widening import widened
 from cosim.workloads.training import device_named, fast_products
-from cosim.workloads.whisper.transcripts import WordErrors, count_errors, lower_case_words
+from cosim.workloads.transcripts import WordErrors, count_errors, lower_case_words
 
-__all__ = ["CheckpointError", "Trainer", "train", "transcripts"]
+__all__ = ["Trainer", "train", "transcripts"]
 
 #: Sentences of the validation split by which a training is judged, and of a batch of them.
 VALIDATION, VALIDATION_BATCH = 500, 50
 REPORT_EVERY = 25  # steps
-
-
-class CheckpointError(UserError, ValueError):
-    """A folder holds another training, or a damaged one; the message says which."""
 
 
 def transcripts(network: RnntNetwork, inputs: Sequence[NDArray[np.float32]]) -> list[str]:

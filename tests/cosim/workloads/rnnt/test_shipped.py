@@ -9,7 +9,7 @@ import pytest
 from cosim.workloads.rnnt.connected_words import join_audio, plan, recorded_clips, spoken_clips
 from cosim.workloads.rnnt.features import WordFrontEnd
 from cosim.workloads.rnnt.network import SHIPPED, RnntNetwork
-from cosim.workloads.whisper.transcripts import WordErrors, count_errors, lower_case_words
+from cosim.workloads.transcripts import WordErrors, count_errors, lower_case_words
 from tests.cosim.workloads.rnnt.equations import greedy
 
 

@@ -8,12 +8,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from cosim.graph.errors import NetworkError  # noqa: E402
+from cosim.system.checkpoint import CheckpointError  # noqa: E402
 from cosim.workloads.kws.dataset import DatasetError  # noqa: E402
 from cosim.workloads.rnnt.connected_words import join_audio, plan  # noqa: E402
 from cosim.workloads.rnnt.network import LABELS, RnntNetwork, RnntShape  # noqa: E402
 from cosim.workloads.rnnt.training import trainer as module  # noqa: E402
 from cosim.workloads.rnnt.training.recipes import RECIPES  # noqa: E402
-from cosim.workloads.rnnt.training.trainer import CheckpointError, Trainer, train, transcripts  # noqa: E402
+from cosim.workloads.rnnt.training.trainer import Trainer, train, transcripts  # noqa: E402
 from cosim.workloads.rnnt.training.transducer import BLANK, Transducer  # noqa: E402
 from cosim.workloads.training import DeviceError  # noqa: E402
 
