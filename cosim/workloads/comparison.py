@@ -132,6 +132,10 @@ class Variant:
         That both engines gave alike.
     cycles : int
         That simulators ran, of all chips.
+    integrations : int
+        Of tiles that the twin computed for itself.
+    twin_s : float
+        CPU time of these.
     """
 
     results: tuple[Result, ...]
@@ -139,6 +143,8 @@ class Variant:
     errors: tuple[LayerError, ...] = ()
     compared_codes: int = 0
     cycles: int = 0
+    integrations: int = 0
+    twin_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -273,14 +279,18 @@ def _variant(workload: Workload, settings: Settings, system: System | None, name
         errors=errors,
         progress=partial(say, "samples"),
     )
+    on_twin = system is not None and system.options.engine in ("ideal", "twin")
     return Variant(
         tuple(results),
         perf_counter() - started,
         () if errors is None else tuple(errors),
-        *(_counted(system, what) for what in ("compared_codes", "cycles")),
+        compared_codes=int(_counted(system, "compared_codes")),
+        cycles=int(_counted(system, "cycles")),
+        integrations=int(_counted(system, "integrations")),
+        twin_s=_counted(system, "cpu_s") if on_twin else 0.0,
     )
 
 
-def _counted(system: System | None, what: str) -> int:
+def _counted(system: System | None, what: str) -> float:
     """Over all chips."""
-    return sum(int(session.get(what, 0)) for session in system.statistics) if system else 0
+    return sum(session.get(what, 0) for session in system.statistics) if system else 0

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cosim.engines.twin.session import MVM_INTEGRATIONS
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
 from cosim.workloads.comparison import Comparison, Result
@@ -86,6 +87,8 @@ class ScoreReport:
                     "wall_s": variant.wall_s,
                     "compared_codes": variant.compared_codes,
                     "cycles": variant.cycles,
+                    "mvms": variant.integrations / MVM_INTEGRATIONS,
+                    "twin_s": variant.twin_s,
                     "errors": [asdict(error) for error in variant.errors],
                 }
                 for name, variant in comparison.variants.items()
@@ -124,6 +127,10 @@ class ScoreReport:
             notes.add_row("compared", f"{compared:,} codes of both engines, all identical")
         if cycles := sum(variant.cycles for variant in self.comparison.variants.values()):
             notes.add_row("simulated", f"{cycles:,} cycles of the RTL")
+        if twin_s := sum(variant.twin_s for variant in self.comparison.variants.values()):
+            mvms = sum(variant.integrations for variant in self.comparison.variants.values()) / MVM_INTEGRATIONS
+            rate = f"{mvms / twin_s:,.0f} a second"
+            notes.add_row("twin", f"{mvms:,.0f} MVMs of a tile in {twin_s:,.1f} s of a core, {rate}")
         if self.comparison.chips:
             age = "" if settings.aged_s is None else f", read after {settings.aged_s:,.0f} s"
             again = ", calibrated again" if settings.recalibrated else ""

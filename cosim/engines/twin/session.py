@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,10 @@ from cosim.fabric.events import Count, Integrate, Ramp, Schedule, Write
 from cosim.isa.vectors import split_signs
 from cosim.program import ChipImage, Program
 
-__all__ = ["Plan", "TwinSession"]
+__all__ = ["MVM_INTEGRATIONS", "Plan", "TwinSession"]
+
+#: Of a signed matrix-vector product of one tile: both signs of the inputs, on two pairs of devices or with two vectors.
+MVM_INTEGRATIONS = 4
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,15 @@ class Plan:
         How many columns of each tile, from the first on, send pulses to where they make a difference.
     writes : bool
         Whether a frame changes the array for the frames that follow.
+    integrations : int
+        Of all tiles in a frame; an MVM of a tile takes `MVM_INTEGRATIONS`.
     """
 
     program: Program
     schedule: Schedule
     columns: Mapping[int, int]
     writes: bool
+    integrations: int
 
     @classmethod
     def of(cls, program: Program) -> "Plan":
@@ -51,7 +57,8 @@ class Plan:
         """
         schedule = derive(program)
         writes = any(isinstance(event, Write) for event in schedule.events)
-        return cls(program, schedule, _columns_read(program, schedule), writes)
+        integrations = sum(isinstance(event, Integrate) for event in schedule.events)
+        return cls(program, schedule, _columns_read(program, schedule), writes, integrations)
 
 
 class TwinSession(Closing):
@@ -72,7 +79,8 @@ class TwinSession(Closing):
     Members
     -------
     statistics : mapping
-        Sums over all runs: `frames`, `wall_s`, and `frames_per_s`. No cycles: none are simulated.
+        Sums over all runs: `frames`, their `integrations` of all tiles, `wall_s`, `cpu_s`, and `frames_per_s`. No
+        cycles: none are simulated.
 
     Raises
     ------
@@ -88,12 +96,19 @@ class TwinSession(Closing):
         self._chip: AnalogChip | None = chip
         self._batch, self._make_plan = batch, plan
         self._plans: dict[str, Plan] = {}
-        self._frames, self._wall_s = 0, 0.0
+        self._frames, self._integrations = 0, 0
+        self._wall_s, self._cpu_s = 0.0, 0.0
 
     @property
     def statistics(self) -> Mapping[str, Any]:
         rate = self._frames / self._wall_s if self._wall_s else 0.0
-        return {"frames": self._frames, "wall_s": self._wall_s, "frames_per_s": rate}
+        return {
+            "frames": self._frames,
+            "integrations": self._integrations,
+            "wall_s": self._wall_s,
+            "cpu_s": self._cpu_s,
+            "frames_per_s": rate,
+        }
 
     def run(self, entry: str, codes: ArrayLike, frames: ArrayLike) -> Codes:
         """Run one frame for each row of `codes`: `ChipSession.run`."""
@@ -102,7 +117,7 @@ class TwinSession(Closing):
         program = self.image.entry(entry)
         inputs = program.input_codes(codes)
         numbers = frame_numbers(inputs, frames)
-        began = perf_counter()
+        began, cpu_began = perf_counter(), thread_time()
         if entry not in self._plans:
             self._plans[entry] = self._make_plan(program)
         plan = self._plans[entry]
@@ -113,7 +128,9 @@ class TwinSession(Closing):
                 some = slice(first, first + batch)
                 parts.append(_served(plan, self._chip, inputs[some], numbers[some]))
         self._frames += len(inputs)
+        self._integrations += plan.integrations * len(inputs)
         self._wall_s += perf_counter() - began
+        self._cpu_s += thread_time() - cpu_began
         return parts[1] if len(parts) == 2 else {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
 
     def close(self) -> None:

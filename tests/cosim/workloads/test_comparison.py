@@ -159,10 +159,23 @@ def test_report(comparison, tmp_path):
     assert written["variants"]["chip 5"]["level"] == pytest.approx(comparison.each(mean)["chip 5"])
     assert [error["node"] for error in written["variants"]["ideal"]["errors"]] == ["first", "second"]
     assert (written["more"], written["remarks"]) == (5, ["one is odd"])
+    software, chip = (written["variants"][name] for name in ("software", "chip 5"))
+    assert (software["mvms"], software["twin_s"]) == (0, 0)
+    blocks = len(comparison.image.layout.blocks)
+    assert chip["mvms"] == SAMPLES * blocks, "each block on a tile of its own, four integrations a frame"
+    assert chip["twin_s"] > 0
     console = Console(width=160, file=StringIO(), markup=False)
     report.print(console)
     text = console.file.getvalue()
-    for part in ("note: one is odd", "noisy chips, seed 5", "mean output", "Errors by matrix", "second", "12 vectors"):
+    for part in (
+        "note: one is odd",
+        "noisy chips, seed 5",
+        "mean output",
+        "Errors by matrix",
+        "second",
+        "12 vectors",
+        "MVMs of",
+    ):
         assert part in text
 
 
