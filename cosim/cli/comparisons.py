@@ -58,6 +58,11 @@ comparing = chained(
         default="*",
         help="Only these matrices' products from chips, the others in float: what their errors cost.",
     ),
+    click.option(
+        "--rtl-frames",
+        type=click.IntRange(min=1),
+        help="With --engine both: at most so many frames of each call on the RTL, all on the twin. Default: all.",
+    ),
     click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the results there."),
     click.option(
         "--checkpoint", type=OUTPUT_FOLDER, help="Keep results in this folder as they come, and go on from there."
@@ -80,6 +85,7 @@ class Choices:
     trials: int
     errors: bool
     only: str
+    rtl_frames: int | None
     json_file: Path | None
     checkpoint: Path | None
 
@@ -89,6 +95,8 @@ class Choices:
 
         if self.recalibrate and self.aged_s is None:
             raise click.UsageError("--recalibrate calibrates the chips again at an age; add --age")
+        if self.rtl_frames is not None and self.engine != "both":
+            raise click.UsageError("--rtl-frames leaves the other frames to the twin; add --engine both")
         return Settings(
             engine=self.engine,
             analog=self.analog.config(),
@@ -97,6 +105,7 @@ class Choices:
             recalibrated=self.recalibrate,
             errors=self.errors,
             only=self.only,
+            rtl_frames=self.rtl_frames,
             checkpoint=self.checkpoint,
         )
 

@@ -16,6 +16,7 @@ STUDIES = (
     "accuracy",
     "networks",
     "energy",
+    "whisper",
     "speaker",
     "sentences",
     "training",

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from analog_models.chip import AnalogChip
 from cosim.engines.checked import EngineDifference
@@ -31,39 +31,52 @@ class CheckedSession(Closing):
         Of one chip.
     chip : int
         Its number, for messages.
+    most : int, optional
+        The RTL runs so many frames of a call at most, evenly spread; codes of the others are the twin's alone.
     """
 
-    def __init__(self, session: ChipSession, reference: ChipSession, chip: int) -> None:
-        self.session, self.reference, self.chip = session, reference, chip
+    def __init__(self, session: ChipSession, reference: ChipSession, chip: int, *, most: int | None = None) -> None:
+        self.session, self.reference, self.chip, self.most = session, reference, chip, most
         self.image = session.image
         self._compared = 0
 
     @property
     def statistics(self) -> Mapping[str, Any]:
-        """Those of the first session, and how many codes were compared."""
-        return {**self.session.statistics, "compared_codes": self._compared}
+        """Those of the first session, how many codes were compared, and how many frames the second one ran."""
+        frames = self.reference.statistics["frames"]
+        return {**self.session.statistics, "compared_codes": self._compared, "reference_frames": frames}
 
     def run(self, entry: str, codes: ArrayLike, frames: ArrayLike) -> Codes:
-        """Run both: `ChipSession.run`.
+        """Run both, `ChipSession.run`, and give the reference's codes.
 
         Raises
         ------
         EngineDifference
             If a code differs; the message names the first.
         """
-        ours, theirs = (one.run(entry, codes, frames) for one in (self.session, self.reference))
+        codes, frames = np.asarray(codes), np.asarray(frames)
+        chosen = self._chosen(len(frames))
+        ours = self.session.run(entry, codes[chosen], frames[chosen])
+        theirs = self.reference.run(entry, codes, frames)
         readers = {out.name: out.olp for out in self.image.entry(entry).outputs}
         for name, mine in ours.items():
-            differs = np.argwhere(mine != theirs[name])
+            expected = theirs[name][chosen]
+            differs = np.argwhere(mine != expected)
             if len(differs):
                 frame, column = differs[0].tolist()
                 raise EngineDifference(
                     f"chip {self.chip}, entry {entry}, {name} at OLP {readers[name]}, column {column}, frame "
-                    f"{np.asarray(frames)[frame]}: the RTL gives {mine[frame, column]}, the twin "
-                    f"{theirs[name][frame, column]}; {len(differs)} codes of {mine.size} differ"
+                    f"{frames[chosen][frame]}: the RTL gives {mine[frame, column]}, the twin "
+                    f"{expected[frame, column]}; {len(differs)} codes of {mine.size} differ"
                 )
             self._compared += mine.size
-        return ours
+        return theirs
+
+    def _chosen(self, frames: int) -> NDArray[np.int64]:
+        """Which of so many frames the first session runs."""
+        if self.most is None or frames <= self.most:
+            return np.arange(frames)
+        return np.linspace(0, frames - 1, self.most).round().astype(np.int64)
 
     def close(self) -> None:
         """End both sessions."""
@@ -73,9 +86,17 @@ class CheckedSession(Closing):
 
 @contextmanager
 def opened(
-    engine: str, images: Sequence[ChipImage], chips: Sequence[AnalogChip], config: ChipConfig
+    engine: str,
+    images: Sequence[ChipImage],
+    chips: Sequence[AnalogChip],
+    config: ChipConfig,
+    *,
+    rtl_frames: int | None = None,
 ) -> Iterator[list[ChipSession]]:
-    """Sessions of all chips on "twin", "rtl" or "both", or on "ideal", which is the twin with chips without noise."""
+    """Sessions of all chips on "twin", "rtl" or "both", or on "ideal", which is the twin with chips without noise.
+
+    On "both" the RTL runs `rtl_frames` frames of a call at most; by default all.
+    """
     twin = TwinEngine()
     first: SessionEngine = RtlEngine(config) if engine in ("rtl", "both") else twin
     with ExitStack() as stack:
@@ -83,6 +104,7 @@ def opened(
         for number, (image, chip) in enumerate(zip(images, chips, strict=True)):
             session: ChipSession = stack.enter_context(first.open(image, chip))
             if engine == "both":
-                session = CheckedSession(session, stack.enter_context(twin.open(image, chip)), number)
+                reference = stack.enter_context(twin.open(image, chip))
+                session = CheckedSession(session, reference, number, most=rtl_frames)
             sessions.append(session)
         yield sessions

@@ -57,6 +57,8 @@ class Run:
         Calibrate them again at that age.
     only : str
         Pattern of the matrices that chips multiply, the others being multiplied in float32: whose errors cost what.
+    rtl_frames : int, optional
+        With "both", so many frames of a call go through the RTL at most, evenly spread, and all through the twin.
     """
 
     engine: str = "twin"
@@ -65,10 +67,15 @@ class Run:
     aged_s: float | None = None
     recalibrated: bool = False
     only: str = "*"
+    rtl_frames: int | None = None
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        if self.rtl_frames is not None and (self.rtl_frames < 1 or self.engine != "both"):
+            raise ValueError(
+                f"rtl_frames must be 1 or more, with engine 'both'; got {self.rtl_frames}, {self.engine!r}"
+            )
         if self.engine == "ideal":
             ideal = replace(AnalogConfig.ideal(self.analog.devices), age_s=self.analog.age_s)
             object.__setattr__(self, "analog", ideal)
@@ -187,7 +194,9 @@ class System(Closing):
             return NodeProducts.of_floats(self.network)
         chips, layout, engine = self.chips, self.image.layout, self.options.engine
         self._say("starting the simulators" if engine in ("rtl", "both") else "starting", 0, 0)
-        self._sessions = self._stack.enter_context(opened(engine, chips.images, chips.analog, layout.config))
+        self._sessions = self._stack.enter_context(
+            opened(engine, chips.images, chips.analog, layout.config, rtl_frames=self.options.rtl_frames)
+        )
         executor = None
         if engine in ("rtl", "both") and len(self._sessions) > 1:
             executor = self._stack.enter_context(ThreadPoolExecutor(len(self._sessions)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from cosim.system.system import Run, System
 from cosim.workloads.display import Display
 from rtl.config import ChipConfig, preset
 
-__all__ = ["Comparison", "Result", "Settings", "Variant", "Workload", "compare", "system_image"]
+__all__ = ["Comparison", "Progress", "Result", "Settings", "Variant", "Workload", "compare", "system_image"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,8 @@ class Settings:
         Folder in which results are kept as they come, and from which the run goes on.
     only : str
         Pattern of the matrices that chips multiply; the others are multiplied in float32.
+    rtl_frames : int, optional
+        With "both", so many frames of a call go through the RTL at most, evenly spread, and all through the twin.
     """
 
     engine: str = "twin"
@@ -106,6 +109,7 @@ class Settings:
     errors: bool = False
     checkpoint: Path | None = None
     only: str = "*"
+    rtl_frames: int | None = None
 
     def runs(self) -> Iterator[tuple[str, Run]]:
         """Every variant with its name, software first."""
@@ -114,7 +118,18 @@ class Settings:
             yield "ideal", Run("ideal", self.analog, only=self.only)
         if self.engine in ("twin", "rtl", "both"):
             for seed in self.seeds:
-                yield f"chip {seed}", Run(self.engine, self.analog, seed, self.aged_s, self.recalibrated, self.only)
+                yield (
+                    f"chip {seed}",
+                    Run(
+                        self.engine,
+                        self.analog,
+                        seed,
+                        self.aged_s,
+                        self.recalibrated,
+                        self.only,
+                        self.rtl_frames,
+                    ),
+                )
 
 
 @dataclass(frozen=True)
@@ -136,6 +151,10 @@ class Variant:
         Of tiles that the twin computed for itself.
     twin_s : float
         CPU time of these.
+    frames : int
+        Of all chips, in this process.
+    reference_frames : int
+        Of the twin beside the RTL; more than `frames` where the RTL ran a part.
     """
 
     results: tuple[Result, ...]
@@ -145,6 +164,8 @@ class Variant:
     cycles: int = 0
     integrations: int = 0
     twin_s: float = 0.0
+    frames: int = 0
+    reference_frames: int = 0
 
 
 @dataclass(frozen=True)
@@ -185,7 +206,7 @@ class Comparison:
 
 
 @dataclass
-class _Progress:
+class Progress:
     """What a system says, on a display."""
 
     display: Display
@@ -200,8 +221,18 @@ class _Progress:
         self.display.describe(text, done, total)
 
 
-def compare(workload: Workload, settings: Settings, display: Display) -> Comparison:
+def compare(
+    workload: Workload, settings: Settings, display: Display, *, known: Mapping[str, Variant] = MappingProxyType({})
+) -> Comparison:
     """Run the samples on every engine that the settings name.
+
+    Parameters
+    ----------
+    workload : Workload
+    settings : Settings
+    display : Display
+    known : mapping of str to Variant
+        By name, those that another comparison of the same samples has: they are not run again.
 
     Raises
     ------
@@ -212,7 +243,10 @@ def compare(workload: Workload, settings: Settings, display: Display) -> Compari
     """
     image, variants = None, {}
     for name, run in settings.runs():
-        say = _Progress(display, name)
+        if name in known:
+            variants[name] = known[name]
+            continue
+        say = Progress(display, name)
         if run.engine == "float":
             variants[name] = _variant(workload, settings, None, name, say)
             continue
@@ -257,7 +291,7 @@ def system_image(workload: Workload, say: Callable[[str, int, int], None]) -> Sy
 _IMAGE = "image.npz"
 
 
-def _variant(workload: Workload, settings: Settings, system: System | None, name: str, say: _Progress) -> Variant:
+def _variant(workload: Workload, settings: Settings, system: System | None, name: str, say: Progress) -> Variant:
     """All samples on a system; in float without one."""
     started = perf_counter()
     errors = LayerErrors(workload.network) if settings.errors and system else None
@@ -288,6 +322,8 @@ def _variant(workload: Workload, settings: Settings, system: System | None, name
         cycles=int(_counted(system, "cycles")),
         integrations=int(_counted(system, "integrations")),
         twin_s=_counted(system, "cpu_s") if on_twin else 0.0,
+        frames=int(_counted(system, "frames")),
+        reference_frames=int(_counted(system, "reference_frames")),
     )
 
 

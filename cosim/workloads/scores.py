@@ -89,6 +89,8 @@ class ScoreReport:
                     "cycles": variant.cycles,
                     "mvms": variant.integrations / MVM_INTEGRATIONS,
                     "twin_s": variant.twin_s,
+                    "frames": variant.frames,
+                    "reference_frames": variant.reference_frames,
                     "errors": [asdict(error) for error in variant.errors],
                 }
                 for name, variant in comparison.variants.items()
@@ -124,7 +126,7 @@ class ScoreReport:
         for what, text in self.notes:
             notes.add_row(what, text)
         if compared := sum(variant.compared_codes for variant in self.comparison.variants.values()):
-            notes.add_row("compared", f"{compared:,} codes of both engines, all identical")
+            notes.add_row("compared", f"{compared:,} codes of both engines, all identical{self._on_rtl()}")
         if cycles := sum(variant.cycles for variant in self.comparison.variants.values()):
             notes.add_row("simulated", f"{cycles:,} cycles of the RTL")
         if twin_s := sum(variant.twin_s for variant in self.comparison.variants.values()):
@@ -139,6 +141,13 @@ class ScoreReport:
             notes.add_row("only", f"{settings.only} on chips, all other matrices in float")
         console.print()
         console.print(notes)
+
+    def _on_rtl(self) -> str:
+        """Which part of the frames the RTL ran, if not all."""
+        ours, theirs = (
+            sum(getattr(chip, what) for chip in self.comparison.chips) for what in ("frames", "reference_frames")
+        )
+        return f"; the RTL ran {ours:,} of {theirs:,} frames, the others the twin alone" if ours < theirs else ""
 
     def _described(self, name: str) -> str:
         if not name.startswith("chip "):

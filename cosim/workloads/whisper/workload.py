@@ -1,8 +1,8 @@
 """Transcription from recordings to words: every utterance is a walk, greedy decoding included."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -98,22 +98,26 @@ class Transcription:
         decoded = yield from self.model.transcribed(self.recorded[sample].features)
         return {"tokens": np.array(decoded.tokens, np.int64), "ended": np.array(decoded.ended)}
 
-    def _watched(self, errors: LayerErrors, sample: int) -> Walk[Result]:
+    def _watched(self, walk: Callable[[int], Walk[Result]], errors: LayerErrors, sample: int) -> Walk[Result]:
         """Without padding in the errors' statistics, which goes through the chips all the same."""
         spoken = self.recorded[sample].spoken
         own, reference = Padding(spoken), Padding(spoken)
         beside = errors.beside(
-            own.apart(self._transcribed(sample)),
-            reference.in_float(reference.apart(self._transcribed(sample)), self.model.network),
+            own.apart(walk(sample)),
+            reference.in_float(reference.apart(walk(sample)), self.model.network),
             sample,
         )
         return own.with_it(beside)
 
+    def _heard(self, recorded: Sequence[Recorded]) -> list[tuple[int, ...]]:
+        """Tokens of the float network."""
+        walks = (self.model.transcribed(one.features) for one in recorded)
+        return [heard.tokens for heard in results_of(walks, NodeProducts.of_floats(self.model.network))]
+
     @cached_property
     def _transcripts(self) -> list[tuple[int, ...]]:
         """What the float network hears in the utterances that calibrate."""
-        walks = (self.model.transcribed(one.features) for one in self.calibrating)
-        return [heard.tokens for heard in results_of(walks, NodeProducts.of_floats(self.model.network))]
+        return self._heard(self.calibrating)
 
     def _calibration(self) -> Iterator[Walk[float]]:
         """Surprise at what the float network hears.
@@ -136,8 +140,33 @@ class Transcription:
             {"network": self.model.name, "utterances": f"{len(self.recorded)} ({features})"},
             loss=lambda results: float(np.mean(results)),
             batch=_SIDE_BY_SIDE,
-            watch=self._watched,
+            watch=partial(self._watched, self._transcribed),
         )
+
+    def surprise(self, workload: Workload, samples: int) -> Workload:
+        """The same chips, judged by how surprised they are at what the float network hears in the first utterances.
+
+        That tells far smaller errors than words do, of which a few utterances have few that are doubtful.
+
+        Parameters
+        ----------
+        workload : Workload
+            Of `workload`, whose chips it takes.
+        samples : int
+
+        Returns
+        -------
+        Workload
+            Of results {"surprise": nats a token}.
+        """
+        few = self.recorded[:samples]
+        heard = self._heard(few)
+
+        def walk(sample: int) -> Walk[Result]:
+            surprise = yield from self.model.forced(few[sample].features, heard[sample])
+            return {"surprise": np.array(surprise)}
+
+        return replace(workload, samples=len(few), walk=walk, watch=partial(self._watched, walk))
 
     def texts(self, results: Sequence[Result]) -> list[str]:
         """What was heard."""

@@ -116,10 +116,13 @@ def test_help(command):
         assert option in done.output
 
 
-def test_recalibration_needs_an_age(small_whisper, small_split):
-    done = run("whisper", "run", "--audio", small_split, "--model", small_whisper, "--recalibrate")
+@pytest.mark.parametrize(
+    ("given", "told"), [(("--recalibrate",), "add --age"), (("--rtl-frames", 8), "add --engine both")]
+)
+def test_options_that_change_nothing_are_refused(given, told, small_whisper, small_split):
+    done = run("whisper", "run", "--audio", small_split, "--model", small_whisper, *given)
     assert done.exit_code == 2
-    assert "add --age" in done.output
+    assert told in done.output
 
 
 def test_folders_that_are_no_data(tmp_path, small_whisper):

@@ -8,7 +8,7 @@ import pytest
 from cosim.figures import Unavailable, speaker
 from cosim.figures.measurement import Measurement
 from cosim.figures.study import Figure, Study
-from cosim.figures.tasks import Case, draw_layers, draw_scores, measured
+from cosim.figures.tasks import AGED, Case, draw_layers, draw_scores, measured
 from cosim.graph import Linear, chain
 from cosim.graph.operators.activations import Relu
 from cosim.system import BuildOptions, Network
@@ -41,7 +41,9 @@ def case() -> Case:
     score = Score(
         "mean", "mean", lambda results: float(np.mean([one["y"] for one in results])), lambda results: (-1.0, 1.0)
     )
-    return Case("one chip", workload, lambda comparison: ScoreReport(comparison, (score,), "noise", 0), on_rtl=1)
+    return Case(
+        "one chip", workload, lambda comparison: ScoreReport(comparison, (score,), "noise", 0), on_rtl=1, aged=1
+    )
 
 
 def test_every_variant_is_a_finding_and_is_drawn(tmp_path: Path) -> None:
@@ -63,18 +65,26 @@ def test_every_variant_is_a_finding_and_is_drawn(tmp_path: Path) -> None:
     noisy = by_name["mean of two layers, one chip, noisy chips"]
     assert (noisy.low, noisy.high) == tuple(sorted(100 * variants[f"chip {seed}"]["mean"] for seed in (0, 1)))
     (compared,) = (finding for finding in found.findings if finding.engine == "rtl")
-    assert compared.value == report["codes_compared"] >= 8 + 3  # one sample: a code for each output of both matrices
+    assert compared.value == report["on_rtl"]["compared_codes"] >= 8 + 3  # a code for each output of both matrices
+    assert compared.data == "noise; 1 sample on the RTL"
+    over = by_name["mean of two layers, one chip, noisy chips beyond software"]
+    assert over.value == pytest.approx(noisy.value - by_name["mean of two layers, one chip, software"].value)
+    assert report["aged"].keys() == AGED.keys()
+    for words, chips in report["aged"].items():
+        assert list(chips) == ["chip 0"]  # of two
+        assert chips["chip 0"]["mean"] != variants["chip 0"]["mean"]
+        assert by_name[f"mean of two layers, one chip, noisy chips {words}"].value == 100 * chips["chip 0"]["mean"]
     for figure in study.figures:
         assert figure.draw(found).axes
 
 
 def test_what_is_said_is_what_was_measured() -> None:
-    one = {"network": "n", "data": "d", "windows": 7, "pairs": 21, "codes_compared": 1234}
+    one = {"network": "n", "data": "d", "windows": 7, "pairs": 21, "on_rtl": {"compared_codes": 1234}}
     assert "7 windows of 80 steps" in speaker.STUDY.about(Measurement({"cases": [one]}))  # type: ignore[operator]
     assert "all 1,234 codes" in speaker.STUDY.about(Measurement({"cases": [one]}))  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("name", ["speaker", "sentences"])
+@pytest.mark.parametrize("name", ["speaker", "sentences", "whisper"])
 def test_without_data_it_says_what_it_needs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cosim.figures.registry import load_study
 

@@ -97,6 +97,37 @@ def test_a_difference_of_engines_is_named() -> None:
         checked.run(entry, codes, [11, 12])
 
 
+def test_a_part_of_the_frames_goes_through_the_rtl() -> None:
+    """Evenly spread ones of every call; all of small calls. What comes out is the same as of all."""
+    inputs = numbers(5, 40, seed=3)
+    with System(image("mlp"), Run("both", seed=1, rtl_frames=2)) as both:
+        got = both.run(inputs)["y"]
+        (statistics,) = both.statistics
+    assert np.array_equal(got, System(image("mlp"), Run("twin", seed=1)).run(inputs)["y"])
+    calls = statistics["reference_frames"] / 5
+    assert statistics["frames"] == 2 * calls
+    assert statistics["compared_codes"] > 0
+    with pytest.raises(ValueError, match="rtl_frames must be 1 or more, with engine 'both'; got 2, 'twin'"):
+        Run("twin", rtl_frames=2)
+
+
+def test_frames_on_the_rtl_are_evenly_spread() -> None:
+    asked: list[list[int]] = []
+
+    class Seen:
+        image = None
+
+        def run(self, entry: str, codes: Any, frames: Any) -> dict[str, NDArray[np.uint8]]:
+            asked.append(np.asarray(frames).tolist())
+            raise KeyboardInterrupt
+
+    for frames in (1500, 3):
+        checked = CheckedSession(Seen(), Seen(), 0, most=4)  # type: ignore[arg-type]
+        with pytest.raises(KeyboardInterrupt):
+            checked.run("entry", np.zeros((frames, 8), np.int16), np.arange(frames))
+    assert asked == [[0, 500, 999, 1499], [0, 1, 2]]
+
+
 @pytest.mark.parametrize("mode", list(Mode))
 def test_every_mode(mode: Mode) -> None:
     made = image("mlp", linear0=MatrixOptions(mode=mode), linear1=MatrixOptions(mode=mode))
