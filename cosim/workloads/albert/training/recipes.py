@@ -61,7 +61,7 @@ class Recipe:
 
 RECIPES = {
     # Minutes of one core: a shallow layer first, which then learns to be passed twelve times.
-    "short": Recipe(tuned=(Stage(300, 2, 1e-4, 5e-4), Stage(40, 12, 5e-5, 2e-4)), start=0),
+    "short": Recipe(tuned=(Stage(200, 2, 1e-4, 5e-4), Stage(30, 12, 5e-5, 2e-4)), start=0),
     # For an accelerator.
     "long": Recipe(
         distilled=(Stage(20_000, 6, 3e-4), Stage(60_000, 12, 2e-4)),
