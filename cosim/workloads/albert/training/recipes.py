@@ -13,7 +13,8 @@ class Stage:
     -------
     batches : int
     passes : int
-        Through the shared layer: a layer that learns with few passes costs little, and goes on with more.
+        Through the shared layer: a layer that learns with few passes costs little. It goes on with a multiple of them
+        in as much smaller steps.
     rate, head_rate : float
         Largest learning rates of AdamW, warmed up over the first tenth of the batches, then linearly to a tenth; the
         head's own is for what no pretrained network gives: pooler and classifier.
@@ -52,10 +53,15 @@ class Recipe:
     embedding: int = 128
     longest: int = 128
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All of them in turn."""
+        return *self.distilled, *self.tuned
+
 
 RECIPES = {
     # Minutes of one core: a shallow layer first, which then learns to be passed twelve times.
-    "short": Recipe(tuned=(Stage(1000, 2, 1.5e-4, 5e-4, 16), Stage(24, 12, 1e-4, 3e-4, 16))),
+    "short": Recipe(tuned=(Stage(200, 2, 1e-4, 5e-4), Stage(30, 12, 5e-5, 2e-4)), start=0),
     # For an accelerator.
     "long": Recipe(
         distilled=(Stage(20_000, 6, 3e-4), Stage(60_000, 12, 2e-4)),

@@ -20,6 +20,7 @@ from cosim.files.digest import digest
 from cosim.files.errors import UserError
 from cosim.files.json_text import to_json
 from cosim.workloads.albert.training.batches import Batch, Texts
+from cosim.workloads.albert.training.deepening import deepen
 from cosim.workloads.albert.training.recipes import Recipe, Stage
 
 __all__ = ["Noise", "Trainer", "TrainingError"]
@@ -97,12 +98,19 @@ class Trainer:
     def train(self, texts: Texts) -> None:
         """All stages, from where an earlier run came to."""
         done = self._resumed()
-        stages = [(self.distillation, stage) for stage in self.recipe.distilled]
-        stages += [(self.surprise, stage) for stage in self.recipe.tuned]
-        for number, (loss, stage) in enumerate(stages):
+        losses = [self.distillation] * len(self.recipe.distilled) + [self.surprise] * len(self.recipe.tuned)
+        for number, (loss, stage) in enumerate(zip(losses, self.recipe.stages, strict=True)):
             if number >= done["stage"]:
-                self._stage(number, stage, loss, texts, done["batch"] if number == done["stage"] else 0)
+                first = done["batch"] if number == done["stage"] else 0
+                if number and not first:
+                    self._deepen(self.recipe.stages[number - 1].passes, stage.passes)
+                self._stage(number, stage, loss, texts, first)
                 self._keep(number + 1, 0, None)
+
+    def _deepen(self, before: int, passes: int) -> None:
+        factor, rest = divmod(passes, before)
+        if factor > 1 and not rest:
+            deepen(self.network.get_submodule(_SHARED + "0.albert_layers.0"), factor)
 
     def _stage(self, number: int, stage: Stage, loss: "_Loss", texts: Texts, first: int) -> None:
         self.network.config.num_hidden_layers = stage.passes
@@ -175,8 +183,12 @@ class Trainer:
 
     def _made(self, stage: int) -> str:
         """What a network has become by stages up to this one: later ones may change before a run goes on."""
-        stages = (*self.recipe.distilled, *self.recipe.tuned)[: stage + 1]
-        settings = [asdict(one) for one in stages], asdict(self.noise), self.seed, len(self.recipe.distilled)
+        settings = (
+            [asdict(one) for one in self.recipe.stages[: stage + 1]],
+            asdict(self.noise),
+            self.seed,
+            len(self.recipe.distilled),
+        )
         return digest([to_json(settings)])
 
     def _keep(self, stage: int, batch: int, optimiser: Any) -> None:
