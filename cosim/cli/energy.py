@@ -7,7 +7,7 @@ import click
 from click.core import ParameterSource
 
 from cosim.cli.numbers import RealRange
-from cosim.cli.shared import FILE, OUTPUT_FILE, PLOT, NamedFile, Task, new_console, new_progress, print_files
+from cosim.cli.shared import FILE, FOLDER, OUTPUT_FILE, PLOT, NamedFile, Task, new_console, new_progress, print_files
 
 __all__ = ["energy"]
 
@@ -21,6 +21,8 @@ _ONLY_OF = {
     "overlapped": ("rnnt",),
     "inputs": ("an image",),
     "steps": ("an image",),
+    "data": ("albert",),
+    "model": ("albert",),
     "pipelined": ("albert",),
     "pads": WORKLOADS,
     "lanes": WORKLOADS,
@@ -62,6 +64,8 @@ class _Steps(click.ParamType):
     multiple=True,
     help="Steps that a graph of an image does for a sample, one after the other, e.g. decoder=30. Repeatable.",
 )
+@click.option("--data", type=FOLDER, help="GLUE's folder: ALBERT's throughput by task, of sequences as long as there.")
+@click.option("--model", type=FOLDER, help="Folder with the tokenizer that --data is read with.")
 @click.option("--limit", type=click.IntRange(min=1), help="Take the first N utterances.")
 @click.option(
     "--duration",
@@ -99,6 +103,8 @@ def energy(
     manifest: Path | None,
     inputs: Path | None,
     steps: tuple[tuple[str, int], ...],
+    data: Path | None,
+    model: Path | None,
     limit: int | None,
     layer_ns: float | None,
     port_gbps: float | None,
@@ -117,6 +123,8 @@ def energy(
     _refuse_options_of_another_target(ctx, kind_of(target))
     if steps and inputs is None:
         raise click.UsageError("--steps is of a sample; give --inputs as well")
+    if (data is None) != (model is None):
+        raise click.UsageError("--data and --model go together: sentences, and what a token of them is")
     host = host_of(target, layer_ns, port_gbps)
     with new_progress() as bar:
         found = counted(
@@ -126,6 +134,8 @@ def energy(
             inputs=inputs,
             steps=dict(steps),
             limit=limit,
+            data=data,
+            model=model,
             say=Task(bar),
         )
     files = {}

@@ -24,6 +24,7 @@ from cosim.system.image import SystemImage
 from cosim.system.inputs import read_inputs
 from cosim.workloads.predictions.albert import AlbertSystem, placed_layer
 from cosim.workloads.predictions.albert_report import albert_report
+from cosim.workloads.predictions.albert_tasks import task_lengths
 from cosim.workloads.predictions.kws import kws_frame
 from cosim.workloads.predictions.rnnt import RnntSystem, read_manifest, utterances
 from cosim.workloads.predictions.rnnt_chips import paper_chips
@@ -158,6 +159,8 @@ def counted(
     inputs: Path | None = None,
     steps: Mapping[str, int] | None = None,
     limit: int | None = None,
+    data: Path | None = None,
+    model: Path | None = None,
     say: Callable[[str], None] = lambda words: None,
 ) -> Counted:
     """Time and energy of a workload's name, or of a file.
@@ -175,11 +178,13 @@ def counted(
         Of an image's graphs for that sample, by name: `cosim.performance.sample.stages`.
     limit : int, optional
         Take the first utterances only.
+    data, model : Path, optional
+        Of ALBERT: GLUE's folder, whose tasks' lengths count, and the folder with the tokenizer.
     say : callable, optional
 
     Raises
     ------
-    TargetError, ManifestError, InputError, MappingError
+    TargetError, ManifestError, InputError, MappingError, GlueError, TokenizerError
     """
     constants = EnergyConstants.nominal()
     if target == "rnnt":
@@ -192,7 +197,8 @@ def counted(
         mean = constants.fitted.mean_code * what_if.duration / 255
         system = AlbertSystem(layout, StandIn(mean), what_if.pipelined, what_if.counted_host, what_if.analog)
         say("timing sequences")
-        report = albert_report(system, constants)
+        lengths = task_lengths(data, model) if data is not None and model is not None else ()
+        report = albert_report(system, constants, tasks=lengths)
         return Counted(report, report.entries, report.runs[0].timing)
     if target == "kws":
         say("synthesising speech")
