@@ -7,7 +7,7 @@ import click
 from click.core import ParameterSource
 
 from cosim.cli.numbers import RealRange
-from cosim.cli.shared import FILE, OUTPUT_FILE, PLOT, NamedFile, Task, new_console, new_progress, print_files
+from cosim.cli.shared import FILE, FOLDER, OUTPUT_FILE, PLOT, NamedFile, Task, new_console, new_progress, print_files
 
 __all__ = ["energy"]
 
@@ -20,6 +20,9 @@ _ONLY_OF = {
     "decoder_frames": ("rnnt",),
     "overlapped": ("rnnt",),
     "inputs": ("an image",),
+    "steps": ("an image",),
+    "data": ("albert",),
+    "model": ("albert",),
     "pipelined": ("albert",),
     "pads": WORKLOADS,
     "lanes": WORKLOADS,
@@ -27,6 +30,23 @@ _ONLY_OF = {
     "layer_ns": ("rnnt", "albert", "an image"),
     "port_gbps": ("rnnt", "albert", "an image", "a layout"),
 }
+
+
+class _Steps(click.ParamType):
+    """A graph and how many steps it does: ``decoder=30``, or a number alone for a network of one graph."""
+
+    name = "steps"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """What --help shows."""
+        return "[GRAPH=]N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        graph, _, number = str(value).rpartition("=")
+        steps: int = click.IntRange(1, 100_000)(number, param, ctx)
+        return graph, steps
 
 
 @click.command()
@@ -38,6 +58,14 @@ _ONLY_OF = {
     help="Utterances of the RNN-T, lines of JSON: samples, transcript. [env: DURAMESH_MANIFEST]",
 )
 @click.option("--inputs", type=FILE, help="Samples of an image, .npy or .npz: the first is timed.")
+@click.option(
+    "--steps",
+    type=_Steps(),
+    multiple=True,
+    help="Steps that a graph of an image does for a sample, one after the other, e.g. decoder=30. Repeatable.",
+)
+@click.option("--data", type=FOLDER, help="GLUE's folder: ALBERT's throughput by task, of sequences as long as there.")
+@click.option("--model", type=FOLDER, help="Folder with the tokenizer that --data is read with.")
 @click.option("--limit", type=click.IntRange(min=1), help="Take the first N utterances.")
 @click.option(
     "--duration",
@@ -74,6 +102,9 @@ def energy(
     target: str,
     manifest: Path | None,
     inputs: Path | None,
+    steps: tuple[tuple[str, int], ...],
+    data: Path | None,
+    model: Path | None,
     limit: int | None,
     layer_ns: float | None,
     port_gbps: float | None,
@@ -90,10 +121,22 @@ def energy(
     from cosim.workloads.predictions.commands import WhatIf, counted, host_of, kind_of
 
     _refuse_options_of_another_target(ctx, kind_of(target))
+    if steps and inputs is None:
+        raise click.UsageError("--steps is of a sample; give --inputs as well")
+    if (data is None) != (model is None):
+        raise click.UsageError("--data and --model go together: sentences, and what a token of them is")
     host = host_of(target, layer_ns, port_gbps)
     with new_progress() as bar:
         found = counted(
-            target, WhatIf(host=host, **choices), manifest=manifest, inputs=inputs, limit=limit, say=Task(bar)
+            target,
+            WhatIf(host=host, **choices),
+            manifest=manifest,
+            inputs=inputs,
+            steps=dict(steps),
+            limit=limit,
+            data=data,
+            model=model,
+            say=Task(bar),
         )
     files = {}
     if json_file:

@@ -1,10 +1,11 @@
-"""Study: what a frame costs, and what shorter pulses give in energy and take in accuracy."""
+"""Study: what a frame costs, and what shorter pulses and smaller conductances give in energy and take in accuracy."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cosim.compiler import MappingOptions
 from cosim.engines.twin.engine import TwinEngine
@@ -15,6 +16,7 @@ from cosim.figures.wording import counted, listed
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
 from cosim.performance.constants import EnergyConstants
 from cosim.performance.report import frame_report
+from cosim.performance.what_if import with_conductance
 from cosim.workloads.kws.workload import classify
 from cosim.workloads.predictions.kws import frame_of
 from cosim.workloads.predictions.rnnt_chips import paper_chips
@@ -25,25 +27,42 @@ if TYPE_CHECKING:
 
 __all__ = ["STUDY"]
 
-#: Longest pulses, ns: 8, 7 and 6 bits, and those of a quick campaign.
-_DURATIONS, _QUICK = (255, 127, 63), (255, 127)
+#: Longest pulses, ns: 8, 7 and 6 bits; and conductances of all devices, of the nominal ones. Models of devices are
+#: fitted up to these, so that there are no larger ones. The second ones are of a quick campaign.
+_DURATIONS, _QUICK_DURATIONS = (255, 127, 63), (255, 127)
+_CONDUCTANCES, _QUICK_CONDUCTANCES = (1.0, 0.5, 0.25), (1.0,)
 #: Sets of chips, at most.
 _CHIPS = 3
 _COLOURS = (BLUE, ORANGE, GREEN, PINK, GREY, "#E69F00", "#56B4E9", "black")
+_MARKERS = ("o", "s", "^")
 #: TOPS/W of a chip that the paper prints.
 _PRINTED = {"chip 4": "12.40 TOPS/W; fitted"}
 
 
 def measure(campaign: Campaign) -> Measurement:
-    """Keyword spotting with pulses of several lengths, and a frame of each of the RNN-T's chips."""
+    """Keyword spotting with pulses and conductances of several sizes, and a frame of each of the RNN-T's chips."""
     constants, seeds = EnergyConstants.nominal(), campaign.seeds[:_CHIPS]
-    durations = _QUICK if campaign.quick else _DURATIONS
-    keys = {duration: f"pulses to {duration} ns, chips {seeds[0]}-{seeds[-1]}" for duration in durations}
-    parts = campaign.parts({key: partial(_spotted, campaign, duration, seeds)} for duration, key in keys.items())
+    durations = _QUICK_DURATIONS if campaign.quick else _DURATIONS
+    conductances = _QUICK_CONDUCTANCES if campaign.quick else _CONDUCTANCES
+    # The chips of a setting are parts of their own, so that as many workers as there are have something to do.
+    keys = {
+        (duration, factor, seed): f"pulses to {duration} ns, conductances times {factor:g}, chip {seed}"
+        for duration, factor, seed in product(durations, conductances, seeds)
+    }
+    parts = campaign.parts({key: partial(_spotted, campaign, *setting)} for setting, key in keys.items())
     spotting = [
-        {"duration_ns": duration, **{name: array.tolist() for name, array in parts[key].items()}}
-        for duration, key in keys.items()
+        {
+            "duration_ns": duration,
+            "conductance": factor,
+            **{
+                name: [float(parts[keys[duration, factor, seed]][name]) for seed in seeds]
+                for name in ("accuracy", "software", "nj", "tiles_nj", "tops_w")
+            },
+        }
+        for duration, factor in product(durations, conductances)
     ]
+    for one, best in zip(spotting, _on_the_front(spotting), strict=True):
+        one["best"] = best
     campaign.say("counting frames of the RNN-T's chips")
     chips = []
     for chip in paper_chips():
@@ -55,32 +74,38 @@ def measure(campaign: Campaign) -> Measurement:
     return Measurement(numbers, findings=tuple(_findings(numbers, describe_seeds(seeds))))
 
 
-def _spotted(campaign: Campaign, duration: int, seeds: range) -> dict[str, NDArray[np.float64]]:
-    """Accuracy of some chips, and what a frame costs."""
-    constants = EnergyConstants.nominal()
-    accuracy, software, entries = [], 0.0, []
-    for seed in seeds:
-        campaign.say(f"keyword spotting with pulses to {duration} ns, chip {seed}")
-        chip = campaign.calibrated(seed, options=MappingOptions(duration=duration))
-        report = classify(campaign.model, campaign.clips, chip, TwinEngine(), seed=seed)
-        accuracy.append(report.chip_accuracy)
-        software = report.software_accuracy
-        inputs = campaign.clips.inputs(campaign.model)
-        entries.append(frame_of(chip.program, campaign.model.network, inputs, constants, campaign.analog))
+def _spotted(campaign: Campaign, duration: int, factor: float, seed: int) -> dict[str, float]:
+    """Accuracy of a chip, and what a frame costs."""
+    analog = with_conductance(campaign.analog, factor)
+    chip = campaign.calibrated(seed, analog=analog, options=MappingOptions(duration=duration))
+    report = classify(campaign.model, campaign.clips, chip, TwinEngine(), seed=seed)
+    inputs = campaign.clips.inputs(campaign.model)
+    entry = frame_of(chip.program, campaign.model.network, inputs, EnergyConstants.nominal(), analog)
     return {
-        "accuracy": np.array(accuracy),
-        "software": np.array(software),
-        "nj": np.array([entry.nj for entry in entries]),
-        "tiles_nj": np.array([entry.by_supply["1.5 V"] for entry in entries]),
-        "tops_w": np.array([entry.tops_w for entry in entries]),
+        "accuracy": report.chip_accuracy,
+        "software": report.software_accuracy,
+        "nj": entry.nj,
+        "tiles_nj": entry.by_supply["1.5 V"],
+        "tops_w": entry.tops_w,
     }
+
+
+def _means(one: Mapping[str, Any]) -> tuple[float, float]:
+    """TOPS/W and accuracy in % of a setting, over its chips."""
+    return float(np.mean(one["tops_w"])), 100 * float(np.mean(one["accuracy"]))
+
+
+def _on_the_front(spotting: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Which settings no other one beats in both, TOPS/W and accuracy: the Pareto front."""
+    points = [_means(one) for one in spotting]
+    return [not any(other != one and other[0] >= one[0] and other[1] >= one[1] for other in points) for one in points]
 
 
 def _findings(numbers: dict[str, Any], seeds: str) -> list[Finding]:
     found = []
     for one in numbers["spotting"]:
         shared = {"engine": "counted from programs", "data": numbers["data"], "seeds": seeds}
-        what = f"pulses to {one['duration_ns']} ns"
+        what = _setting(one)
         found.append(
             Finding.over(
                 f"energy of a frame of keyword spotting, {what}", np.array(one["nj"]), "nJ", digits=0, **shared
@@ -88,6 +113,8 @@ def _findings(numbers: dict[str, Any], seeds: str) -> list[Finding]:
         )
         accuracy = 100 * np.array(one["accuracy"])
         found.append(Finding.over(f"accuracy, {what}", accuracy, "%", **{**shared, "engine": "twin"}))
+        efficiency = np.array(one["tops_w"])
+        found.append(Finding.over(f"efficiency of keyword spotting, {what}", efficiency, "TOPS/W", **shared))
     for chip in numbers["chips"]:
         found.append(
             Finding(
@@ -104,24 +131,30 @@ def _findings(numbers: dict[str, Any], seeds: str) -> list[Finding]:
     return found
 
 
+def _setting(one: Mapping[str, Any]) -> str:
+    return f"pulses to {one['duration_ns']} ns, conductances times {one['conductance']:g}"
+
+
 def draw_accuracy(measurement: Measurement) -> "Picture":
-    """Accuracy over efficiency: what shorter pulses give and take."""
-    figure, axes = new_figure(6.4, 3.8)
+    """Accuracy over efficiency: what shorter pulses and smaller conductances give and take."""
+    figure, axes = new_figure(7.6, 4.0)
     spotting = measurement.numbers["spotting"]
-    for one, colour in zip(spotting, _COLOURS, strict=False):
+    durations, factors = (list(dict.fromkeys(one[name] for one in spotting)) for name in ("duration_ns", "conductance"))
+    for one in spotting:
         axes.plot(
             one["tops_w"],
             100 * np.array(one["accuracy"]),
-            "o",
-            color=colour,
+            _MARKERS[factors.index(one["conductance"])],
+            color=_COLOURS[durations.index(one["duration_ns"])],
             mfc="none",
-            label=f"pulses to {one['duration_ns']} ns",
+            markersize=5,
+            label=_setting(one),
         )
-    means = [(float(np.mean(one["tops_w"])), 100 * float(np.mean(one["accuracy"]))) for one in spotting]
-    axes.plot(*zip(*means, strict=True), "-", color=GREY, linewidth=1)
-    axes.axhline(100 * float(spotting[0]["software"]), color="black", linestyle="--", linewidth=1, label="software")
+    front = sorted(_means(one) for one in spotting if one["best"])
+    axes.plot(*zip(*front, strict=True), "-", color=GREY, linewidth=1, label="Pareto front of the means")
+    axes.axhline(100 * float(spotting[0]["software"][0]), color="black", linestyle="--", linewidth=1, label="software")
     axes.set(xlabel="TOPS/W of a frame", ylabel="accuracy, %")
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -149,12 +182,14 @@ def draw_chips(measurement: Measurement) -> "Picture":
 
 def _about(measurement: Measurement) -> str:
     numbers = measurement.numbers
-    durations = listed(f"{one['duration_ns']} ns" for one in numbers["spotting"])
+    durations = listed(dict.fromkeys(f"{one['duration_ns']} ns" for one in numbers["spotting"]))
+    factors = listed(dict.fromkeys(f"{one['conductance']:g}" for one in numbers["spotting"]))
     return (
         f"Energy is counted from the programs and from {counted(numbers['clips'], 'clip')} ({numbers['data']}): "
         "pulses, charges, comparisons, wires, counters, words, each times a constant with its source; clock and "
         "leakage, the columns' amplifiers and the mean input were fitted on chip 4 of the RNN-T, on nothing else. "
-        f"Keyword spotting ran with pulses to {durations}, each with chips that were calibrated for them."
+        f"Keyword spotting ran on the twin with pulses to {durations} and devices of {factors} times the nominal "
+        "conductances, each with chips that were programmed and calibrated for them."
     )
 
 
@@ -166,7 +201,8 @@ STUDY = Study(
     figures=(
         Figure(
             "accuracy",
-            "What shorter pulses give in efficiency and take in accuracy; a circle is a chip.",
+            "What shorter pulses and smaller conductances give in efficiency and take in accuracy; a mark is a "
+            "chip. No setting on the front is beaten in both.",
             draw_accuracy,
         ),
         Figure("chips", "Where the energy of a frame goes, on each of the RNN-T's chips.", draw_chips),

@@ -34,11 +34,12 @@ class CallActivities:
         return self._counters[key].count(frame_data(self.layout, call, numbers, self.analog), self.analog)
 
 
-def operations_of(layout: Layout, call: Call) -> int:
-    """Multiplications and additions of a frame, two for each weight; copies of a matrix count once."""
+def operations_of(layout: Layout, call: Call, numbers: MatrixNumbers) -> int:
+    """Multiplications and additions of a frame, two for each weight of the network; copies of a matrix count once."""
     blocks = [layout.blocks[output.block] for output in call.outputs]
     copies: Mapping[str, int] = layout.copies
-    return sum(2 * block.shape[0] * block.shape[1] // copies.get(block.matrix, 1) for block in blocks)
+    weights = sum(numbers.rows(block) * block.shape[1] / copies.get(block.matrix, 1) for block in blocks)
+    return round(2 * weights)
 
 
 def with_duration(layout: Layout, duration: int, analog: AnalogConfig | None = None) -> Layout:

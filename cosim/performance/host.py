@@ -12,11 +12,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.constants import ASSUMPTION, check_constants, constant
+from cosim.calibration.coding import Coding
 from cosim.compiler.matrices.layout import Call, Layout
 from cosim.graph.operator import Operator
 from cosim.performance.constants import EnergyConstants
 
-__all__ = ["HostTiming", "host_nj", "operations_of", "recombined", "zeros"]
+__all__ = ["Aside", "HostTiming", "host_nj", "operations_of", "recombined", "zeros"]
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Operations that the host does for each row of inputs of a matrix, beside what chips multiply.
+
+    Parameters
+    ----------
+    outliers : int
+        Products of inputs that stay with the host, sums counted in; the chip has zeros for them.
+    expansion : int
+        The product with the random matrix of an expansion.
+    """
+
+    outliers: int = 0
+    expansion: int = 0
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """By kind, those that there are."""
+        kinds = {"outliers": self.outliers, "weight expansion": self.expansion}
+        return {kind: number for kind, number in kinds.items() if number}
+
+    @classmethod
+    def of(cls, coding: Coding, columns: int) -> "Aside":
+        """Of a matrix with so many columns."""
+        expansion = 0 if coding.expansion is None else 2 * coding.expansion.size
+        return cls(2 * len(coding.outliers) * columns, expansion)
 
 
 def recombined(layout: Layout, calls: Iterable[Call]) -> Counter[str]:

@@ -13,6 +13,7 @@ from analog_models.constants import ASSUMPTION, check_constants, constant
 from cosim.calibration.coding import rows_of
 from cosim.compiler.matrices.layout import Block, Call, Layout
 from cosim.performance.data import Codes, FrameData
+from cosim.performance.host import Aside
 from cosim.program import Program
 from cosim.system.image import SystemImage
 
@@ -29,6 +30,9 @@ class MatrixNumbers(Protocol):
 
     def weights(self, block: Block) -> Array:
         """Sums of magnitudes of programmed weights along the block's rows, (rows,)."""
+
+    def rows(self, block: Block) -> float:
+        """Rows of a block that are the network's: not those of outliers, and of an expansion as many as it expands."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,9 @@ class StandIn:
     def weights(self, block: Block) -> Array:
         return np.full(block.shape[0], self.weight * block.shape[1])
 
+    def rows(self, block: Block) -> float:
+        return block.shape[0]
+
 
 @dataclass(frozen=True, eq=False)
 class ImageNumbers:
@@ -84,6 +91,20 @@ class ImageNumbers:
 
     def weights(self, block: Block) -> Array:
         return np.abs(self.image.programmed(block.name)).sum(1)
+
+    def rows(self, block: Block) -> float:
+        coding = self.image.codings[block.matrix]
+        height = len(coding.rows)
+        if coding.expansion is not None:
+            kept = len(coding.expansion) - len(coding.outliers)
+            return block.shape[0] * kept / height
+        return block.shape[0] - int(np.isin(np.arange(*block.rows) % height, coding.outliers).sum())
+
+    @cached_property
+    def aside(self) -> Mapping[str, Aside]:
+        """By matrix, what the host multiplies itself."""
+        matrices = self.image.network.matrices
+        return {matrix: Aside.of(coding, matrices[matrix].outputs) for matrix, coding in self.image.codings.items()}
 
 
 def frame_data(layout: Layout, call: Call, numbers: MatrixNumbers, analog: AnalogConfig | None = None) -> FrameData:

@@ -1,11 +1,10 @@
 """Time and energy of a network on its chips, as numbers for people and for JSON: docs/energy.md has the keys."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +17,7 @@ from cosim.performance.energy import Energy
 from cosim.performance.frames import CallActivities, operations_of
 from cosim.performance.host import HostTiming, host_nj
 from cosim.performance.numbers import ImageNumbers, MatrixNumbers
+from cosim.performance.sample import Stage
 from cosim.performance.timing import Timing
 from cosim.performance.trace import Trace, trace
 from cosim.system.image import SystemImage
@@ -185,7 +185,7 @@ def entry_reports(
     activities = CallActivities(layout, analog)
     for call in dict.fromkeys(call for calls in layout.calls.values() for call in calls):
         activity = activities.of(call, numbers)
-        operations = operations_of(layout, call)
+        operations = operations_of(layout, call, numbers)
         yield frame_report(call.entry, activity, operations, constants, chip=call.chip, pins=pins)
 
 
@@ -224,16 +224,28 @@ def image_report(
     constants: EnergyConstants,
     *,
     name: str,
-    sample: Mapping[str, NDArray] | None = None,
+    sample: Sequence[Stage] | None = None,
     host: HostTiming | None = None,
     analog: AnalogConfig | None = None,
 ) -> tuple[PerformanceReport, Timing | None]:
     """A network's image: its own weights, and its samples' own codes; the timing of a sample, if one is given.
 
+    Parameters
+    ----------
+    image : SystemImage
+    constants : EnergyConstants
+    name : str
+        For people.
+    sample : sequence of Stage, optional
+        What each graph does for it.
+    host : HostTiming, optional
+        By default it takes as long as its operations need.
+    analog : AnalogConfig, optional
+
     Raises
     ------
-    NetworkError
-        If the sample is none of the network's, or the network has several graphs.
+    InputError
+        If the sample is none of the network's.
     """
     host = host or HostTiming(counted=True)
     pins = bool(host.port_gbps)
@@ -241,7 +253,7 @@ def image_report(
     entries = tuple(entry_reports(image.layout, numbers, constants, analog=analog, pins=pins))
     if sample is None:
         return PerformanceReport(name, entries), None
-    found = trace(image.network, image.layout, sample, host)
+    found = trace(image.network, image.layout, sample, host, numbers.aside)
     timing = found.jobs.timing()
     return PerformanceReport(
         name, entries, _sample(found, timing, entries, constants, len(image.layout.frames))

@@ -20,7 +20,8 @@ from cosim.graph.operators.arithmetic import Affine, Sum
 from cosim.graph.operators.elementwise import Binary, Cast, Unary, Where
 from cosim.graph.operators.normalisation import LayerNorm
 from cosim.graph.operators.stacking import StackFrames
-from cosim.performance.host import HostTiming, recombined
+from cosim.performance.host import Aside, HostTiming, recombined
+from cosim.performance.sample import Stage
 from cosim.performance.timing import Jobs
 from cosim.system.network import Network
 
@@ -28,6 +29,8 @@ __all__ = ["Trace", "trace"]
 
 #: What each entry of a value waits for, jobs by number; one for all where the value has no entries of its own.
 Waits: TypeAlias = list[tuple[int, ...]]
+#: A value, and what it waits for.
+Known: TypeAlias = tuple[NDArray, Waits]
 
 #: Operators that do the same with every entry along the first axis.
 _BY_ENTRY = (Pointwise, Affine, Sum, Unary, Binary, Cast, Where, LayerNorm)
@@ -53,36 +56,62 @@ class Trace:
 
 
 def trace(
-    network: Network, layout: Layout, inputs: Mapping[str, NDArray], host: HostTiming, *, graph: str | None = None
+    network: Network,
+    layout: Layout,
+    sample: Sequence[Stage],
+    host: HostTiming,
+    aside: Mapping[str, Aside] | None = None,
 ) -> Trace:
-    """Jobs of one step of a graph, by default of the only one; its numbers are computed in float.
+    """Jobs of one sample; its numbers are computed in float.
 
     Parameters
     ----------
     network : Network
     layout : Layout
-    inputs : mapping of str to array
-        Of one sample.
+    sample : sequence of Stage
+        In this order.
     host : HostTiming
-    graph : str, optional
+    aside : mapping of str to Aside, optional
+        By matrix, what the host multiplies itself.
 
     Raises
     ------
+    InputError
+        On a graph that there is not, or inputs that are not a graph's.
     NetworkError
-        As `Graph.walk`.
+        What an operator refuses.
     """
-    name = graph if graph is not None else next(name for name, one in network.graphs.items() if one is network.only)
-    tracer = _Tracer(network, layout, host)
-    one = network.graphs[name]
-    values = {**one.constants, **{state.name: state.initial for state in one.states}, **inputs}
-    tracer.walk(one, dict(values), {value: [()] for value in values}, f"{name}/" if name else "")
+    tracer = _Tracer(network, layout, host, aside or {})
+    known: dict[str, Known] = {}
+    last: dict[str, Known] = {}
+    for stage in sample:
+        last = tracer.run(stage, known, last)
+        known |= last
     return tracer.trace
 
 
 class _Tracer:
-    def __init__(self, network: Network, layout: Layout, host: HostTiming) -> None:
-        self._network, self._layout, self._host = network, layout, host
+    def __init__(self, network: Network, layout: Layout, host: HostTiming, aside: Mapping[str, Aside]) -> None:
+        self._network, self._layout, self._host, self._aside = network, layout, host, aside
         self.trace = Trace()
+
+    def run(self, stage: Stage, known: Mapping[str, Known], last: Mapping[str, Known]) -> dict[str, Known]:
+        """All steps of a graph: from what graphs have put out, and the last one of them, to what the last step does."""
+        graph = stage.of(self._network)
+        path = f"{stage.graph}/" if stage.graph else ""
+        taken = stage.wired(graph, known, last)
+        states = {state.name: (state.initial, _nothing()) for state in graph.states}
+        constants = {name: (array, _nothing()) for name, array in graph.constants.items()}
+        for _ in range(stage.steps):
+            before = [_joined([entry for _, waits in last.values() for entry in waits])] if last else _nothing()
+            given = {name: (array, before) for name, array in stage.inputs.items()}
+            beginning = {**constants, **states, **taken, **given}
+            values = {name: array for name, (array, _) in beginning.items()}
+            waits = {name: one for name, (_, one) in beginning.items()}
+            self.walk(graph, values, waits, path)
+            last = {name: (values[name], waits[name]) for name in graph.outputs}
+            states = {state.name: (values[state.following], waits[state.following]) for state in graph.states}
+        return dict(last)
 
     def walk(self, graph: Graph, values: dict[str, NDArray], waits: dict[str, Waits], path: str) -> None:
         """All nodes of a graph; their outputs go into `values`, what they wait for into `waits`."""
@@ -152,6 +181,8 @@ class _Tracer:
             entries = waits[node.inputs[0]]
             rows.append([_entry(entries, at, count) if x.ndim == 2 else _joined(entries) for at in range(count)])
         done: list[list[tuple[int, ...]]] = [[() for _ in own] for own in rows]
+        for matrix, own, results in zip(matrices, rows, done, strict=True):
+            self._put_aside(matrix, own, results)
         for call in calls:
             self._called(call, matrices, rows, done)
         for node, own in zip(nodes, done, strict=True):
@@ -159,9 +190,21 @@ class _Tracer:
             assert isinstance(linear, Linear)
             x = values[node.inputs[0]]
             (y,) = linear.run(x)
-            self.trace.products += 2 * linear.weights.size * len(own)
+            aside = self._aside.get(self._network.matrix_of[path + node.name], Aside())
+            self.trace.products += (2 * linear.weights.size - aside.outliers) * len(own)
+            for kind, number in aside.counted.items():
+                self.trace.host[kind] += number * len(own)
             values[node.outputs[0]] = y
             waits[node.outputs[0]] = own if y.ndim == 2 else [_joined(own)]
+
+    def _put_aside(self, matrix: str, rows: list[tuple[int, ...]], done: list[tuple[int, ...]]) -> None:
+        """What the host multiplies itself: an expansion before the frames of a matrix, outliers beside them."""
+        aside = self._aside.get(matrix, Aside())
+        for at, after in enumerate(rows if self._host.counted else ()):
+            if aside.outliers:
+                done[at] += (self.trace.jobs.add("outliers", "host", self._host.layer(aside.outliers), after),)
+            if aside.expansion:
+                rows[at] = (self.trace.jobs.add("weight expansion", "host", self._host.layer(aside.expansion), after),)
 
     def _called(
         self,

@@ -11,7 +11,7 @@ from analog_models.npz import NpzError, read_npy, read_npz
 from cosim.files.errors import UserError
 from cosim.graph import Graph
 
-__all__ = ["InputError", "Inputs", "have_batch_axis", "joined", "read_inputs", "samples_of"]
+__all__ = ["InputError", "Inputs", "have_batch_axis", "joined", "read_inputs", "real_numbers", "samples_of"]
 
 #: An array whose first axis are the samples, or one sample after the other.
 Arrays: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
@@ -88,15 +88,23 @@ def _checked(graph: Graph, sample: Mapping[str, NDArray], number: int) -> dict[s
     if sample.keys() != set(graph.inputs):
         names = ", ".join(sample) or "nothing"
         raise InputError(f"{graph.name} takes {', '.join(graph.inputs)}; sample {number} has {names}")
-    checked = {}
-    for name, array in sample.items():
-        if array.dtype.kind not in "fiub":
-            raise InputError(f"{name} of sample {number} is {array.dtype}; expected real numbers")
-        if not np.isfinite(array).all():
-            where = ", ".join(map(str, np.argwhere(~np.isfinite(array))[0]))
-            raise InputError(f"{name} of sample {number} is NaN or infinite at ({where})")
-        checked[name] = array.astype(np.float32 if array.dtype.kind == "f" else np.int64, copy=False)
-    return checked
+    return {name: real_numbers(array, f"{name} of sample {number}") for name, array in sample.items()}
+
+
+def real_numbers(array: NDArray, what: str) -> NDArray:
+    """An array as networks take it: float32, or int64.
+
+    Raises
+    ------
+    InputError
+        If it has no real numbers, or NaN or infinity among them; the message says `what` has.
+    """
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{what} is {array.dtype}; expected real numbers")
+    if not np.isfinite(array).all():
+        where = ", ".join(map(str, np.argwhere(~np.isfinite(array))[0]))
+        raise InputError(f"{what} is NaN or infinite at ({where})")
+    return array.astype(np.float32 if array.dtype.kind == "f" else np.int64, copy=False)
 
 
 def joined(outputs: Sequence[Mapping[str, NDArray]], *, batched: bool = False) -> dict[str, NDArray | list[NDArray]]:

@@ -90,17 +90,16 @@ class AlbertSystem:
         frame = self.layout.frames[call.chip][call.entry]
         return max(frame.ns, round(self.host.port(frame.beats(self.layout.config))))
 
+    @cached_property
+    def activities(self) -> tuple[Activity, ...]:
+        """Of a token in every layer-block."""
+        found = CallActivities(self.layout, self.analog)
+        return tuple(Activity.sum((found.of(call, self.numbers), 1.0) for call in calls) for calls in self.blocks)
+
     def token_energy(self, constants: EnergyConstants) -> tuple[Energy, ...]:
         """Of a token in every layer-block."""
-        activities = CallActivities(self.layout, self.analog)
-        return tuple(
-            Energy.of(
-                Activity.sum((activities.of(call, self.numbers), 1.0) for call in calls),
-                constants,
-                pins=bool(self.host.port_gbps),
-            )
-            for calls in self.blocks
-        )
+        pins = bool(self.host.port_gbps)
+        return tuple(Energy.of(activity, constants, pins=pins) for activity in self.activities)
 
     def host_operations(self, tokens: int) -> tuple[Counter[str], ...]:
         """Of the host in one layer, behind every layer-block, by kind."""
@@ -181,7 +180,7 @@ class AlbertRun:
     @property
     def share(self) -> float:
         """Of operations that are the chip's."""
-        return self.operations / (self.operations + self.host.total())
+        return self.operations / self.all_operations
 
     @cached_property
     def chip_j(self) -> float:
@@ -204,14 +203,24 @@ class AlbertRun:
         return 1e-9 * host_nj(self.host, self.constants)
 
     @property
+    def all_operations(self) -> int:
+        """The chip's and the host's."""
+        return self.operations + self.host.total()
+
+    @property
+    def joules(self) -> float:
+        """Of frames and of the host."""
+        return self.chip_j + self.host_j
+
+    @property
     def tops_w(self) -> float:
         """All operations over the energy of frames and of the host."""
-        return (self.operations + self.host.total()) * 1e-12 / (self.chip_j + self.host_j)
+        return self.all_operations * 1e-12 / self.joules
 
     @property
     def analog_share(self) -> float:
         """Of energy that is the chip's."""
-        return self.chip_j / (self.chip_j + self.host_j)
+        return self.chip_j / self.joules
 
     @property
     def per_second(self) -> float:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
 from rich.console import Console
 
 from analog_models.config import AnalogConfig
@@ -18,12 +17,14 @@ from cosim.performance.frames import with_duration
 from cosim.performance.host import HostTiming
 from cosim.performance.numbers import StandIn
 from cosim.performance.report import EntryReport, PerformanceReport, entry_reports, image_report
+from cosim.performance.sample import stages
 from cosim.performance.timing import Timing
 from cosim.performance.what_if import with_conductance, with_lanes, with_pads
 from cosim.system.image import SystemImage
-from cosim.system.inputs import read_inputs, samples_of
+from cosim.system.inputs import read_inputs
 from cosim.workloads.predictions.albert import AlbertSystem, placed_layer
 from cosim.workloads.predictions.albert_report import albert_report
+from cosim.workloads.predictions.albert_tasks import task_lengths
 from cosim.workloads.predictions.kws import kws_frame
 from cosim.workloads.predictions.rnnt import RnntSystem, read_manifest, utterances
 from cosim.workloads.predictions.rnnt_chips import paper_chips
@@ -156,7 +157,10 @@ def counted(
     *,
     manifest: Path | None = None,
     inputs: Path | None = None,
+    steps: Mapping[str, int] | None = None,
     limit: int | None = None,
+    data: Path | None = None,
+    model: Path | None = None,
     say: Callable[[str], None] = lambda words: None,
 ) -> Counted:
     """Time and energy of a workload's name, or of a file.
@@ -170,13 +174,17 @@ def counted(
         Of the RNN-T's utterances.
     inputs : Path, optional
         Samples of an image, of which the first is timed.
+    steps : mapping of str to int, optional
+        Of an image's graphs for that sample, by name: `cosim.performance.sample.stages`.
     limit : int, optional
         Take the first utterances only.
+    data, model : Path, optional
+        Of ALBERT: GLUE's folder, whose tasks' lengths count, and the folder with the tokenizer.
     say : callable, optional
 
     Raises
     ------
-    TargetError, ManifestError, InputError, MappingError
+    TargetError, ManifestError, InputError, MappingError, GlueError, TokenizerError
     """
     constants = EnergyConstants.nominal()
     if target == "rnnt":
@@ -189,14 +197,15 @@ def counted(
         mean = constants.fitted.mean_code * what_if.duration / 255
         system = AlbertSystem(layout, StandIn(mean), what_if.pipelined, what_if.counted_host, what_if.analog)
         say("timing sequences")
-        report = albert_report(system, constants)
+        lengths = task_lengths(data, model) if data is not None and model is not None else ()
+        report = albert_report(system, constants, tasks=lengths)
         return Counted(report, report.entries, report.runs[0].timing)
     if target == "kws":
         say("synthesising speech")
         options = MappingOptions(duration=what_if.duration)
         entry = kws_frame(constants, what_if.config, options=options, analog=what_if.analog)
         return Counted(PerformanceReport("kws", (entry,)), (entry,))
-    return _file(Path(target), what_if, constants, inputs)
+    return _file(Path(target), what_if, constants, inputs, steps or {})
 
 
 def _rnnt(
@@ -230,7 +239,9 @@ def _rnnt(
     return Counted(report, report.chips, system.jobs(batch[0]).timing())
 
 
-def _file(path: Path, what_if: WhatIf, constants: EnergyConstants, inputs: Path | None) -> Counted:
+def _file(
+    path: Path, what_if: WhatIf, constants: EnergyConstants, inputs: Path | None, steps: Mapping[str, int]
+) -> Counted:
     if kind_of(str(path)) == "a layout":
         layout = with_duration(Layout.load(path), what_if.duration)
         numbers = StandIn(constants.fitted.mean_code * what_if.duration / 255)
@@ -238,9 +249,7 @@ def _file(path: Path, what_if: WhatIf, constants: EnergyConstants, inputs: Path 
         entries = tuple(entry_reports(layout, numbers, constants, analog=what_if.analog, pins=pins))
         return Counted(PerformanceReport(path.stem, entries), entries)
     image = SystemImage.load(path)
-    sample: Mapping[str, NDArray] | None = None
-    if inputs is not None:
-        sample = samples_of(image.network.only, read_inputs(inputs), image.axes)[0]
+    sample = None if inputs is None else stages(image, read_inputs(inputs), steps)
     host = what_if.counted_host
     report, timing = image_report(image, constants, name=path.stem, sample=sample, host=host, analog=what_if.analog)
     return Counted(report, report.entries, timing)

@@ -55,6 +55,24 @@ def test_an_image_with_a_sample(folder: Path) -> None:
     assert "TOPS/W" in text
 
 
+def test_steps_follow_one_another(folder: Path) -> None:
+    found = []
+    for steps in ((), ("--steps", 3)):
+        file = folder / "steps.json"
+        status, text = run(folder / "image.npz", "--inputs", folder / "x.npy", *steps, "--json", file)
+        assert status == 0, text
+        found.append(json.loads(file.read_text())["sample"])
+    assert found[1]["latency_us"] == pytest.approx(3 * found[0]["latency_us"])
+    for arguments, message in (
+        (("--steps", 3), "--steps is of a sample; give --inputs as well"),
+        (("--inputs", folder / "x.npy", "--steps", "a=0"), "0 is not in the range"),
+        (("--inputs", folder / "x.npy", "--steps", "a=2"), "the network has no graph 'a'"),
+    ):
+        status, text = run(folder / "image.npz", *arguments)
+        assert status != 0
+        assert message in " ".join(text.split())
+
+
 def test_a_layout_and_half_durations(folder: Path) -> None:
     found = []
     for duration in (255, 127):

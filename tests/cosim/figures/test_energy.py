@@ -1,5 +1,7 @@
 """The study of energy on a small chip: shorter pulses cost less, and every picture is drawn."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -38,5 +40,26 @@ def test_pictures_and_sentences_are_of_the_run(measured: Measurement) -> None:
     assert "255 ns and 127 ns" in about
     accuracy, chips = (figure.draw(measured) for figure in energy.STUDY.figures)
     labels = [text.get_text() for text in accuracy.axes[0].get_legend().get_texts()]
-    assert labels == ["pulses to 255 ns", "pulses to 127 ns", "software"]
+    assert labels == [
+        "pulses to 255 ns, conductances times 1",
+        "pulses to 127 ns, conductances times 1",
+        "Pareto front of the means",
+        "software",
+    ]
     assert "12.40 TOPS/W" in [text.get_text() for text in chips.axes[0].texts]
+
+
+def test_nothing_beats_what_is_on_the_front() -> None:
+    def setting(tops_w: float, accuracy: float) -> dict[str, list[float]]:
+        return {"tops_w": [tops_w - 0.1, tops_w + 0.1], "accuracy": [accuracy, accuracy]}
+
+    settings = [setting(1, 0.9), setting(2, 0.8), setting(2, 0.7), setting(3, 0.85), setting(1.5, 0.9)]
+    assert energy._on_the_front(settings) == [False, False, False, True, True]
+
+
+def test_smaller_conductances_take_less(tmp_path: Path) -> None:
+    campaign = small_campaign(tmp_path, quick=True, chips=1)
+    whole, quarter = (energy._spotted(campaign, 255, factor, 0) for factor in (1.0, 0.25))
+    assert quarter["tiles_nj"] < whole["tiles_nj"]
+    assert quarter["tops_w"] > whole["tops_w"]
+    assert quarter["software"] == whole["software"]

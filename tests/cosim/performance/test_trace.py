@@ -20,6 +20,7 @@ from cosim.performance.constants import EnergyConstants
 from cosim.performance.host import HostTiming
 from cosim.performance.numbers import ImageNumbers
 from cosim.performance.report import image_report
+from cosim.performance.sample import Stage
 from cosim.performance.trace import Trace, trace
 from cosim.system import BuildOptions, Network, Run, System, build
 from rtl.config import preset
@@ -58,7 +59,7 @@ def traced(graph: Graph, x: np.ndarray, host: HostTiming = LAYER, chips: int = 1
     network = Network.of(graph)
     shapes = {name: (one.inputs, one.outputs) for name, one in network.matrices.items()}
     layout = lay_out(shapes, network.waves, LayoutOptions(chips=chips), SMALL)
-    return trace(network, layout, {"x": x.astype(np.float32)}, host), network
+    return trace(network, layout, [Stage("", {"x": x.astype(np.float32)})], host), network
 
 
 def test_layers_on_one_chip_fill_each_other_s_gaps() -> None:
@@ -121,7 +122,7 @@ def test_an_image_s_frames_are_those_that_its_chips_run() -> None:
     options = BuildOptions(LayoutOptions(chips=1), trials=0)
     image = build(network, lambda: map(network.walk, samples), options, config=SMALL)
     constants = EnergyConstants.nominal()
-    report, timing = image_report(image, constants, name="lstms", sample=samples[0], host=LAYER)
+    report, timing = image_report(image, constants, name="lstms", sample=[Stage("", samples[0])], host=LAYER)
     assert timing is not None
     assert report.sample is not None
     with System(image, Run("ideal", AnalogConfig.ideal())) as system:
@@ -136,7 +137,7 @@ def test_an_image_s_frames_are_those_that_its_chips_run() -> None:
     total = report.sample.chips_uj * 1e3 + report.sample.waiting_uj * 1e3
     static = constants.fitted.chip_w * timing.total_ns
     dynamic = sum(
-        trace(network, image.layout, samples[0], LAYER).frames[entry.chip, entry.entry]
+        trace(network, image.layout, [Stage("", samples[0])], LAYER).frames[entry.chip, entry.entry]
         * (entry.nj - entry.by_mechanism["clock and static"])
         for entry in report.entries
     )

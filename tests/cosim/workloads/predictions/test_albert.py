@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,10 @@ from cosim.performance.constants import EnergyConstants
 from cosim.performance.host import HostTiming
 from cosim.performance.numbers import StandIn
 from cosim.workloads.albert.blocks import BLOCKS
+from cosim.workloads.glue import GlueError
 from cosim.workloads.predictions.albert import LAYERS, AlbertSystem, placed_layer
 from cosim.workloads.predictions.albert_report import albert_report
+from cosim.workloads.predictions.albert_tasks import TaskLengths, task_lengths
 from rtl.config import preset
 
 CONSTANTS = EnergyConstants.nominal()
@@ -61,3 +64,40 @@ def test_what_is_predicted_of_the_paper_s_chip() -> None:
     assert figures["system, 64 tokens"].value == pytest.approx(3, rel=0.07)
     assert figures["operations on the chip, 64 tokens"].value == pytest.approx(98, abs=0.5)
     assert figures["energy of the chip, least of 10 to 128 tokens"].value > 95
+    _, mean_code = report.needed["mean_code"]
+    run = AlbertSystem(placed_layer(), StandIn(mean_code)).run(64, CONSTANTS)
+    assert run.tops_w == pytest.approx(3, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["column_uw", "chip_w"])
+def test_three_tops_per_watt_take_what_is_said(layout: Layout, name: str) -> None:
+    """Each constant alone, at the value that the report gives; the long test has the mean code, which more follows."""
+    system = AlbertSystem(layout, StandIn(40.0))
+    value, needed = albert_report(system, CONSTANTS, (64,)).needed[name]
+    assert value == getattr(CONSTANTS.fitted, name)
+    run = system.run(64, EnergyConstants(replace(CONSTANTS.fitted, **{name: needed})))
+    assert run.tops_w == pytest.approx(3.0)
+
+
+def test_tasks_take_what_their_sequences_take(layout: Layout) -> None:
+    system = AlbertSystem(layout, StandIn(40.0))
+    (task,) = albert_report(system, CONSTANTS, (64,), [TaskLengths("RTE", "RTE dev", (10, 20, 20))]).tasks
+    ten, twenty = (system.run(tokens, CONSTANTS) for tokens in (10, 20))
+    assert task.mean_tokens == pytest.approx(50 / 3)
+    assert task.per_second == pytest.approx(3e9 / (ten.ns + 2 * twenty.ns))
+    assert task.per_joule == pytest.approx(3 / (ten.joules + 2 * twenty.joules))
+    assert min(ten.tops_w, twenty.tops_w) < task.tops_w < max(ten.tops_w, twenty.tops_w)
+
+
+def test_lengths_are_tokens_of_the_judged_split(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    words = {"[UNK]": 0, "good": 1, "film": 2}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    made.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(GlueError, match="no folder of a task in it"):
+        task_lengths(tmp_path, tmp_path)
+    (tmp_path / "SST-2").mkdir()
+    (tmp_path / "SST-2" / "dev.tsv").write_text(f"sentence\tlabel\ngood film\t1\n{'film ' * 200}\t0\n")
+    (found,) = task_lengths(tmp_path, tmp_path)
+    assert (found.task, found.source, found.tokens) == ("SST-2", "SST-2 dev", (2, 128))
