@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import or_
+from types import MappingProxyType
 from typing import Any
 
 from amaranth.hdl import Cat, ClockSignal, Elaboratable, Instance, Module, Signal, Value
@@ -167,6 +168,7 @@ class Chip(wiring.Component):
         receiver: Callable[[int], wiring.Component] = WireReceiver,
     ) -> None:
         self._config = chip_config(config)
+        self._signatures, self._place, self._receiver = MappingProxyType(dict(signatures)), place, receiver
         self._receivers = [receiver(config.lanes) for _ in config.floorplan.olp_sites]
         self._units = {
             kind: [
@@ -180,6 +182,18 @@ class Chip(wiring.Component):
     @property
     def config(self) -> ChipConfig:
         return self._config
+
+    @property
+    def signatures(self) -> Mapping[UnitKind, wiring.Signature]:
+        return self._signatures
+
+    @property
+    def place(self) -> Callable[[str, str, wiring.Signature], Any]:
+        return self._place
+
+    @property
+    def receiver(self) -> Callable[[int], wiring.Component]:
+        return self._receiver
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

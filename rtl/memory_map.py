@@ -13,7 +13,7 @@ Source
 Our assumption.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,6 +37,7 @@ __all__ = [
     "Opcode",
     "RegionEntry",
     "address",
+    "pack",
     "read_header",
     "write_header",
 ]
@@ -289,7 +290,7 @@ def address(kind: UnitKind, index: int, region: Region | ChipRegion, offset: int
     if isinstance(region, ChipRegion) != (kind is UnitKind.CHIP):
         raise ValueError(f"{kind.name} has no region {region!r}; the chip's are in ChipRegion, other units' in Region")
     fields = {"offset": offset, "region": region.value, "index": index, "kind": kind.value}
-    return _pack(Address, fields)
+    return pack(Address, fields)
 
 
 def write_header(address: int, length: int) -> int:
@@ -305,10 +306,17 @@ def read_header(address: int, length: int) -> int:
 def _header(opcode: Opcode, address: int, length: int) -> int:
     if not 1 <= length <= MAX_BURST:
         raise ValueError(f"a packet carries 1 to {MAX_BURST} beats, got {length}; split the transfer")
-    return _pack(Header, {"opcode": opcode.value, "length": length, "address": address})
+    return pack(Header, {"opcode": opcode.value, "length": length, "address": address})
 
 
-def _pack(struct: type[data.Struct], fields: dict[str, int]) -> int:
+def pack(struct: type[data.Struct], fields: Mapping[str, int]) -> int:
+    """Bits of a `Header`, an `Address` or a `Control`; fields left out are 0.
+
+    Raises
+    ------
+    ValueError
+        If a field does not fit.
+    """
     word = 0
     for name, value in fields.items():
         field = struct.as_shape()[name]

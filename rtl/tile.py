@@ -83,6 +83,10 @@ class Tile(wiring.Component):
     def config(self) -> ChipConfig:
         return self._config
 
+    @property
+    def analog(self) -> Callable[[int, int], wiring.Component]:
+        return self._analog
+
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from cosim.files.errors import UserError
 from cosim.isa.numbers import NumberError, parse_number
-from cosim.isa.words import Field, Operation, WordError, decode, encode, fields_of, mnemonics, nearest
+from cosim.isa.words import Field, Operation, WordError, decode, encode, fields_of, mnemonics, nearest, wait_of
 from rtl.config import ChipConfig
 from rtl.isa import MAX_WAIT, WORD_BITS, UnitKind
 
@@ -171,7 +171,7 @@ class _Assembler:
             self.fill(at, head)
         line = self.word(head, rest) if head.text == "WORD" else self.instruction(head, rest)
         self.lines.append(line)
-        wait = line.operation.wait if line.raw is None else line.raw >> 112 & MAX_WAIT
+        wait = line.operation.wait if line.raw is None else wait_of(line.raw)
         self.cycle += wait + 1
         self.fixed = line.raw is not None or line.operation.mnemonic in _FIXED
 
@@ -349,7 +349,7 @@ def listing(words: Sequence[int], kind: UnitKind) -> Iterator[tuple[int | None, 
             yield None, f"{labels[address]}:"
             cycle = 0
         if operation is None:
-            text, wait = f"WORD    {word:#034x}", word >> 112 & MAX_WAIT
+            text, wait = f"WORD    {word:#034x}", wait_of(word)
         else:
             parts, wait = list(arguments(kind, operation, labels)), operation.wait
             # The @ of the next instruction gives the wait back, if it may stretch this one.

@@ -35,6 +35,7 @@ __all__ = [
     "fields_of",
     "mnemonics",
     "nearest",
+    "wait_of",
     "words_to_beats",
 ]
 
@@ -214,6 +215,12 @@ def decode(kind: UnitKind, word: int) -> Operation:
         if known[name].choices and value not in known[name].choices.values():
             raise WordError(f"{name} has no value {value}: word {word:#034x}")
     return Operation(mnemonic, values, wait)
+
+
+def wait_of(word: int) -> int:
+    """Extra cycles that a word asks for, whatever instruction it is, or none."""
+    offset, mask = _OUTER["wait"]
+    return word >> offset & mask
 
 
 def words_to_beats(words: tuple[int, ...]) -> NDArray[np.uint64]:

@@ -11,16 +11,20 @@ from cosim.engines.golden import Memory, Port
 from cosim.engines.rtl.simulator import Simulator
 from cosim.files.chip_config import config_to_json
 from cosim.files.json_text import from_json, to_json
+from rtl.bus import Region
 from rtl.config import ChipConfig
+from rtl.memory_map import Address, Control, Header, Opcode, pack
 
 __all__ = ["expected_answers", "random_packets", "verify_port"]
 
 Packet = list[int]
 
 _BENCH = "cosim.verification.packets_testbench"
-_WRITE, _READ = 1, 2
-_STATUS = 0x0001_0000
-_STOP, _CLEAR = 1 << 1, 1 << 2
+_WRITE, _READ = Opcode.WRITE.value, Opcode.READ.value
+_STATUS = pack(Address, {"region": Region.STATUS.value})
+#: Bits of an address within its unit, and within its region.
+_WITHIN_UNIT = pack(Address, {"index": 1}) - 1
+_WITHIN_REGION = pack(Address, {"region": 1}) - 1
 
 
 def random_packets(config: ChipConfig, seed: int, count: int) -> list[Packet]:
@@ -48,7 +52,7 @@ class _Draw:
         self._rng = rng
         #: Start address and beats of every region.
         self._regions = {
-            kind << 28 | index << 20 | region << 16: len(beats)
+            pack(Address, {"kind": kind, "index": index, "region": region}): len(beats)
             for (kind, index, region), beats in Memory(config).beats.items()
         }
 
@@ -71,21 +75,23 @@ class _Draw:
             return [packet, self._read(where, length)]
         if kind == 6:
             opcode = self._one_of([0, *range(3, 16)])
-            return [[opcode << 60 | length << 32 | where, *self._beats(self._number(0, 4))]]
+            return [[_header(opcode, where, length), *self._beats(self._number(0, 4))]]
         if kind == 7:
             opcode = self._one_of([_WRITE, _READ])
-            return [[opcode << 60 | where, *self._beats(self._number(0, 3))]]
+            return [[_header(opcode, where, 0), *self._beats(self._number(0, 3))]]
         if kind == 8:
             return [self._read(where, length) + self._beats(self._number(1, 3))]
         if kind == 9:  # any address at all, or from the end of one region into the next
-            where = self._number(0, 0xFFFF_FFFF) if self._chance(0.5) else first | 0xFFFF
+            where = self._number(0, 0xFFFF_FFFF) if self._chance(0.5) else first | _WITHIN_REGION
             return [self._write(where, 3), self._read(where, 3)]
         if kind == 10:
             return [self._read(self._one_of([_STATUS, _STATUS, 0]), self._number(1, 2))]
         if kind == 11:
             high = self._number(0, 1 << 60) << 3
-            return [[_WRITE << 60 | 1 << 32, high | self._one_of([_CLEAR, _CLEAR, _STOP, 0])], self._read(_STATUS, 1)]
-        unit = first & 0xFFF0_0000
+            clear, stop = (pack(Control, {name: 1}) for name in ("clear", "stop"))
+            control = high | self._one_of([clear, clear, stop, 0])
+            return [[_header(_WRITE, 0, 1), control], self._read(_STATUS, 1)]
+        unit = first & ~_WITHIN_UNIT
         return [self._read(unit | _STATUS, 1), self._read(_STATUS, 1), self._write(unit | _STATUS, 1)]
 
     def everything(self) -> list[Packet]:
@@ -94,11 +100,11 @@ class _Draw:
         return [self._read(where, min(left, 256)) for where, left in parts]
 
     def _write(self, where: int, length: int) -> Packet:
-        return [_WRITE << 60 | length << 32 | where, *self._beats(length)]
+        return [_header(_WRITE, where, length), *self._beats(length)]
 
     @staticmethod
     def _read(where: int, length: int) -> Packet:
-        return [_READ << 60 | length << 32 | where]
+        return [_header(_READ, where, length)]
 
     def _beats(self, count: int) -> list[int]:
         return self._rng.integers(0, 1 << 64, count, dtype=np.uint64).tolist()
@@ -111,6 +117,11 @@ class _Draw:
 
     def _one_of(self, things: Sequence[Any]) -> Any:
         return things[self._number(0, len(things) - 1)]
+
+
+def _header(opcode: int, where: int, length: int) -> int:
+    """First beat of a packet, also of one that the port refuses."""
+    return pack(Header, {"opcode": opcode, "length": length, "address": where})
 
 
 def expected_answers(config: ChipConfig, packets: Sequence[Packet]) -> tuple[list[list[int] | None], Port]:

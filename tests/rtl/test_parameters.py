@@ -2,21 +2,25 @@
 """Components and signatures: parameters are checked, can be read, and make equal signatures equal."""
 
 from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+import rtl
 from rtl.analog_tile import AnalogMacro, AnalogPort
-from rtl.bus import UnitBus
-from rtl.chip import ChipPorts
+from rtl.bus import StatusRegister, UnitBus
+from rtl.chip import Chip, ChipPorts, HardMacro, units_of
 from rtl.config import preset
 from rtl.host_port import HostPort
 from rtl.input_landing_pad import InputLandingPad
 from rtl.local_controller import BiasPulses, LocalController
 from rtl.mesh import EdgePort, MaskRegisters, Mesh, Wires
 from rtl.output_landing_pad import OutputLandingPad
+from rtl.parameters import ParametricSignature
 from rtl.sequencer import Sequencer
 from rtl.tile import Tile
 from rtl.wire_receiver import ReceiverPort, WireReceiver
@@ -51,6 +55,7 @@ def test_signatures_are_their_parameters(kind, parameters, others) -> None:
     assert isinstance(one.create(), wiring.PureInterface)
 
 
+PORTS = {kind: unit.signature for kind, unit in units_of(SMALL).items()}
 COMPONENTS: list[tuple[Callable[..., wiring.Component], dict[str, Any]]] = [
     (MaskRegisters, {"lanes": 8}),
     (Mesh, {"lanes": 8}),
@@ -62,6 +67,9 @@ COMPONENTS: list[tuple[Callable[..., wiring.Component], dict[str, Any]]] = [
     (InputLandingPad, {"config": SMALL}),
     (OutputLandingPad, {"config": SMALL}),
     (HostPort, {"config": SMALL}),
+    (StatusRegister, {}),
+    (Tile, {"config": SMALL, "analog": AnalogMacro}),
+    (Chip, {"config": SMALL, "signatures": PORTS, "place": HardMacro, "receiver": WireReceiver}),
 ]
 
 
@@ -79,6 +87,19 @@ def test_a_local_controller_has_a_member_of_a_parameters_name() -> None:
     controller = LocalController(16, 3, 2)
     assert (controller.program_depth, controller.loop_levels, controller.bias_row_count) == (16, 3, 2)
     assert len(controller.bias_rows) == 2
+
+
+def test_every_component_and_signature_is_among_these() -> None:
+    tried = {kind for kind, _ in COMPONENTS} | {kind for kind, _, _ in SIGNATURES} | {LocalController}
+    modules = [import_module(f"rtl.{module.name}") for module in iter_modules(rtl.__path__)]
+    ours = {
+        thing
+        for module in modules
+        for thing in vars(module).values()
+        if isinstance(thing, type) and issubclass(thing, wiring.Component | wiring.Signature)
+        if thing.__module__.startswith("rtl.") and thing is not ParametricSignature
+    }
+    assert ours == tried
 
 
 @pytest.mark.parametrize(

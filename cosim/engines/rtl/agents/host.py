@@ -22,7 +22,7 @@ from cosim.program import Unit
 from rtl.bus import Region, UnitStatus
 from rtl.config import ChipConfig, Edge
 from rtl.isa import UnitKind
-from rtl.memory_map import ChipRegion, ChipStatus, Control, MemoryMap, address, read_header, write_header
+from rtl.memory_map import ChipRegion, ChipStatus, Control, MemoryMap, address, pack, read_header, write_header
 
 __all__ = ["HostPort"]
 
@@ -388,7 +388,7 @@ def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _control_bit(name: str) -> int:
-    return 1 << Control.as_shape()[name].offset
+    return pack(Control, {name: 1})
 
 
 def _fields(struct: Any, value: int) -> dict[str, int]:
