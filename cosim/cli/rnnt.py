@@ -1,18 +1,36 @@
-"""Commands of the transcription network: `duramesh rnnt map`, `run`, `train`, `widen`."""
+"""Commands of the transcription network: `duramesh rnnt map`, `run`, `figures`, `train`, `widen`."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cosim.cli.analog import AnalogChoice, analog_options
 from cosim.cli.comparisons import Choices, comparing
 from cosim.cli.networks import Setting
 from cosim.cli.numbers import RealRange
 from cosim.cli.options import CLIPS
-from cosim.cli.shared import FILE, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, SEED, new_console, print_files
+from cosim.cli.shared import (
+    FILE,
+    INPUT,
+    OUTPUT_FILE,
+    OUTPUT_FOLDER,
+    SEED,
+    Task,
+    new_console,
+    new_progress,
+    print_files,
+)
+from cosim.cli.workers import worker_options
 
-__all__ = ["FIRST_LAYER", "rnnt"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cosim.sweep import Workers
+
+__all__ = ["FIRST_LAYER", "SPEECH_OR_WORDS", "WEIGHTS", "rnnt"]
 
 #: Values of `cosim.workloads.rnnt.mapping.FirstLayer`, which would load numpy for --help; a test compares.
 FIRST_LAYERS = ("once", "averaged", "expanded")
@@ -22,6 +40,19 @@ FIRST_LAYER = click.option(
     default="averaged",
     show_default=True,
     help="Enc-LSTM0's input matrix: 240 rows once, four averaged copies (960 rows), or expanded to 1,024 rows.",
+)
+SPEECH_OR_WORDS = click.option(
+    "--audio",
+    type=INPUT,
+    help="A split of LibriSpeech, such as dev-clean, or Speech Commands, whose clips become sentences. Default: "
+    "synthesised sentences.",
+)
+WEIGHTS = click.option(
+    "--network",
+    type=FILE,
+    envvar="RNNT_CHECKPOINT",
+    help="Weights: MLPerf's checkpoint (.pt), or .safetensors or .npz of its names. Default: the network that comes "
+    "along. [env: RNNT_CHECKPOINT]",
 )
 
 
@@ -58,19 +89,8 @@ def map_(first_layer: str, pictures: Path | None, json_file: Path | None) -> Non
 
 
 @rnnt.command("run")
-@click.option(
-    "--audio",
-    type=INPUT,
-    help="A split of LibriSpeech, such as dev-clean, or Speech Commands, whose clips become sentences. Default: "
-    "synthesised sentences.",
-)
-@click.option(
-    "--network",
-    type=FILE,
-    envvar="RNNT_CHECKPOINT",
-    help="Weights: MLPerf's checkpoint (.pt), or .safetensors or .npz of its names. Default: the network that comes "
-    "along. [env: RNNT_CHECKPOINT]",
-)
+@SPEECH_OR_WORDS
+@WEIGHTS
 @CLIPS
 @FIRST_LAYER
 @click.option(
@@ -105,6 +125,69 @@ def run_(
         lambda settings: task.workload(settings.analog, first, chosen.chips),
         lambda comparison: report(task, comparison, chosen.seed),
     )
+
+
+@rnnt.command("figures")
+@SPEECH_OR_WORDS
+@WEIGHTS
+@click.option(
+    "--clips", type=click.IntRange(2, 1_000_000), default=60, show_default=True, help="Judge by N utterances."
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Which utterances, and the first chips.")
+@click.option("--chips", type=click.IntRange(1, 3), default=3, show_default=True, help="Sets of chips.")
+@click.option("--quick", is_flag=True, help="Fewer bits, and ranges that are not refined: whether it works.")
+@click.option(
+    "--out", type=OUTPUT_FOLDER, default=Path("reports/rnnt"), show_default=True, help="Folder of the results."
+)
+@click.option("--stale", is_flag=True, help="Take what earlier code has measured as well.")
+@analog_options
+@worker_options
+@click.pass_context
+def figures_(
+    ctx: click.Context,
+    audio: Path | None,
+    network: Path | None,
+    clips: int,
+    seed: int,
+    out: Path,
+    analog: AnalogChoice,
+    workers: "Callable[[float, Path], Workers]",
+    **choices: Any,
+) -> None:
+    """Characterise the chips as the paper does: layers alone and together, bits, expansion, drift, MACs, weights.
+
+    A run that was interrupted goes on when the same command is given again.
+    """
+    from cosim.figures import Campaign
+    from cosim.figures.campaign import MEMORY
+    from cosim.figures.report import make_report, print_findings
+    from cosim.figures.rnnt import STUDY, measure
+    from cosim.figures.rnnt_measurement import Sentences
+
+    sentences = Sentences(network and network.absolute(), audio and audio.absolute(), clips, seed)
+    study = replace(STUDY, measure=partial(measure, sentences=sentences))
+    with new_progress() as bar:
+        say = Task(bar)
+        say("reading sentences")
+        campaign = Campaign(
+            out,
+            analog=analog.config(),
+            seed=seed,
+            given={"sentences": sentences.content},
+            workers=workers(MEMORY, out),
+            **choices,
+            say=say,
+            advance=say.advance,
+        )
+        try:
+            results = make_report(campaign, [study], [study], say=bar.console.print)
+        except KeyboardInterrupt:
+            bar.stop()
+            click.echo(f"interrupted; what is measured is kept in {out}, the same command goes on", err=True)
+            ctx.exit(130)
+    console = new_console()
+    print_findings(results, console)
+    print_files(console, {"report": str(out / "index.html"), "json": str(out / "results.json")})
 
 
 @rnnt.command()

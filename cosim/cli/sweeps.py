@@ -27,8 +27,8 @@ from cosim.cli.options import (
     WHISPER_MODEL,
     chained,
 )
-from cosim.cli.rnnt import FIRST_LAYER
-from cosim.cli.shared import FILE, FOLDER, INPUT, OUTPUT_FOLDER, Task, new_console, new_progress, print_files
+from cosim.cli.rnnt import FIRST_LAYER, SPEECH_OR_WORDS, WEIGHTS
+from cosim.cli.shared import FOLDER, INPUT, OUTPUT_FOLDER, Task, new_console, new_progress, print_files
 from cosim.cli.workers import worker_options
 
 if TYPE_CHECKING:
@@ -256,20 +256,21 @@ def sentences_sweep(
 
 
 @sweep.command("rnnt")
-@click.option("--audio", type=INPUT, required=True, help="A split of LibriSpeech, such as dev-clean.")
-@click.option(
-    "--network", type=FILE, envvar="RNNT_CHECKPOINT", required=True, help="As of `rnnt run`. [env: RNNT_CHECKPOINT]"
-)
+@SPEECH_OR_WORDS
+@WEIGHTS
 @FIRST_LAYER
 @CLIPS
 @SAMPLES
 @TRIALS
 @_sweeping
-def rnnt_sweep(audio: Path, network: Path, first_layer: str, clips: int | None, seed: int, **choices: Any) -> None:
-    """Transcription with RNN-T on five chips: word error rates beside software's."""
+def rnnt_sweep(
+    audio: Path | None, network: Path | None, first_layer: str, clips: int | None, seed: int, **choices: Any
+) -> None:
+    """Transcription with RNN-T: word error rates beside software's."""
+    from cosim.workloads.rnnt.network import SHIPPED
     from cosim.workloads.rnnt.sweep import judged
 
-    prepare = partial(judged, audio.absolute(), network.absolute(), clips, first_layer, seed)
+    prepare = partial(judged, audio and audio.absolute(), (network or SHIPPED).absolute(), clips, first_layer, seed)
     _judging(f"rnnt, first layer {first_layer}", prepare, **choices)
 
 

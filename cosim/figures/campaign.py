@@ -85,6 +85,8 @@ class Campaign:
         Constants of the chips; by default the nominal ones.
     audio, features : Path, optional
         As of `duramesh kws`: clips to classify; prepared features for calibration and training.
+    given : mapping of str to str, optional
+        What else determines the campaign: of a command that measures something of its own.
     stale : bool
         Take what earlier code has measured. The results say so.
     workers : Workers, optional
@@ -109,13 +111,14 @@ class Campaign:
         analog: AnalogConfig | None = None,
         audio: Path | None = None,
         features: Path | None = None,
+        given: Mapping[str, str] | None = None,
         stale: bool = False,
         workers: Workers | None = None,
         say: Callable[[str], None] | None = None,
         advance: Callable[[int, int], None] | None = None,
     ) -> None:
         self.folder = folder
-        self.quick, self.seed, self.stale = quick, seed, stale
+        self.quick, self.seed, self.stale, self.given = quick, seed, stale, dict(given or {})
         self.chip_count = chips if chips is not None else 2 if quick else 20
         self.analog = analog or AnalogConfig()
         self.audio, self.features, self.workers = audio, features, workers
@@ -302,8 +305,8 @@ class Campaign:
     @cached_property
     def _identity(self) -> dict[str, Any]:
         """Settings, and the content of the data: files of one name may hold anything."""
-        given = [path for path in (self.audio, self.features) if path is not None]
-        return {**self.settings, "data": digest(map(digest_of_files, given)) if given else None}
+        paths = [path for path in (self.audio, self.features) if path is not None]
+        return {**self.settings, **self.given, "data": digest(map(digest_of_files, paths)) if paths else None}
 
     def claim(self) -> None:
         """Make the folder this campaign's, if it is empty or new.

@@ -2,7 +2,8 @@
 
 There is one campaign for each device model: `results.json` has the first's, `results-MODEL.json` another's.
 
-``python -m cosim.figures.evidence [RESULTS...]`` writes both anew; RESULTS, if given, first replace the kept ones.
+``python -m cosim.figures.evidence [RESULTS...]`` writes both anew; the studies of RESULTS, if given, first replace the
+kept ones.
 """
 
 import sys
@@ -137,13 +138,22 @@ def _around(readme: str) -> tuple[str, str]:
 def keep(results: Mapping[str, Any], docs: Path) -> None:
     """Write results to where those of their device model are kept.
 
+    Studies that are kept already and that these results lack stay; each says which settings and code it is of.
+
     Raises
     ------
     EvidenceError
-        If they are of a quick campaign, which is no evidence.
+        If they are of a quick campaign, which is no evidence; or what is kept there holds no results.
     """
     _check_full(results)
-    write_text(_place(docs, results["settings"]["devices"]), to_json(results, indent=1) + "\n")
+    place = _place(docs, results["settings"]["devices"])
+    measured = {name: study for name, study in results["studies"].items() if "skipped" not in study}
+    if place.exists():
+        kept = read_results(place)
+        studies = {**kept["studies"], **measured}
+        # What the file says of itself is what the campaign says that most of it comes from.
+        results = {**(results if set(kept["studies"]) <= set(measured) else kept), "studies": studies}
+    write_text(place, to_json(results, indent=1) + "\n")
 
 
 def _check_full(results: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ STUDIES = (
     "whisper",
     "speaker",
     "sentences",
+    "rnnt",
     "training",
     "drift",
     "timing",

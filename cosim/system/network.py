@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 
 import numpy as np
@@ -84,6 +85,22 @@ class Network:
     def matrices(self) -> Mapping[str, Linear]:
         """Every matrix once, by name."""
         return {matrix: self.linears[matrix] for matrix in dict.fromkeys(self.matrix_of.values())}
+
+    def matching(self, patterns: str) -> frozenset[str]:
+        """Names of the matrices that fit a pattern, or one of several with commas between them.
+
+        Raises
+        ------
+        NetworkError
+            If a pattern fits none; the message lists all there are.
+        """
+        found: set[str] = set()
+        for pattern in patterns.split(","):
+            fitting = {name for name in self.matrices if fnmatchcase(name, pattern.strip())}
+            if not fitting:
+                raise NetworkError(f"no matrix is called {pattern.strip()!r}; there are {', '.join(self.matrices)}")
+            found |= fitting
+        return frozenset(found)
 
     @cached_property
     def requests(self) -> tuple[tuple[str, ...], ...]:

@@ -1,7 +1,6 @@
 """What answers the requests of walks: numpy node by node, or chips for all walks at once."""
 
 from collections.abc import Callable, Hashable, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -68,12 +67,19 @@ class ChipProducts:
     chips : ChipCodes
     affine : Affine
     only : str
-        Pattern of the matrices that chips multiply; the others are multiplied in float32 as well.
+        Patterns, as of `Network.matching`, of the matrices that chips multiply; the others are multiplied in float32 as
+        well.
+
+    Raises
+    ------
+    NetworkError
+        If one of them fits no matrix.
     """
 
     def __init__(self, network: Network, chips: ChipCodes, affine: Affine, only: str = "*") -> None:
         self._network, self._chips, self._affine = network, chips, affine
-        self._chosen = {node for node, matrix in network.matrix_of.items() if fnmatchcase(matrix, only)}
+        chosen = network.matching(only)
+        self._chosen = {node for node, matrix in network.matrix_of.items() if matrix in chosen}
 
     def kind(self, request: Request) -> Hashable:
         return request.nodes

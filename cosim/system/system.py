@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from analog_models.config import AnalogConfig
 from cosim.engines.session import ChipSession, Closing
 from cosim.files.digest import digest, digest_of_arrays
-from cosim.graph import Graph, NetworkError
+from cosim.graph import Graph
 from cosim.graph.graph import Walk
 from cosim.system.building import BuildOptions, build
 from cosim.system.checkpoint import Checkpoint, code_digest
@@ -56,7 +55,8 @@ class Run:
     recalibrated : bool
         Calibrate them again at that age.
     only : str
-        Pattern of the matrices that chips multiply, the others being multiplied in float32: whose errors cost what.
+        Patterns, with commas between them, of the matrices that chips multiply, the others being multiplied in float32:
+        whose errors cost what.
     rtl_frames : int, optional
         With "both", so many frames of a call go through the RTL at most, evenly spread, and all through the twin.
     """
@@ -90,6 +90,8 @@ class System(Closing):
     run : Run, optional
     say : callable (words, done, all), optional
         Told what is being done.
+    made : Chips, optional
+        Programmed and calibrated before, for such a run.
 
     Raises
     ------
@@ -114,11 +116,12 @@ class System(Closing):
         run: Run | None = None,
         *,
         say: Callable[[str, int, int], None] = lambda words, done, total: None,
+        made: Chips | None = None,
     ) -> None:
         self.image, self.options, self._say = image, run or Run(), say
-        if not any(fnmatchcase(name, self.options.only) for name in image.network.matrices):
-            known = ", ".join(image.network.matrices)
-            raise NetworkError(f"no matrix is called {self.options.only!r}; there are {known}")
+        image.network.matching(self.options.only)
+        if made is not None:
+            self.made = made
         self._stack = ExitStack()
         self._sessions: list[ChipSession] = []
 
@@ -161,16 +164,21 @@ class System(Closing):
         image = build(network, lambda: map(network.walk, given), options, config=config)
         return cls(replace(image, axes=axes), run)
 
+    def reread(self, *, only: str = "*", aged_s: float | None = None, recalibrated: bool = False) -> "System":
+        """The same chips, read otherwise; parameters as of `Run`. Nothing is programmed again."""
+        run = replace(self.options, only=only, aged_s=aged_s, recalibrated=recalibrated)
+        return System(self.image, run, say=self._say, made=self.made)
+
     @property
     def network(self) -> Network:
         return self.image.network
 
     @cached_property
-    def chips(self) -> Chips:
-        """Programmed and calibrated, now or by an earlier run."""
+    def made(self) -> Chips:
+        """The chips as they were programmed and calibrated, now or by an earlier run."""
         chosen = self.options
         parts = [self.image.digest, chosen.analog.to_json(), str(chosen.seed)]
-        chips = reused(
+        return reused(
             "systems",
             parts,
             lambda: Chips.made(
@@ -183,9 +191,14 @@ class System(Closing):
             load=lambda folder: Chips.load(folder, self.image),
             waiting=lambda: self._say("waiting for another process, which makes the same chips", 0, 0),
         )
+
+    @cached_property
+    def chips(self) -> Chips:
+        """The chips at the age at which they are read."""
+        chosen = self.options
         if chosen.aged_s is None:
-            return chips
-        aged = chips.aged(chosen.aged_s)
+            return self.made
+        aged = self.made.aged(chosen.aged_s)
         return Chips.calibrated(self.image, aged.analog) if chosen.recalibrated else aged
 
     @cached_property

@@ -14,6 +14,7 @@ import numpy as np
 
 from analog_models.config import AnalogConfig
 from cosim.files.json_text import to_json
+from cosim.graph.errors import NetworkError
 from cosim.graph.graph import Walk
 from cosim.system.building import BuildOptions, build
 from cosim.system.checkpoint import Checkpoint, code_digest
@@ -96,7 +97,7 @@ class Settings:
     checkpoint : Path, optional
         Folder in which results are kept as they come, and from which the run goes on.
     only : str
-        Pattern of the matrices that chips multiply; the others are multiplied in float32.
+        Patterns, with commas between them, of the matrices that chips multiply; the others are multiplied in float32.
     rtl_frames : int, optional
         With "both", so many frames of a call go through the RTL at most, evenly spread, and all through the twin.
     """
@@ -240,7 +241,12 @@ def compare(
         If the network does not fit onto the chips.
     CheckpointError
         If the checkpoint is another run's, or in use.
+    NetworkError
+        If no matrix fits the pattern of those that chips multiply, or there are no chips to multiply them.
     """
+    workload.network.matching(settings.only)
+    if settings.engine == "float" and settings.only != "*":
+        raise NetworkError(f"in float no chip multiplies {settings.only!r}, or anything else; take another engine")
     image, variants = None, {}
     for name, run in settings.runs():
         if name in known:

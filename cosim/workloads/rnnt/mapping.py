@@ -19,12 +19,12 @@ from cosim.workloads.rnnt.model import EMBEDDINGS
 from cosim.workloads.rnnt.network import RnntShape
 from rtl.config import ChipConfig, preset
 
-__all__ = ["PAPER", "FirstLayer", "laid_out", "mapping", "matrix_shapes", "paper_layout", "waves"]
+__all__ = ["FIRST", "PAPER", "FirstLayer", "laid_out", "mapping", "matrix_shapes", "paper_layout", "waves"]
 
 #: MLPerf's widths, which the five chips are for.
 PAPER = RnntShape()
 #: The input matrix of the first layer.
-_FIRST = "pre/lstm0/input"
+FIRST = "pre/lstm0/input"
 _COPIES = 4
 _EXPANDED_ROWS = 1024
 _HOST = {"joint/*": MatrixOptions(host=True)}
@@ -60,7 +60,7 @@ def matrix_shapes(shape: RnntShape, first: FirstLayer = FirstLayer.ONCE) -> dict
     gates, width = 4 * shape.encoder, shape.encoder
     own = shape.prediction
     return {
-        _FIRST: (first.rows(shape.features), gates),
+        FIRST: (first.rows(shape.features), gates),
         "pre/lstm0/recurrent": (width, gates),
         "pre/lstm1/input": (width, gates),
         "pre/lstm1/recurrent": (width, gates),
@@ -90,7 +90,7 @@ def _paper_options(first: FirstLayer) -> LayoutOptions:
     return LayoutOptions(
         chips=5,
         matrices={
-            _FIRST: MatrixOptions(balanced, joined=True, copies=first.copies, chip=0, apart=2),
+            FIRST: MatrixOptions(balanced, joined=True, copies=first.copies, chip=0, apart=2),
             "pre/lstm0/recurrent": MatrixOptions(balanced, joined=True, chip=0),
             "pre/lstm1/input": MatrixOptions(balanced, joined=True, chip=1, apart=2),
             "pre/lstm1/recurrent": MatrixOptions(balanced, joined=True, chip=1),
@@ -155,10 +155,10 @@ def mapping(
     """
     expansion: Mapping[str, float] = {}
     if first is FirstLayer.EXPANDED:
-        expansion = {_FIRST: first.rows(shape.features) / shape.features}
+        expansion = {FIRST: first.rows(shape.features) / shape.features}
     if shape == PAPER and chips in (None, 5):
         return BuildOptions(placed=paper_layout(first), expansion=expansion, analog=analog)
-    matrices = {_FIRST: MatrixOptions(copies=first.copies), **_HOST}
+    matrices = {FIRST: MatrixOptions(copies=first.copies), **_HOST}
     return BuildOptions(LayoutOptions(chips=chips, matrices=matrices), expansion=expansion, analog=analog)
 
 

@@ -186,16 +186,16 @@ class RnntModel:
         step = yield from self.network.walk({"symbol": given}, states, graph="prediction")
         return step.outputs["y"], states
 
-    def decoded(self, features: Floats, choose: Callable[[Floats], int]) -> Walk[list[int]]:
+    def decoded(self, encoded: Sequence[Floats], choose: Callable[[Floats], int]) -> Walk[list[int]]:
         """Symbols of a recording.
 
         Parameters
         ----------
-        features : (steps, features)
+        encoded : sequence of (joint,)
+            What `encoded` gave.
         choose : callable (logits) -> int
             The next label, or blank, which goes on to the next step.
         """
-        encoded = yield from self.encoded(features)
         symbols: list[int] = []
         predicted, states = yield from self.predicted(None, {})
         for heard in encoded:
@@ -210,21 +210,33 @@ class RnntModel:
 
     def transcribed(self, features: Floats) -> Walk[list[int]]:
         """Greedily: the likeliest label at every step, of equal ones the lowest."""
-        return self.decoded(features, lambda logits: int(logits.argmax()))
+        encoded = yield from self.encoded(features)
+        return (yield from self.decoded(encoded, _likeliest))
 
     def choices(self, features: Floats) -> Walk[list[int]]:
         """All choices of greedy decoding, blanks included."""
         made: list[int] = []
 
         def choose(logits: Floats) -> int:
-            made.append(int(logits.argmax()))
+            made.append(_likeliest(logits))
             return made[-1]
 
-        yield from self.decoded(features, choose)
+        encoded = yield from self.encoded(features)
+        yield from self.decoded(encoded, choose)
         return made
 
     def surprise(self, features: Floats, choices: Sequence[int]) -> Walk[float]:
         """At such choices: minus the logarithm of their probabilities, in the mean."""
+        encoded = yield from self.encoded(features)
+        return (yield from self._surprise(encoded, choices))
+
+    def transcribed_and_surprise(self, features: Floats, choices: Sequence[int]) -> Walk[tuple[list[int], float]]:
+        """Both of a recording that is encoded once."""
+        encoded = yield from self.encoded(features)
+        symbols = yield from self.decoded(encoded, _likeliest)
+        return symbols, (yield from self._surprise(encoded, choices))
+
+    def _surprise(self, encoded: Sequence[Floats], choices: Sequence[int]) -> Walk[float]:
         to_come: Iterator[int] = iter(choices)
         total = 0.0
 
@@ -235,12 +247,16 @@ class RnntModel:
             total += float(np.log(np.exp(shifted).sum()) - shifted[chosen])
             return chosen
 
-        yield from self.decoded(features, choose)
+        yield from self.decoded(encoded, choose)
         return total / max(len(choices), 1)
 
     def text(self, symbols: Sequence[int]) -> str:
         """What was said."""
         return "".join(self.weights.labels[symbol] for symbol in symbols)
+
+
+def _likeliest(logits: Floats) -> int:
+    return int(logits.argmax())
 
 
 #: Stage of a pipeline in which each layer of the encoder stands.

@@ -12,9 +12,9 @@ from cosim.workloads.sweeping import Judged
 __all__ = ["judged"]
 
 
-def judged(audio: Path, network: Path, clips: int | None, first_layer: str, seed: int) -> Judged:
-    """Utterances of a split, chosen by `seed`; parameters as of `Transcription.of_librispeech`, `RnntNetwork.load`."""
+def judged(audio: Path | None, network: Path, clips: int | None, first_layer: str, seed: int) -> Judged:
+    """Utterances chosen by `seed`; parameters as of `Transcription.of`, `RnntNetwork.load`."""
     first = FirstLayer(first_layer)
     model = RnntModel(RnntNetwork.load(network), peak_normalised=first.peak_normalised)
-    task = Transcription.of_librispeech(model, audio, clips, seed)
+    task = Transcription.of(model, audio, clips, seed)
     return Judged(lambda analog: task.workload(analog, first), lambda comparison: report(task, comparison, seed))

@@ -16,9 +16,10 @@ from cosim.system.products import NodeProducts
 from cosim.system.scheduler import results_of
 from cosim.workloads.audio import SAMPLE_RATE, AudioError
 from cosim.workloads.comparison import Result, Workload
+from cosim.workloads.kws.dataset import UNKNOWN, DatasetError
 from cosim.workloads.librispeech import Utterance, find_utterances, judged_and_others, read_utterances, splits_in
 from cosim.workloads.remarks import Remarks
-from cosim.workloads.rnnt.connected_words import LONGEST, join_audio, plan, recorded_clips, spoken_clips
+from cosim.workloads.rnnt.connected_words import LONGEST, Clips, join_audio, plan, recorded_clips, spoken_clips
 from cosim.workloads.rnnt.mapping import FirstLayer, mapping
 from cosim.workloads.rnnt.model import RnntModel
 from cosim.workloads.transcripts import WordErrors, count_errors, lower_case_words
@@ -104,6 +105,9 @@ class Transcription:
     ) -> "Transcription":
         """Sentences of connected words, which nobody has trained with.
 
+        Chips are calibrated with other people's: of the validation clips, or, as the test archive has none, and without
+        audio, of voices that a synthesiser has for training.
+
         Parameters
         ----------
         model : RnntModel
@@ -119,49 +123,72 @@ class Transcription:
         """
         if audio is None:
             count = count or _SYNTHESISED
-            clips = spoken_clips((count + CALIBRATION) * LONGEST, seed=seed)
+            clips = spoken_clips(count * LONGEST, seed=seed)
         else:
             clips = recorded_clips(audio)
-        sentences = plan(clips, seed, None if count is None else count + CALIBRATION)
-        sounds = clips.audio
-        assert sounds is not None
-
-        def heard(number: int) -> Spoken:
-            sound = join_audio(sounds, sentences[number])
-            name = f"{clips.speakers[sentences[number].rows[0]]} {number}"
-            return Spoken(name, sentences[number].text, model.weights.front_end(sound), len(sound) / SAMPLE_RATE)
-
-        spoken = tuple(map(heard, range(len(sentences))))
-        judged, others = spoken[:-CALIBRATION], spoken[-CALIBRATION:]
+        if audio is None or (audio / UNKNOWN).is_dir():
+            others = spoken_clips(CALIBRATION * LONGEST, "train", seed)
+        else:
+            others = recorded_clips(audio, "validation")
+        judged = tuple(_sentences(model, clips, seed, count))
+        calibrating = tuple(_sentences(model, others, seed, CALIBRATION))
         seconds, words = sum(one.seconds for one in judged), sum(len(one.transcript.split()) for one in judged)
         what = "synthesised voices" if audio is None else f"test clips of {audio.name}"
         source = f"{len(judged)} sentences of {words:,} words, {what}, {seconds:,.0f} s (seed {seed})"
-        return cls(model, source, judged, others)
+        return cls(model, source, judged, calibrating)
 
     @classmethod
     def of(
         cls, model: RnntModel, audio: Path | None = None, count: int | None = None, seed: int = 0
     ) -> "Transcription":
-        """LibriSpeech, Speech Commands, whichever the folder holds, or synthesised words without one."""
+        """LibriSpeech, Speech Commands, whichever the folder holds, or synthesised words without one.
+
+        Raises
+        ------
+        DatasetError
+            If the folder is neither.
+        """
         needed("jiwer", "speech", "counting word errors")  # before hours of work
         if audio is not None and splits_in(audio):
             return cls.of_librispeech(model, audio, count, seed)
-        return cls.of_words(model, audio, count, seed)
+        try:
+            return cls.of_words(model, audio, count, seed)
+        except DatasetError as error:
+            raise DatasetError(
+                f"{error}; or, of LibriSpeech, a split such as dev-clean, with SPEAKER/CHAPTER/*.trans.txt"
+            ) from None
 
     def _transcribed(self, sample: int) -> Walk[Result]:
         symbols = yield from self.model.transcribed(self.spoken[sample].features)
         return {"symbols": np.array(symbols, np.int64)}
 
+    def _decided(self, spoken: Sequence[Spoken]) -> list[list[int]]:
+        """All choices of greedy decoding in float."""
+        walks = (self.model.choices(one.features) for one in spoken)
+        return results_of(walks, NodeProducts.of_floats(self.model.network))
+
     @cached_property
     def _choices(self) -> list[list[int]]:
-        """Of greedy decoding in float, of the utterances that calibrate."""
-        walks = (self.model.choices(one.features) for one in self.calibrating)
-        return results_of(walks, NodeProducts.of_floats(self.model.network))
+        return self._decided(self.calibrating)
 
     def _calibration(self) -> Iterator[Walk[float]]:
         """Surprise at what the float network decides."""
         for one, choices in zip(self.calibrating, self._choices, strict=True):
             yield self.model.surprise(one.features, choices)
+
+    @cached_property
+    def _judged_choices(self) -> list[list[int]]:
+        return self._decided(self.spoken)
+
+    def surprised(self, model: RnntModel | None = None) -> Iterator[Walk[Result]]:
+        """Of every utterance "symbols", and "surprise" at what the float network decides, of another model if given."""
+        for one, choices in zip(self.spoken, self._judged_choices, strict=True):
+            yield self._surprised(model or self.model, one, choices)
+
+    @staticmethod
+    def _surprised(model: RnntModel, one: Spoken, choices: Sequence[int]) -> Walk[Result]:
+        symbols, surprise = yield from model.transcribed_and_surprise(one.features, choices)
+        return {"symbols": np.array(symbols, np.int64), "surprise": np.array(surprise)}
 
     def workload(
         self,
@@ -190,3 +217,12 @@ class Transcription:
     def word_errors(self, results: Sequence[Result], words_of: Callable[[str], str] = lower_case_words) -> WordErrors:
         """Against what was said."""
         return count_errors([one.transcript for one in self.spoken], self.texts(results), words_of)
+
+
+def _sentences(model: RnntModel, clips: Clips, seed: int, count: int | None) -> Iterator[Spoken]:
+    """Connected words of clips that have sound."""
+    assert clips.audio is not None
+    for number, sentence in enumerate(plan(clips, seed, count)):
+        sound = join_audio(clips.audio, sentence)
+        name = f"{clips.speakers[sentence.rows[0]]} {number}"
+        yield Spoken(name, sentence.text, model.weights.front_end(sound), len(sound) / SAMPLE_RATE)
