@@ -56,6 +56,9 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     for batch in plan.full_batches:
         what = "frames that fill the chip: 33 tiles, 17 outputs"
         _rate(rates, f"twin full frames, batch {batch:,}", result.series("twin full frames", batch), what)
+    if result.speech:
+        what = f"seconds of speech, {plan.sentences} sentences side by side, transcription network on one chip"
+        _rate(rates, "twin transcription", result.speech, what)
     console.print(rates)
 
     main, batch = result.rtl[plan.rtl[0]], plan.batches[-1]
@@ -112,7 +115,7 @@ def _in_short(machine: Mapping[str, Any]) -> str:
 
 
 def _rate(table: Table, name: str, series: Series, what: str) -> None:
-    table.add_row(name, f"{series.per_s:,.0f}", f"{series.spread:.0%}", f"{series.wall_per_s:,.0f}", what)
+    table.add_row(name, _short(series.per_s), f"{series.spread:.0%}", _short(series.wall_per_s), what)
 
 
 def _short(value: float) -> str:

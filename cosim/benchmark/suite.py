@@ -12,6 +12,7 @@ from analog_models.config import AnalogConfig
 from cosim.benchmark.machine import Occupation, describe_machine
 from cosim.benchmark.sessions import Latency, SideBySide
 from cosim.benchmark.timing import Sample, Series, Worker, together
+from cosim.benchmark.transcription import transcription_problem
 from cosim.benchmark.work import (
     NOMINAL,
     Case,
@@ -61,6 +62,8 @@ class Plan:
         Scales; the largest batch and number of lanes, and one tile, are the main figures.
     full_batches : tuple of int
         Batches of frames that fill the chip.
+    sentences : int
+        That are transcribed side by side.
     sessions : int
         Of the RTL, side by side.
     rtl : tuple of RtlCase
@@ -78,6 +81,7 @@ class Plan:
     tiles: tuple[int, ...] = (1, 2, 4)
     processes: tuple[int, ...] = (1, 2)
     full_batches: tuple[int, ...] = (1, 64)
+    sentences: int = 64
     sessions: int = 5
     rtl: tuple[RtlCase, ...] = (RtlCase(), RtlCase(single=True), RtlCase("small"))
     groups: int = 2
@@ -101,6 +105,7 @@ class Plan:
             tiles=(1, 2),
             processes=(1, 2),
             full_batches=(1, 2),
+            sentences=2,
             sessions=2,
             rtl=(RtlCase("small"), RtlCase("small", single=True)),
             groups=1,
@@ -111,7 +116,7 @@ class Plan:
         """By default of the largest batch and the largest tile."""
         return Case(work, batch or self.batches[-1], lanes or self.lanes[-1], tiles, self.analog)
 
-    def cases(self, *, aihwkit: bool = False) -> Iterator[Case]:
+    def cases(self, *, aihwkit: bool = False, speech: bool = True) -> Iterator[Case]:
         """What is measured in one process."""
         for work in ("twin mvm", "products", "products64", "numpy mvm", *(["aihwkit mvm"] if aihwkit else [])):
             yield from (self.case(work, size) for size in self.batches)
@@ -119,6 +124,8 @@ class Plan:
         yield from (self.case("twin mvm", tiles=count) for count in self.tiles if count > 1)
         yield from (self.case(work, size) for work in ("twin frames", "numpy frames") for size in self.batches)
         yield from (self.case("twin full frames", size) for size in self.full_batches)
+        if speech:
+            yield self.case("twin transcription", self.sentences)
 
     def beside(self) -> tuple[Case, ...]:
         """What is measured with every number of processes side by side."""
@@ -223,6 +230,11 @@ class Benchmark:
         return self.one_process[self.plan.case(work, batch, lanes, tiles)]
 
     @property
+    def speech(self) -> Series | None:
+        """Seconds of speech that are transcribed; None where nothing can speak."""
+        return self.one_process.get(self.plan.case("twin transcription", self.plan.sentences))
+
+    @property
     def over_own_matmuls(self) -> float:
         """Time of signed MVMs of the twin over that of their products phase by phase in float32, largest batch."""
         return self.series("twin mvm").over(self.series("products"))
@@ -263,7 +275,12 @@ class Benchmark:
     def to_json(self) -> dict[str, Any]:
         """The documented keys (docs/benchmarks.md). A batch size *n* is the key ``bn``."""
         plan = self.plan
-        others = ("products", "products64", "twin full frames")  # they have keys of their own, or none
+        others = (
+            "products",
+            "products64",
+            "twin full frames",
+            "twin transcription",
+        )  # they have keys of their own, or none
         works = sorted({case.work for case in self.one_process} - set(others))
         result: dict[str, Any] = {
             "machine": self.machine
@@ -284,6 +301,7 @@ class Benchmark:
                 f"b{batch}": self.series("twin full frames", batch).per_s for batch in plan.full_batches
             },
             "full_frame_first_use_s": self.first_use_s,
+            "speech_s_per_s": self.speech.per_s if self.speech else None,
         }
         result["scaling"] = self.scaling()
         result["series"] = {
@@ -355,9 +373,10 @@ def _take_samples(result: Benchmark, rtl: Mapping[RtlCase, Callable[[], Any]], a
     """All rounds; every process that worked has ended in the end."""
     plan = result.plan
     with Worker() as fresh:
-        problem = fresh.call(aihwkit_problem)
+        problem, speechless = fresh.call(aihwkit_problem), fresh.call(transcription_problem)
     result.machine["aihwkit"] = "measured" if problem is None else f"not measured: {problem}"
-    cases = list(plan.cases(aihwkit=problem is None))
+    result.machine["transcription"] = "measured" if speechless is None else f"not measured: {speechless}"
+    cases = list(plan.cases(aihwkit=problem is None, speech=speechless is None))
     total = plan.repeats * (len(rtl) + len(cases) + len(plan.processes) * len(plan.beside()) + 2) + 3
     done = 0
 

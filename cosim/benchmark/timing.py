@@ -28,7 +28,7 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLI
 class Sample:
     """One measurement: `items` were done in so many seconds."""
 
-    items: int
+    items: float
     wall_s: float
     cpu_s: float
 
@@ -79,7 +79,7 @@ class Series:
         }
 
 
-def sample(work: Callable[[], object], items: int, calls: int) -> Sample:
+def sample(work: Callable[[], object], items: float, calls: int) -> Sample:
     """Time so many calls of `work`, which does `items` a call."""
     wall, cpu = perf_counter(), process_time()
     for _ in range(calls):
@@ -87,7 +87,7 @@ def sample(work: Callable[[], object], items: int, calls: int) -> Sample:
     return Sample(items * calls, perf_counter() - wall, process_time() - cpu)
 
 
-def calls_for(work: Callable[[], object], items: int, least_s: float) -> int:
+def calls_for(work: Callable[[], object], items: float, least_s: float) -> int:
     """How many calls of `work` take about `least_s`: the first ones are slow, so it is called for a quarter of that."""
     work()
     calls = 1

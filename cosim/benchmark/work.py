@@ -17,6 +17,7 @@ from analog_models.programming import program as program_weights
 from cosim.benchmark.full_frame import full_frame
 from cosim.benchmark.machine import peak_mib
 from cosim.benchmark.timing import Sample, calls_for, sample
+from cosim.benchmark.transcription import transcription
 from cosim.compiler import MappingOptions, compile_network
 from cosim.engines.twin.engine import TwinEngine, make_chip
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
@@ -56,9 +57,11 @@ class Case:
         float64. ``numpy mvm``: one bare float32 product. ``twin frames``: keyword-spotting frames
         in one call of the twin engine, uncalibrated. ``twin full frames``: the same with frames that fill the chip
         (`full_frame`). ``numpy frames``: the same network in float32, products and
-        activations. ``aihwkit mvm``: a PCM tile of aihwkit with read noise drawn for every MVM.
+        activations. ``twin transcription``: sentences side by side through the shipped transcription network, on small
+        chips a random one; items are seconds of speech. ``aihwkit mvm``: a PCM tile of aihwkit with read noise drawn for
+        every MVM.
     batch : int
-        MVMs or frames at once.
+        MVMs, frames or sentences at once.
     lanes : int
         Rows and columns of a tile; frames run on the preset that has so many.
     tiles : int
@@ -75,10 +78,13 @@ class Case:
 
 
 @cache
-def _prepared(case: Case, least_s: float) -> tuple[Callable[[], object], int, int]:
+def _prepared(case: Case, least_s: float) -> tuple[Callable[[], object], float, int]:
     """Work of a case, items and calls of a sample. Kept for the life of the process, so a round measures work only."""
-    work = _WORKS[case.work](case)
-    items = case.batch * case.tiles
+    items: float
+    if case.work == "twin transcription":
+        work, items = transcription(case.batch, case.lanes, case.analog)
+    else:
+        work, items = _WORKS[case.work](case), case.batch * case.tiles
     return work, items, calls_for(work, items, least_s)
 
 

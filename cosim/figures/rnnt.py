@@ -38,8 +38,8 @@ _NATURE = "Nature 620, 768 (2023)"
 #: Sets of chips, at most; sentences, and of a quick campaign.
 _CHIPS, _SENTENCES, _QUICK = 3, 60, 6
 #: Bits of the weights of single layers, and of all of them.
-_BITS, _QUICK_BITS = (2, 2.5, 3, 4), (2, 4)
-_BITS_OF_ALL, _QUICK_BITS_OF_ALL = (3, 3.5, 4, 4.5, 5, 5.4, 6, 7), (3, 5)
+_BITS, _QUICK_BITS = (2, 3, 4), (2, 4)
+_BITS_OF_ALL, _QUICK_BITS_OF_ALL = (3, 3.5, 4, 4.5, 5, 5.4, 6), (3, 5)
 #: What has few bits: all layers, all but the joint network's last one, which is on no chip, and every layer.
 _ALL, _ON_CHIPS = "*", ",".join(layer for layer in LAYERS if layer != "joint-fc")
 #: Rows of Enc-LSTM0's input matrix over inputs, on chips and simulated; longest pulses, ns.

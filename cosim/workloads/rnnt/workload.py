@@ -158,6 +158,10 @@ class Transcription:
                 f"{error}; or, of LibriSpeech, a split such as dev-clean, with SPEAKER/CHAPTER/*.trans.txt"
             ) from None
 
+    def walks(self) -> Iterator[Walk[Result]]:
+        """Of every utterance, "symbols"."""
+        return map(self._transcribed, range(len(self.spoken)))
+
     def _transcribed(self, sample: int) -> Walk[Result]:
         symbols = yield from self.model.transcribed(self.spoken[sample].features)
         return {"symbols": np.array(symbols, np.int64)}
