@@ -58,8 +58,8 @@ class Case:
         in one call of the twin engine, uncalibrated. ``twin full frames``: the same with frames that fill the chip
         (`full_frame`). ``numpy frames``: the same network in float32, products and
         activations. ``twin transcription``: sentences side by side through the shipped transcription network, on small
-        chips a random one; items are seconds of speech. ``aihwkit mvm``: a PCM tile of aihwkit with read noise drawn for
-        every MVM.
+        chips a random one; items are seconds of speech. ``aihwkit mvm``: a PCM tile of aihwkit with read noise drawn
+        for every MVM.
     batch : int
         MVMs, frames or sentences at once.
     lanes : int

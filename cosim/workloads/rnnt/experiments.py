@@ -152,7 +152,7 @@ class MacErrors:
             return dict(products)
         _, mean, peak = PeakNorm().run(frame)
         (restored,) = (node for node in self.model.network.graphs["pre"].nodes if node.name == "restored")
-        (product,) = restored.operator.run(products[FIRST], mean, peak)  # type: ignore[arg-type]
+        (product,) = restored.operator.run(products[FIRST], mean, peak)
         return {**products, FIRST: product}
 
     def _count(self, got: Mapping[str, NDArray], exact: Mapping[str, NDArray]) -> None:

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from cosim.cli import main
 from cosim.cli.rnnt import FIRST_LAYERS
+from cosim.figures import Unavailable
 from cosim.files.json_text import from_json
 from cosim.workloads.rnnt.mapping import FirstLayer
 from cosim.workloads.rnnt.network import RnntNetwork, RnntShape
@@ -70,6 +71,24 @@ def test_rnnt_map(tmp_path):
     assert "142 tiles (paper 142), 45,261,568 weights" in done.output
     pictures = [(tmp_path / f"chip{number}.svg").read_text() for number in range(1, 6)]
     assert all(text.count("outputs 3") == (number < 5) for number, text in enumerate(pictures, 1))
+
+
+def test_rnnt_figures_are_of_the_sentences_that_are_asked_for(tmp_path, monkeypatch):
+    asked = []
+
+    def measure(campaign, sentences):
+        asked.append((campaign.given, list(campaign.seeds), sentences.clips, sentences.audio, campaign.analog.devices))
+        raise Unavailable("it is a test")
+
+    monkeypatch.setattr("cosim.figures.rnnt.measure", measure)
+    monkeypatch.setattr("cosim.figures.rnnt_measurement.Sentences.content", "some")
+    done = run("rnnt", "figures", "--clips", 5, "--seed", 3, "--chips", 2, "--devices", "hermes", "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert asked == [({"sentences": "some"}, [3, 4], 5, None, "hermes")]
+    assert "left out, it is a test" in done.output
+    monkeypatch.setattr("cosim.figures.rnnt_measurement.Sentences.content", "others")
+    done = run("rnnt", "figures", "--clips", 6, "--seed", 3, "--chips", 2, "--devices", "hermes", "--out", tmp_path)
+    assert "holds another campaign (sentences some there, others here)" in " ".join(done.output.split())
 
 
 def test_first_layers_are_those_of_the_mapping():

@@ -9,8 +9,12 @@ import pytest
 
 from analog_models.config import AnalogConfig
 from cosim.files.extras import MissingPackage
+from cosim.graph import NetworkError
+from cosim.system.products import NodeProducts
+from cosim.system.scheduler import results_of
 from cosim.workloads.comparison import Settings, compare
 from cosim.workloads.kws.dataset import DatasetError
+from cosim.workloads.rnnt.connected_words import spoken_clips
 from cosim.workloads.rnnt.mapping import FirstLayer
 from cosim.workloads.rnnt.model import RnntModel
 from cosim.workloads.rnnt.network import RnntNetwork, RnntShape
@@ -53,6 +57,14 @@ def test_small_network_on_small_chips(task, monkeypatch):
     assert found["wer"]["software"] is not None
 
 
+def test_what_chips_multiply_has_to_be_there(task):
+    workload = task.workload(AnalogConfig(), FirstLayer.ONCE, config=preset("small"))
+    with pytest.raises(NetworkError, match="no matrix is called 'nope'; there are pre/lstm0/input, "):
+        compare(workload, Settings(engine="float", only="pre/*,nope"), Silent())
+    with pytest.raises(NetworkError, match=r"in float no chip multiplies 'pre/\*'"):
+        compare(workload, Settings(engine="float", only="pre/*"), Silent())
+
+
 def test_sentences_of_words_are_spoken():
     """Without audio a synthesiser speaks; those that calibrate are others."""
     network = RnntNetwork.random(RnntShape(encoder=8, prediction=4, joint=6))
@@ -68,12 +80,47 @@ def test_sentences_of_words_are_spoken():
     assert [one.transcript for one in again.spoken] == [one.transcript for one in task.spoken]
 
 
+def test_no_test_clip_calibrates(tmp_path, monkeypatch):
+    """The test archive has no other clips: a synthesiser's voices for training calibrate; else validation clips do."""
+    asked = []
+
+    def recorded(root, split="test"):
+        asked.append(split)
+        return spoken_clips(20, "test" if split == "test" else "validation", 1)
+
+    monkeypatch.setattr("cosim.workloads.rnnt.workload.recorded_clips", recorded)
+    model = RnntModel(RnntNetwork.random(RnntShape(encoder=8, prediction=4, joint=6)))
+    for archive, splits in ((True, ["test"]), (False, ["test", "validation"])):
+        if archive:
+            (tmp_path / "_unknown_").mkdir()
+        else:
+            (tmp_path / "_unknown_").rmdir()
+        asked.clear()
+        task = Transcription.of_words(model, tmp_path, 2, seed=1)
+        assert asked == splits
+        speakers = [{one.name.rpartition(" ")[0] for one in some} for some in (task.spoken, task.calibrating)]
+        assert not speakers[0] & speakers[1]
+
+
+def test_surprise_is_that_of_the_float_network(task):
+    """Of its own choices a float network's is the loss; and the symbols are those of a walk of its own."""
+    products = NodeProducts.of_floats(task.model.network)
+    found = results_of(task.surprised(), products)
+    for one, symbols in zip(found, results_of(task.walks(), products), strict=True):
+        assert one["symbols"].tolist() == symbols["symbols"].tolist()
+    choices = results_of((task.model.choices(one.features) for one in task.spoken), products)
+    alone = results_of(
+        (task.model.surprise(one.features, made) for one, made in zip(task.spoken, choices, strict=True)), products
+    )
+    assert [float(one["surprise"]) for one in found] == alone
+
+
 def test_a_folder_is_taken_for_what_it_holds(small_split):
     model = RnntModel(RnntNetwork.random(RnntShape(encoder=8, prediction=4, joint=6)))
     task = Transcription.of(model, small_split, 2, seed=1)
     assert task.source.startswith("2 of 7 utterances of dev-clean, ")
     assert {one.transcript for one in task.spoken} == {"SOME WORDS"}
-    with pytest.raises(DatasetError):
+    with pytest.raises(DatasetError, match=r"expected Speech Commands.*or, of LibriSpeech, a split such as dev-clean"):
         Transcription.of(model, small_split.parent.parent / "nothing")
 
 
