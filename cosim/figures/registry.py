@@ -18,6 +18,7 @@ STUDIES = (
     "energy",
     "speaker",
     "sentences",
+    "albert",
     "training",
     "drift",
     "timing",

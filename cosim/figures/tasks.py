@@ -21,10 +21,10 @@ from cosim.workloads.scores import ScoreReport
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
-__all__ = ["Case", "codes_compared", "data_at", "draw_layers", "draw_scores", "measured"]
+__all__ = ["CHIPS", "Case", "Shown", "codes_compared", "data_at", "draw_layers", "draw_scores", "measured"]
 
 #: Sets of chips, at most.
-_CHIPS = 3
+CHIPS = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def data_at(*parts: str) -> Path:
     raise Unavailable(f"it needs {'/'.join(parts)} in a folder that DURAMESH_DATA names, and that is not there")
 
 
-class _Shown:
+class Shown:
     """A campaign as the `Display` of a comparison."""
 
     def __init__(self, campaign: Campaign) -> None:
@@ -82,7 +82,7 @@ class _Shown:
 
 def measured(campaign: Campaign, cases: Sequence[Case]) -> Measurement:
     """Every case in float, on chips without noise and on noisy ones; some samples on the RTL."""
-    seeds = campaign.seeds[:_CHIPS]
+    seeds = campaign.seeds[:CHIPS]
     chips = describe_seeds(seeds)
     reports = []
     for case in cases:
@@ -115,7 +115,7 @@ def _compared(campaign: Campaign, case: Case, seeds: range) -> dict[str, NDArray
     workload = case.workload
     if campaign.quick:
         workload = replace(workload, options=replace(workload.options, trials=0))
-    display = _Shown(campaign)
+    display = Shown(campaign)
     place = campaign.folder / "samples" / case.name.replace(" ", "-").replace(",", "")
     settings = Settings("twin", campaign.analog, tuple(seeds), errors=True, checkpoint=place)
     found = case.report(compare(workload, settings, display)).to_json()
