@@ -2,7 +2,8 @@
 
 There is one campaign for each device model: `results.json` has the first's, `results-MODEL.json` another's.
 
-``python -m cosim.figures.evidence [RESULTS...]`` writes both anew; RESULTS, if given, first replace the kept ones.
+``python -m cosim.figures.evidence [RESULTS...]`` writes both anew; studies of RESULTS, if given, first replace the kept
+ones of the same name and device model.
 """
 
 import sys
@@ -135,15 +136,25 @@ def _around(readme: str) -> tuple[str, str]:
 
 
 def keep(results: Mapping[str, Any], docs: Path) -> None:
-    """Write results to where those of their device model are kept.
+    """Write results to where those of their device model are kept: what a campaign did not measure stays.
 
     Raises
     ------
     EvidenceError
-        If they are of a quick campaign, which is no evidence.
+        If they are of a quick campaign, which is no evidence; or if what is kept cannot be read.
     """
     _check_full(results)
-    write_text(_place(docs, results["settings"]["devices"]), to_json(results, indent=1) + "\n")
+    place = _place(docs, results["settings"]["devices"])
+    if place.exists():
+        results = _merged(read_results(place), results)
+    write_text(place, to_json(results, indent=1) + "\n")
+
+
+def _merged(kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Each study has its settings; those of the whole, and its machine, are the larger campaign's."""
+    measured = {name: study for name, study in given["studies"].items() if "skipped" not in study}
+    whole = given if kept["studies"].keys() <= measured.keys() else kept
+    return {**whole, "studies": {**kept["studies"], **measured}}
 
 
 def _check_full(results: Mapping[str, Any]) -> None:
