@@ -251,9 +251,7 @@ def test_a_solver_that_is_missing_is_asked_for(monkeypatch: pytest.MonkeyPatch) 
     shapes = {"lstm3": (2048, 4096), "lstm4": (2048, 4096), "fc": (1024, 512)}
     options = LayoutOptions(chips=1, matrices={"*": MatrixOptions(mode=Mode.STACKED)}, effort=0, solver_s=30)
     with pytest.raises(MissingPackage, match=r"all ways together needs the package ortools: .*\[compile\]"):
-        lay_out(
-            {"lstm3": (2048, 4096), "lstm4": (2048, 4096), "fc": (1024, 512)}, [("lstm3", "lstm4", "fc")], options, CHIP
-        )
+        lay_out(shapes, [tuple(shapes)], options, CHIP)
 
 
 def test_chip_4_of_the_rnn_t_is_one_call_where_all_ways_are_solved_together() -> None:
