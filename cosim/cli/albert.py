@@ -153,7 +153,9 @@ def albert_figures(
 
     A run that was interrupted goes on when the same command is given again.
     """
-    from cosim.figures.albert import measure, trends, write
+    from cosim.figures.albert import write
+    from cosim.figures.albert_measurement import measure
+    from cosim.figures.albert_trends import trends
     from cosim.workloads.comparison import Settings
 
     task = _task(seed, **judged)

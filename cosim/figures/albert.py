@@ -1,251 +1,234 @@
-"""ALBERT's chip characterised as the paper does it: exits, errors by layer-block, reads, drift, bits; and its trends.
+"""Study: ALBERT on one chip, characterised as the paper does it, on every task for which there is a network.
 
-Samples that a simulation can afford are few; so what is compared with the paper are trends, each told by the figures
-that are printed beside it.
+Networks are folders of Hugging Face in `albert/` of the data: one for each task and of its name, and others of the same
+task that were trained with noise (`duramesh albert train --noise`), whose cards say with how much.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cosim.figures.albert_measurement import Measured, measure
+from cosim.figures.albert_pictures import draw_errors, draw_exits, draw_margins, draw_noise
+from cosim.figures.albert_trends import trends
+from cosim.figures.campaign import Campaign, describe_seeds
+from cosim.figures.measurement import Finding, Measurement, Unavailable
+from cosim.figures.study import Figure, Study
+from cosim.figures.tasks import CHIPS, Shown, data_at
+from cosim.figures.wording import listed
 from cosim.files.archive import write_text
-from cosim.files.json_text import to_json
-from cosim.files.plotting import BLUE, ORANGE, new_figure, write_picture
-from cosim.system.layer_errors import LayerError, root
-from cosim.system.scheduler import results_of
-from cosim.system.system import Run, System
-from cosim.workloads.albert.blocks import BLOCKS, block_of, pass_of
-from cosim.workloads.albert.experiments import read_variation, settled, with_bits
+from cosim.files.json_text import from_json, to_json
+from cosim.files.plotting import write_picture
+from cosim.files.typed import typed
+from cosim.workloads.albert.model import TextClassifier
 from cosim.workloads.albert.workload import Classification
-from cosim.workloads.comparison import Comparison, Result, Settings, Workload, compare
-from cosim.workloads.display import Display
+from cosim.workloads.comparison import Settings, Workload, compare
+from cosim.workloads.glue import TASKS, Task
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Picture
+__all__ = ["STUDY", "write"]
 
-__all__ = ["Measured", "Trend", "draw_errors", "draw_exits", "measure", "trends", "write"]
-
-#: Bits of a weight, sign included.
-BITS = (2, 3, 4, 5, 6)
-#: Reads of one input, and inputs of a layer-block in each of these passes.
-_READS, _FRAMES = 8, 16
-_MONTH_S = 30 * 86_400.0
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Figures of one task and network; shares and errors are fractions.
-
-    Members
-    -------
-    about : mapping
-        Network, task, samples, chips, devices, engine.
-    metric : str
-    software, chip : tuple of float
-        Of the metric; of the chips one by one.
-    exits : mapping of str to tuple of float
-        By engine, the metric with the head after each pass; of chips the mean.
-    settles : tuple of int
-        Samples, on the first chip, by the pass from which on they are decided as at the end.
-    own, total : mapping of str to tuple of float
-        By layer-block, error of its products in each pass, chips' mean: what it adds, and what has come together.
-    flipped : tuple of float
-        Samples that a chip decides otherwise than software, chip by chip.
-    reads : mapping of str to float
-        By layer-block, deviation from read to read over the median product.
-    drift : mapping of str to float
-        Error of the logits against software, root of square error over square: after an hour, after a month, and
-        recalibrated then.
-    bits : mapping of int to float
-        The metric in float with weights of so many bits.
-    """
-
-    about: Mapping[str, Any]
-    metric: str
-    software: float
-    chip: tuple[float, ...]
-    exits: Mapping[str, tuple[float, ...]]
-    settles: tuple[int, ...]
-    own: Mapping[str, tuple[float, ...]]
-    total: Mapping[str, tuple[float, ...]]
-    flipped: tuple[float, ...]
-    reads: Mapping[str, float]
-    drift: Mapping[str, float]
-    bits: Mapping[int, float]
+#: Tasks with classes, as the paper orders them.
+_TASKS = ("RTE", "MRPC", "CoLA", "SST-2", "QNLI", "QQP", "MNLI")
+#: Examples that are judged, and those that calibrate.
+_JUDGED, _CALIBRATING = 48, 16
+_QUICK_JUDGED, _QUICK_CALIBRATING = 4, 3
+#: Of the choice of examples.
+_SEED = 0
 
 
 @dataclass(frozen=True)
-class Trend:
-    """A sentence of the paper, and whether it is so here."""
+class _Network:
+    """A folder of a network, and the scale of the noise that it was trained with."""
 
-    paper: str
-    here: str
-    holds: bool
+    folder: Path
+    task: Task
+    noise: float
+
+    @classmethod
+    def all_in(cls, root: Path) -> "list[_Network]":
+        """Of every task the one that has its name first, then by noise."""
+        found = []
+        for name in _TASKS:
+            own = [path for path in root.glob(f"{name}*") if (path / "config.json").is_file()]
+            some = [
+                cls(path, TASKS[name], _noise(path)) for path in own if path.name.removeprefix(name)[:1] in ("", "-")
+            ]
+            found += sorted(some, key=lambda one: (one.folder.name != one.task.name, one.noise))
+        return found
+
+    def judging(self, campaign: Campaign, examples: int) -> tuple[Classification, Workload]:
+        calibrating = _QUICK_CALIBRATING if campaign.quick else _CALIBRATING
+        classifier = TextClassifier.load(self.folder, self.task)
+        task = Classification.of(classifier, self.task, data_at("glue"), examples, _SEED, calibrating)
+        workload = task.workload(campaign.analog)
+        # Ranges are chosen by errors of products, not by trials with the whole network, of which one takes minutes.
+        return task, replace(workload, options=replace(workload.options, trials=0))
 
 
-def measure(task: Classification, settings: Settings, display: Display, workload: Workload | None = None) -> Measured:
-    """All experiments, on noisy chips of the settings.
+def _noise(folder: Path) -> float:
+    card = folder / "training.json"
+    return float(from_json(card.read_bytes())["noise"]["scale"]) if card.is_file() else 0.0
 
-    Parameters
-    ----------
-    task : Classification
-    settings : Settings
-        Which chips, and where results are kept.
-    display : Display
-    workload : Workload, optional
-        Instead of `task.workload`.
-    """
-    workload = workload or task.workload(settings.analog)
-    young = compare(workload, replace(settings, errors=True), display)
-    assert young.image is not None, "noisy chips have an image"
-    software, chips = young.variants["software"].results, [chip.results for chip in young.chips]
-    metric, passes = task.task.metrics[0], range(1, task.classifier.passes + 1)
 
-    def exits(results: Sequence[Result]) -> list[float]:
-        return [task.score(results, metric, number) for number in passes]
+def _settings(campaign: Campaign, folder: Path, seeds: Sequence[int]) -> Settings:
+    return Settings("twin", campaign.analog, tuple(seeds), checkpoint=campaign.folder / "samples" / folder.name)
 
-    decided = np.stack([task.decisions(chips[0], number) for number in passes], axis=1)
-    display("reading again and again")
-    with System(young.image, Run(settings.engine, settings.analog, settings.seeds[0])) as system:
-        variation = read_variation(system, _READS, _FRAMES, (0, len(passes) // 2, len(passes) - 1))
-    display("with weights of few bits")
 
-    def few_bits(bits: int) -> float:
-        walks = map(workload.walk, range(workload.samples))
-        return task.score(results_of(walks, with_bits(workload.network, bits)), metric)
+def measured(campaign: Campaign) -> Measurement:
+    """Everything of each task's network; accuracy of those that were trained with noise."""
+    networks = _Network.all_in(data_at("albert"))
+    names = {one.folder.name for one in networks}
+    first = [one for one in networks if one.folder.name == one.task.name]
+    if not first:
+        raise Unavailable(
+            f"albert in the data has no folder of a network that is called as a task: {', '.join(_TASKS)}"
+        )
+    seeds, examples = campaign.seeds[:CHIPS], _QUICK_JUDGED if campaign.quick else _JUDGED
+    tasks, noise = [], []
+    for one in first:
+        key = f"{one.folder.name}, {examples} examples, {describe_seeds(seeds)}"
+        tasks.append(
+            from_json(str(campaign.part(key, partial(_characterised, campaign, one, examples, seeds))["told"]))
+        )
+        others = [other for other in networks if other.task == one.task] if len(names) > len(first) else []
+        for other in others if not campaign.quick else ():
+            key = f"{other.folder.name}, noise, {examples} examples, {describe_seeds(seeds[:1])}"
+            part = campaign.part(key, partial(_judged, campaign, other, examples, seeds[:1]))
+            noise.append({"task": one.task.name, "network": other.folder.name, "scale": other.noise} | _numbers(part))
+    findings = [finding for one in tasks for finding in _findings(typed(Measured, one, "task"))]
+    findings += [finding for one in noise for finding in _noise_findings(one, campaign, seeds)]
+    return Measurement({"tasks": tasks, "noise": noise}, findings=tuple(findings))
 
-    return Measured(
-        {
-            "network": task.classifier.name,
-            "network_digest": task.classifier.graph.digest,
-            "task": task.task.name,
-            "samples": task.examples.source,
-            "chips": list(settings.seeds),
-            "devices": settings.analog.devices,
-            "engine": settings.engine,
-        },
-        metric,
-        task.score(software, metric),
-        tuple(task.score(results, metric) for results in chips),
-        {"software": tuple(exits(software)), "chip": tuple(np.mean([exits(one) for one in chips], axis=0).tolist())},
-        tuple(np.bincount(settled(decided), minlength=len(passes) + 1)[1:].tolist()),
-        _by_block([chip.errors for chip in young.chips], "own"),
-        _by_block([chip.errors for chip in young.chips], "total"),
-        tuple(float(np.mean(task.decisions(one) != task.decisions(software))) for one in chips),
-        {block: float(np.mean([v for (b, _), v in variation.items() if b == block])) for block in BLOCKS},
-        _drift(task, workload, settings, young, display),
-        {bits: few_bits(bits) for bits in BITS},
+
+def _characterised(campaign: Campaign, one: _Network, examples: int, seeds: range) -> dict[str, NDArray]:
+    task, workload = one.judging(campaign, examples)
+    found = measure(task, _settings(campaign, one.folder, seeds), Shown(campaign), workload)
+    return {"told": np.array(to_json(asdict(found)))}
+
+
+def _judged(campaign: Campaign, one: _Network, examples: int, seeds: range) -> dict[str, float]:
+    task, workload = one.judging(campaign, examples)
+    found = compare(workload, _settings(campaign, one.folder, seeds), Shown(campaign))
+    told = found.figures(lambda results: task.score(results, task.task.metrics[0]))
+    return {name: float(told[name] or 0.0) for name in ("software", "chip")}
+
+
+def _numbers(part: Mapping[str, NDArray]) -> dict[str, float]:
+    return {name: float(value) for name, value in part.items()}
+
+
+def _findings(found: Measured) -> Iterator[Finding]:
+    """Accuracies with their spread over chips; then what the paper states as trends."""
+    about = found.about
+    of = f", {about['network']}" if about["network"] == about["task"] else f", {about['task']}, {about['network']}"
+    data, chips = {"data": about["samples"]}, describe_seeds(about["chips"])
+    low, high = (100 * value for value in found.interval)
+    interval = f"{about['samples']}; 95 % interval {low:.1f} to {high:.1f} %"
+    metric = f"{found.metric} of ALBERT"
+    yield Finding(
+        f"{metric} in software{of}", 100 * found.software, "%", "float32", interval, "no device differs", digits=1
     )
+    yield Finding(
+        f"{metric} on chips without noise{of}",
+        100 * found.ideal,
+        "%",
+        "twin, ideal",
+        **data,
+        seeds="no device differs",
+        digits=1,
+    )
+    values = 100 * np.array(found.chip)
+    yield Finding.over(
+        f"{metric} on noisy chips{of}", values, "%", engine="twin", **data, seeds=chips, digits=1, headline=True
+    )
+    values = 100 * np.array(found.flipped)
+    yield Finding.over(
+        f"samples that chips decide otherwise than software{of}",
+        values,
+        "%",
+        engine="twin",
+        **data,
+        seeds=chips,
+        digits=1,
+    )
+    for trend in trends(found):
+        yield from trend.findings(of, engine="twin", **data, seeds=chips)
 
 
-def _by_block(chips: Sequence[Sequence[LayerError]], which: str) -> dict[str, tuple[float, ...]]:
-    """By layer-block and pass; query, key and value are averaged."""
-    found: dict[str, dict[int, list[float]]] = {block: {} for block in BLOCKS}
-    for error in (error for errors in chips for error in errors):
-        if block := block_of(error.node):
-            found[block].setdefault(pass_of(error.node), []).append(getattr(error, which))
-    return {
-        block: tuple(float(np.sqrt(np.mean(np.square(some)))) for _, some in sorted(passes.items()))
-        for block, passes in found.items()
-    }
+def _noise_findings(one: Mapping[str, Any], campaign: Campaign, seeds: range) -> Iterator[Finding]:
+    for key, words, engine in (("software", "in software", "float32"), ("chip", "on a noisy chip", "twin")):
+        yield Finding(
+            f"trained with noise times {one['scale']:g}, {words}, {one['network']}",
+            100 * one[key],
+            "%",
+            engine=engine,
+            data=one["task"],
+            seeds=describe_seeds(seeds[:1]),
+            digits=1,
+            paper="some noise is better than none: the best scale is mostly 1 to 2",
+            source="Nat. Commun. 16, 8661 (2025), Fig. 4b",
+        )
 
 
-def _drift(
-    task: Classification, workload: Workload, settings: Settings, young: Comparison, display: Display
-) -> dict[str, float]:
-    """Error of the logits at one and the same age, with lines of an hour after programming and of then."""
-    software = np.stack([result["logits"] for result in young.variants["software"].results])
-
-    def error(comparison: Comparison) -> float:
-        logits = [np.stack([result["logits"] for result in chip.results]) for chip in comparison.chips]
-        return root(float(np.mean([np.square(one - software).sum() for one in logits])), float(np.sum(software**2)))
-
-    found = {"an hour": error(young)}
-    for words, again in (("a month", False), ("a month, recalibrated", True)):
-        kept = settings.checkpoint and settings.checkpoint / words.replace(", ", "-").replace(" ", "-")
-        aged = replace(settings, aged_s=_MONTH_S, recalibrated=again, checkpoint=kept)
-        found[words] = error(compare(workload, aged, display))
-    return found
+def _all(measurement: Measurement) -> list[Measured]:
+    return [typed(Measured, one, "task") for one in measurement.numbers["tasks"]]
 
 
-def trends(found: Measured) -> tuple[Trend, ...]:
-    """What the paper states as trends, told by the figures."""
-    exits, total, reads = found.exits["chip"], found.total, found.reads
-    passes = len(exits)
-    early, late = exits[passes // 2 - 1], exits[-2]
-    mean = np.mean([total[block] for block in BLOCKS], axis=0)
-    third = max(1, passes // 3)
-    growth = [float(mean[third] - mean[0]), float(mean[-1] - mean[-1 - third])]
-    own = {block: float(np.mean(found.own[block])) for block in BLOCKS}
-    ranked = sorted(reads, key=lambda block: reads[block])
-    drift, bits = found.drift, found.bits
+def _about(measurement: Measurement) -> str:
+    found = _all(measurement)
+    holds = [trend.holds for one in found for trend in trends(one)]
+    named = listed(
+        f"{one.about['task']} (network {one.about['network']}, {one.about['network_digest']})" for one in found
+    )
+    chips = describe_seeds(found[0].about["chips"])
     return (
-        Trend(
-            "accuracy is low after half of the layers, and after the last but one it is near the final one",
-            f"{early:.3f} after {passes // 2}, {late:.3f} after {passes - 1}, {exits[-1]:.3f} at the end",
-            early < exits[-1] and abs(late - exits[-1]) <= abs(early - exits[-1]),
-        ),
-        Trend(
-            "errors of MACs grow layer by layer, and then saturate",
-            f"{growth[0]:+.3f} over the first third of the layers, {growth[1]:+.3f} over the last",
-            mean[-1] > mean[0] and growth[0] > growth[1],
-        ),
-        Trend(
-            "errors are smaller behind a layer normalisation: inProj and FC1",
-            ", ".join(f"{block} {value:.3f}" for block, value in own.items()),
-            max(own["inProj"], own["FC1"]) < min(own["outProj"], own["FC2"]),
-        ),
-        Trend(
-            "from read to read FC2 differs most, and FC1 least",
-            ", ".join(f"{block} {value:.3f}" for block, value in reads.items()),
-            (ranked[0], ranked[-1]) == ("FC1", "FC2"),
-        ),
-        Trend(
-            "after a month without calibration more is lost than with it",
-            ", ".join(f"{words} {value:.3f}" for words, value in drift.items()),
-            drift["a month"] > drift["a month, recalibrated"],
-        ),
-        Trend(
-            "four bits of a weight are enough for most tasks, and two for few",
-            ", ".join(f"{count} bits {value:.3f}" for count, value in bits.items()) + f", float {found.software:.3f}",
-            abs(bits[4] - found.software) < abs(bits[2] - found.software),
-        ),
+        f"ALBERT-base, twelve passes through the shared layer of one chip, on {named}: trained here, "
+        f"none of them the paper's. {found[0].about['samples']}, {chips}. Of the paper's trends {sum(holds)} of "
+        f"{len(holds)} are seen; each stands beside its figures."
     )
-
-
-def draw_exits(found: Measured) -> "Picture":
-    """The metric with the head after each pass, and where samples settle."""
-    figure, axes = new_figure(7.2, 3.2)
-    passes = np.arange(1, len(found.settles) + 1)
-    share = np.array(found.settles) / sum(found.settles)
-    axes.bar(passes, share, color="0.85", label="samples that settle there, first chip")
-    axes.plot(passes, found.exits["software"], "o-", color=BLUE, label=f"{found.metric}, software")
-    axes.plot(passes, found.exits["chip"], "o-", color=ORANGE, mfc="none", label=f"{found.metric}, chips' mean")
-    axes.set(xlabel="pass through the shared layer", ylim=(0, 1))
-    axes.set_xticks(passes)
-    axes.legend(fontsize=8, frameon=False)
-    return figure
-
-
-def draw_errors(found: Measured) -> "Picture":
-    """Errors of products by layer-block and pass: what has come together there."""
-    figure, axes = new_figure(7.2, 3.2)
-    for at, block in enumerate(BLOCKS):
-        values = found.total[block]
-        axes.plot(range(1, len(values) + 1), values, "o-", color=f"C{at}", label=block)
-    axes.set(xlabel="pass through the shared layer", ylabel="error over size of the products", ylim=(0, None))
-    axes.legend(fontsize=8, frameon=False, ncols=4)
-    return figure
 
 
 def write(found: Measured, folder: Path) -> dict[str, Path]:
-    """Figures, trends and pictures into a folder; where each of them is."""
-    files = {"json": folder / "results.json", "exits": folder / "exits.png", "errors": folder / "errors.png"}
-    told = {**asdict(found), "trends": [asdict(trend) for trend in trends(found)]}
-    write_picture(draw_exits(found), files["exits"])
-    write_picture(draw_errors(found), files["errors"])
-    write_text(files["json"], to_json(told, indent=1) + "\n")
+    """Figures, trends and pictures of one task into a folder; where each of them is."""
+    pictures = {"exits": draw_exits, "errors": draw_errors, "margins": draw_margins}
+    files = {"json": folder / "results.json"} | {name: folder / f"{name}.png" for name in pictures}
+    told = [{**asdict(trend), "here": trend.here} for trend in trends(found)]
+    for name, draw in pictures.items():
+        write_picture(draw([found]), files[name])
+    write_text(files["json"], to_json({**asdict(found), "trends": told}, indent=1) + "\n")
     return files
+
+
+STUDY = Study(
+    name="albert",
+    title="ALBERT on one chip",
+    about=_about,
+    measure=measured,
+    figures=(
+        Figure(
+            "albert-exits",
+            "Accuracy with the head after each pass, and where samples settle.",
+            lambda measurement: draw_exits(_all(measurement)),
+        ),
+        Figure(
+            "albert-errors",
+            "Errors of products, all that has come together, by layer-block and pass.",
+            lambda measurement: draw_errors(_all(measurement)),
+        ),
+        Figure(
+            "albert-margins",
+            "Margins in software, and which samples a chip decides otherwise.",
+            lambda measurement: draw_margins(_all(measurement)),
+        ),
+        Figure(
+            "albert-noise",
+            "Accuracy by the noise that a network was trained with, where there are several.",
+            lambda measurement: draw_noise(measurement.numbers["noise"]),
+        ),
+    ),
+)

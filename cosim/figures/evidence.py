@@ -2,8 +2,8 @@
 
 There is one campaign for each device model: `results.json` has the first's, `results-MODEL.json` another's.
 
-``python -m cosim.figures.evidence [RESULTS...]`` writes both anew; the studies of RESULTS, if given, first replace the
-kept ones.
+``python -m cosim.figures.evidence [RESULTS...]`` writes both anew; studies of RESULTS, if given, first replace the kept
+ones of the same name and device model.
 """
 
 import sys
@@ -136,24 +136,25 @@ def _around(readme: str) -> tuple[str, str]:
 
 
 def keep(results: Mapping[str, Any], docs: Path) -> None:
-    """Write results to where those of their device model are kept.
-
-    Studies that are kept already and that these results lack stay; each says which settings and code it is of.
+    """Write results to where those of their device model are kept: what a campaign did not measure stays.
 
     Raises
     ------
     EvidenceError
-        If they are of a quick campaign, which is no evidence; or what is kept there holds no results.
+        If they are of a quick campaign, which is no evidence; or if what is kept cannot be read.
     """
     _check_full(results)
     place = _place(docs, results["settings"]["devices"])
-    measured = {name: study for name, study in results["studies"].items() if "skipped" not in study}
     if place.exists():
-        kept = read_results(place)
-        studies = {**kept["studies"], **measured}
-        # What the file says of itself is what the campaign says that most of it comes from.
-        results = {**(results if set(kept["studies"]) <= set(measured) else kept), "studies": studies}
+        results = _merged(read_results(place), results)
     write_text(place, to_json(results, indent=1) + "\n")
+
+
+def _merged(kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Each study has its settings; those of the whole, and its machine, are the larger campaign's."""
+    measured = {name: study for name, study in given["studies"].items() if "skipped" not in study}
+    whole = given if kept["studies"].keys() <= measured.keys() else kept
+    return {**whole, "studies": {**kept["studies"], **measured}}
 
 
 def _check_full(results: Mapping[str, Any]) -> None:

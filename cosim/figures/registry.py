@@ -20,6 +20,7 @@ STUDIES = (
     "speaker",
     "sentences",
     "rnnt",
+    "albert",
     "training",
     "drift",
     "timing",

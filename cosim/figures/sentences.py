@@ -12,14 +12,15 @@ from cosim.workloads.sentences.workload import Judgement
 
 __all__ = ["STUDY"]
 
-#: Examples that the head is fitted on; of a quick campaign, and judged ones of it.
-_TRAIN, _QUICK_TRAIN, _QUICK_JUDGED = 5_000, 200, 20
+#: Examples that the head is fitted on, and that are judged; those of a quick campaign.
+_TRAIN, _JUDGED = 2_000, 100
+_QUICK_TRAIN, _QUICK_JUDGED = 200, 20
 
 
 def measure(campaign: Campaign) -> Measurement:
     """Both tasks on as many chips."""
     glue, encoder = data_at("glue"), SentenceEncoder.load(data_at("all-MiniLM-L6-v2"))
-    train, judged = (_QUICK_TRAIN, _QUICK_JUDGED) if campaign.quick else (_TRAIN, None)
+    train, judged = (_QUICK_TRAIN, _QUICK_JUDGED) if campaign.quick else (_TRAIN, _JUDGED)
     cases = []
     for name in ("SST-2", "STS-B"):
         task = Judgement.of(encoder, glue, name, judged, train)

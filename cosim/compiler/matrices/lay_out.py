@@ -37,6 +37,8 @@ def lay_out(
     ------
     MappingError
         If they do not fit; the message says what is short.
+    MissingPackage
+        If ways need a solver that is not there.
     """
     waves = list(dict.fromkeys(waves))
     for name in (name for wave in waves for name in wave):

@@ -15,6 +15,7 @@ from cosim.compiler.matrices.nearness import exchanged, near, units_of
 from cosim.compiler.matrices.packing import Spot
 from cosim.compiler.matrices.ways import Heard, Ways
 from cosim.compiler.router import Route
+from cosim.files.extras import needed
 
 __all__ = ["Placed", "Routed", "place"]
 
@@ -172,14 +173,10 @@ class _Search:
 
     def solve(self, limit_s: float) -> None:
         """Have tiles, pads and ways solved together, and take them if they are better."""
-        try:
-            from cosim.compiler.matrices.solved import solve_places
-            from cosim.compiler.solver import SolverTimeout
-        except ImportError as error:
-            raise MappingError(
-                f"to solve for all ways together needs OR-Tools ({error}): pip install 'duramesh[compile]', or give "
-                "solver_s=0"
-            ) from None
+        needed("ortools", "compile", "solving for all ways together")
+        from cosim.compiler.matrices.solved import solve_places
+        from cosim.compiler.solver import SolverTimeout
+
         numbered = [
             (wave, number)
             for wave, groups in self.groups.items()

@@ -1,6 +1,6 @@
 """What the paper measures of ALBERT on its chip beside accuracy: exits, settling, reads again and again, fewer bits.
 
-Source: Nat. Commun. 16, 8661 (2025), figures 1e, 3f, 3g, 4e.
+Source: Nat. Commun. 16, 8661 (2025), figures 1e, 3c, 3f, 3g, 4e.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.compiler.matrices import Layout
 from cosim.graph import Request
 from cosim.graph.graph import Walk
 from cosim.system.network import Network
 from cosim.system.products import NodeProducts
 from cosim.system.system import System
-from cosim.workloads.albert.blocks import block_of, pass_of
+from cosim.workloads.albert.blocks import BLOCKS, block_of, pass_of
 
-__all__ = ["read_variation", "settled", "with_bits"]
+__all__ = ["codes_added", "margins", "read_variation", "settled", "with_bits"]
 
 
 def settled(decisions: NDArray) -> NDArray[np.int64]:
@@ -32,6 +33,22 @@ def settled(decisions: NDArray) -> NDArray[np.int64]:
     other = decisions != decisions[:, -1:]
     last = other.shape[1] - other[:, ::-1].argmax(axis=1)
     return np.where(other.any(axis=1), last + 1, 1)
+
+
+def margins(logits: NDArray) -> NDArray[np.float64]:
+    """How far the class of each sample is ahead of the next one: (samples, classes) -> (samples,).
+
+    >>> margins(np.array([[1.0, -1.0], [0.0, 0.5]]))
+    array([2. , 0.5])
+    """
+    ordered = np.sort(np.asarray(logits, np.float64), axis=-1)
+    found: NDArray[np.float64] = ordered[:, -1] - ordered[:, -2]
+    return found
+
+
+def codes_added(layout: Layout) -> dict[str, int]:
+    """Codes of a product that the host adds, by layer-block: blocks of rows are read alone, or joined."""
+    return {name: len({one.rows for one in layout.blocks.values() if block_of(one.matrix) == name}) for name in BLOCKS}
 
 
 def with_bits(network: Network, bits: int) -> NodeProducts:

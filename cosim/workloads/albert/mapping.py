@@ -79,7 +79,9 @@ def layer_layout(
     Raises
     ------
     MappingError
-        If it does not fit, or the extra "compile" is missing.
+        If it does not fit.
+    MissingPackage
+        If the extra "compile" is missing.
     """
     sizes = {"inProj": (width, width), "outProj": (width, width), "FC1": (width, inner), "FC2": (inner, width)}
     shapes = {part: sizes[block] for block, parts in BLOCKS.items() for part in parts}

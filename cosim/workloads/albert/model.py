@@ -21,7 +21,7 @@ from cosim.graph.operator import Values
 from cosim.system.network import Network
 from cosim.workloads.comparison import Result
 from cosim.workloads.glue import Task
-from cosim.workloads.tokens import load_tokenizer
+from cosim.workloads.tokenizer import load_tokenizer
 
 __all__ = ["ClassifierError", "TextClassifier", "chances"]
 

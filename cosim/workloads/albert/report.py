@@ -1,13 +1,10 @@
 """What a comparison of engines says about a task of GLUE on ALBERT."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from cosim.workloads.albert.workload import Classification
-from cosim.workloads.comparison import Comparison, Result
-from cosim.workloads.metrics import METRICS, WORDS
-from cosim.workloads.resampling import resampled_interval
+from cosim.workloads.comparison import Comparison
+from cosim.workloads.metrics import WORDS
 from cosim.workloads.scores import Score, ScoreReport
 
 __all__ = ["report"]
@@ -15,14 +12,14 @@ __all__ = ["report"]
 
 def report(task: Classification, comparison: Comparison, seed: int) -> ScoreReport:
     """The task's metrics by engine, after early passes too, and how many decisions differ from software's."""
-    labels = task.examples.labels
 
     def score(metric: str) -> Score:
-        def interval(results: Sequence[Result]) -> tuple[float, float]:
-            found = task.decisions(results)
-            return resampled_interval(lambda rows: METRICS[metric](found[rows], labels[rows]), len(labels), seed=seed)
-
-        return Score(metric, WORDS[metric], lambda results: task.score(results, metric), interval)
+        return Score(
+            metric,
+            WORDS[metric],
+            lambda results: task.score(results, metric),
+            lambda results: task.interval(results, metric, seed),
+        )
 
     metric, passes = task.task.metrics[0], task.classifier.passes
     exits = {

@@ -17,6 +17,7 @@ from cosim.workloads.albert.model import TextClassifier, chances
 from cosim.workloads.comparison import Result, Workload
 from cosim.workloads.glue import Examples, GlueError, Task, evaluated_split, read_split
 from cosim.workloads.metrics import METRICS
+from cosim.workloads.resampling import resampled_interval
 
 __all__ = ["CALIBRATION", "Classification"]
 
@@ -123,6 +124,11 @@ class Classification:
     def score(self, results: Sequence[Result], metric: str, exit_pass: int | None = None) -> float:
         """One of the task's metrics."""
         return METRICS[metric](self.decisions(results, exit_pass), self.examples.labels)
+
+    def interval(self, results: Sequence[Result], metric: str, seed: int = 0) -> tuple[float, float]:
+        """In which 95 % of it lie with other samples; `seed` of their choice."""
+        found, labels = self.decisions(results), self.examples.labels
+        return resampled_interval(lambda rows: METRICS[metric](found[rows], labels[rows]), len(labels), seed=seed)
 
 
 def _described(examples: Examples) -> str:

@@ -18,7 +18,7 @@ from cosim.graph.graph import Walk
 from cosim.graph.hugging_face import read_text_model
 from cosim.system.network import Network
 from cosim.workloads.comparison import Result
-from cosim.workloads.tokens import load_tokenizer
+from cosim.workloads.tokenizer import load_tokenizer
 
 __all__ = ["SentenceEncoder", "SentenceError"]
 

@@ -9,12 +9,14 @@ import pytest
 from analog_models.config import AnalogConfig
 from cosim.calibration.ranges import Choice
 from cosim.compiler.matrices import MatrixOptions
-from cosim.figures.albert import BITS, Measured, measure, trends, write
+from cosim.figures.albert import write
+from cosim.figures.albert_measurement import AGED, BITS, YOUNG, Measured, measure
+from cosim.figures.albert_trends import trends
 from cosim.files.json_text import from_json
 from cosim.program import Mode
 from cosim.system.products import NodeProducts
 from cosim.workloads.albert.blocks import BLOCKS
-from cosim.workloads.albert.experiments import settled, with_bits
+from cosim.workloads.albert.experiments import margins, settled, with_bits
 from cosim.workloads.albert.model import TextClassifier
 from cosim.workloads.albert.workload import Classification
 from cosim.workloads.comparison import Settings
@@ -24,38 +26,68 @@ from tests.cosim.workloads.albert.conftest import small_albert, small_glue
 
 __all__ = ["small_albert", "small_glue"]
 
-FALLING = {block: tuple(np.linspace(0.1, 0.2, 12)) for block in BLOCKS}
-SATURATING = {block: tuple(1 - np.exp(-np.arange(1, 13) / 4)) for block in BLOCKS}
+#: Larger behind outProj and FC2; as much in the last layers as in the first.
+SIZES = {"inProj": 0.2, "outProj": 0.4, "FC1": 0.25, "FC2": 0.5}
+RISING = {block: tuple(size * np.linspace(0.3, 1, 12) ** 2) for block, size in SIZES.items()}
+SATURATING = {block: tuple(size * (1 - np.exp(-np.arange(1, 13) / 4))) for block, size in SIZES.items()}
 OWN = {"inProj": (0.04,) * 12, "outProj": (0.06,) * 12, "FC1": (0.05,) * 12, "FC2": (0.08,) * 12}
 AS_THE_PAPER = Measured(
     {},
     "accuracy",
     0.9,
-    (0.88, 0.87),
-    {"software": (0.5,) * 11 + (0.9,), "chip": (*np.linspace(0.5, 0.85, 10), 0.87, 0.875)},
+    0.9,
+    (0.85, 0.94),
+    (0.89, 0.88),
+    {"software": (0.5,) * 11 + (0.9,), "chip": (*np.linspace(0.5, 0.85, 10), 0.87, 0.885)},
     (0, 1, 0, 0, 0, 0, 5, 6, 4, 1, 1, 2),
+    (0.1, 3.0, 0.2, 2.0),
+    (1.0, 0.0, 0.5, 0.0),
     OWN,
     SATURATING,
     (0.05, 0.04),
+    {"inProj": 2, "outProj": 2, "FC1": 1, "FC2": 6},
     {"inProj": 0.02, "outProj": 0.025, "FC1": 0.01, "FC2": 0.05},
     {"an hour": 0.1, "a month": 0.3, "a month, recalibrated": 0.12},
+    {"an hour": 0.89, "a month": 0.85, "a month, recalibrated": 0.885},
     {2: 0.6, 3: 0.8, 4: 0.89, 5: 0.9, 6: 0.9},
 )
+#: What makes a trend another one's opposite, in their order.
 OTHERS = (
+    {"chip": (0.8, 0.88)},
+    {"flips": (0.0, 0.5, 0.0, 0.5)},
+    {"bits": AS_THE_PAPER.bits | {4: 0.5}},
     {"exits": {"chip": (*np.linspace(0.5, 0.95, 11), 0.6)}},
-    {"total": FALLING},
-    {"own": OWN | {"FC1": (0.07,) * 12}},
+    {"settles": (20, 0, 0, 0, 0, 0, 5, 6, 4, 1, 1, 2)},
+    {"total": RISING},
+    {"total": {block: tuple(reversed(values)) for block, values in SATURATING.items()}},
+    {"total": SATURATING | {"FC1": (0.99,) * 12}},
     {"reads": AS_THE_PAPER.reads | {"outProj": 0.06}},
     {"drift": AS_THE_PAPER.drift | {"a month": 0.1}},
-    {"bits": AS_THE_PAPER.bits | {4: 0.5}},
+    {"aged": AS_THE_PAPER.aged | {"a month, recalibrated": 0.87}},
 )
+#: With errors that fall, two trends are others.
+ALSO = {6: {5}}
 
 
 def test_trends_are_told_by_the_figures() -> None:
-    assert [trend.holds for trend in trends(AS_THE_PAPER)] == [True] * 6
+    assert [trend.holds for trend in trends(AS_THE_PAPER)] == [True] * len(OTHERS)
     for number, change in enumerate(OTHERS):
         told = trends(replace(AS_THE_PAPER, **change))  # type: ignore[arg-type]
-        assert [trend.holds for trend in told] == [at != number for at in range(6)], told[number].paper
+        others = {number} | ALSO.get(number, set())
+        assert [trend.holds for trend in told] == [at not in others for at in range(len(OTHERS))], told[number].paper
+
+
+def test_a_trend_s_findings_say_what_was_seen() -> None:
+    trend = trends(AS_THE_PAPER)[1]
+    first, second = trend.findings(", there", engine="twin", data="samples", seeds="chips 0-1")
+    assert first.what == "samples that flip, of the half with the smaller margins, there"
+    assert (first.value, second.value) == (75.0, 0.0)
+    assert first.paper.endswith(": so here")
+    assert "75.0 %" in trend.here
+
+
+def test_margins_are_between_the_first_and_the_second() -> None:
+    assert margins(np.array([[0.0, 3.0, 1.0], [-1.0, -1.5, -4.0]])).tolist() == [2.0, 0.5]
 
 
 def test_settled() -> None:
@@ -94,17 +126,23 @@ def test_everything_on_a_small_chip(task: Classification, tmp_path: Path, monkey
     workload = replace(workload, options=options, config=preset("small"))
     settings = Settings("twin", seeds=(0, 1), checkpoint=tmp_path / "parts")
     found = measure(task, settings, _Silent(), workload)
-    assert sum(found.settles) == 4
+    assert sum(found.settles) == round(4 * found.chip[0])
     assert {block: len(values) for block, values in found.total.items()} == dict.fromkeys(BLOCKS, 3)
     assert all(0 < value < 1 for values in found.own.values() for value in values)
     assert all(0 < value < 0.5 for value in found.reads.values())
     assert len(found.chip) == len(found.flipped) == 2
     assert found.exits["software"][-1] == found.software
     assert tuple(found.bits) == BITS
+    assert list(found.drift) == list(found.aged) == [YOUNG, *AGED]
     assert found.drift["a month"] != found.drift["a month, recalibrated"]
+    assert len(found.margins) == len(found.flips) == 4
+    assert found.interval[0] <= found.software <= found.interval[1]
+    assert set(found.codes) == set(BLOCKS)
+    assert all(count >= 1 for count in found.codes.values())
     files = write(found, tmp_path / "out")
     written = from_json(files["json"].read_bytes())
-    assert len(written["trends"]) == 6
+    assert len(written["trends"]) == len(OTHERS)
+    assert all(trend["here"] for trend in written["trends"])
     assert all(path.stat().st_size > 1000 for path in files.values())
 
 

@@ -263,6 +263,21 @@ def test_every_device_model_has_its_column(tmp_path: Path) -> None:
     assert "| a length | **21.00 ns** |  | twin; clips; chip 0 |  |" in table(pcm, hermes)
 
 
+def test_studies_that_a_campaign_did_not_measure_stay(tmp_path: Path) -> None:
+    def study(of: str) -> dict[str, Any]:
+        return {"title": of, "findings": []}
+
+    large = _results(made="first", studies={"mac": study("old"), "drift": study("old")})
+    keep(large, tmp_path)
+    keep(_results(made="later", studies={"mac": study("new"), "drift": {"skipped": "no data"}}), tmp_path)
+    (kept,) = kept_results(tmp_path)
+    assert kept["studies"] == {"mac": study("new"), "drift": study("old")}
+    assert kept["made"] == "first"
+    keep(_results(made="last", studies={"drift": study("new"), "mac": study("newest")}), tmp_path)
+    (kept,) = kept_results(tmp_path)
+    assert (kept["made"], kept["studies"]["mac"]) == ("last", study("newest"))
+
+
 def test_a_quick_campaign_is_no_evidence(tmp_path: Path) -> None:
     results = make_report(Campaign(tmp_path, quick=True), [], [], lambda _: None)
     with pytest.raises(EvidenceError, match="quick"):

@@ -19,7 +19,7 @@ from cosim.workloads.albert.training.recipes import Recipe
 from cosim.workloads.albert.training.start import started
 from cosim.workloads.albert.training.trainer import Noise, Trainer, TrainingError
 from cosim.workloads.glue import TASKS, evaluated_split, read_split
-from cosim.workloads.tokens import load_tokenizer
+from cosim.workloads.tokenizer import load_tokenizer
 
 __all__ = ["train"]
 

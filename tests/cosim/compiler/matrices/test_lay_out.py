@@ -1,5 +1,6 @@
 """Matrices on chips: every weight once, every frame legal, every product right."""
 
+import sys
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -36,6 +37,7 @@ from cosim.engines.twin import TwinEngine
 from cosim.fabric.checker import check_image
 from cosim.fabric.derivation import FrameDerivation, derive
 from cosim.fabric.mesh_graph import Mesh, Place
+from cosim.files.extras import MissingPackage
 from cosim.files.json_text import from_json, to_json
 from cosim.program import Mode
 from rtl.config import preset
@@ -242,6 +244,14 @@ def test_albert_s_layer_as_the_paper_has_it() -> None:
         1500,
         1800,
     ]
+
+
+def test_a_solver_that_is_missing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ortools", None)
+    shapes = {"lstm3": (2048, 4096), "lstm4": (2048, 4096), "fc": (1024, 512)}
+    options = LayoutOptions(chips=1, matrices={"*": MatrixOptions(mode=Mode.STACKED)}, effort=0, solver_s=30)
+    with pytest.raises(MissingPackage, match=r"all ways together needs the package ortools: .*\[compile\]"):
+        lay_out(shapes, [tuple(shapes)], options, CHIP)
 
 
 def test_chip_4_of_the_rnn_t_is_one_call_where_all_ways_are_solved_together() -> None:

@@ -11,7 +11,7 @@ from cosim.workloads.metrics import accuracy, pearson, spearman
 from cosim.workloads.sentences.model import SentenceEncoder, SentenceError
 from cosim.workloads.sentences.report import report
 from cosim.workloads.sentences.workload import Judgement
-from cosim.workloads.tokens import TokenizerError
+from cosim.workloads.tokenizer import TokenizerError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
