@@ -56,7 +56,7 @@ _SOFTWARE, _IDEAL, _NOISY = "software", "chips without noise", "noisy chips"
 
 
 def measure(campaign: Campaign) -> Measurement:
-    """Words, then the budget; the first utterance goes through the RTL."""
+    """Words, then the budget; the shortest utterance goes through the RTL."""
     audio = data_at("librispeech_dev_clean", "dev-clean")
     clips, few = _QUICK if campaign.quick else _FULL
     task = Transcription.of(WhisperModel.load(data_at("whisper_tiny_en")), audio, clips)
@@ -65,7 +65,7 @@ def measure(campaign: Campaign) -> Measurement:
         "three chips",
         workload,
         partial(report, task, seed=0),
-        on_rtl=1,
+        on_rtl=(int(np.argmin([one.spoken for one in task.recorded])),),
         rtl_frames=_RTL_FRAMES,
         aged=_AGED,
         errors=False,
@@ -176,7 +176,7 @@ def _about(measurement: Measurement) -> str:
     rtl = case["on_rtl"]
     return (
         f"{case['network']} transcribes {case['data']}: {case['words']:,} words, normalised as its authors do; ranges "
-        f"and calibration are from other utterances. Of one utterance, every step of the decoder and "
+        f"and calibration are from other utterances. Of the shortest one, every step of the decoder and "
         f"{_RTL_FRAMES} of the encoder's positions in each call went through the RTL, {rtl['frames']:,} of "
         f"{rtl['reference_frames']:,} frames, and all {codes_compared([case]):,} codes were the twin's. The budget is "
         f"of {counted(budget['utterances'], 'utterance')} and one set of chips: how much more surprised the network "
