@@ -53,8 +53,8 @@ class Case:
         "two chips, balanced": names the part of the campaign, and stands in findings.
     workload : Workload
     report : callable (comparison) -> ScoreReport
-    on_rtl : int
-        So many samples go through the RTL as well, beside the twin.
+    on_rtl : sequence of int
+        These samples go through the RTL as well, beside the twin.
     rtl_frames : int, optional
         Of these, so many frames of a call at most; by default all.
     aged : int
@@ -66,7 +66,7 @@ class Case:
     name: str
     workload: Workload
     report: Callable[[Comparison], ScoreReport]
-    on_rtl: int = 0
+    on_rtl: Sequence[int] = ()
     rtl_frames: int | None = None
     aged: int = 0
     errors: bool = True
@@ -156,7 +156,7 @@ def _compared(campaign: Campaign, case: Case, seeds: range) -> dict[str, NDArray
     on_rtl = dict.fromkeys(("samples", "compared_codes", "frames", "reference_frames", "cycles"), 0)
     if case.on_rtl:
         # Whoever compares raises an error at the first code that differs.
-        few = replace(workload, samples=min(case.on_rtl, workload.samples))
+        few = replace(workload, samples=len(case.on_rtl), walk=lambda at: workload.walk(case.on_rtl[at]))
         both = Settings("both", campaign.analog, tuple(seeds[:1]), rtl_frames=case.rtl_frames)
         (chip,) = compare(few, both, display, known=known).chips
         on_rtl = {what: few.samples if what == "samples" else getattr(chip, what) for what in on_rtl}

@@ -56,7 +56,7 @@ _SOFTWARE, _IDEAL, _NOISY = "software", "chips without noise", "noisy chips"
 
 
 def measure(campaign: Campaign) -> Measurement:
-    """Words, then the budget; the first utterance goes through the RTL."""
+    """Words, then the budget; the shortest utterance goes through the RTL."""
     audio = data_at("librispeech_dev_clean", "dev-clean")
     clips, few = _QUICK if campaign.quick else _FULL
     task = Transcription.of(WhisperModel.load(data_at("whisper_tiny_en")), audio, clips)
@@ -65,7 +65,7 @@ def measure(campaign: Campaign) -> Measurement:
         "three chips",
         workload,
         partial(report, task, seed=0),
-        on_rtl=1,
+        on_rtl=(int(np.argmin([one.spoken for one in task.recorded])),),
         rtl_frames=_RTL_FRAMES,
         aged=_AGED,
         errors=False,
@@ -117,15 +117,15 @@ def _budget(campaign: Campaign, workload: Workload) -> dict[str, Any]:
     return {
         "utterances": workload.samples,
         "software": float(software.mean()),
-        "added": {
-            words: {
-                "nats": float(one.mean()),
-                "interval": resampled_interval(lambda rows, one=one: float(one[rows].mean()), len(one)),
-            }
-            for words, one in added.items()
-        },
+        "added": {words: _with_interval(one) for words, one in added.items()},
         "layers": {words: from_json(str(parts[words]["layers"])) for words in (_IDEAL, _NOISY)},
     }
+
+
+def _with_interval(added: NDArray[np.float64]) -> dict[str, Any]:
+    """Mean over utterances, (utterances,), and its interval over utterances drawn anew."""
+    interval = resampled_interval(lambda rows: float(added[rows].mean()), len(added))
+    return {"nats": float(added.mean()), "interval": interval}
 
 
 def _surprise(campaign: Campaign, workload: Workload, words: str, run: Run) -> dict[str, NDArray]:
@@ -144,10 +144,9 @@ def _surprise(campaign: Campaign, workload: Workload, words: str, run: Run) -> d
 
 def _findings(budget: dict[str, Any], network: str, data: str, seeds: str) -> Iterator[Finding]:
     for words, one in budget["added"].items():
-        ideal = words == _IDEAL
-        told = {"engine": "twin, ideal" if ideal else "twin", "data": data, "digits": 3}
-        told["seeds"] = "no device differs" if ideal else seeds
-        yield Finding(f"surprise of {network} that is added, {words}", one["nats"], "nats a token", **told)
+        engine, which = ("twin, ideal", "no device differs") if words == _IDEAL else ("twin", seeds)
+        what = f"surprise of {network} that is added, {words}"
+        yield Finding(what, one["nats"], "nats a token", engine=engine, data=data, seeds=which, digits=3)
     low, high = budget["added"][_NOISY]["interval"]
     half = f"surprise of {network} that is added, {_NOISY}: half of the {100 * CONFIDENCE:.0f} % interval"
     yield Finding(half, (high - low) / 2, "nats a token", engine="twin", data=data, seeds=seeds, digits=3)
@@ -177,7 +176,7 @@ def _about(measurement: Measurement) -> str:
     rtl = case["on_rtl"]
     return (
         f"{case['network']} transcribes {case['data']}: {case['words']:,} words, normalised as its authors do; ranges "
-        f"and calibration are from other utterances. Of one utterance, every step of the decoder and "
+        f"and calibration are from other utterances. Of the shortest one, every step of the decoder and "
         f"{_RTL_FRAMES} of the encoder's positions in each call went through the RTL, {rtl['frames']:,} of "
         f"{rtl['reference_frames']:,} frames, and all {codes_compared([case]):,} codes were the twin's. The budget is "
         f"of {counted(budget['utterances'], 'utterance')} and one set of chips: how much more surprised the network "

@@ -1,6 +1,7 @@
 """Studies of networks with tasks: what is kept, said and drawn of a comparison; and what they say without data."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def case() -> Case:
         "mean", "mean", lambda results: float(np.mean([one["y"] for one in results])), lambda results: (-1.0, 1.0)
     )
     return Case(
-        "one chip", workload, lambda comparison: ScoreReport(comparison, (score,), "noise", 0), on_rtl=1, aged=1
+        "one chip", workload, lambda comparison: ScoreReport(comparison, (score,), "noise", 0), on_rtl=(2,), aged=1
     )
 
 
@@ -79,9 +80,18 @@ def test_every_variant_is_a_finding_and_is_drawn(tmp_path: Path) -> None:
 
 
 def test_what_is_said_is_what_was_measured() -> None:
-    one = {"network": "n", "data": "d", "windows": 7, "pairs": 21, "on_rtl": {"compared_codes": 1234}}
+    one = {"network": "n", "data": "d", "windows": 7, "pairs": 21, "on_rtl": {"samples": 3, "compared_codes": 1234}}
     assert "7 windows of 80 steps" in speaker.STUDY.about(Measurement({"cases": [one]}))  # type: ignore[operator]
+    assert "3 windows, went through" in speaker.STUDY.about(Measurement({"cases": [one]}))  # type: ignore[operator]
     assert "all 1,234 codes" in speaker.STUDY.about(Measurement({"cases": [one]}))  # type: ignore[operator]
+
+
+def test_the_shortest_utterance_by_its_windows() -> None:
+    def task(*counts: int) -> SimpleNamespace:
+        return SimpleNamespace(windows=[np.zeros((count, 80, 40)) for count in counts])
+
+    assert speaker._shortest(task(4, 2, 3, 2)) == range(4, 6)  # type: ignore[arg-type]
+    assert speaker._shortest(task(1, 2)) == range(1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["speaker", "sentences", "whisper"])

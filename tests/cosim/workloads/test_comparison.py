@@ -101,6 +101,15 @@ def test_figures_are_those_of_the_engines(comparison):
     assert each["chip 3"] != each["chip 5"]
 
 
+def test_what_is_known_does_not_run_again(make_workload, comparison):
+    known = {name: comparison.variants[name] for name in ("software", "ideal", "chip 3")}
+    display = Silent()
+    again = compare(make_workload(), Settings("twin", seeds=(3, 5), errors=True), display, known=known)
+    assert all(again.variants[name] is variant for name, variant in known.items())
+    assert {text.partition(":")[0] for text in display.said} == {"chip 5"}
+    assert worst(again, "chip 5") == worst(comparison, "chip 5")
+
+
 def test_errors_of_only_one_matrix(make_workload):
     found = compare(make_workload(), Settings("ideal", errors=True, only="sec*"), Silent())
     first, second = found.variants["ideal"].errors

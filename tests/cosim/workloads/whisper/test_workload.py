@@ -120,3 +120,17 @@ def test_calibration_sees_the_float_networks_own_words(task):
     assert len(surprises) == len(task.calibrating) == 4
     assert all(0 < surprise < np.log(265) for surprise in surprises)
     assert workload.loss(surprises) == pytest.approx(np.mean(surprises))
+
+
+def test_surprise_is_at_what_the_float_network_hears(task, model):
+    workload = task.workload(AnalogConfig())
+    finer = task.surprise(workload, 2)
+    assert (finer.samples, finer.described, finer.options) == (2, workload.described, workload.options)
+    errors = LayerErrors(workload.network)
+    (watched,) = run(workload.network, finer.watched(errors, 1))
+    (heard,) = run(workload.network, model.transcribed(task.recorded[1].features))
+    (expected,) = run(workload.network, model.forced(task.recorded[1].features, heard.tokens))
+    assert watched["surprise"] == pytest.approx(expected, abs=1e-5)
+    frames = {error.node: error.frames for error in errors}
+    assert frames["decoder/decoder.layers.0.fc2"] == len(heard.tokens) + len(model.rules.start)
+    assert frames["encoder/encoder.layers.0.fc1"] == task.recorded[1].spoken
