@@ -30,9 +30,9 @@ __all__ = ["STUDY"]
 #: Longest pulses, ns: 8, 7 and 6 bits; and conductances of all devices, of the nominal ones. Models of devices are
 #: fitted up to these, so that there are no larger ones. The second ones are of a quick campaign.
 _DURATIONS, _QUICK_DURATIONS = (255, 127, 63), (255, 127)
-_CONDUCTANCES, _QUICK_CONDUCTANCES = (1.0, 0.5, 0.25), (1.0,)
+_CONDUCTANCES, _QUICK_CONDUCTANCES = (1.0, 0.5), (1.0,)
 #: Sets of chips, at most.
-_CHIPS = 3
+_CHIPS = 2
 _COLOURS = (BLUE, ORANGE, GREEN, PINK, GREY, "#E69F00", "#56B4E9", "black")
 _MARKERS = ("o", "s", "^")
 #: TOPS/W of a chip that the paper prints.

@@ -199,6 +199,16 @@ class CodeCoverage:
         return sum(self.hits[point] > 0 for point in needed) / len(needed) if needed else 1.0
 
     @property
+    def rises(self) -> dict[tuple[str, str], int]:
+        """{(module, net): how often its bits went from 0 to 1}, over all instances."""
+        found: Counter[tuple[str, str]] = Counter()
+        for point, count in self.hits.items():
+            bit, _, direction = point.name.partition(":")
+            if point.kind == "toggle" and direction == "0->1":
+                found[point.module, bit.partition("[")[0]] += count
+        return dict(found)
+
+    @property
     def modules(self) -> dict[str, dict[str, tuple[int, int, int]]]:
         """{module: {kind: (points, of these hit, of these waived)}}."""
         found: dict[str, dict[str, list[int]]] = defaultdict(lambda: {kind: [0, 0, 0] for kind in KINDS})

@@ -1,5 +1,8 @@
 """What is counted from words and mean codes is what engines do, event by event."""
 
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,16 +12,18 @@ from cosim.compiler import MappingOptions, compile_network
 from cosim.compiler.matrices import Layout, LayoutOptions, MatrixOptions, lay_out
 from cosim.engines.rtl import RtlEngine
 from cosim.engines.twin import TwinEngine
-from cosim.experiment import Experiment
+from cosim.experiment import Experiment, Record
 from cosim.fabric.derivation import derive
 from cosim.fabric.events import Integrate, Ramp
 from cosim.graph import Activation, FeedForwardNetwork, Layer
-from cosim.isa.words import OLP, TILE
+from cosim.isa.words import ILP, OLP, TILE
 from cosim.performance.activity import WHOLE, Activity, Happening, Key
 from cosim.performance.counting import FrameCounter
 from cosim.performance.data import Codes, FrameData
 from cosim.program import Mode, Unit
+from cosim.verification.code_coverage import CodeCoverage
 from rtl.config import preset
+from rtl.isa import UnitKind
 from tests.cosim.compiler.matrices.products import block_weights, chips
 
 SMALL = preset("small")
@@ -66,24 +71,38 @@ def test_tiles_do_what_the_twin_counts(layout: Layout) -> None:
             np.testing.assert_allclose(charges, consumed[tile].charge_fc.sum(axis=1), rtol=1e-9)
 
 
+def layers(*widths: int) -> FeedForwardNetwork:
+    """Random ones, the last of which is linear."""
+    random = np.random.default_rng(3)
+    return FeedForwardNetwork(
+        tuple(
+            Layer(
+                random.uniform(-1, 1, (rows, columns)),
+                Activation.LINEAR if at == len(widths) - 2 else Activation.RELU,
+                full_scale=3.0,
+            )
+            for at, (rows, columns) in enumerate(pairwise(widths))
+        )
+    )
+
+
+def performed(network: FeedForwardNetwork, engine: RtlEngine) -> tuple[Record, dict[str, np.ndarray], Activity]:
+    """Two frames on the RTL: what it recorded, codes by output, and what is counted of both."""
+    program = compile_network(network, SMALL, MappingOptions(frames_per_run=2))
+    codes = program.input_codes(np.random.default_rng(4).uniform(-1, 1, (2, program.input_width)))
+    experiment = Experiment.of_program(program, codes, analog=IDEAL, seed=0, name="counted")
+    (record,) = engine.perform([experiment])
+    outputs = program.olp_codes(record.results, 2)
+    counted = FrameCounter(program).count(FrameData(Codes.of(codes), {}, FrameData.told(outputs)), IDEAL)
+    return record, outputs, counted.times(2)
+
+
 @pytest.mark.cosimulation
 def test_the_rtl_shows_the_events_that_are_counted() -> None:
     """Two layers, tile to tile: what crossed the analog boundary, and what the counters held."""
-    random = np.random.default_rng(3)
-    network = FeedForwardNetwork(
-        (
-            Layer(random.uniform(-1, 1, (16, 16)), Activation.RELU, full_scale=3.0),
-            Layer(random.uniform(-1, 1, (16, 16)), Activation.LINEAR, full_scale=3.0),
-        )
-    )
-    program = compile_network(network, SMALL, MappingOptions(frames_per_run=2))
-    codes = program.input_codes(random.uniform(-1, 1, (2, 16)))
-    experiment = Experiment.of_program(program, codes, analog=IDEAL, seed=0, name="counted")
-    (record,) = RtlEngine(SMALL).perform([experiment])
+    record, outputs, counted = performed(layers(16, 16, 16), RtlEngine(SMALL))
     assert not record.flagged
-    outputs = program.olp_codes(record.results, 2)
-    counted = FrameCounter(program).count(FrameData(Codes.of(codes), {}, FrameData.told(outputs)), IDEAL)
-    totals = {what: 2 * count for what, count in counted.totals().items()}
+    totals = counted.totals()
     events = {kind: [event for event in record.events if event.kind is kind] for kind in EventKind}
     assert totals[Happening.PRECHARGED] == len(events[EventKind.PRECHARGE]) * SMALL.lanes * 8
     assert totals[Happening.RAMPS] == len(events[EventKind.RAMP])
@@ -95,7 +114,27 @@ def test_the_rtl_shows_the_events_that_are_counted() -> None:
         n for key, n in counted.counts.items() if key.what is Happening.COUNTER_CYCLES and key.unit.kind is OLP
     )
     assert held > 0
-    assert 2 * cycles == pytest.approx(held)
+    assert cycles == pytest.approx(held)
+
+
+@pytest.mark.long
+@pytest.mark.cosimulation
+@pytest.mark.parametrize("widths", [(16, 16, 16), (32, 16, 16, 12)])
+def test_nets_of_the_rtl_toggle_as_often_as_is_counted(widths: tuple[int, ...], tmp_path: Path) -> None:
+    """What Verilator counts of the gates themselves: wires of the mesh, vectors that pads read and write."""
+    record, _, counted = performed(layers(*widths), RtlEngine(SMALL, coverage=tmp_path))
+    assert not record.flagged
+    rises = CodeCoverage.read(tmp_path).rises
+    assert rises["duramesh_tile_mesh", "net"] == pytest.approx(counted.total(Happening.WIRES))
+
+    def vectors(kind: UnitKind) -> float:
+        """That units of a kind read for pulses, or write: those of the host are at no step."""
+        keys = [key for key in counted.counts if key.unit is not None and key.unit.kind is kind and key.step != WHOLE]
+        bits = sum(counted.counts[key] for key in keys if key.what is Happening.SRAM_BITS)
+        return bits / (8 * SMALL.lanes)
+
+    assert rises["duramesh_ilp", "reader___05Fen"] == vectors(ILP) > 0
+    assert rises["duramesh_olp", "bank_store"] == vectors(OLP) > 0
 
 
 def test_counts_follow_from_the_events(layout: Layout) -> None:

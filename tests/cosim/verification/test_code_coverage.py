@@ -58,6 +58,7 @@ def test_counts_of_all_processes_are_added_up_and_made_up_nets_left_out(folder: 
     assert code.waived == {Point("pad", "toggle", "<name>[0]:1->0"): "it is <constant>"}
     assert [str(point) for point in code.holes] == ["tile branch tile.v:7 else", "tile toggle left[3]:1->0"]
     assert code.summary == "lines 100.00%, branches 0.00%, toggles 50.00%"
+    assert code.rises == {("tile", "left"): 3}
     assert code.modules["tile"] == {"line": (1, 1, 0), "branch": (1, 0, 0), "toggle": (2, 1, 0)}
     console = Console(width=100)
     with console.capture() as captured:
