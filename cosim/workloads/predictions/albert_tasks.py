@@ -9,7 +9,7 @@ from cosim.performance.constants import EnergyConstants
 from cosim.workloads.albert.model import LONGEST
 from cosim.workloads.glue import TASKS, GlueError, evaluated_split, read_split
 from cosim.workloads.predictions.albert import AlbertRun, AlbertSystem
-from cosim.workloads.tokens import load_tokenizer
+from cosim.workloads.tokenizer import load_tokenizer
 
 __all__ = ["TaskLengths", "TaskRun", "run_tasks", "task_lengths"]
 
