@@ -263,6 +263,25 @@ def test_every_device_model_has_its_column(tmp_path: Path) -> None:
     assert "| a length | **21.00 ns** |  | twin; clips; chip 0 |  |" in table(pcm, hermes)
 
 
+def test_studies_that_are_not_measured_again_are_kept(tmp_path: Path) -> None:
+    def result(name: str, value: float) -> dict[str, Any]:
+        return {"title": name, "findings": [asdict(Finding(name, value, "", "twin", "clips", "chip 0"))]}
+
+    settings = {"quick": False, "devices": "pcm", "chips": 20}
+    keep(_results(settings=settings, studies={"mac": result("mac", 1.0), "drift": result("drift", 2.0)}), tmp_path)
+    few = {"drift": result("drift", 3.0), "rnnt": result("rnnt", 4.0), "mac": {"title": "mac", "skipped": "no data"}}
+    keep(_results(settings=settings | {"chips": 3}, studies=few), tmp_path)
+    (kept,) = kept_results(tmp_path)
+    assert {name: study["findings"][0]["value"] for name, study in kept["studies"].items()} == {
+        "mac": 1,
+        "drift": 3,
+        "rnnt": 4,
+    }
+    assert kept["settings"]["chips"] == 20
+    keep(_results(settings=settings | {"chips": 4}, studies=kept["studies"]), tmp_path)
+    assert kept_results(tmp_path)[0]["settings"]["chips"] == 4
+
+
 def test_a_quick_campaign_is_no_evidence(tmp_path: Path) -> None:
     results = make_report(Campaign(tmp_path, quick=True), [], [], lambda _: None)
     with pytest.raises(EvidenceError, match="quick"):
