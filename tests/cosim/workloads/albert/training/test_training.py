@@ -72,6 +72,37 @@ def test_starts_as_the_encoder_s_layers(encoder: Path) -> None:
     assert (ours - embedded).square().mean() < 0.6 * embedded.square().mean(), "8 of 12 directions"
 
 
+def test_many_small_passes_do_what_few_large_ones_did(encoder: Path) -> None:
+    from cosim.workloads.albert.training.deepening import deepen
+    from cosim.workloads.albert.training.start import started
+
+    made = started(transformers.DistilBertModel.from_pretrained(encoder), 8, 1, 0, {0: "no", 1: "yes"}, 0)
+    layer = made.albert.encoder.albert_layer_groups[0].albert_layers[0]
+    tokens = torch.randint(30, (5, 6), generator=torch.Generator().manual_seed(1))
+
+    def states(passes: int) -> torch.Tensor:
+        made.config.num_hidden_layers = passes
+        return made.albert(tokens).last_hidden_state
+
+    with torch.no_grad():
+        for name in ("attention.dense", "ffn_output"):
+            for parameter in layer.get_submodule(name).parameters():
+                parameter.div_(100)  # ways are straight over small steps
+        for name in ("attention.LayerNorm", "full_layer_layer_norm"):
+            layer.get_submodule(name).weight.fill_(1.0)
+            layer.get_submodule(name).bias.fill_(0.0)
+        before, after = states(1), states(2)
+        far = (states(8) - after).norm()
+        deepen(layer, 4)
+        near = (states(8) - after).norm()
+        assert near < 0.2 * far
+        assert near < 0.5 * (after - before).norm()
+        norm = layer.full_layer_layer_norm
+        norm.weight[0], norm.weight[1], norm.bias[0] = 1.21, -1.21, 0.5
+        deepen(layer, 2)
+        assert (*norm.weight[:2].tolist(), norm.bias[0].item()) == pytest.approx((1.1, -1.1, 0.25))
+
+
 def test_learns_and_writes_a_folder(encoder: Path, small_glue: Path, tmp_path: Path) -> None:
     card = train(encoder, small_glue, tmp_path / "out")
     assert card["accuracy"]["SST-2 dev"] >= 0.75, "one half by chance"
