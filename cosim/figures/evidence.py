@@ -12,10 +12,12 @@ from typing import Any
 
 from analog_models.config import DEVICE_MODELS
 from cosim.figures.measurement import Finding
+from cosim.figures.registry import STUDIES
 from cosim.figures.report import FORMAT, findings_of, headlines
 from cosim.files.archive import write_text
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json, to_json
+from cosim.files.marked import MarkError, between, put_between
 from cosim.files.typed import typed
 
 __all__ = ["EvidenceError", "keep", "kept_results", "page", "read_results", "renew", "table"]
@@ -118,24 +120,17 @@ def renew(readme: str, *results: Mapping[str, Any]) -> str:
 
     Raises
     ------
-    EvidenceError
+    MarkError
         If the text lacks the two marks between which the table stands.
     """
-    before, after = _around(readme)
-    return f"{before}{_BEGIN}\n\n{table(*results)}\n{_END}{after}"
-
-
-def _around(readme: str) -> tuple[str, str]:
-    """What stands before and after the table."""
-    before, begin, rest = readme.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise EvidenceError(f"the README lacks {_BEGIN if not begin else _END!r}, where the evidence table stands")
-    return before, after
+    return put_between(readme, _BEGIN, _END, table(*results))
 
 
 def keep(results: Mapping[str, Any], docs: Path) -> None:
     """Write results to where those of their device model are kept.
+
+    Studies that are kept of a campaign with the same settings stay, but for those that are measured anew; results of
+    other settings take the place of all.
 
     Raises
     ------
@@ -143,7 +138,20 @@ def keep(results: Mapping[str, Any], docs: Path) -> None:
         If they are of a quick campaign, which is no evidence.
     """
     _check_full(results)
-    write_text(_place(docs, results["settings"]["devices"]), to_json(results, indent=1) + "\n")
+    place = _place(docs, results["settings"]["devices"])
+    studies = dict(results["studies"])
+    if place.exists():
+        kept = read_results(place)
+        if _given(kept["settings"]) == _given(results["settings"]):
+            studies = kept["studies"] | studies
+    order = {name: at for at, name in enumerate(STUDIES)}
+    ordered = dict(sorted(studies.items(), key=lambda item: order.get(item[0], len(order))))
+    write_text(place, to_json({**results, "studies": ordered}, indent=1) + "\n")
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that say something."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _check_full(results: Mapping[str, Any]) -> None:
@@ -166,7 +174,10 @@ def main(arguments: list[str]) -> None:
         raise EvidenceError(
             f"{readme} cannot be read ({error}); run this in the project's folder, where README.md and docs/ are"
         ) from None
-    _around(text)
+    try:
+        between(text, _BEGIN, _END)
+    except MarkError as error:
+        raise EvidenceError(f"{readme}: {error}") from None
     given = [read_results(Path(argument)) for argument in arguments]
     for results in given:
         _check_full(results)
