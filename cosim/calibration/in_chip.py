@@ -47,6 +47,8 @@ Advance = Callable[[int, int], None]
 
 #: Share of the largest programmable weight that nominal weights may use; the rest is room for the slopes.
 _HEADROOM = 0.9
+#: Steepest ramp of a ReLU layer: it is measured with a signed readout, in half the cycles and twice as steep.
+_STEEPEST = 255 // 2
 #: Frame numbers of calibration runs begin here, so that their noise is not that of the frames measured later.
 _FIRST_FRAME = 1 << 40
 #: Durations of the trimming half of the bias rows, as a share of the others'.
@@ -185,6 +187,13 @@ def _checked(inputs: ArrayLike, network: FeedForwardNetwork) -> Array:
 def _pinned(network: FeedForwardNetwork, config: ChipConfig, options: MappingOptions) -> MappingOptions:
     """The options with every choice of the compiler fixed: recompiling changes only what calibration sets."""
     nominal = compile_network(network, config, options)
+    steep = {
+        index: replace(options.layer(index), swing_v=_swing_v(plan, _STEEPEST, options.analog))
+        for index, plan in enumerate(nominal.layers)
+        if plan.activation is Activation.RELU and plan.ramp_slope > _STEEPEST
+    }
+    if steep:  # less swing lets more capacitors be taken for the same weights
+        nominal = compile_network(network, config, replace(options, layers={**options.layers, **steep}))
     squares = config.floorplan.tiles
     layers = {}
     for index, plan in enumerate(nominal.layers):
@@ -197,11 +206,16 @@ def _pinned(network: FeedForwardNetwork, config: ChipConfig, options: MappingOpt
         layers[index] = LayerOptions(
             mode=plan.mode,
             capacitors=plan.capacitors,
-            swing_v=plan.code_scale * options.analog.volts_per_cycle(1) * slope,
+            swing_v=_swing_v(plan, slope, options.analog),
             bias_durations=(0,) * config.bias_rows,
         )
     placement = {index: tuple(squares[tile] for tile in plan.tiles) for index, plan in enumerate(nominal.layers)}
     return replace(options, placement=placement, layers=layers)
+
+
+def _swing_v(plan: LayerPlan, slope: float, analog: AnalogConfig) -> float:
+    """That a ramp of some slope passes in a full-scale output."""
+    return plan.code_scale * analog.volts_per_cycle(1) * slope
 
 
 class _Session:

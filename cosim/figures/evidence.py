@@ -13,10 +13,12 @@ from typing import Any
 
 from analog_models.config import DEVICE_MODELS
 from cosim.figures.measurement import Finding
+from cosim.figures.registry import STUDIES
 from cosim.figures.report import FORMAT, findings_of, headlines
 from cosim.files.archive import write_text
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json, to_json
+from cosim.files.marked import MarkError, between, put_between
 from cosim.files.typed import typed
 
 __all__ = ["EvidenceError", "keep", "kept_results", "page", "read_results", "renew", "table"]
@@ -119,20 +121,10 @@ def renew(readme: str, *results: Mapping[str, Any]) -> str:
 
     Raises
     ------
-    EvidenceError
+    MarkError
         If the text lacks the two marks between which the table stands.
     """
-    before, after = _around(readme)
-    return f"{before}{_BEGIN}\n\n{table(*results)}\n{_END}{after}"
-
-
-def _around(readme: str) -> tuple[str, str]:
-    """What stands before and after the table."""
-    before, begin, rest = readme.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise EvidenceError(f"the README lacks {_BEGIN if not begin else _END!r}, where the evidence table stands")
-    return before, after
+    return put_between(readme, _BEGIN, _END, table(*results))
 
 
 def keep(results: Mapping[str, Any], docs: Path) -> None:
@@ -153,8 +145,9 @@ def keep(results: Mapping[str, Any], docs: Path) -> None:
 def _merged(kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Each study has its settings; those of the whole, and its machine, are the larger campaign's."""
     measured = {name: study for name, study in given["studies"].items() if "skipped" not in study}
-    whole = given if kept["studies"].keys() <= measured.keys() else kept
-    return {**whole, "studies": {**kept["studies"], **measured}}
+    whole, studies = given if kept["studies"].keys() <= measured.keys() else kept, {**kept["studies"], **measured}
+    order = [*(name for name in STUDIES if name in studies), *(name for name in studies if name not in STUDIES)]
+    return {**whole, "studies": {name: studies[name] for name in order}}
 
 
 def _check_full(results: Mapping[str, Any]) -> None:
@@ -177,7 +170,10 @@ def main(arguments: list[str]) -> None:
         raise EvidenceError(
             f"{readme} cannot be read ({error}); run this in the project's folder, where README.md and docs/ are"
         ) from None
-    _around(text)
+    try:
+        between(text, _BEGIN, _END)
+    except MarkError as error:
+        raise EvidenceError(f"{readme}: {error}") from None
     given = [read_results(Path(argument)) for argument in arguments]
     for results in given:
         _check_full(results)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cosim.files.archive import replacing, write_text
+from cosim.files.extras import needed
 from cosim.sweep.points import Cell
 
-__all__ = ["Row", "write_table"]
+__all__ = ["Row", "read_table", "write_table"]
 
 Row = Mapping[str, Cell]
 
@@ -45,6 +46,31 @@ def write_table(path: Path, rows: Sequence[Row]) -> Path:
             parquet.write_table(_arrow(arrow, rows), part)
     other.unlink(missing_ok=True)
     return written
+
+
+def read_table(path: Path) -> list[dict[str, Cell]]:
+    """Rows that `write_table` wrote; of CSV all cells are texts.
+
+    Parameters
+    ----------
+    path : Path
+        Without a suffix.
+
+    Raises
+    ------
+    FileNotFoundError
+    MissingPackage
+        Of a Parquet file without pyarrow.
+    ValueError
+        If the file is no such table.
+    """
+    written = path.with_suffix(".parquet")
+    if not written.exists():
+        with path.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+            return [dict(row) for row in csv.DictReader(file)]
+    parquet = needed("pyarrow.parquet", "cluster", "reading a sweep's table")
+    rows: list[dict[str, Cell]] = parquet.read_table(written).to_pylist()  # ArrowInvalid is a ValueError
+    return rows
 
 
 def _csv(rows: Sequence[Row]) -> str:

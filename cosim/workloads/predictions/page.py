@@ -16,6 +16,7 @@ import click
 from cosim.files.archive import write_text
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json, to_json
+from cosim.files.marked import MarkError, put_between
 from cosim.performance.constants import EnergyConstants, energy_table
 
 __all__ = ["COMMANDS", "PageError", "counted_anew", "renew"]
@@ -62,7 +63,7 @@ Results = Mapping[str, Any]
 
 
 class PageError(UserError, ValueError):
-    """Page or results are not what tables can be made from or put into; the message says what is missing."""
+    """A command failed, or results lack one that the page shows; the message says which."""
 
 
 def counted_anew(
@@ -109,19 +110,16 @@ def renew(page: str, results: Results) -> str:
     Raises
     ------
     PageError
-        If the page lacks the marks of a table, or results lack a command.
+        If results lack a command.
+    MarkError
+        If the page lacks the marks of a table.
     """
     for name, table in _TABLES.items():
-        begin = f"<!-- {name}: python -m cosim.workloads.predictions.page -->"
-        before, mark, rest = page.partition(begin)
-        _, end, after = rest.partition(_END)
-        if not mark or not end:
-            raise PageError(f"the page lacks {begin if not mark else _END}, where a table stands")
         try:
             made = table(results)
         except KeyError as error:
             raise PageError(f"results lack {error}: count them anew, with --manifest, --data and --model") from None
-        page = f"{before}{begin}\n\n{made}\n{_END}{after}"
+        page = put_between(page, f"<!-- {name}: python -m cosim.workloads.predictions.page -->", _END, made)
     return page
 
 
@@ -284,6 +282,8 @@ def main(docs: Path, manifest: Path | None, data: Path | None, model: Path | Non
             write_text(docs / "energy.json", to_json(found, indent=1) + "\n")
         page = (docs / "energy.md").read_text(encoding="utf-8")
         write_text(docs / "energy.md", renew(page, from_json((docs / "energy.json").read_bytes())))
+    except MarkError as error:
+        raise click.ClickException(f"{docs / 'energy.md'}: {error}") from None
     except (UserError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
 

@@ -7,7 +7,7 @@ import pytest
 
 from analog_models.config import AnalogConfig
 from cosim.calibration import CalibratedChip, Step, calibrate, recalibrate
-from cosim.compiler import MappingOptions
+from cosim.compiler import MappingOptions, compile_network
 from cosim.engines.twin.engine import TwinEngine
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 from rtl.config import preset
@@ -198,3 +198,19 @@ def test_a_calibration_without_inputs_is_none(calibrated, network, wrong):
         calibrate(network, preset("small"), wrong, seed=SEED)
     with pytest.raises(ValueError, match="inputs of"):
         recalibrate(calibrated, network, wrong)
+
+
+@pytest.mark.parametrize("duration", [127, 63])
+def test_short_pulses_leave_room_for_the_signed_readout(duration: int) -> None:
+    """A ReLU layer is measured with twice its ramp's slope, of which there are 255."""
+    random = np.random.default_rng(0)
+    layers = (
+        Layer(random.uniform(-1, 1, (16, 16)), Activation.RELU, full_scale=18.0),
+        Layer(random.uniform(-1, 1, (16, 8)), Activation.LINEAR, full_scale=3.0),
+    )
+    network, options = FeedForwardNetwork(layers), MappingOptions(duration=duration)
+    assert compile_network(network, preset("small"), options).layers[0].ramp_slope > 127
+    inputs = random.uniform(-1, 1, (60, 16))
+    chip = calibrate(network, preset("small"), inputs, options=options, analog=AnalogConfig.ideal(), steps=())
+    assert chip.program.layers[0].ramp_slope == 127
+    np.testing.assert_allclose(np.median(chip.layers[0].slopes), 1, atol=0.02)

@@ -22,6 +22,7 @@ from cosim.figures.evidence import EvidenceError, keep, kept_results, page, read
 from cosim.figures.registry import STUDIES, UnknownStudyError, load_study, select
 from cosim.figures.report import FORMAT, make_report
 from cosim.files.archive import read_archive, write_archive
+from cosim.files.marked import MarkError
 from cosim.files.plotting import new_figure
 
 ROOT = Path(__file__).parents[3]
@@ -245,8 +246,17 @@ def test_evidence_stands_between_its_marks(tmp_path: Path) -> None:
     assert renewed.startswith("# Title\n")
     assert renewed.endswith("\nend\n")
     assert renew(renewed, results) == renewed
-    with pytest.raises(EvidenceError, match="lacks"):
+    with pytest.raises(MarkError, match="lacks"):
         renew("# Title\n", results)
+
+
+def test_studies_that_are_measured_later_join_those_that_are_kept(tmp_path: Path) -> None:
+    first = Campaign(tmp_path / "first")
+    keep(make_report(first, [Counter().study], [Counter().study], lambda _: None), tmp_path)
+    other = Study("energy", "Energy", "", Counter().measure, ())
+    keep(make_report(Campaign(tmp_path / "more"), [other], [other], lambda _: None), tmp_path)
+    (kept,) = kept_results(tmp_path)
+    assert list(kept["studies"]) == ["energy", "count"]  # as in the report; what is no study of ours comes last
 
 
 def test_every_device_model_has_its_column(tmp_path: Path) -> None:
