@@ -56,7 +56,7 @@ comparing = chained(
         "--only",
         metavar="PATTERN",
         default="*",
-        help="Only these matrices' products from chips, the others in float: what their errors cost. Several with commas.",
+        help="Only these matrices' products from chips, the others in float: what their errors cost. Commas part them.",
     ),
     click.option(
         "--rtl-frames",
