@@ -123,7 +123,7 @@ def summarise(
     limit = equivalent_rate(found.rate("software"))
     grids = {name: of_layers if name in LAYERS else of_all for name in curves}
     alone = [name for name in found.errors if name.startswith("alone, ")]
-    together = [alone[0], *(name for name in found.errors if name.startswith("together, ")), "whole"]
+    together = [alone[0], *(name for name in found.errors if name.startswith("together, "))]
     told = [trend.to_json() for trend in trends(found, alone, [f"bits, {layer}" for layer in LAYERS], _TIMES)]
     numbers = {
         "seeds": list(seeds),
@@ -172,6 +172,7 @@ def _readings(parts: Parts, seeds: Sequence[int]) -> Readings:
     for name in (key.removesuffix(suffix) for key in parts if key.endswith(suffix)):
         of_seeds = [part for seed in seeds if (part := parts.get(f"{name}, chips {seed}"))]
         errors[name], surprise[name] = (np.stack([one[what] for one in of_seeds]) for what in ("errors", "surprise"))
+    errors["together, all"], surprise["together, all"] = errors["whole"][:1], surprise["whole"][:1]
     for layer in LAYERS:
         part = parts[f"bits, {layer}"]
         errors[f"bits, {layer}"], surprise[f"bits, {layer}"] = (
@@ -233,13 +234,13 @@ def _findings(numbers: Mapping[str, Any], data: str, seeds: str) -> Iterator[Fin
         "points",
         **on_twin,
     )
-    for name in (*numbers["alone"], *numbers["together"][1:-1]):
+    for name in (*numbers["alone"], *numbers["together"][1:]):
         kind, _, layer = name.partition(", ")
         where = "Fig. 5a" if kind == "alone" else "Fig. 5b"
         words = f"{layer} alone on chips" if kind == "alone" else f"Enc-LSTM0 to {layer.removeprefix('+ ')} on chips"
+        words = "all on chips" if layer == "all" else words
         yield rate(name, words, "a bar, no figure in the text", where)
         yield Finding(f"log-probability lost, {words}", 1000 * lost[name], "mnat a decision", **one)
-    yield Finding("log-probability lost, all on chips", 1000 * lost["whole"], "mnat a decision", **on_twin)
     yield from _of_bits(numbers, floats, on_twin)
     for kind, error in numbers["row_errors"].items():
         how, _, times = kind.partition(" ")

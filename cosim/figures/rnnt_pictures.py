@@ -65,7 +65,7 @@ def draw_layers(measurement: Measurement) -> "Picture":
         lost.axhline(0, color="black", lw=0.8)
         names = [reading.partition(", ")[2] or reading for reading in readings]
         lost.set_xticks(
-            range(len(names)), [name.replace("whole", "+ Dec: all") for name in names], rotation=35, ha="right"
+            range(len(names)), [name.replace("all", "+ Dec: all") for name in names], rotation=35, ha="right"
         )
         rates.set(ylabel="word error rate, %")
         lost.set(ylabel="lost, 1/1000 nat a decision")
