@@ -65,7 +65,10 @@ def _bits(campaign: Campaign) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _groups(campaign: Campaign, sentences: Sentences, seeds: Sequence[int]) -> Iterator[Mapping[str, Make]]:
-    """Parts; those of one group share their chips. Their keys name network and sentences, too."""
+    """Parts; those of one group share their chips. Their keys name network and sentences, too.
+
+    What compares layers, rows and pulses with each other is read on the first chips, as the paper has one set.
+    """
 
     def named(parts: Mapping[str, Make]) -> dict[str, Make]:
         return {f"{key}, {sentences.content}": make for key, make in parts.items()}
@@ -78,22 +81,21 @@ def _groups(campaign: Campaign, sentences: Sentences, seeds: Sequence[int]) -> I
     yield named({"simulated": partial(simulated_rows, sentences, _SIMULATED)})
     chips = partial(on_chips, campaign, sentences)
     yield named({"ideal": partial(chips, None)})
+    first = seeds[0]
     for seed in seeds:
         group: dict[str, Make] = {f"whole, chips {seed}": partial(chips, seed)}
         group[f"a week, chips {seed}"] = partial(chips, seed, aged_s=WEEK_S)
-        for name, only in readings().items():
-            group[f"{name}, chips {seed}"] = partial(chips, seed, only=only)
-        if seed == seeds[0]:
+        if seed == first:
+            for name, only in readings().items():
+                group[f"{name}, chips {seed}"] = partial(chips, seed, only=only)
             group["macs"] = partial(macs, campaign, sentences, seed)
             group["weights"] = partial(read_weights, campaign, sentences, seed)
         yield named(group)
     for kind in _KINDS:
-        for seed in seeds:
-            yield named({f"{kind}, chips {seed}": partial(rows_on_chip, campaign, sentences, kind, seed)})
+        yield named({f"{kind}, chips {first}": partial(rows_on_chip, campaign, sentences, kind, first)})
     for duration in _DURATIONS:
-        for seed in seeds:
-            key = f"pulses {duration}, chips {seed}"
-            yield named({key: partial(half_as_long, campaign, sentences, duration, seed)})
+        key = f"pulses {duration}, chips {first}"
+        yield named({key: partial(half_as_long, campaign, sentences, duration, first)})
 
 
 def summarise(
@@ -121,8 +123,7 @@ def summarise(
     limit = equivalent_rate(found.rate("software"))
     grids = {name: of_layers if name in LAYERS else of_all for name in curves}
     alone = [name for name in found.errors if name.startswith("alone, ")]
-    together = [alone[0], *(name for name in found.errors if name.startswith("together, ")), "whole"]
-    rows = {kind: [parts[f"{kind}, chips {seed}"]["sums"] for seed in seeds] for kind in _KINDS}
+    together = [alone[0], *(name for name in found.errors if name.startswith("together, "))]
     told = [trend.to_json() for trend in trends(found, alone, [f"bits, {layer}" for layer in LAYERS], _TIMES)]
     numbers = {
         "seeds": list(seeds),
@@ -141,7 +142,7 @@ def summarise(
         "wer_of_bits": curves,
         "threshold_bits": {name: bits_for(grids[name], curves[name], limit) for name in curves},
         "effective_bits": [bits_for(of_all, curves["on chips"], rate) for rate in found.rates("whole")],
-        "row_errors": {kind: [_deviation(one) for one in sums] for kind, sums in rows.items()},
+        "row_errors": {kind: _deviation(parts[f"{kind}, chips {seeds[0]}"]["sums"]) for kind in _KINDS},
         "mac_errors": {name.removeprefix("sums "): _deviation(one) for name, one in _named(parts["macs"], "sums ")},
         "weights": _weights(parts["weights"]),
         "trends": told,
@@ -169,8 +170,9 @@ def _readings(parts: Parts, seeds: Sequence[int]) -> Readings:
         errors[name], surprise[name] = (parts[name][what][np.newaxis] for what in ("errors", "surprise"))
     suffix = f", chips {seeds[0]}"
     for name in (key.removesuffix(suffix) for key in parts if key.endswith(suffix)):
-        of_seeds = [parts[f"{name}, chips {seed}"] for seed in seeds]
+        of_seeds = [part for seed in seeds if (part := parts.get(f"{name}, chips {seed}"))]
         errors[name], surprise[name] = (np.stack([one[what] for one in of_seeds]) for what in ("errors", "surprise"))
+    errors["together, all"], surprise["together, all"] = errors["whole"][:1], surprise["whole"][:1]
     for layer in LAYERS:
         part = parts[f"bits, {layer}"]
         errors[f"bits, {layer}"], surprise[f"bits, {layer}"] = (
@@ -209,11 +211,14 @@ def _examples(parts: Parts, seeds: Sequence[int]) -> list[dict[str, str]]:
 def _findings(numbers: Mapping[str, Any], data: str, seeds: str) -> Iterator[Finding]:
     on_twin: dict[str, Any] = {"engine": "twin", "data": data, "seeds": seeds}
     floats: dict[str, Any] = {"engine": "float32", "data": data, "seeds": "no device differs"}
+    one: dict[str, Any] = {**on_twin, "seeds": describe_seeds(numbers["seeds"][:1])}
     wer, intervals, lost = numbers["wer"], numbers["wer_95"], numbers["lost_nats"]
 
     def rate(name: str, words: str, paper: str = "", source: str = "", **rest: Any) -> Finding:
-        how = floats if name == "software" else {**on_twin, **({"seeds": floats["seeds"]} if name == "ideal" else {})}
         values = 100 * np.array(wer[name])
+        how = floats if name == "software" else on_twin if len(values) > 1 else one
+        if name == "ideal":
+            how = {**on_twin, "engine": "twin, ideal", "seeds": floats["seeds"]}
         source = f"{_NATURE}, {source}" if source else ""
         return Finding.over(f"word error rate, {words}", values, "%", paper=paper, source=source, **how, **rest)
 
@@ -229,26 +234,25 @@ def _findings(numbers: Mapping[str, Any], data: str, seeds: str) -> Iterator[Fin
         "points",
         **on_twin,
     )
-    for name in (*numbers["alone"], *numbers["together"][1:-1]):
+    for name in (*numbers["alone"], *numbers["together"][1:]):
         kind, _, layer = name.partition(", ")
         where = "Fig. 5a" if kind == "alone" else "Fig. 5b"
         words = f"{layer} alone on chips" if kind == "alone" else f"Enc-LSTM0 to {layer.removeprefix('+ ')} on chips"
+        words = "all on chips" if layer == "all" else words
         yield rate(name, words, "a bar, no figure in the text", where)
-        yield Finding(f"log-probability lost, {words}", 1000 * lost[name], "mnat a decision", **on_twin)
-    yield Finding("log-probability lost, all on chips", 1000 * lost["whole"], "mnat a decision", **on_twin)
+        yield Finding(f"log-probability lost, {words}", 1000 * lost[name], "mnat a decision", **one)
     yield from _of_bits(numbers, floats, on_twin)
-    for kind, errors in numbers["row_errors"].items():
+    for kind, error in numbers["row_errors"].items():
         how, _, times = kind.partition(" ")
         words = "Enc-LSTM0 alone, its rows once" if times == "1" else f"Enc-LSTM0 alone, its rows {times} times, {how}"
         yield rate(kind, words, "a curve, no figure in the text", "Fig. 5f")
-        yield Finding.over(f"error of MACs in [-5, 5], {words}", np.array(errors), "1", digits=3, **on_twin)
+        yield Finding(f"error of MACs in [-5, 5], {words}", error, "1", digits=3, **one)
     for duration in _DURATIONS:
         half = duration < _DURATIONS[0]
         paper = "1 % more with half of the duration" if half else ""
         yield rate(
             f"pulses {duration}", f"chip 4's layers with pulses to {duration} ns", paper, "Fig. 6b" if half else ""
         )
-    one = {**on_twin, "seeds": describe_seeds(numbers["seeds"][:1])}
     for layer, error in numbers["mac_errors"].items():
         region = "> -5" if layer.endswith("/fc") else "in [-5, 5]"
         source = f"{_NATURE}, Extended Data Fig. 8"

@@ -65,7 +65,7 @@ def draw_layers(measurement: Measurement) -> "Picture":
         lost.axhline(0, color="black", lw=0.8)
         names = [reading.partition(", ")[2] or reading for reading in readings]
         lost.set_xticks(
-            range(len(names)), [name.replace("whole", "+ Dec: all") for name in names], rotation=35, ha="right"
+            range(len(names)), [name.replace("all", "+ Dec: all") for name in names], rotation=35, ha="right"
         )
         rates.set(ylabel="word error rate, %")
         lost.set(ylabel="lost, 1/1000 nat a decision")
@@ -144,7 +144,7 @@ def draw_rows(measurement: Measurement) -> "Picture":
         times = [kind for kind in kinds if kind.startswith(how) or kind == "averaged 1"]
         places = [int(kind.split()[1]) for kind in times]
         lost.plot(places, [1000 * numbers["lost_nats"][kind] for kind in times], "o-", color=colour, label=how)
-        errors.plot(places, [np.mean(kinds[kind]) for kind in times], "o-", color=colour, label=how)
+        errors.plot(places, [kinds[kind] for kind in times], "o-", color=colour, label=how)
     lost.set(xlabel="rows over inputs", ylabel="lost, 1/1000 nat a decision")
     errors.set(xlabel="rows over inputs", ylabel="error of MACs in [-5, 5]", ylim=(0, None))
     lost.set_title("Enc-LSTM0 alone on chips", fontsize=9)
@@ -161,7 +161,11 @@ def draw_rows(measurement: Measurement) -> "Picture":
 
 
 def caption_of_rows(measurement: Measurement) -> str:
-    return f"As Fig. 5e, f and the accuracy of Fig. 6b: {_heard(measurement)}."
+    numbers = measurement.numbers
+    return (
+        f"As Fig. 5e, f and the accuracy of Fig. 6b: {counted(numbers['sentences'], 'sentence')}, devices "
+        f"`{numbers['devices']}`, chip set {numbers['seeds'][0]}, twin."
+    )
 
 
 def draw_macs(measurement: Measurement) -> "Picture":

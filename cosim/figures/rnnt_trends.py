@@ -157,8 +157,8 @@ def trends(found: Readings, alone: Sequence[str], layers: Sequence[str], times: 
     )
     yield nats(
         "all layers together lose more than the sum of what each loses alone",
-        f"{found.lost('whole'):.4f} together, {sum(map(found.lost, alone)):.4f} the sum",
-        lambda rows: found.lost("whole", rows) - sum(found.lost(one, rows) for one in alone),
+        f"{found.lost('together, all'):.4f} together, {sum(map(found.lost, alone)):.4f} the sum",
+        lambda rows: found.lost("together, all", rows) - sum(found.lost(one, rows) for one in alone),
     )
     most, least = ("bits, joint-fc", "bits, enc-lstm0"), "bits, dec-lstm1"
     yield nats(

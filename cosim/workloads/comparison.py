@@ -148,6 +148,8 @@ class Variant:
         That both engines gave alike.
     cycles : int
         That simulators ran, of all chips.
+    spent_s : mapping of str to float
+        By simulators, over all chips: "cpu", and by the clock "simulator", "analog", "host" and "transfer".
     integrations : int
         Of tiles that the twin computed for itself.
     twin_s : float
@@ -163,6 +165,7 @@ class Variant:
     errors: tuple[LayerError, ...] = ()
     compared_codes: int = 0
     cycles: int = 0
+    spent_s: Mapping[str, float] = field(default_factory=dict)
     integrations: int = 0
     twin_s: float = 0.0
     frames: int = 0
@@ -293,6 +296,8 @@ def system_image(workload: Workload, say: Callable[[str, int, int], None]) -> Sy
     )
 
 
+#: Parts of a simulator's time.
+_SPENT = ("cpu", "simulator", "analog", "host", "transfer")
 #: The image in the cache.
 _IMAGE = "image.npz"
 
@@ -326,6 +331,7 @@ def _variant(workload: Workload, settings: Settings, system: System | None, name
         () if errors is None else tuple(errors),
         compared_codes=int(_counted(system, "compared_codes")),
         cycles=int(_counted(system, "cycles")),
+        spent_s={part: _counted(system, f"{part}_s") for part in _SPENT} if _counted(system, "cycles") else {},
         integrations=int(_counted(system, "integrations")),
         twin_s=_counted(system, "cpu_s") if on_twin else 0.0,
         frames=int(_counted(system, "frames")),

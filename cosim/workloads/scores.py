@@ -87,6 +87,7 @@ class ScoreReport:
                     "wall_s": variant.wall_s,
                     "compared_codes": variant.compared_codes,
                     "cycles": variant.cycles,
+                    "spent_s": dict(variant.spent_s),
                     "mvms": variant.integrations / MVM_INTEGRATIONS,
                     "twin_s": variant.twin_s,
                     "frames": variant.frames,
@@ -128,7 +129,7 @@ class ScoreReport:
         if compared := sum(variant.compared_codes for variant in self.comparison.variants.values()):
             notes.add_row("compared", f"{compared:,} codes of both engines, all identical{self._on_rtl()}")
         if cycles := sum(variant.cycles for variant in self.comparison.variants.values()):
-            notes.add_row("simulated", f"{cycles:,} cycles of the RTL")
+            notes.add_row("simulated", f"{cycles:,} cycles of the RTL, {self._spent()}")
         if twin_s := sum(variant.twin_s for variant in self.comparison.variants.values()):
             mvms = sum(variant.integrations for variant in self.comparison.variants.values()) / MVM_INTEGRATIONS
             rate = f"{mvms / twin_s:,.0f} a second"
@@ -148,6 +149,15 @@ class ScoreReport:
             sum(getattr(chip, what) for chip in self.comparison.chips) for what in ("frames", "reference_frames")
         )
         return f"; the RTL ran {ours:,} of {theirs:,} frames, the others the twin alone" if ours < theirs else ""
+
+    def _spent(self) -> str:
+        """CPU time of all simulators, and what it went into by the clock."""
+        parts: dict[str, float] = {}
+        for variant in self.comparison.variants.values():
+            for part, seconds in variant.spent_s.items():
+                parts[part] = parts.get(part, 0.0) + seconds
+        cpu, whole = parts.pop("cpu"), sum(parts.values())
+        return f"{cpu:.0f} s of CPU: {', '.join(f'{part} {seconds / whole:.0%}' for part, seconds in parts.items())}"
 
     def _described(self, name: str) -> str:
         if not name.startswith("chip "):

@@ -1,11 +1,14 @@
 """Transcription with a small random RNN-T: in float, and on small chips, RTL and twin alike."""
 
 import json
+import re
 import sys
 from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from analog_models.config import AnalogConfig
 from cosim.files.extras import MissingPackage
@@ -49,9 +52,15 @@ def test_small_network_on_small_chips(task, monkeypatch):
     workload = replace(workload, options=replace(workload.options, trials=0))
     both = compare(workload, Settings(engine="both"), Silent())
     assert both.variants["chip 0"].compared_codes > 1000
+    assert not both.variants["ideal"].spent_s
+    assert all(seconds > 0 for seconds in both.variants["chip 0"].spent_s.values())
     assert all(len(text) > 1 for text in task.texts(both.variants["chip 0"].results))
-    found = report(task, both, seed=0).to_json()
+    told = report(task, both, seed=0)
+    told.print(Console(file=(text := StringIO()), width=200))
+    assert re.search(r"[\d,]+ cycles of the RTL, \d+ s of CPU: simulator \d+%, analog \d+%", text.getvalue())
+    found = told.to_json()
     assert json.loads(json.dumps(found))["words"] == 6
+    assert set(found["variants"]["chip 0"]["spent_s"]) == {"cpu", "simulator", "analog", "host", "transfer"}
     assert found["references"] == {"judged 0": "a b ab", "judged 1": "a b ab"}
     assert set(found["transcripts"]) == {"software", "ideal", "chip 0"}
     assert found["wer"]["software"] is not None
