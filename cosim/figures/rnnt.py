@@ -274,6 +274,8 @@ def _findings(numbers: Mapping[str, Any], data: str, seeds: str) -> Iterator[Fin
 def _of_bits(numbers: Mapping[str, Any], floats: dict[str, Any], on_twin: dict[str, Any]) -> Iterator[Finding]:
     names = {"all": "all layers", "on chips": "all layers but joint-FC"}
     for name, threshold in numbers["threshold_bits"].items():
+        if np.isnan(threshold):
+            continue  # with as many bits as were tried it is not
         yield Finding(
             f"bits of weights that are software-equivalent, {names.get(name, name)}",
             threshold,
@@ -282,14 +284,16 @@ def _of_bits(numbers: Mapping[str, Any], floats: dict[str, Any], on_twin: dict[s
             source=f"{_NATURE}, Fig. 4c" if name == "all" else "",
             **floats,
         )
-    yield Finding.over(
-        "effective bits of the chips, by the word error rate of weights of so many bits",
-        np.array(numbers["effective_bits"]),
-        "bit",
-        paper="4.097",
-        source=f"{_NATURE}, Methods",
-        **on_twin,
-    )
+    effective = np.array(numbers["effective_bits"])
+    if not np.isnan(effective).any():
+        yield Finding.over(
+            "effective bits of the chips, by the word error rate of weights of so many bits",
+            effective,
+            "bit",
+            paper="4.097",
+            source=f"{_NATURE}, Methods",
+            **on_twin,
+        )
 
 
 def _about(measurement: Measurement) -> str:
