@@ -117,9 +117,7 @@ def run_(
     from cosim.workloads.rnnt.workload import Transcription
 
     chosen, first = Choices(**choices), FirstLayer(first_layer)
-    model = RnntModel(
-        quantised(RnntNetwork.load(network or SHIPPED), dict(bits)), peak_normalised=first.peak_normalised
-    )
+    model = RnntModel(quantised(RnntNetwork.load(network or SHIPPED), dict(bits)), centred=first.centred)
     task = Transcription.of(model, audio, clips, chosen.seed)
     chosen.run(
         lambda settings: task.workload(settings.analog, first, chosen.chips),

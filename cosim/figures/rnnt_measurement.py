@@ -84,7 +84,7 @@ class Sentences:
     def like(self, first: FirstLayer) -> Transcription:
         """The same sentences for a network whose first layer is put on chips so."""
         task = self.task
-        return replace(task, model=RnntModel(task.model.weights, peak_normalised=first.peak_normalised))
+        return replace(task, model=RnntModel(task.model.weights, centred=first.centred))
 
     @cached_property
     def content(self) -> str:

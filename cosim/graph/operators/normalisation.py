@@ -105,19 +105,26 @@ class BatchNorm(Operator):
         return 2 * inputs[0].size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PeakNorm(Operator):
     """Vectors without their mean, divided by what is largest then: (..., width).
 
     Outputs: ``(x - mean) / peak``, (..., width), within -1 and 1; mean and peak, (..., 1). A vector whose numbers are
     all alike has peak 1. Operations: five for each number (sum, difference, magnitude, comparison, quotient), one for
-    each vector.
+    each vector; three for each number if the mean stays.
+
+    Parameters
+    ----------
+    centred : bool
+        Take the mean off; if not, the mean that is given is zero.
 
     Source
     ------
     Nature 620, 768 (2023), Methods: the input of RNN-T's Enc-LSTM0 is made zero in the mean and normalised to the
-    largest amplitude; `PeakRestored` takes both back behind the product.
+    largest amplitude, with expanded weights only the latter; `PeakRestored` takes both back behind the product.
     """
+
+    centred: bool = True
 
     @property
     def results(self) -> int:
@@ -127,7 +134,7 @@ class PeakNorm(Operator):
         (x,) = taken(inputs, "x")
         if not x.ndim or not x.shape[-1]:
             raise NetworkError(f"expected inputs (..., width), got shape {x.shape}")
-        mean = x.mean(axis=-1, keepdims=True)
+        mean = x.mean(axis=-1, keepdims=True) if self.centred else np.zeros((*x.shape[:-1], 1), x.dtype)
         y = x - mean
         peak = np.abs(y).max(axis=-1, keepdims=True)
         peak[peak == 0] = 1
@@ -135,7 +142,8 @@ class PeakNorm(Operator):
         return y, mean, peak
 
     def operations(self, *inputs: NDArray) -> int:
-        return 5 * inputs[0].size + inputs[0].size // inputs[0].shape[-1]
+        vectors = inputs[0].size // inputs[0].shape[-1]
+        return 5 * inputs[0].size + vectors if self.centred else 3 * inputs[0].size
 
 
 @dataclass(frozen=True, eq=False)

@@ -80,21 +80,21 @@ def expansion_in_float(model: RnntModel, bits: float, times: float, seed: int = 
     Parameters
     ----------
     model : RnntModel
-        Without normalised inputs of the first layer.
+        Whose first layer's input keeps its mean.
     bits : float
     times : float
         Rows over inputs; of 1 the weights are not expanded.
     seed : int
         Of the random matrix.
     """
-    few = RnntModel(quantised(model.weights, {"enc-lstm0": bits}), peak_normalised=model.peak_normalised).network
+    few = RnntModel(quantised(model.weights, {"enc-lstm0": bits}), centred=model.centred).network
     linear, made = model.network.linears[FIRST], {}
     rows = round(times * linear.inputs)
     if rows > linear.inputs:
         matrix = np.random.default_rng(seed).standard_normal((linear.inputs, rows), np.float32)
         weights = expanded(linear.weights, matrix)
         tall = with_levels(weights, levels(bits), float(np.abs(weights).max()))
-        made[FIRST] = lambda x: x @ matrix @ tall + (0 if linear.bias is None else linear.bias)
+        made[FIRST] = lambda x: x @ matrix @ tall
 
     def product(node: str, x: NDArray) -> NDArray:
         return made[node](x) if node in made else few.product(node, x)
@@ -148,9 +148,7 @@ class MacErrors:
 
     def _restored(self, products: Mapping[str, NDArray], frame: Floats) -> dict[str, NDArray]:
         """What the first layer's product is worth, whose input is normalised."""
-        if not self.model.peak_normalised:
-            return dict(products)
-        _, mean, peak = PeakNorm().run(frame)
+        _, mean, peak = PeakNorm(self.model.centred).run(frame)
         (restored,) = (node for node in self.model.network.graphs["pre"].nodes if node.name == "restored")
         (product,) = restored.operator.run(products[FIRST], mean, peak)
         return {**products, FIRST: product}

@@ -46,8 +46,8 @@ class FirstLayer(StrEnum):
         return _COPIES if self is FirstLayer.AVERAGED else 1
 
     @property
-    def peak_normalised(self) -> bool:
-        """Whether its input is normalised: with expanded weights the random matrix spreads every input anyway."""
+    def centred(self) -> bool:
+        """Whether the mean is taken off its input: products with a random matrix are near zero in the mean anyway."""
         return self is not FirstLayer.EXPANDED
 
     def rows(self, features: int) -> int:

@@ -54,13 +54,13 @@ class RnntModel:
     Parameters
     ----------
     weights : RnntNetwork
-    peak_normalised : bool
-        Take the mean off the input of the first layer and divide it by its largest amplitude, before the product, and
-        take both back behind it: the paper's, but with expanded weights.
+    centred : bool
+        Take the mean off the input of the first layer before it is divided by its largest amplitude; both are taken
+        back behind the product. Not with expanded weights: the paper's.
     """
 
     weights: RnntNetwork
-    peak_normalised: bool = True
+    centred: bool = True
     blank: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,8 +81,8 @@ class RnntModel:
         for layer in range(PRE):
             inputs, recurrent, bias = self._lstm("encoder.pre_rnn", layer)
             state = _states(b, layer, recurrent.shape[0])
-            if layer == 0 and self.peak_normalised:
-                normal, mean, peak = b.add_several(PeakNorm(), below, name="peak norm")
+            if layer == 0:
+                normal, mean, peak = b.add_several(PeakNorm(self.centred), below, name="peak norm")
                 product = b.linear(normal, inputs, name="lstm0/input")
                 restored = PeakRestored(inputs.sum(axis=0, dtype=np.float64).astype(np.float32), bias)
                 x = b.add(restored, product, mean, peak, name="restored")

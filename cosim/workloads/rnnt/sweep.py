@@ -15,6 +15,6 @@ __all__ = ["judged"]
 def judged(audio: Path | None, network: Path, clips: int | None, first_layer: str, seed: int) -> Judged:
     """Utterances chosen by `seed`; parameters as of `Transcription.of`, `RnntNetwork.load`."""
     first = FirstLayer(first_layer)
-    model = RnntModel(RnntNetwork.load(network), peak_normalised=first.peak_normalised)
+    model = RnntModel(RnntNetwork.load(network), centred=first.centred)
     task = Transcription.of(model, audio, clips, seed)
     return Judged(lambda analog: task.workload(analog, first), lambda comparison: report(task, comparison, seed))

@@ -100,7 +100,7 @@ class SmallSentences:
     content: str = "four"
 
     def like(self, first: FirstLayer) -> Transcription:
-        return replace(self.task, model=RnntModel(self.task.model.weights, first.peak_normalised))
+        return replace(self.task, model=RnntModel(self.task.model.weights, first.centred))
 
 
 def test_everything_on_small_chips(tmp_path, monkeypatch) -> None:

@@ -35,15 +35,17 @@ def test_batch_norm_is_the_one_of_onnxruntime() -> None:
     assert norm.operations(x) == 2 * x.size
 
 
-def test_what_peak_norm_takes_off_is_restored_behind_a_product() -> None:
+@pytest.mark.parametrize("centred", [True, False])
+def test_what_peak_norm_takes_off_is_restored_behind_a_product(centred: bool) -> None:
     x, weights, bias = 3 * drawn(4, 6) + 2, drawn(6, 5), drawn(5)
-    x[1] = 2.5  # without its mean nothing is left
-    normal, mean, peak = PeakNorm().run(x)
+    x[1] = 2.5 * centred  # nothing is left, of the second without its mean
+    normal, mean, peak = PeakNorm(centred).run(x)
     assert np.abs(normal).max(axis=-1) == pytest.approx([1, 0, 1, 1])
-    assert normal.mean(axis=-1) == pytest.approx([0] * 4, abs=1e-6)
+    assert mean == pytest.approx(x.mean(axis=-1, keepdims=True) * centred)
+    assert (normal.mean(axis=-1) == pytest.approx([0] * 4, abs=1e-6)) is centred
     (y,) = PeakRestored(weights.sum(axis=0), bias).run(normal @ weights, mean, peak)
     np.testing.assert_allclose(y, x @ weights + bias, rtol=1e-5, atol=1e-5)
-    assert PeakNorm().operations(x) == 5 * 24 + 4
+    assert PeakNorm(centred).operations(x) == (5 * 24 + 4 if centred else 3 * 24)
     assert PeakRestored(bias, bias).operations(y, mean, peak) == 4 * 20
 
 

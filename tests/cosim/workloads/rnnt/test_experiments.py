@@ -61,7 +61,7 @@ def test_expansion_of_many_bits_changes_nothing_and_of_few_it_helps(network):
     """Trained weights have a few large ones among many small ones, and an expansion spreads them."""
     name = "encoder.pre_rnn.lstm.weight_ih_l0"
     tensors = {**network.tensors, name: network.tensors[name] ** 5}
-    model = RnntModel(replace(network, tensors=tensors), peak_normalised=False)
+    model = RnntModel(replace(network, tensors=tensors), centred=False)
     x = np.random.default_rng(0).standard_normal((200, network.shape.features)).astype(np.float32)
     exact = model.network.product(FIRST, x)
 
@@ -72,9 +72,9 @@ def test_expansion_of_many_bits_changes_nothing_and_of_few_it_helps(network):
     assert error(3.5, 8) < 0.6 * error(3.5, 1)
 
 
-@pytest.mark.parametrize("peak_normalised", [True, False])
-def test_macs_are_what_comes_before_a_cell(network, peak_normalised):
-    model = RnntModel(network, peak_normalised)
+@pytest.mark.parametrize("centred", [True, False])
+def test_macs_are_what_comes_before_a_cell(network, centred):
+    model = RnntModel(network, centred)
     features = 3 * np.random.default_rng(1).standard_normal((5, network.shape.features)).astype(np.float32)
     errors = MacErrors(model, np.linspace(-12, 12, 25))
     products = NodeProducts(lambda node, x: model.network.product(node, x) + OFF)
@@ -83,7 +83,7 @@ def test_macs_are_what_comes_before_a_cell(network, peak_normalised):
     for layer, (count, total, squares, outside) in errors.sums.items():
         assert errors.counts[layer].sum() == count + outside
         mean, parts = total / count, 1 if layer in ("post/lstm3", "post/lstm4", "post/fc") else 2
-        if layer == "pre/lstm0" and peak_normalised:
+        if layer == "pre/lstm0":
             # An error of a normalised product is as large as the input's peak.
             assert mean > 2 * OFF
         else:

@@ -26,13 +26,13 @@ def in_float(model, walk):
     return results_of([walk], NodeProducts.of_floats(model.network))[0]
 
 
-@pytest.mark.parametrize("peak_normalised", [True, False])
+@pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize(("steps", "stack"), [(9, 2), (1, 2), (6, 3)])
-def test_float_is_pytorch_s(peak_normalised, steps, stack):
+def test_float_is_pytorch_s(centred, steps, stack):
     pytest.importorskip("torch")
     shape = RnntShape(features=12, encoder=16, stack=stack, prediction=8, joint=10)
     network = louder(RnntNetwork.random(shape, seed=steps), blank=6.0)
-    model, reference = RnntModel(network, peak_normalised), Reference(network)
+    model, reference = RnntModel(network, centred), Reference(network)
     features = np.random.default_rng(7).standard_normal((steps, 12)).astype(np.float32)
     seen = []
 
