@@ -71,7 +71,8 @@ def draw_layers(measurement: Measurement) -> "Picture":
         lost.set(ylabel="lost, 1/1000 nat a decision")
     panels[0, 0].set_title("one layer on chips, all others in float", fontsize=10)
     panels[0, 1].set_title("more and more on chips; all after a week", fontsize=10)
-    panels[0, 1].legend(fontsize=8, frameon=False, loc="lower right")
+    panels[1, 1].set_yscale("symlog", linthresh=1)
+    panels[0, 1].legend(fontsize=8, frameon=False, loc="upper left")
     for axes in panels.flat:
         axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -94,24 +95,21 @@ def draw_bits(measurement: Measurement) -> "Picture":
     for at, (name, curve) in enumerate(curves.items()):
         strong = name in names
         colour = ("black", ORANGE)[at] if strong else f"C{at - 2}"
-        left.plot(
-            grids[name],
-            100 * np.array(curve),
-            ".-",
-            color=colour,
-            lw=1.8 if strong else 0.8,
-            label=names.get(name, name),
-        )
+        width, label = 1.8 if strong else 0.8, names.get(name, name)
+        line = ".--" if at >= len(names) + 10 else ".-"  # colours begin anew
+        left.plot(grids[name], 100 * np.array(curve), line, color=colour, lw=width, label=label)
     _software(left, measurement)
     for rate in numbers["wer"]["whole"]:
         left.axhline(100 * rate, color=ORANGE, lw=0.5, ls=":")
     left.set(xlabel="bits of weights", ylabel="word error rate, %", yscale="log")
     left.legend(fontsize=7, frameon=False, ncols=2)
-    thresholds = {names.get(name, name): value for name, value in numbers["threshold_bits"].items()}
-    order = sorted(thresholds, key=lambda name: -1.0 if thresholds[name] is None else thresholds[name])
-    values = [thresholds[name] if thresholds[name] is not None else np.nan for name in order]
-    right.barh(range(len(order)), values, color=BLUE, alpha=0.5)
-    right.set_yticks(range(len(order)), order, fontsize=8)
+    thresholds = {name: np.inf if value is None else value for name, value in numbers["threshold_bits"].items()}
+    order = sorted(thresholds, key=lambda name: thresholds[name])
+    for at, name in enumerate(order):
+        more = np.isinf(thresholds[name])
+        bits = grids[name][-1] if more else thresholds[name]
+        right.barh(at, bits, color=GREY if more else BLUE, alpha=0.5, hatch="//" if more else None)
+    right.set_yticks(range(len(order)), [names.get(name, name) for name in order], fontsize=8)
     right.set(xlabel=f"bits with at most {100 * limit:.2f} % of words wrong")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
@@ -124,7 +122,8 @@ def caption_of_bits(measurement: Measurement) -> str:
     return (
         f"As Fig. 4c, d, in float, {counted(numbers['sentences'], 'sentence')}. Dotted: the noisy chips, whose word "
         f"error rate is that of {effective} bits (paper: 4.097). A threshold at the least bits that were tried may be "
-        "lower. The paper: 5.4 bits for all layers."
+        "lower, and a hatched one is more than was tried. Odd numbers of levels, those of halves of bits, have one at "
+        "zero. The paper: 5.4 bits for all layers."
     )
 
 
@@ -184,6 +183,8 @@ def draw_macs(measurement: Measurement) -> "Picture":
             axes.axvline(edge, color=ORANGE, lw=0.7, ls="--")
         axes.set_title(f"{layer}: std {error:.3f}", fontsize=8)
         axes.set_aspect("equal")
+    for axes in panels.flat[len(layers) :]:
+        axes.axis("off")
     for axes in panels[-1]:
         axes.set_xlabel("right")
     panels[0, 0].set_ylabel("on chips")
