@@ -1,6 +1,7 @@
 """The study of the RNN-T: trends from figures by hand, and all of it on small chips with a small random network."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from cosim.figures.rnnt import STUDY, measure
 from cosim.figures.rnnt_trends import Readings, Trend, bits_for, equivalent_rate, trends, verdicts
 from cosim.figures.study import said
+from cosim.workloads.resampling import resampled_interval
 from cosim.workloads.rnnt.mapping import FirstLayer
 from cosim.workloads.rnnt.model import RnntModel
 from cosim.workloads.rnnt.network import RnntNetwork
@@ -62,6 +64,12 @@ def readings(figures, spread: float = 0.0) -> Readings:
     }
     errors = {name: np.full((2, 50), 100 * rate) for name, (_, rate) in figures.items()}
     return Readings(np.full(50, 100.0), errors, surprise)
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch) -> None:
+    """Enough for figures that are all alike, or far apart."""
+    monkeypatch.setattr("cosim.figures.rnnt_trends.resampled_interval", partial(resampled_interval, draws=60))
 
 
 def test_trends_are_told_by_the_figures() -> None:
