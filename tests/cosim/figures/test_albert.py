@@ -9,9 +9,11 @@ import pytest
 from analog_models.config import AnalogConfig
 from cosim.calibration.ranges import Choice
 from cosim.compiler.matrices import MatrixOptions
-from cosim.figures.albert import write
+from cosim.figures import Campaign, Unavailable, albert
+from cosim.figures.albert import STUDY, write
 from cosim.figures.albert_measurement import AGED, BITS, YOUNG, Measured, measure
 from cosim.figures.albert_trends import trends
+from cosim.figures.study import said
 from cosim.files.json_text import from_json
 from cosim.program import Mode
 from cosim.system.products import NodeProducts
@@ -22,7 +24,7 @@ from cosim.workloads.albert.workload import Classification
 from cosim.workloads.comparison import Settings
 from cosim.workloads.glue import TASKS
 from rtl.config import preset
-from tests.cosim.workloads.albert.conftest import small_albert, small_glue
+from tests.cosim.workloads.albert.conftest import renamed, small_albert, small_glue
 
 __all__ = ["small_albert", "small_glue"]
 
@@ -88,6 +90,56 @@ def test_a_trend_s_findings_say_what_was_seen() -> None:
 
 def test_margins_are_between_the_first_and_the_second() -> None:
     assert margins(np.array([[0.0, 3.0, 1.0], [-1.0, -1.5, -4.0]])).tolist() == [2.0, 0.5]
+
+
+ABOUT = {"network": "SST-2", "network_digest": "0123456789", "task": "SST-2", "samples": "4 of SST-2", "chips": [0, 1]}
+
+
+@pytest.fixture
+def networks(small_albert: Path, small_glue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Data with a network of a task, one that was trained with noise, and a folder that is none."""
+    (tmp_path / "glue").symlink_to(small_glue)
+    (tmp_path / "albert" / "SST-2-old").mkdir(parents=True)
+    (tmp_path / "albert" / "SST-2").symlink_to(small_albert)
+    noisy = renamed(small_albert, tmp_path / "albert" / "SST-2-noise-1")
+    (noisy / "training.json").write_text('{"noise": {"scale": 1.5}}')
+    monkeypatch.setenv("DURAMESH_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_the_study_has_every_task_s_network_and_those_trained_with_noise(
+    networks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int, tuple[int, ...]]] = []
+
+    def measured(task: Classification, settings: Settings, *_: object) -> Measured:
+        asked.append((task.classifier.name, len(task.examples), settings.seeds))
+        return replace(AS_THE_PAPER, about=ABOUT)
+
+    def judged(campaign: Campaign, one: albert._Network, examples: int, seeds: range) -> dict[str, float]:
+        return {"software": 0.9, "chip": 0.5 + one.noise / 10}
+
+    monkeypatch.setattr(albert, "measure", measured)
+    monkeypatch.setattr(albert, "_judged", judged)
+    found, _ = Campaign(tmp_path / "campaign", chips=2).measure(STUDY)
+    assert asked == [("SST-2", 12, (0, 1))]
+    assert [(one["network"], one["scale"], one["chip"]) for one in found.numbers["noise"]] == [
+        ("SST-2", 0.0, 0.5),
+        ("SST-2-noise-1", 1.5, 0.65),
+    ]
+    by_name = {finding.what: finding for finding in found.findings}
+    assert by_name["accuracy of ALBERT on noisy chips, SST-2"].low == pytest.approx(88)
+    assert by_name["error of MACs of FC2, SST-2"].paper.endswith("inProj and FC1: so here")
+    assert by_name["trained with noise times 1.5, on a noisy chip, SST-2-noise-1"].value == pytest.approx(65)
+    assert all("0123456789"[:8] in finding.data for finding in found.findings if "trained with" not in finding.what)
+    assert f"{len(OTHERS)} of {len(OTHERS)} are seen" in said(STUDY.about, found)
+    assert all(figure.draw(found).axes for figure in STUDY.figures)
+
+
+def test_the_study_says_what_it_lacks(networks: Path, tmp_path: Path) -> None:
+    (networks / "albert" / "SST-2").unlink()
+    with pytest.raises(Unavailable, match="no folder of a network that is called as a task"):
+        STUDY.measure(Campaign(tmp_path / "campaign"))
 
 
 def test_settled() -> None:
