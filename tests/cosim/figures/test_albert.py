@@ -116,15 +116,15 @@ def test_the_study_has_every_task_s_network_and_those_trained_with_noise(
         asked.append((task.classifier.name, len(task.examples), settings.seeds))
         return replace(AS_THE_PAPER, about=ABOUT)
 
-    def judged(campaign: Campaign, one: albert._Network, examples: int, seeds: range) -> dict[str, float]:
-        return {"software": 0.9, "chip": 0.5 + one.noise / 10}
+    def judged(task: Classification, settings: Settings, *_: object) -> dict[str, float]:
+        return {"software": 0.9, "chip": 0.65 - settings.seeds[-1]}
 
     monkeypatch.setattr(albert, "measure", measured)
     monkeypatch.setattr(albert, "_judged", judged)
     found, _ = Campaign(tmp_path / "campaign", chips=2).measure(STUDY)
     assert asked == [("SST-2", 12, (0, 1))]
     assert [(one["network"], one["scale"], one["chip"]) for one in found.numbers["noise"]] == [
-        ("SST-2", 0.0, 0.5),
+        ("SST-2", 0.0, 0.89),
         ("SST-2-noise-1", 1.5, 0.65),
     ]
     by_name = {finding.what: finding for finding in found.findings}
