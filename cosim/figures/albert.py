@@ -135,7 +135,7 @@ def _findings(found: Measured) -> Iterator[Finding]:
         percent, told = 100 * np.array(values), {"engine": "twin", "data": data, "seeds": chips, "digits": 1}
         yield Finding.over(what + of, percent, "%", headline=values is found.chip, **told)
     for trend in trends(found):
-        yield from trend.findings(of, engine="twin", data=data, seeds=chips)
+        yield from trend.findings(of, data, about["chips"])
 
 
 def _noise_findings(one: Mapping[str, Any], seeds: range) -> Iterator[Finding]:

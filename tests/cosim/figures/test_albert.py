@@ -38,7 +38,7 @@ AS_THE_PAPER = Measured(
     "accuracy",
     0.9,
     0.9,
-    (0.85, 0.94),
+    (0.88, 0.92),
     (0.89, 0.88),
     {"software": (0.5,) * 11 + (0.9,), "chip": (*np.linspace(0.5, 0.85, 10), 0.87, 0.885)},
     (0, 1, 0, 0, 0, 0, 5, 6, 4, 1, 1, 2),
@@ -81,11 +81,16 @@ def test_trends_are_told_by_the_figures() -> None:
 
 def test_a_trend_s_findings_say_what_was_seen() -> None:
     trend = trends(AS_THE_PAPER)[1]
-    first, second = trend.findings(", there", engine="twin", data="samples", seeds="chips 0-1")
+    first, second = trend.findings(", there", "samples", (0, 1))
     assert first.what == "samples that flip, of the half with the smaller margins, there"
     assert (first.value, second.value) == (75.0, 0.0)
     assert first.paper.endswith(": so here")
     assert "75.0 %" in trend.here
+    assert (first.engine, first.seeds) == ("twin", "chips 0-1")
+    told = [finding for one in trends(AS_THE_PAPER) for finding in one.findings(chips=(3, 4))]
+    seeds = {finding.what.partition(" ")[0]: (finding.engine, finding.seeds) for finding in told}
+    assert seeds["deviation"] == ("twin", "chip 3"), "reads are of the first chip"
+    assert {one.engine for one in told if "bits" in one.what} == {"float32"}
 
 
 def test_margins_are_between_the_first_and_the_second() -> None:
