@@ -4,14 +4,12 @@ Networks are folders of Hugging Face in `albert/` of the data: one for each task
 task that were trained with noise (`duramesh albert train --noise`), whose cards say with how much.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cosim.figures.albert_measurement import Measured, measure
 from cosim.figures.albert_pictures import draw_errors, draw_exits, draw_margins, draw_noise
@@ -28,6 +26,7 @@ from cosim.files.typed import typed
 from cosim.workloads.albert.model import TextClassifier
 from cosim.workloads.albert.workload import Classification
 from cosim.workloads.comparison import Settings, Workload, compare
+from cosim.workloads.display import Display
 from cosim.workloads.glue import TASKS, Task
 
 __all__ = ["STUDY", "write"]
@@ -39,6 +38,8 @@ _JUDGED, _CALIBRATING = 24, 16
 _QUICK_JUDGED, _QUICK_CALIBRATING = 4, 3
 #: Of the choice of examples.
 _SEED = 0
+#: What makes a part: figures of a task, on the chips of the settings.
+_Make = Callable[[Classification, Settings, Display, Workload], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class _Network:
     task: Task
     noise: float
 
+    @property
+    def named_as_task(self) -> bool:
+        return self.folder.name == self.task.name
+
     @classmethod
     def all_in(cls, root: Path) -> "list[_Network]":
         """Of every task the one that has its name first, then by noise."""
@@ -58,7 +63,7 @@ class _Network:
             some = [
                 cls(path, TASKS[name], _noise(path)) for path in own if path.name.removeprefix(name)[:1] in ("", "-")
             ]
-            found += sorted(some, key=lambda one: (one.folder.name != one.task.name, one.noise))
+            found += sorted(some, key=lambda one: (not one.named_as_task, one.noise))
         return found
 
     def judging(self, campaign: Campaign, examples: int) -> tuple[Classification, Workload]:
@@ -75,51 +80,39 @@ def _noise(folder: Path) -> float:
     return float(from_json(card.read_bytes())["noise"]["scale"]) if card.is_file() else 0.0
 
 
-def _settings(campaign: Campaign, folder: Path, seeds: Sequence[int]) -> Settings:
-    return Settings("twin", campaign.analog, tuple(seeds), checkpoint=campaign.folder / "samples" / folder.name)
-
-
 def measured(campaign: Campaign) -> Measurement:
     """Everything of each task's network; accuracy of those that were trained with noise."""
     networks = _Network.all_in(data_at("albert"))
-    names = {one.folder.name for one in networks}
-    first = [one for one in networks if one.folder.name == one.task.name]
-    if not first:
+    if not any(one.named_as_task for one in networks):
         raise Unavailable(
             f"albert in the data has no folder of a network that is called as a task: {', '.join(_TASKS)}"
         )
     seeds, examples = campaign.seeds[:CHIPS], _QUICK_JUDGED if campaign.quick else _JUDGED
+
+    def part(one: _Network, make: _Make, seeds: range) -> Any:
+        task, workload = one.judging(campaign, examples)
+        key = f"{one.folder.name}, {task.classifier.graph.digest}, {examples} examples, {describe_seeds(seeds)}"
+        settings = Settings("twin", campaign.analog, tuple(seeds), checkpoint=campaign.folder / "samples" / key)
+        told = campaign.part(key, lambda: {"told": np.array(to_json(make(task, settings, Shown(campaign), workload)))})
+        return from_json(str(told["told"]))
+
     tasks, noise = [], []
-    for one in first:
-        key = f"{one.folder.name}, {examples} examples, {describe_seeds(seeds)}"
-        tasks.append(
-            from_json(str(campaign.part(key, partial(_characterised, campaign, one, examples, seeds))["told"]))
-        )
-        others = [other for other in networks if other.task == one.task] if len(names) > len(first) else []
-        for other in others if not campaign.quick else ():
-            key = f"{other.folder.name}, noise, {examples} examples, {describe_seeds(seeds[:1])}"
-            part = campaign.part(key, partial(_judged, campaign, other, examples, seeds[:1]))
-            noise.append({"task": one.task.name, "network": other.folder.name, "scale": other.noise} | _numbers(part))
+    for one in networks:
+        about = {"task": one.task.name, "network": one.folder.name, "scale": one.noise}
+        if one.named_as_task:
+            tasks.append(part(one, lambda *asked: asdict(measure(*asked)), seeds))
+            noise.append(about | {"software": tasks[-1]["software"], "chip": tasks[-1]["chip"][0]})
+        elif not campaign.quick:
+            noise.append(about | part(one, _judged, seeds[:1]))
     findings = [finding for one in tasks for finding in _findings(typed(Measured, one, "task"))]
-    findings += [finding for one in noise for finding in _noise_findings(one, campaign, seeds)]
+    findings += [finding for one in noise if len(noise) > len(tasks) for finding in _noise_findings(one, seeds)]
     return Measurement({"tasks": tasks, "noise": noise}, findings=tuple(findings))
 
 
-def _characterised(campaign: Campaign, one: _Network, examples: int, seeds: range) -> dict[str, NDArray]:
-    task, workload = one.judging(campaign, examples)
-    found = measure(task, _settings(campaign, one.folder, seeds), Shown(campaign), workload)
-    return {"told": np.array(to_json(asdict(found)))}
-
-
-def _judged(campaign: Campaign, one: _Network, examples: int, seeds: range) -> dict[str, float]:
-    task, workload = one.judging(campaign, examples)
-    found = compare(workload, _settings(campaign, one.folder, seeds), Shown(campaign))
-    told = found.figures(lambda results: task.score(results, task.task.metrics[0]))
-    return {name: float(told[name] or 0.0) for name in ("software", "chip")}
-
-
-def _numbers(part: Mapping[str, NDArray]) -> dict[str, float]:
-    return {name: float(value) for name, value in part.items()}
+def _judged(task: Classification, settings: Settings, display: Display, workload: Workload) -> dict[str, float | None]:
+    """The metric in software and on the chips."""
+    found = compare(workload, settings, display).figures(lambda results: task.score(results, task.task.metrics[0]))
+    return {name: found[name] for name in ("software", "chip")}
 
 
 def _findings(found: Measured) -> Iterator[Finding]:
@@ -142,10 +135,10 @@ def _findings(found: Measured) -> Iterator[Finding]:
         percent, told = 100 * np.array(values), {"engine": "twin", "data": data, "seeds": chips, "digits": 1}
         yield Finding.over(what + of, percent, "%", headline=values is found.chip, **told)
     for trend in trends(found):
-        yield from trend.findings(of, engine="twin", data=data, seeds=chips)
+        yield from trend.findings(of, data, about["chips"])
 
 
-def _noise_findings(one: Mapping[str, Any], campaign: Campaign, seeds: range) -> Iterator[Finding]:
+def _noise_findings(one: Mapping[str, Any], seeds: range) -> Iterator[Finding]:
     for key, words, engine in (("software", "in software", "float32"), ("chip", "on a noisy chip", "twin")):
         yield Finding(
             f"trained with noise times {one['scale']:g}, {words}, {one['network']}",

@@ -9,9 +9,11 @@ import pytest
 from analog_models.config import AnalogConfig
 from cosim.calibration.ranges import Choice
 from cosim.compiler.matrices import MatrixOptions
-from cosim.figures.albert import write
+from cosim.figures import Campaign, Unavailable, albert
+from cosim.figures.albert import STUDY, write
 from cosim.figures.albert_measurement import AGED, BITS, YOUNG, Measured, measure
 from cosim.figures.albert_trends import trends
+from cosim.figures.study import said
 from cosim.files.json_text import from_json
 from cosim.program import Mode
 from cosim.system.products import NodeProducts
@@ -22,7 +24,7 @@ from cosim.workloads.albert.workload import Classification
 from cosim.workloads.comparison import Settings
 from cosim.workloads.glue import TASKS
 from rtl.config import preset
-from tests.cosim.workloads.albert.conftest import small_albert, small_glue
+from tests.cosim.workloads.albert.conftest import renamed, small_albert, small_glue
 
 __all__ = ["small_albert", "small_glue"]
 
@@ -36,7 +38,7 @@ AS_THE_PAPER = Measured(
     "accuracy",
     0.9,
     0.9,
-    (0.85, 0.94),
+    (0.88, 0.92),
     (0.89, 0.88),
     {"software": (0.5,) * 11 + (0.9,), "chip": (*np.linspace(0.5, 0.85, 10), 0.87, 0.885)},
     (0, 1, 0, 0, 0, 0, 5, 6, 4, 1, 1, 2),
@@ -79,15 +81,70 @@ def test_trends_are_told_by_the_figures() -> None:
 
 def test_a_trend_s_findings_say_what_was_seen() -> None:
     trend = trends(AS_THE_PAPER)[1]
-    first, second = trend.findings(", there", engine="twin", data="samples", seeds="chips 0-1")
+    first, second = trend.findings(", there", "samples", (0, 1))
     assert first.what == "samples that flip, of the half with the smaller margins, there"
     assert (first.value, second.value) == (75.0, 0.0)
     assert first.paper.endswith(": so here")
     assert "75.0 %" in trend.here
+    assert (first.engine, first.seeds) == ("twin", "chips 0-1")
+    told = [finding for one in trends(AS_THE_PAPER) for finding in one.findings(chips=(3, 4))]
+    seeds = {finding.what.partition(" ")[0]: (finding.engine, finding.seeds) for finding in told}
+    assert seeds["deviation"] == ("twin", "chip 3"), "reads are of the first chip"
+    assert {one.engine for one in told if "bits" in one.what} == {"float32"}
 
 
 def test_margins_are_between_the_first_and_the_second() -> None:
     assert margins(np.array([[0.0, 3.0, 1.0], [-1.0, -1.5, -4.0]])).tolist() == [2.0, 0.5]
+
+
+ABOUT = {"network": "SST-2", "network_digest": "0123456789", "task": "SST-2", "samples": "4 of SST-2", "chips": [0, 1]}
+
+
+@pytest.fixture
+def networks(small_albert: Path, small_glue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Data with a network of a task, one that was trained with noise, and a folder that is none."""
+    (tmp_path / "glue").symlink_to(small_glue)
+    (tmp_path / "albert" / "SST-2-old").mkdir(parents=True)
+    (tmp_path / "albert" / "SST-2").symlink_to(small_albert)
+    noisy = renamed(small_albert, tmp_path / "albert" / "SST-2-noise-1")
+    (noisy / "training.json").write_text('{"noise": {"scale": 1.5}}')
+    monkeypatch.setenv("DURAMESH_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_the_study_has_every_task_s_network_and_those_trained_with_noise(
+    networks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int, tuple[int, ...]]] = []
+
+    def measured(task: Classification, settings: Settings, *_: object) -> Measured:
+        asked.append((task.classifier.name, len(task.examples), settings.seeds))
+        return replace(AS_THE_PAPER, about=ABOUT)
+
+    def judged(task: Classification, settings: Settings, *_: object) -> dict[str, float]:
+        return {"software": 0.9, "chip": 0.65 - settings.seeds[-1]}
+
+    monkeypatch.setattr(albert, "measure", measured)
+    monkeypatch.setattr(albert, "_judged", judged)
+    found, _ = Campaign(tmp_path / "campaign", chips=2).measure(STUDY)
+    assert asked == [("SST-2", 12, (0, 1))]
+    assert [(one["network"], one["scale"], one["chip"]) for one in found.numbers["noise"]] == [
+        ("SST-2", 0.0, 0.89),
+        ("SST-2-noise-1", 1.5, 0.65),
+    ]
+    by_name = {finding.what: finding for finding in found.findings}
+    assert by_name["accuracy of ALBERT on noisy chips, SST-2"].low == pytest.approx(88)
+    assert by_name["error of MACs of FC2, SST-2"].paper.endswith("inProj and FC1: so here")
+    assert by_name["trained with noise times 1.5, on a noisy chip, SST-2-noise-1"].value == pytest.approx(65)
+    assert all("0123456789"[:8] in finding.data for finding in found.findings if "trained with" not in finding.what)
+    assert f"{len(OTHERS)} of {len(OTHERS)} are seen" in said(STUDY.about, found)
+    assert all(figure.draw(found).axes for figure in STUDY.figures)
+
+
+def test_the_study_says_what_it_lacks(networks: Path, tmp_path: Path) -> None:
+    (networks / "albert" / "SST-2").unlink()
+    with pytest.raises(Unavailable, match="no folder of a network that is called as a task"):
+        STUDY.measure(Campaign(tmp_path / "campaign"))
 
 
 def test_settled() -> None:
