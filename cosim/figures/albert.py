@@ -133,7 +133,7 @@ def _findings(found: Measured) -> Iterator[Finding]:
         ("samples that chips decide otherwise than software", found.flipped),
     ):
         percent, told = 100 * np.array(values), {"engine": "twin", "data": data, "seeds": chips, "digits": 1}
-        yield Finding.over(what + of, percent, "%", headline=values is found.chip, **told)
+        yield Finding.over(what + of, percent, "%", **told)
     for trend in trends(found):
         yield from trend.findings(of, data, about["chips"])
 
