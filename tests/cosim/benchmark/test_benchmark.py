@@ -231,6 +231,7 @@ def test_quick_benchmark(tmp_path):
     assert twin["over_own_matmuls"] > 1, "the products are part of the work"
     assert 20 < twin["peak_mib"] < 2000
     assert twin["full_frames_per_s"]["b2"] > twin["full_frames_per_s"]["b1"] > 1
+    assert twin["speech_s_per_s"] > 0
     assert 0 < twin["full_frame_first_use_s"] < 60
     rtl, twin = report["session"]["rtl"], report["session"]["twin"]
     assert rtl["ms"] > twin["ms"] > 0
