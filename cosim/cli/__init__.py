@@ -1,5 +1,11 @@
 """The command `duramesh`."""
 
+# ruff: noqa: E402 -- what comes first has to be first
+
+from cosim.cli import beginning
+
+beginning.hold()
+
 import os
 import signal
 import sys
@@ -45,7 +51,15 @@ class _Group(click.Group):
     ==============  ======================================================================
     """
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        beginning.hold()
+        try:
+            return super().main(*args, **kwargs)
+        finally:
+            beginning.release()
+
     def invoke(self, ctx: click.Context) -> object:
+        beginning.release()
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
@@ -172,3 +186,5 @@ _NETWORKS = (compile_, infer, where, sweep, energy)
 _CHIP = (run, view, asm, disasm, verilog, verify, transport, bench, figures)
 for _command in (*_WORKLOADS, *_NETWORKS, *_CHIP):
     main.add_command(_command)
+
+beginning.release()
