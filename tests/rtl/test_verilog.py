@@ -332,7 +332,8 @@ def test_slang_reads_everything(small: Path) -> None:
     assert driver.processOptions()
     assert driver.parseAllSources()
     compilation = driver.createCompilation()
-    errors = [str(found.code) for found in compilation.getAllDiagnostics() if found.isError()]
+    found = compilation.getAllDiagnostics()
+    errors = [str(one.code) for one in found if one.isError() or "TimeScale" in str(one.code)]
     assert not errors
 
 
