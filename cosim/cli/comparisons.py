@@ -22,7 +22,7 @@ from cosim.cli.options import (
     WHISPER_MODEL,
     chained,
 )
-from cosim.cli.shared import OUTPUT_FILE, OUTPUT_FOLDER, SEED, Task, new_console, new_progress, print_files
+from cosim.cli.shared import OUTPUT_FILE, OUTPUT_FOLDER, SEED, Task, new_progress, write_then_print
 
 if TYPE_CHECKING:
     from cosim.workloads.comparison import Comparison, Settings, Workload
@@ -136,11 +136,7 @@ class Choices:
                 click.echo(f"interrupted{kept_in}", err=True)
                 raise click.exceptions.Exit(130) from None
         outcome = report(comparison)
-        console = new_console()
-        if self.json_file:
-            outcome.write_json(self.json_file)
-        outcome.print(console)
-        print_files(console, {"json": str(self.json_file)} if self.json_file else {})
+        write_then_print({"json": (self.json_file, outcome.write_json)}, outcome.print)
 
 
 @click.group()

@@ -1,6 +1,6 @@
 """Commands that measure or verify: `duramesh verify`, `bench`, `transport`, `figures`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,11 @@ from cosim.cli.shared import (
     PLOT,
     SEED,
     Task,
+    WrittenFile,
     new_console,
     new_progress,
     print_files,
+    write_then_print,
 )
 from cosim.cli.workers import worker_options
 
@@ -28,36 +30,6 @@ if TYPE_CHECKING:
     from cosim.sweep import Workers
 
 __all__ = ["bench", "figures", "transport", "verify"]
-
-
-#: A file, if it is asked for, and how to write it.
-_File = tuple[Path | None, Callable[[Path], object]]
-
-
-def _write_then_print(files: Mapping[str, _File], show: Callable[[], object]) -> None:
-    """Write the files that have a path, {what: (path, how to write it)}; then print results, and where the files are.
-
-    So a closed pipe loses no file, and a file that cannot be written loses neither the others nor what is printed.
-
-    Raises
-    ------
-    OutputError
-        Of the first file that could not be written, when all else is done.
-    """
-    from cosim.files.errors import OutputError
-
-    written, problems = {}, []
-    for what, (path, write) in files.items():
-        if path is not None:
-            try:
-                write(path)
-                written[what] = str(path)
-            except OutputError as error:
-                problems.append(error)
-    show()
-    print_files(new_console(), written)
-    if problems:
-        raise problems[0]
 
 
 @click.command()
@@ -127,11 +99,11 @@ def bench(
     if report:
         json_file = json_file or report / "benchmark.json"
         picture = picture or report / "benchmark.png"
-    files: dict[str, _File] = {
+    files: dict[str, WrittenFile] = {
         "json": (json_file, partial(write_json, result)),
         "plot": (picture, partial(plot, result)),
     }
-    _write_then_print(files, partial(print_benchmark, result, new_console()))
+    write_then_print(files, partial(print_benchmark, result))
     if result.interrupted:
         ctx.exit(130)
 
@@ -166,11 +138,11 @@ def transport(ctx: click.Context, vectors: int, seed: int, engine: str, json_fil
         say("sending vectors")
         outcome = measure_transport(runner, vectors=vectors, seed=seed, progress=say.advance)
     picture = report / "transport.png"
-    files: dict[str, _File] = {
+    files: dict[str, WrittenFile] = {
         "transport_errors": (picture, outcome.write_picture),
         "json": (json_file, partial(outcome.write_json, files={"transport_errors": str(picture)})),
     }
-    _write_then_print(files, partial(outcome.print, new_console()))
+    write_then_print(files, outcome.print)
     if outcome.interrupted:
         ctx.exit(130)
 

@@ -1,7 +1,8 @@
 """Commands that put any network on chips: `duramesh compile`, `infer`, `where`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,18 @@ import click
 
 from cosim.cli.analog import AnalogChoice, analog_options
 from cosim.cli.numbers import Numbers, RealRange
-from cosim.cli.shared import FILE, INPUT, OUTPUT_FILE, OUTPUT_FOLDER, Task, new_console, new_progress, print_files
+from cosim.cli.shared import (
+    FILE,
+    INPUT,
+    OUTPUT_FILE,
+    OUTPUT_FOLDER,
+    SEED,
+    Task,
+    WrittenFile,
+    new_console,
+    new_progress,
+    write_then_print,
+)
 
 if TYPE_CHECKING:
     from cosim.system import SystemImage
@@ -108,21 +120,20 @@ def compile_(model: Path, out: Path, size: str, analog: AnalogChoice, pictures: 
 
     with _said() as say:
         image = compiled(model, config=preset(size), analog=analog.config(), say=say, **choices)
-    image.save(out)
-    files = {"image": out} | (_drawn(image, pictures) if pictures else {})
-    console = new_console()
-    print_image(image, console)
-    print_files(console, {name: str(path) for name, path in files.items()})
+    files: dict[str, WrittenFile] = {"image": (out, image.save)}
+    if pictures:
+        files |= _drawings(image, pictures)
+    write_then_print(files, partial(print_image, image))
 
 
-def _drawn(image: "SystemImage", folder: Path) -> dict[str, Path]:
+def _drawings(image: "SystemImage", folder: Path) -> "dict[str, WrittenFile]":
     """Pictures of all chips, by name."""
     from cosim.view.layouts import draw_layout
 
-    files = {f"chip {chip}": folder / f"chip{chip}.svg" for chip in range(len(image.layout.images))}
-    for chip, path in enumerate(files.values()):
-        draw_layout(image.layout, path, chip)
-    return files
+    return {
+        f"chip {chip}": (folder / f"chip{chip}.svg", partial(draw_layout, image.layout, chip=chip))
+        for chip in range(len(image.layout.images))
+    }
 
 
 @click.command()
@@ -167,14 +178,10 @@ def infer(
         kept = choices["checkpoint"]
         click.echo(f"interrupted{f'; what is done is kept in {kept}' if kept else ''}", err=True)
         ctx.exit(130)
-    files: Mapping[str, Path] = {name: path for name, path in (("outputs", out), ("json", json_file)) if path}
-    if out:
-        write_outputs(found, out)
-    if json_file:
-        found.report.write_json(json_file)
-    console = new_console()
-    found.report.print(console)
-    print_files(console, {name: str(path) for name, path in files.items()})
+    report = found.report
+    write_then_print(
+        {"outputs": (out, partial(write_outputs, found)), "json": (json_file, report.write_json)}, report.print
+    )
 
 
 @click.command()
@@ -182,7 +189,7 @@ def infer(
 @click.argument("layer")
 @click.argument("row", type=click.IntRange(min=0))
 @click.argument("column", type=click.IntRange(min=0))
-@click.option("--seed", type=click.IntRange(min=0), help="Also show what the devices of chips of this seed became.")
+@click.option("--seed", type=SEED, help="Also show what the devices of chips of this seed became.")
 @analog_options
 def where(image: Path, layer: str, row: int, column: int, seed: int | None, analog: AnalogChoice) -> None:
     """Show which devices hold a weight.

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -27,9 +27,11 @@ __all__ = [
     "NamedFile",
     "Picture",
     "Task",
+    "WrittenFile",
     "new_console",
     "new_progress",
     "print_files",
+    "write_then_print",
 ]
 
 #: Where the context of a command keeps which option names which file: {real path: (option, is it an output)}.
@@ -114,6 +116,9 @@ PLOT, DRAWING = Picture(".png", ".svg", ".pdf"), Picture(".svg")
 #: Where there is no terminal, how far long work is is said so often, in seconds.
 _SAID_EVERY_S = 60.0
 
+#: A file, if it is asked for, and how to write it.
+WrittenFile = tuple[Path | None, Callable[[Path], object]]
+
 #: Seeds key the noise with 64 bits.
 SEED = click.IntRange(0, (1 << 64) - 1)
 
@@ -157,6 +162,33 @@ def print_files(console: Console, files: Mapping[str, str]) -> None:
     """Say where each file is, {what: path}."""
     for what, path in files.items():
         console.print(Text.assemble((what.replace("_", " "), "bold"), f": {path}"), soft_wrap=True)
+
+
+def write_then_print(files: Mapping[str, WrittenFile], show: Callable[[Console], object]) -> None:
+    """Write the files that have a path, {what: (path, how to write it)}; then print results, and where the files are.
+
+    So a closed pipe loses no file, and a file that cannot be written loses neither the others nor what is printed.
+
+    Raises
+    ------
+    OutputError
+        Of the first file that could not be written, when all else is done.
+    """
+    from cosim.files.errors import OutputError
+
+    written, problems = {}, []
+    for what, (path, write) in files.items():
+        if path is not None:
+            try:
+                write(path)
+                written[what] = str(path)
+            except OutputError as error:
+                problems.append(error)
+    console = new_console()
+    show(console)
+    print_files(console, written)
+    if problems:
+        raise problems[0]
 
 
 def new_console() -> Console:

@@ -2,8 +2,9 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -19,10 +20,13 @@ from cosim.cli.shared import (
     OUTPUT_FOLDER,
     SEED,
     Task,
-    new_console,
+    WrittenFile,
     new_progress,
-    print_files,
+    write_then_print,
 )
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["kws"]
 
@@ -95,16 +99,16 @@ def kws(ctx: click.Context, json_file: Path | None, report: Path | None, analog:
             kept_in = f"; what is done is kept in {kept}, the same command goes on" if kept else ""
             click.echo(f"interrupted{kept_in}", err=True)
             ctx.exit(130)
-    files = outcome.write(report) if report else {}
-    if run.waves:
-        files["waves"] = str(run.waves)
-    if json_file:
-        outcome.write_json(json_file, files)
-        files["json"] = str(json_file)
-    console = new_console()  # after the files: whatever happens to the output, the results are kept
-    console.print("\n".join(run.notes) + "\n", soft_wrap=True)
-    outcome.print(console)
-    print_files(console, files)
+    files: dict[str, WrittenFile] = {**outcome.pictures(report)} if report else {}
+    files["waves"] = run.waves, lambda _: None  # the simulator has written them
+    names = {what: str(path) for what, (path, _) in files.items() if path}
+    files["json"] = json_file, partial(outcome.write_json, files=names)
+
+    def show(console: "Console") -> None:
+        console.print("\n".join(run.notes) + "\n", soft_wrap=True)
+        outcome.print(console)
+
+    write_then_print(files, show)
 
 
 def _refuse_options_of_another_command(ctx: click.Context) -> None:

@@ -4,9 +4,10 @@ Source: V. Panayotov et al., "LibriSpeech: an ASR corpus based on public domain 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,10 +20,12 @@ __all__ = [
     "Utterance",
     "drawn",
     "find_utterances",
+    "heard",
     "judged_and_others",
-    "read_utterances",
     "splits_in",
 ]
+
+T = TypeVar("T")
 
 #: Endings of sound files, the published one first.
 SUFFIXES = (".flac", ".wav", ".mp3")
@@ -163,17 +166,36 @@ def judged_and_others(
     return sorted(judged, key=lambda one: one.name), [*rest, *shared]
 
 
-def read_utterances(
-    utterances: Iterable[Utterance], remarks: Remarks | None = None
-) -> Iterator[tuple[Utterance, Sound]]:
-    """Each utterance with its sound, in their order; those that cannot be read are noted and left out."""
+def heard(
+    utterances: Sequence[Utterance], hear: Callable[[Utterance, Sound], T], remarks: Remarks | None = None
+) -> tuple[T, ...]:
+    """What a front end makes of each utterance, in their order.
+
+    Parameters
+    ----------
+    utterances : sequence of Utterance
+    hear : callable (utterance, sound)
+        The front end; an `AudioError` of its own is of one utterance.
+    remarks : Remarks, optional
+        Notes utterances that cannot be used, which are left out, and those without any sound.
+
+    Raises
+    ------
+    LibriSpeechError
+        If none of them can be used.
+    """
     remarks = remarks or Remarks()
+    found = []
     for utterance in utterances:
         try:
             sound = read_sound(utterance.path)
+            found.append(hear(utterance, sound))
         except AudioError as error:
-            remarks.add("cannot be read, left out", f"{utterance.name}: {error}")
+            remarks.add("cannot be used, left out", f"{utterance.name}: {error}")
+            problem = error
             continue
         if sound.silent:
             remarks.add("without any sound", utterance.name)
-        yield utterance, sound
+    if utterances and not found:
+        raise LibriSpeechError(f"none of the utterances asked for, {len(utterances)}, can be used; the last: {problem}")
+    return tuple(found)

@@ -1,5 +1,7 @@
 """What a reader of a result should know of the clips behind it: counted by kind, with the first names of each."""
 
+from itertools import islice
+
 from cosim.workloads.audio import SAMPLE_RATE, Sound
 
 __all__ = ["Remarks"]
@@ -12,11 +14,11 @@ class Remarks:
     """Kinds of things that were noticed, and the clips or files that each is true of."""
 
     def __init__(self) -> None:
-        self._names: dict[str, list[str]] = {}
+        self._names: dict[str, dict[str, None]] = {}
 
     def add(self, kind: str, name: str) -> None:
-        """Note that `kind`, in words that stand before a count, is true of `name`."""
-        self._names.setdefault(kind, []).append(name)
+        """Note that `kind`, in words that stand before a count, is true of `name`; once, however often it is met."""
+        self._names.setdefault(kind, {})[name] = None
 
     def add_sound(self, sound: Sound, name: str, *, may_be_silent: bool = False) -> None:
         """Note what was done to a recording, and whether there is nothing in it."""
@@ -28,6 +30,6 @@ class Remarks:
     def lines(self) -> tuple[str, ...]:
         """A line for each kind: ``silent: 5 (no/a.wav, no/b.wav, no/c.wav, ...)``."""
         return tuple(
-            f"{kind}: {len(names)} ({', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''})"
+            f"{kind}: {len(names)} ({', '.join(islice(names, _SHOWN))}{', ...' if len(names) > _SHOWN else ''})"
             for kind, names in self._names.items()
         )

@@ -223,13 +223,11 @@ class RecordingReport(RunReport):
             ],
         )
 
-    def write(self, folder: Path) -> dict[str, str]:
-        """Write the picture into `folder`; returns {what: file}."""
+    def pictures(self, folder: Path) -> dict[str, tuple[Path, Callable[[Path], None]]]:
+        """The picture in `folder`: {what: (file, how to write it)}."""
         from cosim.files.plotting import write_picture  # only now, as below
 
-        path = folder / "recording.png"
-        write_picture(self.draw(), path)
-        return {"recording": str(path)}
+        return {"recording": (folder / "recording.png", lambda path: write_picture(self.draw(), path))}
 
     def draw(self) -> "Figure":
         """Spectrogram with the words over it, and the scores of all classes, over time."""

@@ -1,6 +1,6 @@
 """What a keyword-spotting run found out: numbers for machines, a table and pictures for people."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -253,19 +253,22 @@ class KwsReport(RunReport):
             rows.append(("ties", f"in {ties} clips two outputs of the chip are equal; the first one counts"))
         self.print_run(console, rows)
 
-    def write(self, folder: Path) -> dict[str, str]:
-        """Write pictures into `folder`; returns {what: file}."""
+    def pictures(self, folder: Path) -> dict[str, tuple[Path, Callable[[Path], None]]]:
+        """Pictures in `folder`: {what: (file, how to write it)}."""
         from cosim.files.plotting import write_picture  # only now, as below
 
-        title = f"{self.chip_accuracy:.1%} of {len(self.clips)} clips, {self.engine} engine"
-        pictures = {
-            "confusion_matrix": draw_confusion(self.confusion, self.words, title),
-            "correlation": draw_correlation({name: pair[:2] for name, pair in self.layers.items()}, self.engine),
+        def confusion(path: Path) -> None:
+            title = f"{self.chip_accuracy:.1%} of {len(self.clips)} clips, {self.engine} engine"
+            write_picture(draw_confusion(self.confusion, self.words, title), path)
+
+        def correlation(path: Path) -> None:
+            layers = {name: pair[:2] for name, pair in self.layers.items()}
+            write_picture(draw_correlation(layers, self.engine), path)
+
+        return {
+            "confusion_matrix": (folder / "confusion.png", confusion),
+            "correlation": (folder / "correlation.png", correlation),
         }
-        files = {what: folder / f"{what.removesuffix('_matrix')}.png" for what in pictures}
-        for what, picture in pictures.items():
-            write_picture(picture, files[what])
-        return {what: str(path) for what, path in files.items()}
 
 
 def draw_confusion(matrix: NDArray[np.int64], words: Sequence[str], title: str) -> "Figure":

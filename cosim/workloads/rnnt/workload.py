@@ -14,10 +14,10 @@ from cosim.files.extras import needed
 from cosim.graph.graph import Walk
 from cosim.system.products import NodeProducts
 from cosim.system.scheduler import results_of
-from cosim.workloads.audio import SAMPLE_RATE, AudioError
+from cosim.workloads.audio import SAMPLE_RATE, Sound
 from cosim.workloads.comparison import Result, Workload
 from cosim.workloads.kws.dataset import UNKNOWN, DatasetError
-from cosim.workloads.librispeech import Utterance, find_utterances, judged_and_others, read_utterances, splits_in
+from cosim.workloads.librispeech import Utterance, find_utterances, heard, judged_and_others, splits_in
 from cosim.workloads.remarks import Remarks
 from cosim.workloads.rnnt.connected_words import LONGEST, Clips, join_audio, plan, recorded_clips, spoken_clips
 from cosim.workloads.rnnt.mapping import FirstLayer, mapping
@@ -85,19 +85,14 @@ class Transcription:
         found = find_utterances(audio, remarks)
         judged, others = judged_and_others(found, count, CALIBRATION, seed, remarks)
 
-        def heard(utterances: Sequence[Utterance]) -> Iterator[Spoken]:
-            for utterance, sound in read_utterances(utterances, remarks):
-                try:
-                    features = model.weights.front_end(sound.samples)
-                except AudioError as error:
-                    remarks.add("cannot be used, left out", f"{utterance.name}: {error}")
-                    continue
-                yield Spoken(utterance.name, utterance.transcript, features, sound.seconds)
+        def spoken(utterance: Utterance, sound: Sound) -> Spoken:
+            features = model.weights.front_end(sound.samples)
+            return Spoken(utterance.name, utterance.transcript, features, sound.seconds)
 
-        read = tuple(heard(judged))
+        read = heard(judged, spoken, remarks)
         seconds = sum(one.seconds for one in read)
         source = f"{len(read)} of {len(found)} utterances of {audio.name}, {seconds:,.0f} s (seed {seed})"
-        return cls(model, source, read, tuple(heard(others)), remarks)
+        return cls(model, source, read, heard(others, spoken, remarks), remarks)
 
     @classmethod
     def of_words(

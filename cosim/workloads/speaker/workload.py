@@ -16,7 +16,7 @@ from cosim.graph.graph import Walk
 from cosim.system.building import BuildOptions
 from cosim.system.network import Network
 from cosim.workloads.comparison import Result, Workload
-from cosim.workloads.librispeech import Utterance, find_utterances, judged_and_others, read_utterances
+from cosim.workloads.librispeech import Utterance, find_utterances, heard, judged_and_others
 from cosim.workloads.remarks import Remarks
 from cosim.workloads.speaker.features import BANDS, WINDOW_FRAMES, windows_of
 from cosim.workloads.speaker.trials import Trials, voice_of
@@ -119,8 +119,8 @@ class Verification:
         remarks = Remarks()
         found = find_utterances(audio, remarks)
         judged, others = judged_and_others(found, count, CALIBRATION, seed, remarks)
-        read = [(one, _spread(windows_of(sound.samples), most)) for one, sound in read_utterances(judged, remarks)]
-        calibration = [windows_of(sound.samples) for _, sound in read_utterances(others, remarks)]
+        read = heard(judged, lambda one, sound: (one, _spread(windows_of(sound.samples), most)), remarks)
+        calibration = heard(others, lambda _, sound: windows_of(sound.samples), remarks)
         speakers = len({one.speaker for one, _ in read})
         return cls(
             encoder,

@@ -15,8 +15,9 @@ from cosim.graph.graph import Walk
 from cosim.system.layer_errors import LayerErrors
 from cosim.system.products import NodeProducts
 from cosim.system.scheduler import results_of
+from cosim.workloads.audio import Sound
 from cosim.workloads.comparison import Result, Workload
-from cosim.workloads.librispeech import Utterance, find_utterances, judged_and_others, read_utterances
+from cosim.workloads.librispeech import Utterance, find_utterances, heard, judged_and_others
 from cosim.workloads.remarks import Remarks
 from cosim.workloads.transcripts import WordErrors, count_errors, normalised
 from cosim.workloads.whisper.features import POSITIONS, SECONDS, spoken_positions
@@ -83,16 +84,15 @@ class Transcription:
         found = find_utterances(audio, remarks)
         judged, others = judged_and_others(found, count, CALIBRATION, seed, remarks)
 
-        def recorded(utterances: Sequence[Utterance]) -> Iterator[Recorded]:
-            for utterance, sound in read_utterances(utterances, remarks):
-                if sound.seconds > SECONDS:
-                    remarks.add(f"longer than {SECONDS} s, the rest is not heard", utterance.name)
-                yield Recorded(utterance, model.features(sound.samples), spoken_positions(len(sound.samples)))
+        def recorded(utterance: Utterance, sound: Sound) -> Recorded:
+            if sound.seconds > SECONDS:
+                remarks.add(f"longer than {SECONDS} s, the rest is not heard", utterance.name)
+            return Recorded(utterance, model.features(sound.samples), spoken_positions(len(sound.samples)))
 
-        read = tuple(recorded(judged))
+        read = heard(judged, recorded, remarks)
         seconds = sum(one.spoken for one in read) * SECONDS / POSITIONS
         source = f"{len(read)} of {len(found)} utterances of {audio.name}, {seconds:,.0f} s (seed {seed})"
-        return cls(model, source, read, tuple(recorded(others)), remarks)
+        return cls(model, source, read, heard(others, recorded, remarks), remarks)
 
     def _transcribed(self, sample: int) -> Walk[Result]:
         decoded = yield from self.model.transcribed(self.recorded[sample].features)

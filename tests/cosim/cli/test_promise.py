@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cosim.cli import INTERNAL_ERROR, main
-from cosim.cli.shared import new_console, print_files
+from cosim.cli.shared import new_console, print_files, write_then_print
 from cosim.files.archive import replacing, write_archive, write_text
 from cosim.files.errors import OutputError, UserError
 
@@ -201,6 +201,19 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path: Path, write) -> Non
     path = blocked(tmp_path)
     with pytest.raises(OutputError, match=r"file.x cannot be written: (Not a directory|File exists)"):
         write(path)
+
+
+def test_a_file_that_cannot_be_written_loses_neither_the_others_nor_the_results(tmp_path: Path, capsys) -> None:
+    """Of what took hours."""
+    files = {
+        "first": (blocked(tmp_path), lambda path: write_text(path, "x")),
+        "second": (tmp_path / "second", lambda path: write_text(path, "y")),
+        "third": (None, lambda path: write_text(path, "z")),
+    }
+    with pytest.raises(OutputError, match=r"file.x cannot be written"):
+        write_then_print(files, lambda console: console.print("88 % of 2,718"))
+    assert (tmp_path / "second").read_text() == "y"
+    assert capsys.readouterr().out == f"88 % of 2,718\nsecond: {tmp_path / 'second'}\n"
 
 
 def test_verilog_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from cosim.workloads.audio import AudioError
 from cosim.workloads.librispeech import (
     LibriSpeechError,
     Utterance,
     drawn,
     find_utterances,
+    heard,
     judged_and_others,
-    read_utterances,
 )
 from cosim.workloads.remarks import Remarks
 
@@ -45,7 +46,7 @@ def test_utterances_by_name(split):
     assert [one.speaker for one in utterances] == ["251"] * 2 + ["84"] * 5
     assert utterances[0].transcript == "WORD 251 0"
     assert {one.path.suffix for one in utterances} == {".flac", ".mp3", ".wav"}
-    read = list(read_utterances(utterances))
+    read = heard(utterances, lambda *both: both)
     assert [one for one, _ in read] == utterances
     assert all(sound.seconds == pytest.approx(0.25, abs=0.1) for _, sound in read)
 
@@ -66,13 +67,28 @@ def test_missing_and_unreadable_files_are_counted(split):
     soundfile.write(split / "251/7/251-7-0009.flac", np.zeros(4_000), 16_000)
     soundfile.write(split / "251/7/251-7-0001.wav", np.zeros(4_000), 16_000)
     remarks = Remarks()
-    names = [one.name for one, _ in read_utterances(find_utterances(split, remarks), remarks)]
+    names = list(heard(find_utterances(split, remarks), lambda one, _: one.name, remarks))
     assert names == ["251-7-0000", "251-7-0001", "84-121-0000", "84-122-0000", "84-122-0001"]
     without, missing, silent, unreadable = remarks.lines()
     assert without == "sound file without a transcript, left out: 1 (251-7-0009.flac)"
     assert missing == "in a transcript but without a sound file, left out: 1 (84-121-0001)"
     assert silent == "without any sound: 1 (251-7-0001)"
-    assert unreadable.startswith("cannot be read, left out: 1 (84-121-0002: ")
+    assert unreadable.startswith("cannot be used, left out: 1 (84-121-0002: ")
+
+
+def test_what_nobody_can_use_is_no_result_of_none(split):
+    """Neither the front end nor the reader gives a run without a sample, whose figures would be NaN."""
+    remarks = Remarks()
+    utterances = find_utterances(split)
+
+    def too_short(_, __):
+        raise AudioError("too few samples")
+
+    with pytest.raises(LibriSpeechError, match=r"none of the utterances asked for, 7, can be used; .* too few samples"):
+        heard(utterances, too_short, remarks)
+    with pytest.raises(LibriSpeechError):
+        heard(utterances, too_short, remarks)  # as those that calibrate may be the judged ones
+    assert remarks.lines()[0].startswith("cannot be used, left out: 7 (")
 
 
 def named(*counts: int) -> list[Utterance]:

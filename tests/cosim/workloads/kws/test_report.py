@@ -76,6 +76,6 @@ def test_table_shows_all_or_what_went_wrong(report, rows, shown, hidden):
 
 
 def test_pictures(report, tmp_path):
-    for file in report.write(tmp_path).values():
-        with open(file, "rb") as picture:
-            assert picture.read(8) == b"\x89PNG\r\n\x1a\n"
+    for file, write in report.pictures(tmp_path).values():
+        write(file)
+        assert file.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
