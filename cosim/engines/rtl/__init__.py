@@ -3,6 +3,7 @@
 `RtlEngine` runs programs. Its parts serve other test benches as well: docs/testbench.md.
 """
 
+import cosim.engines.rtl.quietly  # noqa: F401 - before all that import cocotb
 from cosim.engines.engine import RunInterrupted
 from cosim.engines.physics import Physics
 from cosim.engines.rtl.agents import (

@@ -279,6 +279,14 @@ def test_settings_of_other_runs(
     run(tiny, tmp_path)
 
 
+def test_what_cocotb_reads_when_it_is_imported_is_for_other_runs_too() -> None:
+    """In a process of its own: in this one cocotb is imported already."""
+    code = "import os, cosim.engines.rtl; assert os.environ['COCOTB_RESOLVE_X'] == 'abc'"
+    settings = {"COCOTB_RESOLVE_X": "abc", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **settings}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.cosimulation
 def test_assertions_hold_in_a_python_that_optimises(
     tiny: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
