@@ -64,7 +64,9 @@ class _Path(click.Path):
         return path
 
     def _check(self, path: Path) -> None:
-        """Raise an OSError if the file cannot be."""
+        """Raise an error if the file cannot be: a device other than a terminal or /dev/null may never end."""
+        if path.is_char_device() and not os.path.realpath(path).startswith((os.devnull, "/dev/pts/", "/dev/tty")):
+            raise ValueError("a device, which may never end; expected a file")
 
 
 class _Output(_Path):

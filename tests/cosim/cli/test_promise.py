@@ -176,6 +176,13 @@ def test_two_outputs_of_one_option_differ(tmp_path: Path) -> None:
     assert "a.json" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["asm", "disasm", "run"])
+def test_an_input_that_never_ends_is_refused(command: str) -> None:
+    result = invoke(command, "/dev/full")
+    assert result.exit_code == 2
+    assert "/dev/full: a device, which may never end; expected a file" in result.stderr
+
+
 def test_names_are_no_markup(capsys) -> None:
     console = new_console()
     console.print("[/x] and [train]", style="bold")
