@@ -105,6 +105,7 @@ docs: $(STAMPS)/.runtime ## regenerate the pages that come from the code
 	@$(RUN) cosim.figures.evidence
 	@$(RUN) cosim.figures.tutorial
 	@$(RUN) cosim.graph.operators_page --out docs/operators.md
+	@$(RUN) cosim.workloads.predictions.page
 
 lint: $(STAMPS)/.dev ## check style, types, those that a user sees, and the direction of imports
 	@$(RUN) ruff check .
