@@ -169,6 +169,8 @@ def infer(
 
     if recalibrate and choices["aged_s"] is None:
         raise click.UsageError("--recalibrate calibrates the chips again at an age; add --age")
+    if choices["engine"] in ("float", "ideal") and len(choices["seeds"]) > 1:
+        raise click.UsageError(f"--seeds are of noisy chips; on {choices['engine']} all give the same")
     try:
         with _said() as say:
             found = inferred(

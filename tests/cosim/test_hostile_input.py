@@ -152,13 +152,13 @@ READERS: list[Callable[[Path], Any]] = [
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("saved") / "e.npz"
     weights = {0: WeightTargets.balanced(np.zeros((SMALL.total_rows, SMALL.lanes)))}
     path.write_text('preset = "small"\n[tile.0]\nprogram = "HALT"\n', encoding="utf-8")
     experiment = load_experiment(path.rename(path.with_suffix(".toml"))).experiment
     replace(experiment, weights=weights).save(path)
-    return path.read_bytes()
+    return path
 
 
 def patched(whole: bytes, changes: list[tuple[int, bytes]], stored: bool) -> bytes:
@@ -195,10 +195,10 @@ CHANGES = st.lists(
 @hostile
 @given(changes=CHANGES, stored=st.booleans(), reader=st.sampled_from(READERS))
 def test_files(
-    saved: bytes, tmp_path: Path, changes: list[tuple[int, bytes]], stored: bool, reader: Callable[[Path], Any]
+    saved: Path, tmp_path: Path, changes: list[tuple[int, bytes]], stored: bool, reader: Callable[[Path], Any]
 ) -> None:
     path = tmp_path / "x.npz"
-    path.write_bytes(patched(saved, changes, stored))
+    path.write_bytes(patched(saved.read_bytes(), changes, stored))
     works_or_says_why(lambda: reader(path))
 
 

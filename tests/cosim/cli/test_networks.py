@@ -109,6 +109,10 @@ def test_where_shows_devices(folder: Path) -> None:
         (("where", "network.npz", "linear0", "0", "0"), "not a duramesh system"),
         (("infer", "image.npz", "--inputs", "network.npz"), "takes x"),
         (("infer", "image.npz", "--inputs", "x.npy", "--recalibrate"), "add --age"),
+        (
+            ("infer", "image.npz", "--inputs", "x.npy", "--engine", "ideal", "--seeds", "0-9"),
+            "on ideal all give the same",
+        ),
         (("compile", "x.npy", "--samples", "x.npy", "--out", "o.npz"), "no network that we read"),
         (("compile", "network.npz", "--samples", "x.npy", "--out", "o.npz", "--matrix", "stacked"), "pattern=mode"),
         (
