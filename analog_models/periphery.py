@@ -237,7 +237,7 @@ class Columns:
     Parameters
     ----------
     gain : (columns,) float64
-        Mirror gain, 1 + spread.
+        Mirror gain, 1 + spread, not below 0.
     path : (columns,) int64
         Half the G+/G- path mismatch in units of 1/`PATH_UNITS`: G+ is read with 1 + path, G- with 1 - path.
     polarity : (columns,) int64
@@ -272,7 +272,7 @@ class Columns:
         apart = periphery.compression_mismatch / 2 * compression
         half = PATH_UNITS / 2
         return cls(
-            gain=1 + periphery.column_gain_sigma * gain,
+            gain=np.maximum(1 + periphery.column_gain_sigma * gain, 0),
             path=np.rint(periphery.path_mismatch_sigma * half * path).astype(np.int64),
             polarity=np.rint(periphery.polarity_mismatch_sigma * half * polarity).astype(np.int64),
             offset_fc=periphery.phase_offset_sigma_fc * offset,

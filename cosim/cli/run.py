@@ -118,7 +118,7 @@ class _Outcome:
 )
 @click.option(
     "--most-writes",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10**12),
     help="Bank writes after which a run is ended, so that it fits into memory. Default: 100,000.",
 )
 @analog_options

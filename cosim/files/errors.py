@@ -2,12 +2,22 @@
 
 __all__ = ["OutputError", "UserError"]
 
+#: Characters of a longer message that are told: from its beginning, and to its end.
+_BEGINNING, _END = 1200, 600
+
 
 class UserError(Exception):
     """What a user gave or did cannot work; the message says what and where, what was expected, and how to mend it.
 
-    The command line prints the message of such an error and nothing else. Any other exception is a bug.
+    The command line prints the message of such an error and nothing else. Any other exception is a bug. What names a
+    thing may be as long as a file, in a file that is damaged: of a message without end the middle is left out.
     """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if len(text) <= _BEGINNING + _END:
+            return text
+        return f"{text[:_BEGINNING]} ... {text[-_END:]}"
 
 
 class OutputError(UserError, OSError):
