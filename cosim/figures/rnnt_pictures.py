@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cosim.figures.measurement import Measurement
 from cosim.figures.programming_measurement import HEAT_REACH
@@ -167,22 +168,27 @@ def caption_of_rows(measurement: Measurement) -> str:
     )
 
 
-def draw_macs(measurement: Measurement) -> "Picture":
-    """What chips gave over what is right, layer by layer."""
+def _draw_counts(axes: "Axes", edges: NDArray[np.float64], counts: NDArray) -> None:
+    """How often what is right (first axis) became what; nothing where it never did."""
     from matplotlib.colors import LogNorm
 
+    shown = counts.T.astype(np.float64)
+    norm = LogNorm(1, max(2, shown.max()))
+    axes.pcolormesh(edges, edges, np.where(shown > 0, shown, np.nan), norm=norm, cmap="viridis_r")
+    axes.set_aspect("equal")
+
+
+def draw_macs(measurement: Measurement) -> "Picture":
+    """What chips gave over what is right, layer by layer."""
     layers = measurement.numbers["mac_errors"]
     columns = -(-len(layers) // 2)
     figure, panels = new_figure(2.3 * columns, 5.2, 2, columns, sharex=True, sharey=True, squeeze=False)
     for axes, (layer, error) in zip(panels.flat, layers.items(), strict=False):
-        counts = measurement.arrays[f"counts {layer}"].astype(np.float64)
-        norm = LogNorm(1, max(2, counts.max()))
-        axes.pcolormesh(EDGES, EDGES, np.where(counts.T > 0, counts.T, np.nan), norm=norm, cmap="viridis_r")
+        _draw_counts(axes, EDGES, measurement.arrays[f"counts {layer}"])
         axes.plot(EDGES[[0, -1]], EDGES[[0, -1]], color=GREY, lw=0.5)
         for edge in (-5.0,) if layer.endswith("/fc") else (-5.0, 5.0):
             axes.axvline(edge, color=ORANGE, lw=0.7, ls="--")
         axes.set_title(f"{layer}: std {error:.3f}", fontsize=8)
-        axes.set_aspect("equal")
     for axes in panels.flat[len(layers) :]:
         axes.axis("off")
     for axes in panels[-1]:
@@ -202,19 +208,14 @@ def caption_of_macs(measurement: Measurement) -> str:
 
 def draw_weights(measurement: Measurement) -> "Picture":
     """Weights of the first chip as they are read, over their targets."""
-    from matplotlib.colors import LogNorm
-
-    heat, weights = measurement.arrays["heat"].astype(np.float64), measurement.numbers["weights"]
+    heat, weights = measurement.arrays["heat"], measurement.numbers["weights"]
     edges = np.linspace(-HEAT_REACH, HEAT_REACH, heat.shape[-1] + 1)
     figure, panels = new_figure(8.0, 4.0, 1, 2, sharey=True)
     for pair, axes in enumerate(panels):
-        counts = heat[pair].T
-        norm = LogNorm(1, max(2, counts.max()))
-        axes.pcolormesh(edges, edges, np.where(counts > 0, counts, np.nan), norm=norm, cmap="viridis_r")
+        _draw_counts(axes, edges, heat[pair])
         within, squared = weights["within_20_percent"][pair], weights["r_squared"][pair]
         axes.set_title(f"WP{pair + 1}: R² {squared:.4f}, {within:.2f} % within 20 %", fontsize=9)
         axes.set(xlabel="target, largest = 1")
-        axes.set_aspect("equal")
     panels[0].set_ylabel("read")
     return figure
 

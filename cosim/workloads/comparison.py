@@ -119,18 +119,8 @@ class Settings:
             yield "ideal", Run("ideal", self.analog, only=self.only)
         if self.engine in ("twin", "rtl", "both"):
             for seed in self.seeds:
-                yield (
-                    f"chip {seed}",
-                    Run(
-                        self.engine,
-                        self.analog,
-                        seed,
-                        self.aged_s,
-                        self.recalibrated,
-                        self.only,
-                        self.rtl_frames,
-                    ),
-                )
+                aged = self.aged_s, self.recalibrated
+                yield f"chip {seed}", Run(self.engine, self.analog, seed, *aged, self.only, self.rtl_frames)
 
 
 @dataclass(frozen=True)
