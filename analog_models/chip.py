@@ -142,6 +142,11 @@ class AnalogChip:
             )
         return self._tiles[index]
 
+    def revision(self, index: int) -> int | None:
+        """Of a tile's devices: it grows with whatever changes their reads; None as long as there are none."""
+        tile = self._tiles.get(index)
+        return tile.array.revision if tile is not None and tile.array is not None else None
+
     def pad_receiver(self, olp: int) -> PadReceiver:
         """Where the wires of output landing pad `olp` end: their transport errors. It is made at the first call."""
         if olp not in self._pads:

@@ -80,6 +80,8 @@ class CellArray:
     -------
     loading : Loading
         How the rows that the mesh drives load one another.
+    revision : int
+        Grows with every change of what is read: of conductances, or of their age.
 
     Raises
     ------
@@ -121,6 +123,7 @@ class CellArray:
         #: When each row's devices were programmed, s on the clock that `AnalogConfig.age_s` is read from: (4, rows).
         self.written_s = np.zeros(self.shape[:2])
         self._units = np.zeros(self.shape, np.int32)  # as read now
+        self.revision = 0
         self._stale = np.ones(self.shape[1], bool)  # rows that have been written since
         self._touched = True  # any of them
         self._row_us: Array | None = None
@@ -187,6 +190,7 @@ class CellArray:
 
     def touch(self, rows: NDArray[np.integer] | slice = slice(None)) -> None:
         """Derive these rows anew before the next read."""
+        self.revision += 1
         self._stale[rows] = self._touched = True
 
     def row_us(self) -> Array:

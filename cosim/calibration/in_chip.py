@@ -247,6 +247,8 @@ class _Session:
     ) -> None:
         self.network, self.config, self.chip = network, program.config, chip
         self.options, self.written_s, self.say = options, written_s, say
+        #: Layers before the one that is measured answer as they did: calibration inputs are the same.
+        self.engine = TwinEngine(remembers=True)
         self.plans = program.layers
         for index, plan in enumerate(self.plans):
             self._set(index, enable_offset=plan.enable_offset)
@@ -304,7 +306,7 @@ class _Session:
         """Inputs of layer `index`, as the chip's rows take them, its output codes, and the plan that these obey."""
         network, options = self._cut(index, signed=signed)
         program = compile_network(network, self.config, options)
-        results = TwinEngine().run(program, self.chip, inputs, first_frame=_FIRST_FRAME)
+        results = self.engine.run(program, self.chip, inputs, first_frame=_FIRST_FRAME)
         if index:  # durations, as the next tile's rows take them
             before = program.layers[index - 1]
             previous = before.durations(results.codes[before.name]) / program.duration

@@ -16,6 +16,7 @@ from analog_models.config import AnalogConfig
 from analog_models.values import whole_number
 from cosim.engines.engine import Progress, Watch, check_experiment, perform_each, run_frames
 from cosim.engines.results import Results
+from cosim.engines.twin.answers import Answers
 from cosim.engines.twin.experiments import Memory, perform
 from cosim.engines.twin.session import Plan, TwinSession
 from cosim.experiment import Experiment, Record
@@ -50,12 +51,17 @@ class TwinEngine:
     batch : int
         Frames computed at once; changes memory and speed, no result. Larger ones are slower again: their arrays leave
         the caches, and the system hands out fresh memory for each.
+    remembers : bool
+        Keep what the last chip has answered, and do not compute it again: for somebody who runs the same frames time
+        after time and changes a part of the chip, as a calibration does.
     """
 
-    def __init__(self, *, batch: int = 256) -> None:
+    def __init__(self, *, batch: int = 256, remembers: bool = False) -> None:
         self.batch = whole_number(batch, "batch", 1, 1 << 20)
         self._plan: Plan | None = None  # of the last program
         self._image: ChipImage | None = None  # the same
+        self._remembers = remembers
+        self._answers: Answers | None = None  # of the last chip
 
     def _planned(self, program: Program) -> Plan:
         if self._plan is None or self._plan.program is not program:
@@ -80,7 +86,9 @@ class TwinEngine:
             if self._image is None or self._image.entries["main"] is not image:
                 self._image = ChipImage.of(image)
             image = self._image
-        return TwinSession(image, chip, batch=self.batch, plan=self._planned)
+        if self._remembers and (self._answers is None or self._answers.chip is not chip):
+            self._answers = Answers(chip)
+        return TwinSession(image, chip, batch=self.batch, plan=self._planned, answers=self._answers)
 
     def run(
         self,

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.chip import AnalogChip
+from cosim.engines.physics import Physics
 from cosim.engines.session import Closing, Codes, SessionClosedError, check_chip, frame_numbers
+from cosim.engines.twin.answers import Answers
 from cosim.engines.twin.batch import Batch
 from cosim.engines.twin.pulses import Durations
 from cosim.fabric.derivation import derive
@@ -75,6 +77,8 @@ class TwinSession(Closing):
         Most frames computed at once.
     plan : callable, optional
         Makes the plan of a program, or has it.
+    answers : Answers, optional
+        What the chip has answered so far; it need not answer that again.
 
     Members
     -------
@@ -89,12 +93,18 @@ class TwinSession(Closing):
     """
 
     def __init__(
-        self, image: ChipImage, chip: AnalogChip, *, batch: int, plan: Callable[[Program], Plan] = Plan.of
+        self,
+        image: ChipImage,
+        chip: AnalogChip,
+        *,
+        batch: int,
+        plan: Callable[[Program], Plan] = Plan.of,
+        answers: Answers | None = None,
     ) -> None:
         check_chip(image, chip)
         self.image = image
         self._chip: AnalogChip | None = chip
-        self._batch, self._make_plan = batch, plan
+        self._batch, self._make_plan, self._answers = batch, plan, answers
         self._plans: dict[str, Plan] = {}
         self._frames, self._integrations = 0, 0
         self._wall_s, self._cpu_s = 0.0, 0.0
@@ -126,7 +136,9 @@ class TwinSession(Closing):
         with self._chip.at_work():
             for first in range(0, len(inputs), batch):
                 some = slice(first, first + batch)
-                parts.append(_served(plan, self._chip, inputs[some], numbers[some]))
+                known = self._answers if not plan.writes else None
+                physics = self._chip if known is None else known.batch(numbers[some])
+                parts.append(_served(plan, physics, inputs[some], numbers[some]))
         self._frames += len(inputs)
         self._integrations += plan.integrations * len(inputs)
         self._wall_s += perf_counter() - began
@@ -138,10 +150,10 @@ class TwinSession(Closing):
         self._chip = None
 
 
-def _served(plan: Plan, chip: AnalogChip, codes: NDArray[np.int16], frames: NDArray[np.int64]) -> Codes:
+def _served(plan: Plan, physics: Physics, codes: NDArray[np.int16], frames: NDArray[np.int64]) -> Codes:
     """Codes of a batch of frames, on their way through the schedule all at once."""
     program = plan.program
-    batch = Batch(program.config, chip, frames, _sent(program, codes), plan.columns)
+    batch = Batch(program.config, physics, frames, _sent(program, codes), plan.columns)
     results = batch.run(plan.schedule.events)
     return {out.name: results[out.olp, out.slot][:, : out.width] for out in program.outputs}
 
