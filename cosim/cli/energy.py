@@ -6,6 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cosim.cli.analog import AnalogChoice, analog_options
 from cosim.cli.numbers import RealRange
 from cosim.cli.shared import FILE, FOLDER, OUTPUT_FILE, PLOT, NamedFile, Task, new_console, new_progress, print_files
 
@@ -96,6 +97,7 @@ class _Steps(click.ParamType):
 @click.option("--port-gbps", type=RealRange(0, 1e4), help="Vectors go over pins: 38.4 for the paper's chip.")
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the figures there: docs/energy.md has the keys.")
 @click.option("--plot", type=PLOT, help="Draw who works when, and what the energy goes to: .png, .svg, .pdf.")
+@analog_options
 @click.pass_context
 def energy(
     ctx: click.Context,
@@ -110,6 +112,7 @@ def energy(
     port_gbps: float | None,
     json_file: Path | None,
     plot: Path | None,
+    analog: AnalogChoice,
     **choices: Any,
 ) -> None:
     """Time and energy of a workload on its chips, counted from its programs.
@@ -129,7 +132,7 @@ def energy(
     with new_progress() as bar:
         found = counted(
             target,
-            WhatIf(host=host, **choices),
+            WhatIf(host=host, constants=analog.config(), **choices),
             manifest=manifest,
             inputs=inputs,
             steps=dict(steps),

@@ -1,7 +1,7 @@
 """What `duramesh energy` does between its options and what it prints."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,6 +57,8 @@ class WhatIf:
     ----------
     duration : int
         Longest pulse, ns: 127 halves integration, charge and readout, and is 7 bits; 63 is 6.
+    constants : AnalogConfig
+        Of the analog part.
     conductance : float
         Of all devices, times as large.
     pads : int, optional
@@ -74,6 +76,7 @@ class WhatIf:
     """
 
     duration: int = 255
+    constants: AnalogConfig = field(default_factory=AnalogConfig)
     conductance: float = 1.0
     pads: int | None = None
     lanes: int | None = None
@@ -91,7 +94,7 @@ class WhatIf:
 
     @property
     def analog(self) -> AnalogConfig:
-        return with_conductance(AnalogConfig(), self.conductance)
+        return with_conductance(self.constants, self.conductance)
 
     @property
     def counted_host(self) -> HostTiming:

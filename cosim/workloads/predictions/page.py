@@ -28,6 +28,7 @@ _RNNT_WHAT_IF = {
     "6 bits": " --duration 63",
     "half the conductances": " --conductance 0.5",
     "twice the conductances": " --conductance 2",
+    "devices of a 14-nm chip": " --devices hermes",
     "vectors over pins": " --port-gbps 38.4",
     "nine landing pads of each kind": " --pads 9",
 }
@@ -37,6 +38,7 @@ _ALBERT_WHAT_IF = {
     "6 bits": " --duration 63",
     "half the conductances": " --conductance 0.5",
     "twice the conductances": " --conductance 2",
+    "devices of a 14-nm chip": " --devices hermes",
     "twelve landing pads of each kind": " --pads 12",
     "tiles of 1,024 rows and columns": " --lanes 1024",
     "pipelined, with digital cores": " --pipelined",
@@ -46,7 +48,12 @@ _ORDERS = {
     "the decoder's three layers each wait for the one before, as greedy decoding asks for": " --decoder-frames 3",
     "an utterance begins as soon as chip 1 is free": " --overlapped",
 }
-_KWS = {"pulses to 255 ns": "", "to 127 ns": " --duration 127", "to 63 ns": " --duration 63"}
+_KWS = {
+    "pulses to 255 ns": "",
+    "to 127 ns": " --duration 127",
+    "to 63 ns": " --duration 63",
+    "to 255 ns, devices of a 14-nm chip": " --devices hermes",
+}
 _LIMITED = "rnnt --limit 100"
 #: Everything that is on the page, as it stands behind ``duramesh energy``.
 COMMANDS = (
