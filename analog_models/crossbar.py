@@ -332,6 +332,12 @@ class CellArray:
         """Whether the same pulses move nearly the same charge in both reads, as in the halves of asymmetry balance."""
         if one == other or one.pairs != other.pairs:
             return one == other
+        known: dict[tuple[Read, Read], bool] = self._derive(("alike",), dict)
+        if (one, other) not in known:
+            known[one, other] = self._are_alike(one, other)
+        return known[one, other]
+
+    def _are_alike(self, one: Read, other: Read) -> bool:
         products = self._derive(("products of pairs",), self._products)
         first, second = (np.array(self._factors(read)[::2]) * (-1 if read.discharge else 1) for read in (one, other))
         apart, whole = first - second, first + second
