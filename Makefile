@@ -106,6 +106,7 @@ docs: $(STAMPS)/.runtime ## regenerate the pages that come from the code
 	@$(RUN) cosim.figures.tutorial
 	@$(RUN) cosim.graph.operators_page --out docs/operators.md
 	@$(RUN) cosim.workloads.predictions.page
+	@$(RUN) cosim.sweep.page
 
 lint: $(STAMPS)/.dev ## check style, types, those that a user sees, and the direction of imports
 	@$(RUN) ruff check .
