@@ -262,11 +262,11 @@ def test_a_second_run_is_like_the_first(program: Program, message: str) -> None:
     [
         (
             single(2, inputs=(InputSlot(0, 3, 5, 0, 0, 16, 1),), tile_0="HALT"),
-            "^2 frames need vector 8 of ILP 0, it holds 8$",
+            "^a run of 2 frames needs vector 8 of ILP 0, it holds 8$",
         ),
         (
             single(2, outputs=(OutputSlot("layer0", 0, olp=1, slot=7, stride=1, width=16),), tile_0="HALT"),
-            "^2 frames need vector 8 of OLP 1, it holds 8$",
+            "^a run of 2 frames needs vector 8 of OLP 1, it holds 8$",
         ),
         (
             single(ilp_0=FIRE, tile_0=f"MESH west_to_rows=all; {INTEGRATE}; HALT"),
