@@ -13,7 +13,6 @@ from rich.progress import track
 from analog_models.chip import AnalogChip
 from analog_models.config import DEVICE_MODELS, AnalogConfig
 from cosim.files.archive import write_text
-from cosim.files.wording import counted
 from cosim.verification.spice import Case, Phase, SpiceError, Verdict, compare, linear, quiet, spice_version
 from rtl.docs import markdown_table
 
@@ -118,7 +117,7 @@ def table(found: Sequence[tuple[str, int, Verdict]]) -> str:
 def _summary(found: Sequence[tuple[str, int, Verdict]]) -> str:
     """The worst voltage, and what became of the codes."""
     wrong, ties = sum(not one.agrees for _, _, one in found), sum(one.tie for _, _, one in found)
-    codes = "no code is wrong" if not wrong else f"{wrong} of {counted(len(found), 'code')} are wrong"
+    codes = "no code is wrong" if not wrong else f"{wrong} of {len(found)} codes are wrong"
     if ties:
         codes += (
             f"; {ties} of the codes {'differs' if ties == 1 else 'differ'} by one where the circuit's ramp crosses "
