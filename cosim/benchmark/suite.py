@@ -30,6 +30,7 @@ from cosim.engines.rtl.cache import Effort
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.session import ChipSession
 from cosim.engines.twin.engine import TwinEngine
+from cosim.files.wording import counted
 from rtl.config import preset
 
 __all__ = ["Benchmark", "Plan", "RtlCase", "RtlSeries", "measure"]
@@ -252,7 +253,8 @@ class Benchmark:
         if load < 0.5 * self.machine["cores"] and share > 0.95 and others < 0.1 and steal < 0.02:
             return None
         return (
-            f"the machine was busy (load {load:.1f} at the start on {self.machine['cores']} cores; meanwhile other "
+            f"the machine was busy (load {load:.1f} at the start on {counted(self.machine['cores'], 'core')}; "
+            "meanwhile other "
             f"processes had {others:.0%} of all cores and other virtual machines {steal:.0%}; a process had "
             f"{share:.0%} of its core): figures by the clock are too low, and those of CPU time a little; measure again"
         )
@@ -404,13 +406,13 @@ def _take_samples(result: Benchmark, rtl: Mapping[RtlCase, Callable[[], Any]], a
                 result.one_process.setdefault(case, Series()).samples.append(sample)
             for processes in plan.processes:
                 for case in plan.beside():
-                    step(f"{case.work}, {processes} processes")
+                    step(f"{case.work}, {counted(processes, 'process', 'processes')}")
                     sample = together(workers[:processes], take, case, plan.least_s)
                     result.beside.setdefault((case, processes), Series(processes)).samples.append(sample)
             step("one frame on an open session")
             for name, session in latencies.items():
                 result.latency[name].take(session)
-            step(f"{plan.sessions} sessions")
+            step(counted(plan.sessions, "session"))
             result.side_by_side.take(side)
 
 

@@ -1,6 +1,7 @@
 """Commands of ALBERT: `duramesh albert map`, `train`, `run`, `figures`."""
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,14 @@ from cosim.cli.shared import (
     OUTPUT_FOLDER,
     SEED,
     Task,
+    WrittenFile,
     new_console,
     new_progress,
     print_files,
+    resumable,
+    write_then_print,
 )
+from cosim.files.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,16 +93,11 @@ def map_(readout_bits: int, picture: Path | None, json_file: Path | None) -> Non
 
     layout = layer_layout(readout_bits=readout_bits)
     found = mapped(layout)
-    files = {}
-    if picture:
-        draw_layout(layout, picture)
-        files["picture"] = str(picture)
-    if json_file:
-        write_text(json_file, to_json(asdict(found), indent=2) + "\n")
-        files["json"] = str(json_file)
-    console = new_console()
-    _print(found, console)
-    print_files(console, files)
+    files: dict[str, WrittenFile] = {
+        "picture": (picture, partial(draw_layout, layout)),
+        "json": (json_file, lambda path: write_text(path, to_json(asdict(found), indent=2) + "\n")),
+    }
+    write_then_print(files, partial(_print, found))
 
 
 def _print(found: "Mapped", console: "Console") -> None:
@@ -113,7 +113,8 @@ def _print(found: "Mapped", console: "Console") -> None:
     console.print(table)
     console.print(
         f"\n{found.weights:,} weights of four devices, {found.devices:,}, {found.share:.1%} of the chip; "
-        f"{found.pieces} pieces on {found.tiles} tiles, {found.joined} pairs of them joined, {found.shared} tiles with "
+        f"{counted(found.pieces, 'piece')} on {counted(found.tiles, 'tile')}, {counted(found.joined, 'pair')} of "
+        f"them joined, {counted(found.shared, 'tile')} with "
         f"pieces of several layer-blocks; {found.ns:,} ns for a token and layer"
     )
 
@@ -162,7 +163,7 @@ def albert_figures(
     settings = Settings("twin", analog.config(), seeds, checkpoint=out / "parts")
     workload = task.workload(settings.analog)
     workload = replace(workload, options=replace(workload.options, trials=trials))
-    with new_progress() as bar:
+    with new_progress() as bar, resumable(settings.checkpoint, bar):
         found = measure(task, settings, Task(bar), workload)
     files = write(found, out)
     console = new_console()
@@ -230,16 +231,17 @@ def train(
         needed(package, "train", "training")
     from cosim.workloads.albert.training.train import train as run
 
-    run(
-        start,
-        data,
-        task_name,
-        out,
-        RECIPES[recipe],
-        examples=clips,
-        seed=seed,
-        noise_scale=noise_scale,
-        analog=analog.config(),
-        say=click.echo,
-    )
+    with resumable(out):
+        run(
+            start,
+            data,
+            task_name,
+            out,
+            RECIPES[recipe],
+            examples=clips,
+            seed=seed,
+            noise_scale=noise_scale,
+            analog=analog.config(),
+            say=click.echo,
+        )
     click.echo(f"wrote {out}")

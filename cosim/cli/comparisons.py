@@ -22,7 +22,7 @@ from cosim.cli.options import (
     WHISPER_MODEL,
     chained,
 )
-from cosim.cli.shared import OUTPUT_FILE, OUTPUT_FOLDER, SEED, Task, new_progress, write_then_print
+from cosim.cli.shared import OUTPUT_FILE, OUTPUT_FOLDER, SEED, Task, new_progress, resumable, write_then_print
 
 if TYPE_CHECKING:
     from cosim.workloads.comparison import Comparison, Settings, Workload
@@ -127,14 +127,8 @@ class Choices:
             task("preparing the samples")
             workload = prepare(settings)
             workload = replace(workload, options=replace(workload.options, trials=self.trials))
-            try:
+            with resumable(self.checkpoint, bar):
                 comparison = compare(workload, settings, task)
-            except KeyboardInterrupt:
-                bar.stop()
-                kept = self.checkpoint
-                kept_in = f"; what is done is kept in {kept}, the same command goes on" if kept else ""
-                click.echo(f"interrupted{kept_in}", err=True)
-                raise click.exceptions.Exit(130) from None
         outcome = report(comparison)
         write_then_print({"json": (self.json_file, outcome.write_json)}, outcome.print)
 

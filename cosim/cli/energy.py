@@ -8,7 +8,7 @@ from click.core import ParameterSource
 
 from cosim.cli.analog import AnalogChoice, analog_options
 from cosim.cli.numbers import RealRange
-from cosim.cli.shared import FILE, FOLDER, OUTPUT_FILE, PLOT, NamedFile, Task, new_console, new_progress, print_files
+from cosim.cli.shared import FILE, FOLDER, OUTPUT_FILE, PLOT, NamedFile, Task, new_progress, write_then_print
 
 __all__ = ["energy"]
 
@@ -141,19 +141,17 @@ def energy(
             model=model,
             say=Task(bar),
         )
-    files = {}
-    if json_file:
-        write_text(json_file, to_json(found.report.to_json(), indent=1) + "\n")
-        files["json"] = str(json_file)
-    if plot:
+
+    def write_json(path: Path) -> None:
+        write_text(path, to_json(found.report.to_json(), indent=1) + "\n")
+
+    def draw(path: Path) -> None:
         from cosim.files.plotting import write_picture
         from cosim.performance.pictures import draw_performance
 
-        write_picture(draw_performance(found.entries, found.timing, Path(target).stem), plot)
-        files["picture"] = str(plot)
-    console = new_console()
-    found.report.print(console)
-    print_files(console, files)
+        write_picture(draw_performance(found.entries, found.timing, Path(target).stem), path)
+
+    write_then_print({"json": (json_file, write_json), "picture": (plot, draw)}, found.report.print)
 
 
 def _refuse_options_of_another_target(ctx: click.Context, kind: str) -> None:

@@ -22,6 +22,7 @@ from cosim.cli.shared import (
     new_console,
     new_progress,
     print_files,
+    resumable,
     write_then_print,
 )
 from cosim.cli.workers import worker_options
@@ -167,9 +168,7 @@ def transport(ctx: click.Context, vectors: int, seed: int, engine: str, json_fil
 @click.option("--stale", is_flag=True, help="Take what earlier code has measured as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json instead of tables.")
 @click.option("--list", "listed", is_flag=True, help="List the studies, and measure nothing.")
-@click.pass_context
 def figures(
-    ctx: click.Context,
     studies: tuple[str, ...],
     out: Path | None,
     analog: AnalogChoice,
@@ -200,12 +199,8 @@ def figures(
         campaign = Campaign(
             out, analog=analog.config(), workers=workers(MEMORY, out), **choices, say=say, advance=say.advance
         )
-        try:
+        with resumable(out, bar):
             results = make_report(campaign, chosen, select(()), say=bar.console.print)
-        except KeyboardInterrupt:
-            bar.stop()
-            click.echo(f"interrupted; what is measured is kept in {out}, the same command goes on", err=True)
-            ctx.exit(130)
     if as_json:
         click.echo(to_json(results, indent=1))
         return

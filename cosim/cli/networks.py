@@ -16,10 +16,12 @@ from cosim.cli.shared import (
     OUTPUT_FILE,
     OUTPUT_FOLDER,
     SEED,
+    FormattedFile,
     Task,
     WrittenFile,
     new_console,
     new_progress,
+    resumable,
     write_then_print,
 )
 
@@ -68,7 +70,7 @@ def _said() -> Iterator[Callable[[str, int, int], None]]:
 @click.command("compile")
 @click.argument("model", type=INPUT)
 @click.option("--samples", type=FILE, required=True, help="Inputs, .npy or .npz: ranges are chosen with them.")
-@click.option("--out", type=OUTPUT_FILE, required=True, help="The system image, .npz.")
+@click.option("--out", type=FormattedFile("image", ".npz"), required=True, help="The system image, .npz.")
 @click.option("--chips", type=click.IntRange(1, 1024), help="How many. Default: as few as it takes.")
 @click.option("--mode", type=click.Choice(_MODES[:3]), help="Of every matrix. Default: what fits, balanced first.")
 @click.option(
@@ -139,7 +141,7 @@ def _drawings(image: "SystemImage", folder: Path) -> "dict[str, WrittenFile]":
 @click.command()
 @click.argument("image", type=FILE)
 @click.option("--inputs", "inputs_file", type=FILE, required=True, help="Samples along the first axis, .npy or .npz.")
-@click.option("--out", type=OUTPUT_FILE, help="Outputs: .npy of a single one, or .npz by name.")
+@click.option("--out", type=FormattedFile("array", ".npy", ".npz"), help="Outputs: .npy of one, or .npz by name.")
 @click.option("--engine", type=ENGINES, default="twin", show_default=True, help="What runs the chips.")
 @click.option("--seeds", type=Numbers(), default="0", show_default=True, help="Chips of each seed in turn.")
 @click.option("--limit", type=click.IntRange(min=1), help="Run the first N samples.")
@@ -148,9 +150,7 @@ def _drawings(image: "SystemImage", folder: Path) -> "dict[str, WrittenFile]":
 @click.option("--checkpoint", type=OUTPUT_FOLDER, help="Keep results in this folder, and go on from there.")
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the figures there.")
 @analog_options
-@click.pass_context
 def infer(
-    ctx: click.Context,
     image: Path,
     inputs_file: Path,
     out: Path | None,
@@ -171,15 +171,10 @@ def infer(
         raise click.UsageError("--recalibrate calibrates the chips again at an age; add --age")
     if choices["engine"] in ("float", "ideal") and len(choices["seeds"]) > 1:
         raise click.UsageError(f"--seeds are of noisy chips; on {choices['engine']} all give the same")
-    try:
-        with _said() as say:
-            found = inferred(
-                image, inputs_file, limit=limit, analog=analog.config(), recalibrated=recalibrate, say=say, **choices
-            )
-    except KeyboardInterrupt:
-        kept = choices["checkpoint"]
-        click.echo(f"interrupted{f'; what is done is kept in {kept}' if kept else ''}", err=True)
-        ctx.exit(130)
+    with resumable(choices["checkpoint"]), _said() as say:
+        found = inferred(
+            image, inputs_file, limit=limit, analog=analog.config(), recalibrated=recalibrate, say=say, **choices
+        )
     report = found.report
     write_then_print(
         {"outputs": (out, partial(write_outputs, found)), "json": (json_file, report.write_json)}, report.print

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cosim.cli.shared import FILE, OUTPUT, OUTPUT_FILE
+from cosim.cli.shared import FILE, OUTPUT, FormattedFile
 
 if TYPE_CHECKING:
     from cosim.program import Unit
@@ -78,7 +78,7 @@ def _print_or_write(text: str, path: Path | None) -> None:
 
 @click.command()
 @click.argument("program", type=FILE, required=False)
-@click.option("--out", type=OUTPUT_FILE, help="The page, .html. Default: reports/view/NAME.html.")
+@click.option("--out", type=FormattedFile("page", ".html"), help="The page, .html. Default: reports/view/NAME.html.")
 @click.option(
     "--open/--no-open", "show", default=None, help="Open it in the browser. Default: if the output is a terminal."
 )
@@ -93,8 +93,6 @@ def view(program: Path | None, out: Path | None, show: bool | None) -> None:
     from cosim.files.archive import write_text
     from cosim.view import load_view, page, shipped_view
 
-    if out and out.suffix != ".html":
-        raise click.ClickException(f"{out}: the page is HTML, end the name in .html")
     shown = load_view(program) if program else shipped_view()
     out = out or Path("reports/view") / f"{program.stem if program else 'kws'}.html"
     write_text(out, page(shown))

@@ -18,10 +18,14 @@ from cosim.cli.shared import (
     OUTPUT_FILE,
     OUTPUT_FOLDER,
     SEED,
+    FormattedFile,
     Task,
+    WrittenFile,
     new_console,
     new_progress,
     print_files,
+    resumable,
+    write_then_print,
 )
 from cosim.cli.workers import worker_options
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FIRST_LAYER", "SPEECH_OR_WORDS", "WEIGHTS", "rnnt"]
 
+_NETWORK = FormattedFile("network", ".npz", ".safetensors")
 #: Values of `cosim.workloads.rnnt.mapping.FirstLayer`, which would load numpy for --help; a test compares.
 FIRST_LAYERS = ("once", "averaged", "expanded")
 FIRST_LAYER = click.option(
@@ -75,17 +80,13 @@ def map_(first_layer: str, pictures: Path | None, json_file: Path | None) -> Non
 
     first = FirstLayer(first_layer)
     report = MappingReport(paper_layout(first, check=True), first)
-    files = {}
+    files: dict[str, WrittenFile] = {}
     if pictures:
         for chip in range(len(report.chips)):
-            files[f"chip {chip + 1}"] = pictures / f"chip{chip + 1}.svg"
-            draw_layout(report.layout, files[f"chip {chip + 1}"], chip)
-    if json_file:
-        write_text(json_file, to_json(report.to_json(), indent=2) + "\n")
-        files["json"] = json_file
-    console = new_console()
-    report.print(console)
-    print_files(console, {name: str(path) for name, path in files.items()})
+            draw = partial(draw_layout, report.layout, chip=chip)
+            files[f"chip {chip + 1}"] = pictures / f"chip{chip + 1}.svg", draw
+    files["json"] = json_file, lambda path: write_text(path, to_json(report.to_json(), indent=2) + "\n")
+    write_then_print(files, report.print)
 
 
 @rnnt.command("run")
@@ -140,9 +141,7 @@ def run_(
 @click.option("--stale", is_flag=True, help="Take what earlier code has measured as well.")
 @analog_options
 @worker_options
-@click.pass_context
 def figures_(
-    ctx: click.Context,
     audio: Path | None,
     network: Path | None,
     clips: int,
@@ -177,12 +176,8 @@ def figures_(
             say=say,
             advance=say.advance,
         )
-        try:
+        with resumable(out, bar):
             results = make_report(campaign, [study], [study], say=bar.console.print)
-        except KeyboardInterrupt:
-            bar.stop()
-            click.echo(f"interrupted; what is measured is kept in {out}, the same command goes on", err=True)
-            ctx.exit(130)
     console = new_console()
     print_findings(results, console)
     print_files(console, {"report": str(out / "index.html"), "json": str(out / "results.json")})
@@ -205,7 +200,7 @@ def figures_(
 )
 @click.option("--device", help="E.g. cpu, cuda. Default: an accelerator if there is one.")
 @click.option("--eight-bits", is_flag=True, help="Write matrices as bytes, a scale for each row.")
-@click.option("--out", type=OUTPUT_FILE, default=Path("rnnt.npz"), show_default=True)
+@click.option("--out", type=_NETWORK, default=Path("rnnt.npz"), show_default=True)
 def train(
     data: Path,
     recipe: str,
@@ -235,7 +230,8 @@ def train(
     settings = replace(RECIPES[recipe], steps=steps) if steps else RECIPES[recipe]
     start = RnntNetwork.load(widen) if widen else None
     examples = load_training_set(data)
-    network = run(examples, settings, seed, folder=checkpoint, start=start, device=device, say=click.echo)
+    with resumable(checkpoint):
+        network = run(examples, settings, seed, folder=checkpoint, start=start, device=device, say=click.echo)
     network.save(out, eight_bits=eight_bits)
     click.echo(f"wrote {out}")
 
@@ -246,14 +242,13 @@ def train(
     "--recipe", type=click.Choice(["shipped", "full"]), default="full", show_default=True, help="Whose widths."
 )
 @click.option("--seed", type=SEED, default=1, show_default=True, help="Of the shares of copied units.")
-@click.option("--out", type=OUTPUT_FILE, default=Path("rnnt-wide.npz"), show_default=True)
+@click.option("--out", type=_NETWORK, default=Path("rnnt-wide.npz"), show_default=True)
 def widen(network: Path, recipe: str, seed: int, out: Path) -> None:
     """Copy a network's units until it has a recipe's widths; it says the same as before."""
     from cosim.workloads.rnnt.network import RnntNetwork
     from cosim.workloads.rnnt.training.recipes import RECIPES
     from cosim.workloads.rnnt.training.widening import widened
 
-    RnntNetwork.check_name(out)
     wide = widened(RnntNetwork.load(network), RECIPES[recipe].shape, seed)
     wide.save(out)
     click.echo(f"wrote {out}, {wide.shape.mapped_weights:,} weights for chips")

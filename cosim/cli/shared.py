@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -24,13 +24,14 @@ __all__ = [
     "OUTPUT_OR_PRINTED",
     "PLOT",
     "SEED",
+    "FormattedFile",
     "NamedFile",
-    "Picture",
     "Task",
     "WrittenFile",
     "new_console",
     "new_progress",
     "print_files",
+    "resumable",
     "write_then_print",
 ]
 
@@ -92,17 +93,17 @@ class NamedFile(_Path):
         return value if value in self._words else str(super().convert(value, param, ctx))
 
 
-class Picture(_Output):
-    """A picture that will be written, in one of the formats that there are: what its name ends in."""
+class FormattedFile(_Output):
+    """A file that will be written, in one of the formats that there are: what its name ends in."""
 
-    def __init__(self, *suffixes: str) -> None:
+    def __init__(self, what: str, *suffixes: str) -> None:
         super().__init__(dir_okay=False, writable=True, path_type=Path)
-        self._suffixes = suffixes
+        self._what, self._suffixes = what, suffixes
 
     def _check(self, path: Path) -> None:
         super()._check(path)
         if path.suffix not in self._suffixes:
-            raise ValueError(f"no picture format {path.suffix!r}; end the name in {' or '.join(self._suffixes)}")
+            raise ValueError(f"no {self._what} format {path.suffix!r}; end the name in {' or '.join(self._suffixes)}")
 
 
 FOLDER = _Path(exists=True, file_okay=False, path_type=Path)
@@ -113,7 +114,7 @@ OUTPUT_OR_PRINTED = _Output(allow_dash=True, path_type=Path)
 OUTPUT_FILE = _Output(dir_okay=False, writable=True, path_type=Path)
 OUTPUT_FOLDER = _Output(file_okay=False, writable=True, path_type=Path)
 #: What matplotlib draws, and what is SVG by nature.
-PLOT, DRAWING = Picture(".png", ".svg", ".pdf"), Picture(".svg")
+PLOT, DRAWING = FormattedFile("picture", ".png", ".svg", ".pdf"), FormattedFile("picture", ".svg")
 
 #: Where there is no terminal, how far long work is is said so often, in seconds.
 _SAID_EVERY_S = 60.0
@@ -160,6 +161,32 @@ class Task:
         self._bar.start()
 
 
+@contextmanager
+def resumable(folder: Path | None, bar: Progress | None = None) -> Iterator[None]:
+    """Work that keeps what is done in a folder: when it is interrupted or ended by a signal, that is said.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        As long as nothing is in it, nothing is kept.
+    bar : Progress, optional
+        Of the work; it ends as well.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as end:
+        if bar is not None:
+            bar.stop()
+        what = "interrupted" if isinstance(end, KeyboardInterrupt) else "ended by a signal"
+        with suppress(OSError):  # whoever hung up does not read it
+            kept = folder is not None and folder.is_dir() and any(folder.iterdir())
+            rest = f"; what is done is kept in {folder}, the same command goes on" if kept else ""
+            click.echo(f"{what}{rest}", err=True)
+        if isinstance(end, SystemExit):
+            raise
+        raise click.exceptions.Exit(130) from None
+
+
 def print_files(console: Console, files: Mapping[str, str]) -> None:
     """Say where each file is, {what: path}."""
     for what, path in files.items():
@@ -173,10 +200,10 @@ def write_then_print(files: Mapping[str, WrittenFile], show: Callable[[Console],
 
     Raises
     ------
-    OutputError
-        Of the first file that could not be written, when all else is done.
+    UserError
+        Of the first file that could not be written, or not in its format, when all else is done.
     """
-    from cosim.files.errors import OutputError
+    from cosim.files.errors import UserError
 
     written, problems = {}, []
     for what, (path, write) in files.items():
@@ -184,7 +211,7 @@ def write_then_print(files: Mapping[str, WrittenFile], show: Callable[[Console],
             try:
                 write(path)
                 written[what] = str(path)
-            except OutputError as error:
+            except UserError as error:
                 problems.append(error)
     console = new_console()
     show(console)

@@ -28,7 +28,7 @@ from cosim.cli.options import (
     chained,
 )
 from cosim.cli.rnnt import FIRST_LAYER, SPEECH_OR_WORDS, WEIGHTS
-from cosim.cli.shared import FOLDER, INPUT, OUTPUT_FOLDER, Task, new_console, new_progress, print_files
+from cosim.cli.shared import FOLDER, INPUT, OUTPUT_FOLDER, Task, new_console, new_progress, print_files, resumable
 from cosim.cli.workers import worker_options
 
 if TYPE_CHECKING:
@@ -145,12 +145,8 @@ def _run(
         task("preparing what all points share")
         subject = prepare(task)
         with Sweep(out, subject) as claimed:
-            try:
+            with resumable(out, bar):
                 outcome = claimed.run(points, workers(subject.memory, out), say=task.paced)
-            except (KeyboardInterrupt, SystemExit):
-                bar.stop()
-                click.echo(f"interrupted; what is done is kept in {out}, the same command goes on", err=True)
-                raise
             files = write_report(outcome, out)
     if as_json:
         click.echo(to_json(summary(outcome), indent=1))

@@ -19,9 +19,11 @@ from cosim.cli.shared import (
     OUTPUT_FILE,
     OUTPUT_FOLDER,
     SEED,
+    FormattedFile,
     Task,
     WrittenFile,
     new_progress,
+    resumable,
     write_then_print,
 )
 
@@ -90,15 +92,8 @@ def kws(ctx: click.Context, json_file: Path | None, report: Path | None, analog:
         raise click.UsageError("--waves-frames chooses what --waves shows; add --waves")
     if settings.waves and settings.checkpoint:
         raise click.UsageError("a run with --checkpoint is simulated in parts, of which only the last had waves")
-    with new_progress() as bar, prepared(settings, Task(bar)) as run:
-        try:
-            outcome = run.classify()
-        except KeyboardInterrupt:
-            bar.stop()
-            kept = settings.checkpoint
-            kept_in = f"; what is done is kept in {kept}, the same command goes on" if kept else ""
-            click.echo(f"interrupted{kept_in}", err=True)
-            ctx.exit(130)
+    with new_progress() as bar, prepared(settings, Task(bar)) as run, resumable(settings.checkpoint, bar):
+        outcome = run.classify()
     files: dict[str, WrittenFile] = {**outcome.pictures(report)} if report else {}
     files["waves"] = run.waves, lambda _: None  # the simulator has written them
     names = {what: str(path) for what, (path, _) in files.items() if path}
@@ -129,7 +124,7 @@ def _refuse_options_of_another_command(ctx: click.Context) -> None:
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Shorten or lengthen the recipe.")
 @click.option("--device", help="E.g. cpu, cuda. Default: an accelerator if there is one.")
-@click.option("--out", type=OUTPUT_FILE, default=Path("kws-model.npz"), show_default=True)
+@click.option("--out", type=FormattedFile("network", ".npz"), default=Path("kws-model.npz"), show_default=True)
 def train(data: Path, recipe: str, seeds: tuple[int, ...], epochs: int | None, device: str | None, out: Path) -> None:
     """Train the network, hardware-aware (needs PyTorch: the extra `train`)."""
     from cosim.workloads.kws.training.recipes import RECIPES, training_advice

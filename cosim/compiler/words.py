@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cosim.compiler.errors import MappingError
+from cosim.files.wording import counted
 from cosim.isa.assembler import program_depth
 from cosim.isa.words import TILE, Operation, encode
 from cosim.program import InputSlot, OutputSlot, Unit
@@ -62,7 +63,7 @@ def looped(
     words = tuple(encode(unit.kind, one) for one in (*writer.operations, *after, Operation("HALT")))
     depth = program_depth(unit.kind, config)
     if len(words) > depth:
-        raise MappingError(f"the program of {unit} has {len(words)} words, its SRAM holds {depth}")
+        raise MappingError(f"the program of {unit} has {counted(len(words), 'word')}, its SRAM holds {depth}")
     return words
 
 
@@ -82,7 +83,7 @@ def frames_per_run(
     )
     if most < 1 or (asked is not None and not 1 <= asked <= most):
         wanted = 1 if asked is None else asked
-        raise MappingError(f"the pads' SRAMs hold the vectors of {most} frames, a run shall have {wanted}")
+        raise MappingError(f"the pads' SRAMs hold the vectors of {counted(most, 'frame')}, a run shall have {wanted}")
     return asked or most
 
 

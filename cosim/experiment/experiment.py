@@ -26,6 +26,7 @@ from cosim.files.archive import load_archive, write_archive
 from cosim.files.chip_config import config_to_json
 from cosim.files.errors import UserError
 from cosim.files.typed import typed
+from cosim.files.wording import counted
 from cosim.isa.numbers import parse_number
 from cosim.isa.words import beats_to_words, words_to_beats
 from cosim.program import Program, Unit
@@ -130,7 +131,7 @@ class Experiment:
         if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != lanes:
             raise ValueError(f"{where} must be uint8 (n, {lanes}), got {array.dtype} {array.shape}")
         if len(array) > self.config.ilp_vectors:
-            raise ValueError(f"{where}: {len(array)} vectors, its SRAM holds {self.config.ilp_vectors}")
+            raise ValueError(f"{where}: {counted(len(array), 'vector')}, its SRAM holds {self.config.ilp_vectors}")
         return index, kept(array)
 
     def _weights(self, tile: int, target: WeightTargets) -> tuple[int, WeightTargets]:

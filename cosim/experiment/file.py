@@ -20,6 +20,7 @@ from cosim.experiment.report import Asked
 from cosim.experiment.toml_source import Key, TomlSource
 from cosim.experiment.toml_values import TomlValues, dotted, is_array_file
 from cosim.experiment.transcript import sent_vectors, stored_results
+from cosim.files.wording import counted
 from cosim.isa.assembler import AssemblyError, assemble
 from cosim.isa.numbers import NumberError, parse_number
 from cosim.isa.words import ILP, OLP, TILE
@@ -321,7 +322,9 @@ class _Reader(TomlValues):
             if not isinstance(vector, list) or not all(type(code) is int for code in vector):
                 raise self.error(here, "a vector is a list of codes, or one code for all lanes")
             if len(vector) != self.config.lanes:
-                raise self.error(here, f"vector {number} has {len(vector)} codes, this chip's have {self.config.lanes}")
+                raise self.error(
+                    here, f"vector {number} has {counted(len(vector), 'code')}, this chip's have {self.config.lanes}"
+                )
             rows.append(vector)
         return np.array(rows, np.float64).reshape(len(rows), self.config.lanes)
 
@@ -388,7 +391,9 @@ class _Reader(TomlValues):
             named = table.get("results", [*range(0 if codes is None else len(codes))])
             slots = tuple(self.numbers(here, named, self.config.olp_vectors, "result"))
             if codes is not None and len(codes) != len(slots):
-                raise self.error((*key, "expect"), f"expect has {len(codes)} vectors for {len(slots)} results")
+                raise self.error(
+                    (*key, "expect"), f"expect has {counted(len(codes), 'vector')} for {len(slots)} results"
+                )
             stored = {result.slot for result in stored_results(experiment) if result.olp == unit.index}
             for slot in slots:
                 if slot not in stored:

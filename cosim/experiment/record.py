@@ -14,6 +14,7 @@ from analog_models.npz import ArraySpec, check_arrays
 from cosim.files.archive import load_archive, write_archive
 from cosim.files.errors import UserError
 from cosim.files.typed import typed
+from cosim.files.wording import counted
 from cosim.isa.numbers import parse_number
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import Unit
@@ -313,7 +314,9 @@ def _unpack_events(arrays: Mapping[str, NDArray]) -> tuple[TileEvent, ...]:
     kinds = arrays["events"][:, 1].tolist()
     for name, kind in (("row_time", EventKind.INTEGRATE), ("column_time", EventKind.WRITE)):
         if len(arrays.get(name, ())) != kinds.count(kind):
-            raise ValueError(f"{len(arrays.get(name, ()))} vectors in {name} for {kinds.count(kind)} events")
+            raise ValueError(
+                f"{counted(len(arrays.get(name, ())), 'vector')} in {name} for {counted(kinds.count(kind), 'event')}"
+            )
     times = {name: iter(arrays.get(name, ())) for name in ("row_time", "column_time")}
     events = []
     for tile, number, cycle, *rest in arrays["events"].tolist():

@@ -16,6 +16,7 @@ from cosim.experiment.record import Record
 from cosim.experiment.transcript import stored_results
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
+from cosim.files.wording import counted
 
 __all__ = ["SUFFIXES", "Asked", "Report", "print_spread"]
 
@@ -163,6 +164,6 @@ def print_spread(reports: Sequence[Report], console: Console) -> None:
         lane = int(spread.argmax())
         numbers = (f"{codes.mean():.2f}", f"{np.sqrt((spread**2).mean()):.2f}", f"{spread[lane]:.2f}", str(lane))
         table.add_row(f"OLP {olp} ({reports[0].experiment.config.floorplan.domains[olp]})", str(slot), *numbers)
-    console.print(f"\n{len(reports)} seeds")
+    console.print(f"\n{counted(len(reports), 'seed')}")
     if table.rows:
         console.print(table)

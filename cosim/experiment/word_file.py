@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cosim.experiment import Experiment
 from cosim.files.archive import ArchiveError, archive_format
+from cosim.files.wording import counted
 from cosim.isa.assembler import AssemblyError, assemble, disassemble, program_depth
 from cosim.isa.numbers import NumberError, parse_number
 from cosim.program import Program, ProgramError, Unit
@@ -82,7 +83,9 @@ def parse_words(text: str, config: ChipConfig, name: str, unit: Unit | None = No
             )
         depth = program_depth(unit.kind, config)
         if len(words) == depth:
-            raise AssemblyError(name, number, 1, f"the SRAM of {unit} holds {depth} words: no room for this one")
+            raise AssemblyError(
+                name, number, 1, f"the SRAM of {unit} holds {counted(depth, 'word')}: no room for this one"
+            )
         words.append(word)
     return {each: tuple(words) for each, words in units.items()}
 

@@ -8,6 +8,7 @@ from itertools import groupby, permutations
 from cosim.fabric.derivation import Banks, Derivation, FrameDerivation
 from cosim.fabric.events import Count, Integrate, Pulse, Schedule, ScheduleError, Write
 from cosim.fabric.mesh_graph import IllegalRouteError
+from cosim.files.wording import counted
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import ChipImage, Program, Unit
 
@@ -99,7 +100,7 @@ def _check_halts(derivation: FrameDerivation) -> None:
         if timeline.halted is None:
             raise ScheduleError(
                 f"{unit} has not halted after {derivation.end} cycles, two frames more than the run of "
-                f"{derivation.program.frames_per_run} frames"
+                f"{counted(derivation.program.frames_per_run, 'frame')}"
             )
 
 
@@ -189,7 +190,7 @@ def _check_alike(first: Schedule, later: Schedule, name: str) -> None:
     for mine, other in zip(ours, theirs, strict=False):
         if mine != other:
             raise ScheduleError(f"{name} differs from frame 0: '{other.strip()}' instead of '{mine.strip()}'")
-    raise ScheduleError(f"{name} has {len(theirs)} events, frame 0 has {len(ours)}")
+    raise ScheduleError(f"{name} has {counted(len(theirs), 'event')}, frame 0 has {len(ours)}")
 
 
 def _check_pads(program: Program, schedule: Schedule) -> None:
@@ -215,4 +216,6 @@ def _check_depths(program: Program) -> None:
         ),
     ):
         if need >= depth:
-            raise ScheduleError(f"{program.frames_per_run} frames need vector {need} of {unit}, it holds {depth}")
+            raise ScheduleError(
+                f"a run of {counted(program.frames_per_run, 'frame')} needs vector {need} of {unit}, it holds {depth}"
+            )

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from cosim.fabric.mesh_graph import Lanes
 from cosim.files.errors import UserError
+from cosim.files.wording import counted
 from rtl.isa import RAMP_LATENCY
 
 __all__ = [
@@ -176,7 +177,10 @@ def _describe(event: Event) -> str:
             )
         case Integrate(tile):
             levels = ("wp1", "wp2", "discharge", "share_north", "share_south")
-            on = [*(name for name in levels if event.controls[name]), f"{event.controls['capacitors']} capacitors"]
+            on = [
+                *(name for name in levels if event.controls[name]),
+                counted(event.controls["capacitors"], "capacitor"),
+            ]
             bias = f", bias {event.bias_time}" if any(event.bias_time) else ""
             return f"{text} TILE {tile} from {event.start}: {', '.join(on)}{bias}; rows from {_sources_of(event.links)}"
         case Write(tile):
@@ -192,5 +196,7 @@ def _sources_of(links: tuple[Link, ...]) -> str:
     for link in links:
         source = link.source
         name = f"ILP {source.ilp} vector {source.slot}" if isinstance(source, Pulse) else f"TILE {source.tile}"
-        names.append(f"{name} at {source.start} ({int(link.lanes.sum())} lanes, {link.start}-{link.stop - 1})")
+        names.append(
+            f"{name} at {source.start} ({counted(int(link.lanes.sum()), 'lane')}, {link.start}-{link.stop - 1})"
+        )
     return ", ".join(names) or "nothing"

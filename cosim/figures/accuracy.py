@@ -20,7 +20,7 @@ from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.mechanisms import MECHANISMS, Mechanism
 from cosim.figures.sampling import interval_percent, sampling_error
 from cosim.figures.study import Figure, Study
-from cosim.figures.wording import counted, listed
+from cosim.files.wording import counted, listed
 from cosim.workloads.kws.report import (
     ISO_SHARE,
     PAPER_CHIP_ACCURACY,
@@ -171,7 +171,7 @@ def _steps(campaign: Campaign) -> dict[str, Any]:
 def _rtl(campaign: Campaign) -> dict[str, Any]:
     """The first chip on the RTL, every code of it held against the twin's."""
     seed = campaign.seed
-    campaign.say(f"chip {seed} on the RTL: {len(campaign.clips)} clips, minutes")
+    campaign.say(f"chip {seed} on the RTL: {counted(len(campaign.clips), 'clip')}, minutes")
     part = campaign.part(
         f"chip {seed}, RTL",
         lambda: _classified(

@@ -7,8 +7,8 @@ import numpy as np
 from cosim.figures.labels import label_lines
 from cosim.figures.measurement import Measurement
 from cosim.figures.sampling import draw_interval
-from cosim.figures.wording import counted
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.files.wording import counted
 from cosim.workloads.kws.report import ISO_SHARE, PAPER_CHIP_ACCURACY, PAPER_SOFTWARE_ACCURACY, draw_confusion
 
 if TYPE_CHECKING:
@@ -131,8 +131,8 @@ def draw_steps(measurement: Measurement) -> "Picture":
         axes.set_xticks(places, steps["steps"], fontsize=8)
         axes.set_xlabel(f"calibration{', step by step' * (len(places) > 2)}")
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"Twin, {steps['seeds']}; {numbers['data']}; calibrated with {numbers['calibration_clips']} clips",
-                    fontsize=9)  # fmt: skip
+    clips = counted(numbers["calibration_clips"], "clip")
+    figure.suptitle(f"Twin, {steps['seeds']}; {numbers['data']}; calibrated with {clips}", fontsize=9)
     return figure
 
 

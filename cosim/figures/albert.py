@@ -18,11 +18,11 @@ from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.measurement import Finding, Measurement, Unavailable
 from cosim.figures.study import Figure, Study
 from cosim.figures.tasks import CHIPS, Shown, data_at
-from cosim.figures.wording import listed
 from cosim.files.archive import write_text
 from cosim.files.json_text import from_json, to_json
 from cosim.files.plotting import write_picture
 from cosim.files.typed import typed
+from cosim.files.wording import listed
 from cosim.workloads.albert.model import TextClassifier
 from cosim.workloads.albert.workload import Classification
 from cosim.workloads.comparison import Settings, Workload, compare

@@ -28,9 +28,9 @@ from cosim.calibration import STEPS, CalibratedChip, Step
 from cosim.compiler import MappingOptions
 from cosim.figures.folder import CampaignError, claim_folder
 from cosim.figures.measurement import Measurement
-from cosim.figures.wording import counted
 from cosim.files.archive import ArchiveError, read_archive, write_archive
 from cosim.files.digest import digest, digest_of_files
+from cosim.files.wording import counted
 from cosim.sweep import Store, Stored, Workers
 from cosim.sweep.pace import Pace
 from cosim.sweep.run import run_all

@@ -14,7 +14,7 @@ from cosim.figures.drift_measurement import AGE_NAMES, DAY, HOUR, MONTH, POLICIE
 from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.sampling import interval_percent, sampling_error
 from cosim.figures.study import Figure, Study
-from cosim.figures.wording import counted, listed
+from cosim.files.wording import counted, listed
 from cosim.workloads.kws.model import quantise
 
 __all__ = ["STUDY", "measure", "summarise"]
@@ -60,7 +60,7 @@ def _at_age(campaign: Campaign, seed: int, age_s: float) -> dict[str, Any]:
 def _read(campaign: Campaign, seed: int, clips: int, reads: int) -> dict[str, Any]:
     inputs = quantise(campaign.model.prepare(campaign.clips.evenly(clips).features))
     chip = _fresh(campaign, seed)
-    campaign.say(f"chip {seed}, {len(inputs)} clips read {reads} times each")
+    campaign.say(f"chip {seed}, {counted(len(inputs), 'clip')} read {counted(reads, 'time')} each")
     return measure_reads(campaign.model.network, chip, inputs, reads)
 
 
@@ -179,7 +179,7 @@ def _findings(numbers: Mapping[str, Any], accuracy: Array, rms: Array, data: str
                 "% of the full scale",
             )
     reads = numbers["reads"]
-    repeated = f"{reads['clips']} clips, each read {reads['reads']} times at 1 hour"
+    repeated = f"{counted(reads['clips'], 'clip')}, each read {counted(reads['reads'], 'time')} at 1 hour"
     for name, found in reads["layers"].items():
         yield over(f"read-to-read variation of {name}, median output", found["std_codes"], "codes", data=repeated)
         yield over(
@@ -211,7 +211,8 @@ def _about(measurement: Measurement) -> str:
         "when they are read as all rows were at first. Recalibration takes the same clips as calibration. The ALBERT "
         "paper recalibrates in digital, a slope and an offset for every column; on a chip whose layers feed each "
         "other there is one slope for a layer. All reads of an age see the same noise, so that policies can be "
-        f"compared. For the read-to-read variation {counted(reads['clips'], 'clip')} are read {reads['reads']} times "
+        f"compared. For the read-to-read variation {counted(reads['clips'], 'clip')} are read "
+        f"{counted(reads['reads'], 'time')} "
         "each: what 1/f noise has done to a device by its age, all reads share, and the noise within a pulse is drawn "
         "anew. Layers behind the first one include what varies in their input."
     )

@@ -9,8 +9,8 @@ from cosim.figures.campaign import describe_seeds
 from cosim.figures.drift_measurement import AGE_NAMES, BIN, BINS, DAY, HOUR, MONTH, POLICIES
 from cosim.figures.measurement import Measurement
 from cosim.figures.sampling import draw_interval
-from cosim.figures.wording import counted, listed
 from cosim.files.plotting import new_figure
+from cosim.files.wording import counted, listed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
@@ -188,7 +188,8 @@ def draw_reads(measurement: Measurement) -> "Picture":
     changing = float(np.mean(reads["changing_clips_percent"]))
     age = AGE_NAMES[measurement.numbers["ages_s"][0]]
     axes.set_title(
-        f"{counted(reads['clips'], 'clip')}, each read {reads['reads']} times {age} after programming; outputs off the "
+        f"{counted(reads['clips'], 'clip')}, each read {counted(reads['reads'], 'time')} {age} after programming; "
+        "outputs off the "
         f"ends of the range;\nthe answer changes for {changing:.1f} % of the clips\n({_said(measurement)})",
         fontsize=9,
     )

@@ -12,8 +12,8 @@ from cosim.engines.twin.engine import TwinEngine
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.study import Figure, Study
-from cosim.figures.wording import counted, listed
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.files.wording import counted, listed
 from cosim.performance.constants import EnergyConstants
 from cosim.performance.report import frame_report
 from cosim.performance.what_if import with_conductance

@@ -17,7 +17,7 @@ from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.mechanisms import LINEARITY, Mechanism, idealised
 from cosim.figures.single_layer import compile_layer, mac_error, moved, program_chip, random_layer, random_rows
 from cosim.figures.study import Figure, Study
-from cosim.figures.wording import span_in_words
+from cosim.files.wording import span_in_words
 from cosim.program import Mode, Program
 
 __all__ = ["STUDY", "measure"]

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cosim.figures.measurement import Measurement
-from cosim.figures.wording import listed, span_in_words
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.files.wording import listed, span_in_words
 from cosim.program import Mode
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.mechanisms import MECHANISMS, TRANSPORT, idealised
 from cosim.figures.single_layer import compile_layer, mac_error, moved, program_chip, random_layer, random_rows
 from cosim.figures.study import Figure, Study
-from cosim.figures.wording import counted, listed
+from cosim.files.wording import counted, listed
 from cosim.graph.feed_forward import Activation
 from cosim.program import LayerPlan, Mode
 from cosim.workloads.kws.report import correlation, rms_error_percent

@@ -7,8 +7,8 @@ import numpy as np
 
 from cosim.figures.measurement import Measurement
 from cosim.figures.mechanisms import MECHANISMS, TRANSPORT
-from cosim.figures.wording import counted, listed
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.files.wording import counted, listed
 from cosim.program import Mode
 from cosim.workloads.kws.report import draw_correlation
 

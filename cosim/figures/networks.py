@@ -10,8 +10,8 @@ from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.sample_networks import sample_networks
 from cosim.figures.study import Figure, Study
-from cosim.figures.wording import counted, listed
 from cosim.files.plotting import BLUE, ORANGE, new_figure
+from cosim.files.wording import counted, listed
 from cosim.system import BuildOptions, Network, Run, build
 from cosim.system.inference import Inference, infer
 from cosim.system.inputs import samples_of

@@ -25,7 +25,7 @@ from cosim.figures.programming_measurement import (
     weight_pool,
 )
 from cosim.figures.study import Figure, Study
-from cosim.figures.wording import counted, span_in_words
+from cosim.files.wording import counted, span_in_words
 from rtl.config import ChipConfig
 
 __all__ = ["STUDY", "measure", "summarise"]

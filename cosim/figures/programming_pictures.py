@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from cosim.figures.campaign import describe_seeds
 from cosim.figures.measurement import Measurement
 from cosim.figures.programming_measurement import BIN, HEAT_REACH, YIELD
-from cosim.figures.wording import counted, listed, span_in_words
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, new_figure
+from cosim.files.wording import counted, listed, span_in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture

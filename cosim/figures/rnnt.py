@@ -26,7 +26,7 @@ from cosim.figures.rnnt_measurement import (
 )
 from cosim.figures.rnnt_trends import Readings, bits_for, equivalent_rate, trends, verdicts
 from cosim.figures.study import Figure, Study
-from cosim.figures.wording import counted
+from cosim.files.wording import counted
 from cosim.workloads.rnnt.quantised import LAYERS
 
 __all__ = ["STUDY", "measure"]

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from cosim.figures.measurement import Measurement
 from cosim.figures.programming_measurement import HEAT_REACH
 from cosim.figures.rnnt_measurement import EDGES, EXPANDED_BITS
-from cosim.figures.wording import counted
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.files.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

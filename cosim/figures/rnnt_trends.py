@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.figures.wording import listed
+from cosim.files.wording import listed
 from cosim.workloads.resampling import resampled_interval
 
 __all__ = ["Readings", "Trend", "bits_for", "equivalent_rate", "trends", "verdicts"]

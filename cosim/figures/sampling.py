@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from cosim.figures.measurement import Finding
+from cosim.files.wording import counted
 from cosim.workloads.resampling import CONFIDENCE
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ def interval_percent(accuracy_percent: float, clips: int) -> tuple[float, float]
 def sampling_error(what: str, accuracy_percent: float, clips: int, **rest: Any) -> Finding:
     """How far an accuracy may be off because of its clips: half of its interval, which the finding names."""
     low, high = interval_percent(accuracy_percent, clips)
-    text = f"{what}, half of the {100 * CONFIDENCE:.0f} % interval over {clips:,} clips ({low:.2f} to {high:.2f} %)"
+    over = f"{100 * CONFIDENCE:.0f} % interval over {counted(clips, 'clip')} ({low:.2f} to {high:.2f} %)"
+    text = f"{what}, half of the {over}"
     return Finding(text, (high - low) / 2, "points", **rest)
 
 
 def draw_interval(axes: "Axes", x: float, accuracy_percent: float, clips: int, *, colour: str, what: str) -> None:
     """Draw the interval of an accuracy at `x`, where no data are."""
-    label = f"{what}: {100 * CONFIDENCE:.0f} % interval over {clips:,} clips"
+    label = f"{what}: {100 * CONFIDENCE:.0f} % interval over {counted(clips, 'clip')}"
     ends = interval_percent(accuracy_percent, clips)
     axes.plot([x, x], ends, marker="_", markersize=9, color=colour, linewidth=1.4, label=label)

@@ -6,7 +6,7 @@ from cosim.figures.campaign import Campaign
 from cosim.figures.measurement import Measurement
 from cosim.figures.study import Figure, Study
 from cosim.figures.tasks import Case, codes_compared, data_at, draw_layers, draw_scores, measured
-from cosim.figures.wording import counted
+from cosim.files.wording import counted
 from cosim.workloads.speaker.report import report
 from cosim.workloads.speaker.workload import SpeakerEncoder, Verification
 
@@ -45,8 +45,8 @@ def _about(measurement: Measurement) -> str:
     first = cases[0]
     return (
         f"{first['network']}, three LSTM layers 768 wide and a projection, as somebody else trained them; "
-        f"{first['data']}, {first['windows']:,} windows of 80 steps, in each of which the host waits for the chips. "
-        f"The equal error rate is over all {first['pairs']:,} pairs. The shortest "
+        f"{first['data']}, {counted(first['windows'], 'window')} of 80 steps, in each of which the host waits for "
+        f"the chips. The equal error rate is over all {counted(first['pairs'], 'pair')}. The shortest "
         f"utterance, {counted(first['on_rtl']['samples'], 'window')}, went through the RTL as well, and all "
         f"{codes_compared(cases):,} codes were the twin's."
     )

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from cosim.figures.campaign import Campaign, describe_seeds
 from cosim.figures.drift_measurement import MONTH
 from cosim.figures.measurement import Finding, Measurement, Unavailable
-from cosim.figures.wording import counted
 from cosim.files.json_text import from_json, to_json
 from cosim.files.plotting import BLUE, ORANGE, new_figure
+from cosim.files.wording import counted
 from cosim.workloads.comparison import Comparison, Settings, Workload, compare
 from cosim.workloads.resampling import CONFIDENCE
 from cosim.workloads.scores import ScoreReport
@@ -117,7 +117,7 @@ def measured(campaign: Campaign, cases: Sequence[Case]) -> Measurement:
     findings = [finding for report in reports for finding in _findings(report)]
     if any(case.on_rtl for case in cases):
         ours, theirs = (sum(one["on_rtl"][which] for one in reports) for which in ("frames", "reference_frames"))
-        share = f", {ours:,} of {theirs:,} frames" if ours < theirs else ""
+        share = f", {ours:,} of {counted(theirs, 'frame')}" if ours < theirs else ""
         samples = sum(one["on_rtl"]["samples"] for one in reports)
         findings.append(
             Finding(

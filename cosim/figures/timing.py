@@ -17,8 +17,8 @@ from cosim.experiment.voltages import capacitor_voltages
 from cosim.figures.campaign import Campaign
 from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.study import Figure, Study
-from cosim.figures.wording import counted, listed
 from cosim.files.plotting import new_figure
+from cosim.files.wording import counted, listed
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import LayerPlan, Program, Unit
 from cosim.view import View
@@ -100,7 +100,7 @@ def _read_energy(campaign: Campaign, chip: CalibratedChip) -> Iterator[Finding]:
             np.array(nj),
             "nJ",
             engine="twin",
-            data=f"{len(clips)} clips, {clips.source}; tiles of the layer",
+            data=f"{counted(len(clips), 'clip')}, {clips.source}; tiles of the layer",
             seeds=f"chip {campaign.seed}, devices {campaign.analog.devices}",
             paper=(
                 "13.1 on average, all of the 1.5 V supply, of another network: 34.6 million operations a frame at "
@@ -392,7 +392,8 @@ def _about(measurement: Measurement) -> str:
         "after their instruction), durations of pulses are those recorded. Capacitor voltages are not digital, so the "
         "run does not hold them: the recorded events go once more through the same physics, whose comparators must "
         f"answer exactly as recorded (else there is no figure), as {numbers['comparator_pulses_replayed']:,} pulses "
-        f"did; within an integration it is looked at {numbers['looks']} times, with pulses cut off at that moment, and "
+        f"did; within an integration it is looked at {counted(numbers['looks'], 'time')}, with pulses cut off at "
+        "that moment, and "
         "straight lines join what was seen. The chip has the calibrated weights and bias rows, programmed once. "
         "Columns shown: the longest comparator pulse that ends with the crossing, a middle one, and the shortest of "
         "all."
@@ -401,7 +402,7 @@ def _about(measurement: Measurement) -> str:
 
 def _caption(measurement: Measurement) -> str:
     numbers = measurement.numbers
-    columns = listed(f"{len(layer['columns'])} columns of {layer['name']}" for layer in numbers["layers"])
+    columns = listed(f"{counted(len(layer['columns']), 'column')} of {layer['name']}" for layer in numbers["layers"])
     return (
         f"One frame of {counted(len(numbers['steps']), 'step')}: what each unit does (a minus: discharging; x+ and "
         f"x\u2212: positive and negative inputs); capacitor voltages of {columns}, with the readout's ramp and the "

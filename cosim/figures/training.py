@@ -19,8 +19,8 @@ from cosim.figures.campaign import Campaign
 from cosim.figures.measurement import Finding, Measurement, Unavailable
 from cosim.figures.sampling import draw_interval
 from cosim.figures.study import Figure, Study
-from cosim.figures.wording import counted
 from cosim.files.plotting import new_figure
+from cosim.files.wording import counted
 from cosim.workloads.kws.dataset import load_training_set
 from cosim.workloads.kws.model import KwsModel
 from cosim.workloads.kws.training.recipes import RECIPES, Noise, training_advice
@@ -165,7 +165,7 @@ def measure(campaign: Campaign) -> Measurement:
                 values[row, column] = 100 * np.mean(part[where] == part["labels"])
             clips = len(part["labels"])
             campaign.advance(column * len(settings) + row + 1, len(settings) * len(seeds))
-    data = f"{clips:,} validation clips of {course.data.name}"
+    data = f"{counted(clips, 'validation clip')} of {course.data.name}"
     return evaluate(settings, accuracy["software"], accuracy["chip"], seeds=seeds, plan=plan, data=data, clips=clips)
 
 
@@ -358,7 +358,7 @@ def _caption(measurement: Measurement) -> str:
     return (
         "Accuracy in software and on the chip against the noise of the weights (left; activations "
         f"{_PAPER.activations:g}) and of the activations (right; weights {_PAPER.weights:g}) in training. The scales "
-        f"differ. Grey: how well {measurement.numbers['clips']:,} clips determine an accuracy."
+        f"differ. Grey: how well {counted(measurement.numbers['clips'], 'clip')} determine an accuracy."
     )
 
 

@@ -8,7 +8,7 @@ from cosim.figures.campaign import Campaign
 from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.study import Figure, Study
 from cosim.figures.transport_experiment import PAPER_BOUND_NS, TransportReport, measure_transport
-from cosim.figures.wording import counted, listed
+from cosim.files.wording import counted, listed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
@@ -36,7 +36,9 @@ def measure(campaign: Campaign) -> Measurement:
 
 
 def _findings(report: TransportReport) -> list[Finding]:
-    what = f"{report.vectors:,} vectors x {report.lanes} wires x {len(report.pads)} OLPs of each range"
+    what = (
+        f"{counted(report.vectors, 'vector')} x {counted(report.lanes, 'wire')} x {len(report.pads)} OLPs of each range"
+    )
     finding = partial(Finding, engine=report.engine, data=what, seeds=f"chip {report.seed}", digits=0)
     ideal = max(max(report.max_error_ns(longest, "ideal").values()) for longest in report.counts)
     found = [finding("largest error of a duration, ideal wires, all ranges", ideal, "ns", headline=True)]

@@ -26,6 +26,8 @@ from cosim.fabric.checker import check
 from cosim.fabric.mesh_graph import Lanes, Place
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
+from cosim.files.printing import print_table
+from cosim.files.wording import counted
 from cosim.isa.assembler import assemble
 from cosim.isa.words import ILP, OLP, TILE, Operation, encode
 from cosim.program import InputSlot, OutputSlot, Program, Unit
@@ -217,8 +219,7 @@ class TransportReport:
 
     def print(self, console: Console) -> None:
         """A line for each range and mode."""
-        title = f"Largest error at each OLP, ns: {self.vectors:,} vectors x {self.lanes} wires from ILP {self.source}"
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("range (ns)")
         table.add_column("wires")
         for heading in (*self.pads, "exact", "paper's bound"):
@@ -230,7 +231,8 @@ class TransportReport:
                 cells = [Text(str(error), style="red" if error > bound else "") for error in largest.values()]
                 exact = f"{self.shares(longest, mode).get(0, 0.0):.2%}"
                 table.add_row(f"0-{longest}", mode, *cells, exact, str(bound))
-        console.print(table)
+        where = f"{counted(self.vectors, 'vector')} x {counted(self.lanes, 'wire')} from ILP {self.source}"
+        print_table(console, f"Largest error at each OLP, ns: {where}", table)
         if self.interrupted:
             console.print(f"interrupted: {len(self.counts)} of {len(RANGES_NS)} ranges", style="bold")
         console.print(

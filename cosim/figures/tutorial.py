@@ -15,9 +15,9 @@ from cosim.experiment.transcript import timeline
 from cosim.figures import tutorial_pictures as pictures
 from cosim.figures.mechanisms import MECHANISMS
 from cosim.figures.tutorial_mac import COLUMN, ROWS, TILE, OneMac
-from cosim.figures.wording import listed
 from cosim.files.archive import write_text
 from cosim.files.plotting import write_picture
+from cosim.files.wording import listed
 from cosim.isa.words import ILP, OLP
 from cosim.isa.words import TILE as TILE_UNIT
 from cosim.view.pictures import draw_routes

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cosim.figures.tutorial_mac import COLUMN, ROWS, TILE, OneMac, Readings
 from cosim.files.plotting import BLUE, GREEN, GREY, ORANGE, PINK, new_figure
+from cosim.files.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -144,7 +145,7 @@ def draw_noise(ideal: int, one: Readings, many: Readings, spreads: Mapping[str, 
     figure, (codes, causes) = new_figure(10, 3.6, columns=2, width_ratios=(1, 1))
     bins = np.arange(many.codes.min() - 0.5, many.codes.max() + 1.5)
     for found, colour, name in (
-        (many, GREY, f"{len(many.codes)} chips"),
+        (many, GREY, counted(len(many.codes), "chip")),
         (one, BLUE, f"{one.codes.size:,} reads of one chip"),
     ):
         share = np.full(found.codes.size, 100 / found.codes.size)

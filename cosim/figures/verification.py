@@ -11,8 +11,8 @@ from cosim.engines.rtl.engine import RtlEngine
 from cosim.figures.campaign import Campaign
 from cosim.figures.measurement import Finding, Measurement
 from cosim.figures.study import Figure, Study
-from cosim.figures.wording import counted
 from cosim.files.plotting import BLUE, ORANGE, new_figure
+from cosim.files.wording import counted
 from cosim.verification.coverage import Coverage, bins
 from cosim.verification.runner import Verification, verify, verify_packets
 
@@ -62,7 +62,7 @@ def measure(campaign: Campaign) -> Measurement:
     packets = _QUICK_PACKETS if campaign.quick else _PACKETS
     named = bins(campaign.config)
     size = sum(len(names) for names in named.values())
-    campaign.say(f"comparing {total} random experiments on RTL and golden model")
+    campaign.say(f"comparing {counted(total, 'random experiment')} on RTL and golden model")
     made = campaign.parts(
         {_key(first, total): partial(_compared, campaign, first, packets if first == 0 else 0, total)}
         for first in range(0, total, _PART)
@@ -80,7 +80,7 @@ def measure(campaign: Campaign) -> Measurement:
     finding = partial(
         Finding,
         engine="rtl and golden",
-        data=f"{total} random experiments, {packets:,} packets",
+        data=f"{counted(total, 'random experiment')}, {counted(packets, 'packet')}",
         seeds=f"seed {campaign.seed}",
     )
     return Measurement(

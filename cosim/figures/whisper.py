@@ -28,9 +28,9 @@ from cosim.figures.tasks import (
     draw_scores,
     measured,
 )
-from cosim.figures.wording import counted
 from cosim.files.json_text import from_json, to_json
 from cosim.files.plotting import BLUE, ORANGE, new_figure
+from cosim.files.wording import counted
 from cosim.system.layer_errors import LayerErrors
 from cosim.system.system import Run, System
 from cosim.workloads.comparison import Progress, Workload, system_image
@@ -175,8 +175,8 @@ def _about(measurement: Measurement) -> str:
     (case,), budget = measurement.numbers["cases"], measurement.numbers["budget"]
     rtl = case["on_rtl"]
     return (
-        f"{case['network']} transcribes {case['data']}: {case['words']:,} words, normalised as its authors do; ranges "
-        f"and calibration are from other utterances. Of the shortest one, every step of the decoder and "
+        f"{case['network']} transcribes {case['data']}: {counted(case['words'], 'word')}, normalised as its authors "
+        "do; ranges and calibration are from other utterances. Of the shortest one, every step of the decoder and "
         f"{_RTL_FRAMES} of the encoder's positions in each call went through the RTL, {rtl['frames']:,} of "
         f"{rtl['reference_frames']:,} frames, and all {codes_compared([case]):,} codes were the twin's. The budget is "
         f"of {counted(budget['utterances'], 'utterance')} and one set of chips: how much more surprised the network "

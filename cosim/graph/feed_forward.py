@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analog_models.npz import ArraySpec, NpzError, check_arrays
 from analog_models.values import kept, real_number, real_numbers, shown
 from cosim.files.archive import ArchiveError, read_arrays, write_arrays
+from cosim.files.wording import counted
 from cosim.graph.builder import chain
 from cosim.graph.errors import NetworkError
 from cosim.graph.graph import Graph
@@ -116,7 +117,8 @@ class FeedForwardNetwork:
         for index, (layer, following) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
             if layer.outputs != following.inputs:
                 raise NetworkError(
-                    f"layer {index} has {layer.outputs} outputs, but layer {index + 1} takes {following.inputs} inputs"
+                    f"layer {index} has {counted(layer.outputs, 'output')}, but layer {index + 1} takes "
+                    f"{counted(following.inputs, 'input')}"
                 )
 
     @property

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from analog_models.values import kept
 from cosim.files.archive import load_archive, write_archive
+from cosim.files.wording import counted
 from cosim.graph.errors import NetworkError
 from cosim.graph.linear import Linear
 from cosim.graph.node import Node, Observer, Request, State, Step, Walk
@@ -71,8 +72,9 @@ class Graph:
     def __repr__(self) -> str:
         weights = sum(linear.weights.size for linear in self.matrices.values())
         return (
-            f"<Graph {self.name}: {', '.join(self.inputs)} -> {', '.join(self.outputs)}; {len(self.nodes)} nodes, "
-            f"{len(self.matrices)} matrices, {weights:,} weights>"
+            f"<Graph {self.name}: {', '.join(self.inputs)} -> {', '.join(self.outputs)}; "
+            f"{counted(len(self.nodes), 'node')}, "
+            f"{counted(len(self.matrices), 'matrix', 'matrices')}, {counted(weights, 'weight')}>"
         )
 
     def _given(self) -> set[str]:
@@ -185,7 +187,9 @@ class Graph:
 
         def done(node: Node, given: Values, outputs: Sequence[NDArray]) -> None:
             if len(outputs) < len(node.outputs):
-                raise NetworkError(f"node {path}{node.name} names {len(node.outputs)} outputs, it has {len(outputs)}")
+                raise NetworkError(
+                    f"node {path}{node.name} names {counted(len(node.outputs), 'output')}, it has {len(outputs)}"
+                )
             for name, array in zip(node.outputs, outputs, strict=False):
                 if name:
                     values[name] = array
@@ -309,8 +313,8 @@ class Scan(Operator):
         lengths = {shape[0] if shape else None for shape in shapes[: len(scanned)]}
         if len(scanned) != len(body.inputs) or len(lengths) != 1 or None in lengths or len(initial) > len(body.states):
             raise NetworkError(
-                f"{path.rstrip('/') or 'Scan'}: a loop over {body.name} takes {len(body.inputs)} arrays of one length "
-                f"and up to {len(body.states)} states, got shapes {shapes}"
+                f"{path.rstrip('/') or 'Scan'}: a loop over {body.name} takes {counted(len(body.inputs), 'array')} "
+                f"of one length and up to {len(body.states)} states, got shapes {shapes}"
             )
         (length,) = lengths
         states = {s.name: array for s, array in zip(body.states, initial, strict=False) if array is not None}

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analog_models.values import kept, real_numbers
+from cosim.files.wording import counted
 from cosim.graph.errors import NetworkError
 
 __all__ = ["Operator", "Values", "parameter", "real", "taken"]
@@ -89,5 +90,5 @@ def taken(inputs: Sequence[NDArray | None], *names: str) -> tuple[NDArray[np.flo
         If there are more or fewer than `names`, or one is absent or no number.
     """
     if len(inputs) != len(names) or any(one is None for one in inputs):
-        raise NetworkError(f"takes {', '.join(names)}, got {sum(one is not None for one in inputs)} inputs")
+        raise NetworkError(f"takes {', '.join(names)}, got {counted(sum(one is not None for one in inputs), 'input')}")
     return tuple(real(one) for one in inputs if one is not None)

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cosim.files.errors import UserError
+from cosim.files.wording import counted
 from cosim.isa.numbers import NumberError, parse_number
 from cosim.isa.words import Field, Operation, WordError, decode, encode, fields_of, mnemonics, nearest, wait_of
 from rtl.config import ChipConfig
@@ -122,7 +123,8 @@ class _Assembler:
         if len(self.lines) > depth:
             raise self.error(
                 self.lines[depth].token,
-                f"program has {len(self.lines)} words, the {self.kind.name} SRAM holds {depth}: no room for this one",
+                f"program has {counted(len(self.lines), 'word')}, the {self.kind.name} SRAM holds {depth}: no room "
+                "for this one",
             )
         words = []
         for line in self.lines:
@@ -292,7 +294,8 @@ class _Assembler:
             raise self.error(token, f"expected a label or an address, got {token.shown}")
         if not 0 <= address < len(self.lines):
             raise self.error(
-                token, f"target {token.text} is word {address}, outside the program of {len(self.lines)} words"
+                token,
+                f"target {token.text} is word {address}, outside the program of {counted(len(self.lines), 'word')}",
             )
         return address
 
@@ -309,7 +312,7 @@ def check_loops(words: Sequence[int], kind: UnitKind, config: ChipConfig) -> tup
             continue
         target = operation.fields["target"]
         if target >= len(words):
-            return index, f"target {target} lies outside the program of {len(words)} words"
+            return index, f"target {target} lies outside the program of {counted(len(words), 'word')}"
         if operation.mnemonic == "JUMP":
             continue
         level = operation.fields["level"]

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from analog_models.config import AnalogConfig
 from cosim.compiler.matrices.layout import Layout
+from cosim.files.wording import counted
 from cosim.performance.activity import WHOLE, Activity, Happening
 from cosim.performance.constants import EnergyConstants
 from cosim.performance.energy import Energy
@@ -162,7 +163,7 @@ class PerformanceReport:
     def _print_sample(self, one: SampleReport, console: Console) -> None:
         console.print(
             f"a sample: {one.latency_us:,.2f} us, one every {one.period_us:,.2f} us in a row; "
-            f"{sum(one.frames.values()):,} frames; {one.operations * 1e-6:,.2f} million operations on chips, "
+            f"{counted(sum(one.frames.values()), 'frame')}; {one.operations * 1e-6:,.2f} million operations on chips, "
             f"{one.host_operations * 1e-6:,.3f} of the host",
             soft_wrap=True,
         )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from analog_models.config import AnalogConfig
 from cosim.files.errors import UserError
+from cosim.files.wording import counted
 from rtl.config import ChipConfig, Edge, PadSite
 
 __all__ = ["WhatIfError", "with_conductance", "with_lanes", "with_pads"]
@@ -28,7 +29,7 @@ def with_pads(config: ChipConfig, domains: int) -> ChipConfig:
     more = domains - config.domain_count
     if not 0 <= more <= len(free) // 2:
         raise WhatIfError(
-            f"{domains} pads of each kind: this chip has {config.domain_count}, and room for "
+            f"{counted(domains, 'pad')} of each kind: this chip has {config.domain_count}, and room for "
             f"{config.domain_count + len(free) // 2}"
         )
     # Inputs and outputs in turn, so that both come to all sides.

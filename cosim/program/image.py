@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.programming import WeightTargets
+from cosim.files.wording import counted
 from cosim.isa.assembler import program_depth
 from cosim.isa.words import Operation, WordError, decode, encode
 from cosim.program.program import Program
@@ -59,8 +60,8 @@ class ChipImage:
             depth = program_depth(unit.kind, self.config)
             if len(words) > depth:
                 raise ProgramError(
-                    f"{unit} needs {len(words)} words for entries {', '.join(self.entries)}, its SRAM holds {depth}; "
-                    "loop what repeats, or put entries on another chip"
+                    f"{unit} needs {counted(len(words), 'word')} for entries {', '.join(self.entries)}, its SRAM "
+                    f"holds {depth}; loop what repeats, or put entries on another chip"
                 )
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cosim.files.wording import counted
 from cosim.isa import assembler
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program.program import Program
@@ -24,7 +25,10 @@ def listing(program: Program) -> str:
 def summary(program: Program) -> list[str]:
     """The frame, then each layer, in a line of words."""
     squares = program.config.floorplan.tiles
-    lines = [f"{program.frames_per_run} frames of {program.frame_cycles} cycles; f is the frame of the run"]
+    lines = [
+        f"{counted(program.frames_per_run, 'frame')} of {counted(program.frame_cycles, 'cycle')}; f is the frame of "
+        "the run"
+    ]
     for layer in program.layers:
         where = " and ".join(str(squares[tile]) for tile in layer.tiles)
         lines.append(

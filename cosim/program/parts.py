@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.values import kept, whole_number
+from cosim.files.wording import counted
 from cosim.isa.assembler import program_depth
 from cosim.isa.words import TILE, WordError, decode
 from cosim.program.slots import Unit
@@ -58,13 +59,17 @@ def checked_words(unit: Unit, words: Sequence[int], config: ChipConfig) -> tuple
     checked_unit(unit, config)
     depth = program_depth(unit.kind, config)
     if not 1 <= len(words) <= depth:
-        raise ValueError(f"program of {unit} has {len(words)} words; expected 1 to {depth}, what its SRAM holds")
+        raise ValueError(
+            f"program of {unit} has {counted(len(words), 'word')}; expected 1 to {depth}, what its SRAM holds"
+        )
     whole = tuple([whole_number(word, f"a word of {unit}", 0, (1 << WORD_BITS) - 1) for word in words])
     for address, word in enumerate(whole if unit.kind is TILE else ()):
         with suppress(WordError):
             count = decode(TILE, word).fields.get("capacitors", 0)
             if count > _CAPACITORS:
-                raise ValueError(f"word {address} of {unit} connects {count} capacitors, a column has {_CAPACITORS}")
+                raise ValueError(
+                    f"word {address} of {unit} connects {counted(count, 'capacitor')}, a column has {_CAPACITORS}"
+                )
     return whole
 
 

@@ -19,6 +19,7 @@ from analog_models.values import whole_number
 from cosim.files.archive import load_archive, write_archive
 from cosim.files.chip_config import config_to_json
 from cosim.files.typed import typed
+from cosim.files.wording import counted
 from cosim.isa import vectors
 from cosim.isa.numbers import parse_number
 from cosim.isa.words import ILP, OLP, beats_to_words, words_to_beats
@@ -129,7 +130,9 @@ class Program:
                 raise ValueError(f"a slot holds inputs of sign 1 or -1, got {one.sign}")
         for layer in self.layers:
             if len(layer.tiles) not in (1, 2):
-                raise ValueError(f"{layer.name} is on {len(layer.tiles)} tiles; expected one, or a vertical pair")
+                raise ValueError(
+                    f"{layer.name} is on {counted(len(layer.tiles), 'tile')}; expected one, or a vertical pair"
+                )
             for tile in (*layer.tiles, layer.reader):
                 checked_tile(tile, config, layer.name)
 
@@ -193,7 +196,8 @@ class Program:
         """
         if codes.ndim != 2 or codes.shape[1] != self.input_width or len(codes) > self.frames_per_run:
             raise ProgramError(
-                f"expected codes of at most {self.frames_per_run} frames x {self.input_width} inputs, got {codes.shape}"
+                f"expected codes of at most {counted(self.frames_per_run, 'frame')} x "
+                f"{counted(self.input_width, 'input')}, got {codes.shape}"
             )
         magnitudes = dict(zip((1, -1), vectors.split_signs(codes), strict=True))
         images: dict[int, NDArray[np.uint8]] = {}
@@ -285,7 +289,9 @@ def _numbers(slot: InputSlot | OutputSlot, frames: int, depth: int) -> NDArray[n
     """Of the vectors of a slot in each frame."""
     numbers = slot.slot + slot.stride * np.arange(frames)
     if frames and numbers[-1] >= depth:
-        raise ProgramError(f"{frames} frames need vector {numbers[-1]} of a landing pad, it holds {depth}")
+        raise ProgramError(
+            f"a run of {counted(frames, 'frame')} needs vector {numbers[-1]} of a landing pad, it holds {depth}"
+        )
     return numbers
 
 

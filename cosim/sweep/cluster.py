@@ -11,6 +11,7 @@ from typing import Any
 
 from cosim.files.errors import UserError
 from cosim.files.extras import needed
+from cosim.files.wording import counted
 from cosim.sweep.workers import GB, Given, Pool, cores, free_bytes, prepare_worker
 
 __all__ = ["ClusterError", "Dask", "JobLost", "Slurm"]
@@ -53,7 +54,7 @@ class Dask:
         return 1
 
     def __str__(self) -> str:
-        return f"Dask at {self.address}" if self.address else f"Dask on this machine, {self._local} workers"
+        return f"Dask at {self.address}" if self.address else f"Dask on this machine, {counted(self._local, 'worker')}"
 
     @property
     def _local(self) -> int:
@@ -120,7 +121,7 @@ class Slurm:
         return max(1, -(-tasks // (_SHARES * self.jobs)))
 
     def __str__(self) -> str:
-        return f"Slurm, {self.jobs} jobs at a time on {self.partition}"
+        return f"Slurm, {counted(self.jobs, 'job')} at a time on {self.partition}"
 
     @contextmanager
     def opened(self) -> Iterator[Pool]:

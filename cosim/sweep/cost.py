@@ -17,6 +17,7 @@ import click
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json
 from cosim.files.typed import typed
+from cosim.files.wording import counted
 from cosim.sweep.pace import span
 from cosim.sweep.table import read_table
 
@@ -131,7 +132,8 @@ def main(folders: tuple[Path, ...], points: int, samples: int | None, cores: int
         most = samples or max(own.samples for own in given if own.workload == one.workload)
         click.echo(
             f"{one.workload}: {one.once_s:,.1f} s of a core for a point and {one.sample_s:.3g} for a sample; "
-            f"{points:,} points with {most:,} samples take {span(one.seconds(points, most, cores))} on {cores:,} cores"
+            f"{counted(points, 'point')} with {counted(most, 'sample')} take "
+            f"{span(one.seconds(points, most, cores))} on {counted(cores, 'core')}"
         )
 
 

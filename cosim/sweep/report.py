@@ -10,6 +10,8 @@ from rich.table import Table
 
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
+from cosim.files.printing import print_table
+from cosim.files.wording import counted
 from cosim.sweep.pace import span
 from cosim.sweep.settings import axes_of, settings_of, shown_value
 from cosim.sweep.sweep import Outcome, Shown
@@ -70,7 +72,7 @@ def print_summary(outcome: Outcome, console: Console) -> None:
     """A line for every setting: its chips, and each figure's mean, spread, smallest and largest."""
     settings, subject = settings_of(outcome), outcome.subject
     names = list(axes_of(settings)) or ["devices"]
-    table = Table(title=subject.title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
         table.add_column(name.replace("age_s", "age"))
     table.add_column("chips", justify="right")
@@ -85,11 +87,11 @@ def print_summary(outcome: Outcome, console: Console) -> None:
             if shown.reference:
                 cells.append(_text(one.values(shown.reference)[:1], shown))
         table.add_row(*cells[: len(names)], f"{len(one.rows):,}", *cells[len(names) :])
-    console.print(table)
+    print_table(console, subject.title, table)
     cpu_s = sum(one.cpu_s for one in outcome.done)
     each = cpu_s / max(1, len(outcome.done))
     console.print(
-        f"\n{len(outcome.points):,} points, {outcome.fresh:,} of them done now; {each:.1f} s of a core each, "
+        f"\n{counted(len(outcome.points), 'point')}, {outcome.fresh:,} of them done now; {each:.1f} s of a core each, "
         f"{span(cpu_s)} in all"
     )
 

@@ -6,6 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, TypeVar
 
 from cosim.files.errors import UserError
+from cosim.files.wording import counted
 from cosim.sweep.workers import Pool, Workers
 
 __all__ = ["WorkersDied", "run_all"]
@@ -74,8 +75,8 @@ def _run(
             deaths += 1
             if deaths > _DEATHS:
                 raise WorkersDied(
-                    f"workers died {deaths} times, and nothing got done ({type(died).__name__}: {died}). Is there "
-                    "enough memory? Fewer workers take less; the system's log says what ended them"
+                    f"workers died {counted(deaths, 'time')}, and nothing got done ({type(died).__name__}: {died}). "
+                    "Is there enough memory? Fewer workers take less; the system's log says what ended them"
                 ) from died
             if pool.renew():
                 waiting.extend(running.values())

@@ -37,7 +37,7 @@ class Store:
         self.folder = folder.absolute()
 
     def put(self, name: str, value: T, save: Callable[[T, Path], None], load: Callable[[Path], T]) -> "Stored[T]":
-        """Write a thing, unless it is there.
+        """Write a thing, unless it is there and whole.
 
         Parameters
         ----------
@@ -61,7 +61,9 @@ class Store:
             save(value, scratch / name)
             key = digest_of_files(scratch / name)
             place = self.folder / key
-            if not place.is_dir():
+            if not _holds(place / name, key):
+                if os.path.lexists(place):
+                    shutil.rmtree(place) if place.is_dir() and not place.is_symlink() else place.unlink()
                 scratch.chmod(0o755)
                 with suppress(FileExistsError):  # another process was as fast
                     os.rename(scratch, place)
@@ -100,6 +102,13 @@ class Stored(Generic[T]):
         return value
 
 
+def _holds(path: Path, expected: str) -> bool:
+    try:
+        return digest_of_files(path) == expected
+    except OSError:
+        return False
+
+
 @lru_cache(maxsize=_KEPT)
 def _loaded(path: Path, expected: str, load: Callable[[Path], Any]) -> Any:
     try:
@@ -110,5 +119,5 @@ def _loaded(path: Path, expected: str, load: Callable[[Path], Any]) -> Any:
             "their machines must see under the same name"
         ) from None
     if found != expected:
-        raise StoredError(f"{path} is damaged: remove its folder, and give the same command again")
+        raise StoredError(f"{path} is damaged; the same command, given again, writes it anew")
     return load(path)

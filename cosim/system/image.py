@@ -21,6 +21,7 @@ from cosim.files.digest import digest, digest_of_arrays
 from cosim.files.errors import UserError
 from cosim.files.json_text import to_json
 from cosim.files.typed import typed
+from cosim.files.wording import counted
 from cosim.graph import Graph, Node, State
 from cosim.graph.parts import from_parts, to_parts
 from cosim.system.network import Network
@@ -136,7 +137,7 @@ class SystemImage:
             if block.matrix not in network.matrices or coding is None:
                 raise ImageError(f"block {name} is of matrix {block.matrix}, which has no weights or no scales")
             if coding.columns.get(name, np.zeros(0)).shape != (block.shape[1],) or name not in coding.full_scale:
-                raise ImageError(f"block {name} has {block.shape[1]} columns, but not so many scales")
+                raise ImageError(f"block {name} has {counted(block.shape[1], 'column')}, but not so many scales")
             if len(coding.rows) != self.weights[block.matrix].shape[0] or coding.duration != layout.timing.duration:
                 raise ImageError(f"the scales of matrix {block.matrix} are for another size or duration")
         for name, coding in self.codings.items():

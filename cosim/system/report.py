@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
+from cosim.files.wording import counted
 from cosim.system.layer_errors import LayerError, root, squares
 
 __all__ = ["InferenceReport", "SeedReport", "relative_error"]
@@ -100,8 +101,10 @@ class InferenceReport:
             console.print(f"{name}: {np.mean(values):.2%} off float{spread}", soft_wrap=True)
         compared = sum(one.compared_codes for one in self.seeds)
         if compared:
-            console.print(f"compared: {compared:,} codes of RTL and twin, all identical")
+            console.print(f"compared: {counted(compared, 'code')} of RTL and twin, all identical")
         frames, wall = sum(one.frames for one in self.seeds), sum(one.wall_s for one in self.seeds)
         seeds = ", ".join(str(one.seed) for one in self.seeds)
-        console.print(f"{self.samples} samples, engine {self.engine}, {self.analog}, seed {seeds}", soft_wrap=True)
-        console.print(f"{frames:,} frames in {wall:.1f} s")
+        console.print(
+            f"{counted(self.samples, 'sample')}, engine {self.engine}, {self.analog}, seed {seeds}", soft_wrap=True
+        )
+        console.print(f"{counted(frames, 'frame')} in {wall:.1f} s")

@@ -13,6 +13,7 @@ from cosim.engines.engine import SessionEngine
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.session import ChipSession, Closing, Codes
 from cosim.engines.twin.engine import TwinEngine
+from cosim.files.wording import counted
 from cosim.program import ChipImage
 from rtl.config import ChipConfig
 
@@ -67,7 +68,7 @@ class CheckedSession(Closing):
                 raise EngineDifference(
                     f"chip {self.chip}, entry {entry}, {name} at OLP {readers[name]}, column {column}, frame "
                     f"{frames[chosen][frame]}: the RTL gives {mine[frame, column]}, the twin "
-                    f"{expected[frame, column]}; {len(differs)} codes of {mine.size} differ"
+                    f"{expected[frame, column]}; {counted(len(differs), 'code')} of {mine.size} differ"
                 )
             self._compared += mine.size
         return theirs

@@ -228,7 +228,7 @@ class CodeCoverage:
 
     def table(self) -> Table:
         """What was hit of what is not waived, for each module."""
-        table = Table("module", *_PLURAL.values(), "waived", title=f"code coverage: {self.summary}")
+        table = Table("module", *_PLURAL.values(), "waived")
         for module, rows in self.modules.items():
             needed = (f"{hit:,} of {points - waived:,}" for points, hit, waived in rows.values())
             table.add_row(module, *needed, f"{sum(waived for _, _, waived in rows.values()):,}")

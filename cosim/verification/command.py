@@ -12,6 +12,8 @@ from cosim.experiment import Experiment
 from cosim.files.archive import write_text
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json, to_json
+from cosim.files.printing import print_table
+from cosim.files.wording import counted
 from cosim.isa.assembler import disassemble
 from cosim.verification.code_coverage import CodeCoverage
 from cosim.verification.coverage import Coverage, bins
@@ -123,7 +125,7 @@ def run(
     goal = state.done + settings.experiments
 
     def keep(state: Verification) -> None:
-        advance(f"{state.found} mismatches", state.done, goal)
+        advance(f"{counted(state.found, 'mismatch', 'mismatches')}", state.done, goal)
         if settings.json_file is not None:
             values = {"format": _FORMAT, "preset": settings.preset, **state.to_json()}
             write_text(settings.json_file, to_json(values, indent=1) + "\n")
@@ -148,16 +150,17 @@ def run(
         small = smallest(config, engine, mismatch, lambda size: advance(f"shrinking: {size}", state.done, goal))
         if small is not mismatch:
             _report(small, settings, console, listed=True)
-    console.print(state.coverage.table(detail))
+    print_table(console, "functional coverage", state.coverage.table(detail))
     _print_holes(console, "bins", state.coverage.holes)
     outcome = Outcome(state, CodeCoverage.read(counts) if counts is not None else None)
     if outcome.code is not None:
-        console.print(outcome.code.table())
+        print_table(console, f"code coverage: {outcome.code.summary}", outcome.code.table())
         _print_holes(console, "lines and toggles", [str(point) for point in outcome.code.holes])
     console.print(
-        f"{state.done} experiments on {settings.preset} (seed {state.seed}, {state.closed_loops} with closed loops), "
-        f"{state.cycles:,} program cycles, {state.packets} packets in {state.wall_s:.0f} s\n"
-        f"{state.found} mismatches, coverage {state.coverage.share:.1%}"
+        f"{counted(state.done, 'experiment')} on {settings.preset} (seed {state.seed}, {state.closed_loops} with "
+        "closed loops), "
+        f"{counted(state.cycles, 'program cycle')}, {counted(state.packets, 'packet')} in {state.wall_s:.0f} s\n"
+        f"{counted(state.found, 'mismatch', 'mismatches')}, coverage {state.coverage.share:.1%}"
         + ("; interrupted, --resume goes on" if state.interrupted else ""),
         soft_wrap=True,
     )
@@ -206,7 +209,7 @@ def _report(mismatch: Mismatch, settings: Settings, console: Console, *, listed:
 def listing(experiment: Experiment) -> str:
     """Assembly of every unit, each under a line ``== UNIT ==``."""
     programs = (f"== {unit} ==\n{disassemble(words, unit.kind)}" for unit, words in experiment.units.items())
-    return "\n".join([f"# {experiment.name}: {experiment.cycles} cycles", *programs])
+    return "\n".join([f"# {experiment.name}: {counted(experiment.cycles, 'cycle')}", *programs])
 
 
 def replay(paths: Sequence[Path], console: Console) -> bool:

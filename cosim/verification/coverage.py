@@ -13,6 +13,7 @@ from rich.table import Table
 from analog_models.events import EventKind
 from cosim.engines.golden.port import ACCESS
 from cosim.engines.golden.wires import SWITCHES
+from cosim.files.wording import counted
 from cosim.isa.words import ILP, OLP, TILE, mnemonics
 from rtl.config import ChipConfig, Edge
 from rtl.isa import Pattern, UnitKind
@@ -71,7 +72,7 @@ def bins(config: ChipConfig) -> dict[str, tuple[str, ...]]:
         "mesh": (("closed loop",),),
         "integration": [
             *((f"wp1 {wp1}, wp2 {wp2}",) for wp1, wp2 in product(range(2), repeat=2)),
-            *((f"{count} capacitors",) for count in range(9)),
+            *((counted(count, "capacitor"),) for count in range(9)),
             *((what,) for what in ("charge", "discharge", "share_north", "share_south", "bias pulses")),
         ],
         "row time": (("0",), ("1 to 511",), ("beyond",)),
@@ -147,12 +148,12 @@ class Coverage:
 
     def table(self, detail: bool = False) -> Table:
         """Bins and hits of each group; with `detail`, of each bin."""
-        table = Table("group", "bins", "hit", "fewest hits", title="functional coverage")
+        table = Table("group", "bins", "hit", "fewest hits")
         for group, names in self.groups.items():
             counts = [self.hits[name] for name in names]
             rarest = names[counts.index(min(counts))].removeprefix(f"{group} / ")
             table.add_row(group, str(len(names)), str(sum(map(bool, counts))), f"{min(counts)}: {rarest}")
             if detail:
                 for name, count in zip(names, counts, strict=True):
-                    table.add_row("", name.removeprefix(f"{group} / "), str(count), "" if count else "[red]hole")
+                    table.add_row("", name.removeprefix(f"{group} / "), str(count), "" if count else "hole")
         return table

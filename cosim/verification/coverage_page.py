@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from cosim.files.wording import counted
 from cosim.verification.code_coverage import CodeCoverage
 from cosim.verification.runner import Verification
 
@@ -30,7 +31,7 @@ def page(preset: str, state: Verification, code: CodeCoverage | None = None) -> 
     """
     about = {
         "chip": preset,
-        "experiments": f"{state.done:,} (seed {state.seed}), {state.cycles:,} program cycles",
+        "experiments": f"{state.done:,} (seed {state.seed}), {counted(state.cycles, 'program cycle')}",
         "packets": f"{state.packets:,}",
         "mismatches": f'<span class="{"hole" if state.found else "passed"}">{state.found}</span>',
     }

@@ -11,6 +11,7 @@ from cosim.engines.golden import Memory, Port
 from cosim.engines.rtl.simulator import Simulator
 from cosim.files.chip_config import config_to_json
 from cosim.files.json_text import from_json, to_json
+from cosim.files.wording import counted
 from rtl.bus import Region
 from rtl.config import ChipConfig
 from rtl.memory_map import Address, Control, Header, Opcode, pack
@@ -168,7 +169,7 @@ def verify_port(
         for beat, (mine, other) in enumerate(zip(ours or (), theirs, strict=True)):
             if mine != other:
                 return (
-                    f"packet {number} (header {packet[0]:#018x}, {len(packet)} beats), beat {beat} of the answer: "
-                    f"{mine:#018x} (golden), {other:#018x} (rtl)"
+                    f"packet {number} (header {packet[0]:#018x}, {counted(len(packet), 'beat')}), beat {beat} of the "
+                    f"answer: {mine:#018x} (golden), {other:#018x} (rtl)"
                 ), seen
     return None, seen

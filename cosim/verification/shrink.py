@@ -11,6 +11,7 @@ import numpy as np
 
 from analog_models.config import AnalogConfig
 from cosim.experiment import Experiment
+from cosim.files.wording import counted
 from cosim.isa.words import Operation, WordError, decode, encode, fields_of
 from cosim.program import Unit
 
@@ -75,7 +76,9 @@ def _smaller(experiment: Experiment, fails: Fails) -> Iterator[Experiment]:
 def size(experiment: Experiment) -> str:
     """How big an experiment is, in words."""
     words = sum(len(words) for words in experiment.units.values())
-    return f"{words} words in {len(experiment.units)} units, {experiment.cycles} cycles"
+    return (
+        f"{counted(words, 'word')} in {counted(len(experiment.units), 'unit')}, {counted(experiment.cycles, 'cycle')}"
+    )
 
 
 def _fewer_units(experiment: Experiment) -> Iterator[Experiment]:

@@ -15,6 +15,7 @@ from cosim.experiment import Experiment
 from cosim.experiment.routes import Routes, Snapshot
 from cosim.fabric.mesh_graph import Mesh
 from cosim.files.archive import write_text
+from cosim.files.wording import counted
 from cosim.view.floorplan import GAP, LINE_HEIGHT, MARGIN, PITCH, TILE_SIZE, TOP, ChipDrawing, panel_size, px
 from cosim.view.palette import PAPER
 from cosim.view.panel import Panel
@@ -124,7 +125,9 @@ class _Seats(ChipDrawing):
             x, y = self.centre(square)
             self.text((x, y + PITCH / 2 - 1), f"{tile}: {share:.0%}", 6, self.palette.faint, "middle")
         share = sum(used.values()) / (2 * self.config.lanes**2 * self.config.tile_count)
-        self.text((MARGIN, 18), f"chip {chip}: {sum(weights.values()):,} weights, {share:.1%} of the devices", 13)
+        self.text(
+            (MARGIN, 18), f"chip {chip}: {counted(sum(weights.values()), 'weight')}, {share:.1%} of the devices", 13
+        )
         for number, matrix in enumerate(matrices):
             column, row = number % 2, number // 2
             x, y = MARGIN + column * 190, TOP + self.plan.rows * PITCH + 16.0 + row * LINE_HEIGHT

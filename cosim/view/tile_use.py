@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analog_models.programming import WeightTargets
+from cosim.files.wording import counted
 from rtl.config import ChipConfig
 
 __all__ = ["TileUse"]
@@ -63,4 +64,4 @@ class TileUse:
         for name, (used, total) in (("rows", self.rows), ("columns", self.columns), ("bias rows", self.bias_rows)):
             yield f"{used:,} of {total:,} {name}"
         for name, count in self.weights.items():
-            yield f"{count:,} weights on {name}"
+            yield f"{counted(count, 'weight')} on {name}"

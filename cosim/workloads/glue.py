@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.files.errors import UserError
+from cosim.files.wording import counted
 
 __all__ = ["TASKS", "Examples", "GlueError", "Task", "evaluated_split", "read_split"]
 
@@ -174,7 +175,9 @@ def read_split(root: Path, task: Task, split: str) -> Examples:
     texts, labels = [], []
     for number, row in enumerate(rows[first:], first + 1):
         if len(row) != len(header):
-            raise GlueError(f"{path}, line {number}: {len(row)} columns, expected {len(header)}; fetch the file again")
+            raise GlueError(
+                f"{path}, line {number}: {counted(len(row), 'column')}, expected {len(header)}; fetch the file again"
+            )
         *sentences, label = (row[place] for place in places)
         texts.append(tuple(text.strip() for text in sentences))
         labels.append(_label(task, label, f"{path}, line {number}"))

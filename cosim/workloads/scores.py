@@ -12,6 +12,8 @@ from rich.text import Text
 from cosim.engines.twin.session import MVM_INTEGRATIONS
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
+from cosim.files.printing import print_table
+from cosim.files.wording import counted
 from cosim.workloads.comparison import Comparison, Result
 from cosim.workloads.resampling import CONFIDENCE
 
@@ -109,7 +111,7 @@ class ScoreReport:
         settings = self.comparison.settings
         for remark in self.remarks:
             console.print(Text.assemble(("note: ", "bold yellow"), remark), soft_wrap=True)
-        table = Table(title=self.data, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("")
         for score in self.scores:
             table.add_column(f"{score.words} ({100 * CONFIDENCE:.0f} % interval)")
@@ -119,7 +121,7 @@ class ScoreReport:
                 _with_interval(score.figure(variant.results), *score.interval(variant.results)) for score in self.scores
             ]
             table.add_row(self._described(name), *figures, f"{variant.wall_s:.0f}")
-        console.print(table)
+        print_table(console, self.data, table)
         self._print_errors(console)
         notes = Table(box=None, pad_edge=False, show_header=False)
         notes.add_column(style="bold")
@@ -127,9 +129,9 @@ class ScoreReport:
         for what, text in self.notes:
             notes.add_row(what, text)
         if compared := sum(variant.compared_codes for variant in self.comparison.variants.values()):
-            notes.add_row("compared", f"{compared:,} codes of both engines, all identical{self._on_rtl()}")
+            notes.add_row("compared", f"{counted(compared, 'code')} of both engines, all identical{self._on_rtl()}")
         if cycles := sum(variant.cycles for variant in self.comparison.variants.values()):
-            notes.add_row("simulated", f"{cycles:,} cycles of the RTL, {self._spent()}")
+            notes.add_row("simulated", f"{counted(cycles, 'cycle')} of the RTL, {self._spent()}")
         if twin_s := sum(variant.twin_s for variant in self.comparison.variants.values()):
             mvms = sum(variant.integrations for variant in self.comparison.variants.values()) / MVM_INTEGRATIONS
             rate = f"{mvms / twin_s:,.0f} a second"
@@ -148,7 +150,9 @@ class ScoreReport:
         ours, theirs = (
             sum(getattr(chip, what) for chip in self.comparison.chips) for what in ("frames", "reference_frames")
         )
-        return f"; the RTL ran {ours:,} of {theirs:,} frames, the others the twin alone" if ours < theirs else ""
+        return (
+            f"; the RTL ran {ours:,} of {counted(theirs, 'frame')}, the others the twin alone" if ours < theirs else ""
+        )
 
     def _spent(self) -> str:
         """CPU time of all simulators, and what it went into by the clock."""
@@ -169,7 +173,7 @@ class ScoreReport:
         watched = {name: variant.errors for name, variant in self.comparison.variants.items() if variant.errors}
         if not watched:
             return
-        table = Table(title="Errors by matrix", title_justify="left", box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("")
         for name in watched:
             table.add_column(f"{name}: own", justify="right")
@@ -178,7 +182,7 @@ class ScoreReport:
             cells = [f"{value:.3f}" for error in errors for value in (error.own, error.total)]
             table.add_row(errors[0].node, *cells)
         console.print()
-        console.print(table)
+        print_table(console, "Errors by matrix", table)
 
 
 def _with_interval(figure: float, low: float, high: float) -> str:

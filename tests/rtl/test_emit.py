@@ -48,7 +48,8 @@ def test_yosys_has_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     to_verilog(Inverter(), "inverter")
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("HOME", str(tmp_path / "file" / "nowhere"))
-    to_verilog(Inverter(), "inverter")
+    for home in (tmp_path / "file" / "nowhere", "/proc/x"):  # the latter not even for whoever may write everywhere
+        monkeypatch.setenv("HOME", str(home))
+        to_verilog(Inverter(), "inverter")
     assert homes[0] == str(tmp_path)
-    assert Path(homes[1]).is_dir()
+    assert all(Path(home).is_dir() for home in homes[1:])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from cosim.compiler.chain.options import MappingOptions
 from cosim.compiler.errors import MappingError
+from cosim.files.wording import counted
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork
 from cosim.program import Mode
 from rtl.config import ChipConfig
@@ -106,10 +107,12 @@ def _check_shapes(network: FeedForwardNetwork, config: ChipConfig, options: Mapp
     lanes, count = config.lanes, len(network.layers)
     for index, layer in enumerate(network.layers):
         if layer.outputs > lanes:
-            raise MappingError(f"layer {index} has {layer.outputs} outputs, a tile has {lanes} columns")
+            raise MappingError(
+                f"layer {index} has {counted(layer.outputs, 'output')}, a tile has {counted(lanes, 'column')}"
+            )
         limit, holder = (lanes, "a tile has") if index else (4 * lanes, "a vertical pair with 2 PCM per weight sums")
         if layer.inputs > limit:
-            raise MappingError(f"layer {index} has {layer.inputs} inputs, {holder} {limit} rows")
+            raise MappingError(f"layer {index} has {counted(layer.inputs, 'input')}, {holder} {counted(limit, 'row')}")
         if index < count - 1 and layer.activation is not Activation.RELU:
             raise MappingError(
                 f"layer {index} is {layer.activation}; hidden layers must be relu, for between tiles pass only "
@@ -149,7 +152,7 @@ def _modes(network: FeedForwardNetwork, config: ChipConfig, options: MappingOpti
     if needed > budget:
         parts = ", ".join(f"layer {index} {_cost(index, mode)}" for index, mode in enumerate(modes))
         raise MappingError(
-            f"the frame needs {needed} steps ({parts}, readout 1), it may have {budget}; raise options.steps"
+            f"the frame needs {counted(needed, 'step')} ({parts}, readout 1), it may have {budget}; raise options.steps"
         )
     for index, choice in enumerate(choices):
         more = _cost(index, choice[-1]) - _cost(index, modes[index])

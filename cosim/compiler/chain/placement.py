@@ -9,6 +9,7 @@ from cosim.compiler.chain.options import MappingOptions
 from cosim.compiler.errors import MappingError
 from cosim.compiler.router import Connection, Route, RouteError, Router
 from cosim.fabric.mesh_graph import Mesh, Place
+from cosim.files.wording import counted
 from rtl.config import ChipConfig, Square
 
 __all__ = ["Placement", "place"]
@@ -64,7 +65,7 @@ class _Placer:
     def place(self) -> Placement:
         counts = self.frame.tile_counts
         if sum(counts) > self.config.tile_count:
-            raise MappingError(f"the layers need {sum(counts)} tiles, the chip has {self.config.tile_count}")
+            raise MappingError(f"the layers need {counted(sum(counts), 'tile')}, the chip has {self.config.tile_count}")
         failure: RouteError | None = None
         for tiles, readers in islice(self._sites(0, (), ()), _PLACEMENTS):
             for ilps in islice(self._pads(tiles[0]), _PADS):

@@ -18,6 +18,7 @@ from analog_models.programming import WeightTargets
 from cosim.compiler.chain.options import LayerOptions, MappingOptions
 from cosim.compiler.errors import MappingError
 from cosim.compiler.ramp import SWING_V, code_below, cycles_to_precharge
+from cosim.files.wording import counted
 from cosim.graph.feed_forward import Activation, Layer
 from cosim.program import WEIGHT_UNITS, LayerPlan, Mode
 from rtl.config import ChipConfig
@@ -102,8 +103,8 @@ def plan_layer(layer: Layer, site: Site, config: ChipConfig, mapping: MappingOpt
     slope = int(swing / cycles / analog.volts_per_cycle(1) + 1e-6)
     if not 1 <= slope <= 255:
         raise MappingError(
-            f"layer {index}: a full scale of {layer.full_scale:.4g} is {swing:.3g} V on {capacitors} capacitors, which "
-            f"needs ramp slope {slope}; the ramp has 1 to 255"
+            f"layer {index}: a full scale of {layer.full_scale:.4g} is {swing:.3g} V on "
+            f"{counted(capacitors, 'capacitor')}, which needs ramp slope {slope}; the ramp has 1 to 255"
         )
     step_v = analog.volts_per_cycle(slope)
     scale = options.weight_scale or step_v * cycles / volts(capacitors)

@@ -11,6 +11,7 @@ from cosim.compiler.matrices.blocks import Piece, Sheet, pieces_of
 from cosim.compiler.matrices.demand import demands
 from cosim.compiler.matrices.options import LayoutOptions
 from cosim.compiler.matrices.packing import Packer, Spot
+from cosim.files.wording import counted
 from cosim.program import Mode
 from rtl.config import ChipConfig
 
@@ -183,11 +184,10 @@ def shortage(sheets: Sequence[Sheet], chips: int, config: ChipConfig) -> str:
     """What is short, in words."""
     weights = sum(sheet.rows * sheet.columns for sheet in sheets)
     tile = config.lanes**2
-    there = "1 chip" if chips == 1 else f"{chips} chips"
     text = (
-        f"{weights:,} weights in {len(sheets)} matrices do not fit {there} of {config.tile_count} tiles: balanced they "
-        f"fill {weights / tile:.1f} tiles, stacked {weights / tile / 2:.1f}, and at most {chips * config.tile_count} "
-        "are there"
+        f"{weights:,} weights in {counted(len(sheets), 'matrix', 'matrices')} do not fit {counted(chips, 'chip')} of "
+        f"{counted(config.tile_count, 'tile')}: balanced they fill {weights / tile:.1f} tiles, stacked "
+        f"{weights / tile / 2:.1f}, and at most {chips * config.tile_count} are there"
     )
     pairs = chips * len(list(config.floorplan.capacitor_pairs()))
     joined = sum(
@@ -197,6 +197,6 @@ def shortage(sheets: Sequence[Sheet], chips: int, config: ChipConfig) -> str:
         for piece in pieces_of(sheet, sheet.mode or Mode.STACKED, True, config.lanes)
     )
     if joined > pairs:
-        text += f"; those that shall be joined need {joined} pairs of tiles, {pairs} are there"
+        text += f"; those that shall be joined need {counted(joined, 'pair')} of tiles, {pairs} are there"
     asked = any(sheet.mode is not None or sheet.joined for sheet in sheets)
     return text + f"; give more chips, {'choose other modes, ' if asked else ''}or leave matrices to the host"

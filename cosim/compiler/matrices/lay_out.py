@@ -11,6 +11,7 @@ from cosim.compiler.matrices.options import LayoutOptions
 from cosim.compiler.matrices.placement import place
 from cosim.compiler.matrices.ways import Ways
 from cosim.fabric.checker import check_image
+from cosim.files.wording import counted
 from cosim.isa.assembler import program_depth
 from rtl.config import ChipConfig
 
@@ -68,7 +69,8 @@ def _short_of_words(layout: Layout) -> str:
             depth = program_depth(unit.kind, layout.config)
             if words > depth:
                 return (
-                    f"{unit} of chip {chip} needs {words} words for the chip's {len(entries)} calls, its SRAM holds "
+                    f"{unit} of chip {chip} needs {counted(words, 'word')} for the chip's "
+                    f"{counted(len(entries), 'call')}, its SRAM holds "
                     f"{depth}; give more chips, or leave matrices to the host"
                 )
     return ""

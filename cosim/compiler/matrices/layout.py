@@ -19,6 +19,7 @@ from cosim.files.chip_config import config_to_json
 from cosim.files.digest import digest
 from cosim.files.json_text import to_json
 from cosim.files.typed import typed
+from cosim.files.wording import counted
 from cosim.isa.words import ILP, OLP, TILE
 from cosim.program import ChipImage, Mode, Program, Unit
 from rtl.config import ChipConfig
@@ -216,7 +217,7 @@ class Layout:
                 raise MappingError(f"one ramp reads {', '.join(group)}: give these blocks the same readout")
 
     def __repr__(self) -> str:
-        return f"<Layout {self.digest}: {len(self.blocks)} blocks on {len(self.frames)} chips>"
+        return f"<Layout {self.digest}: {counted(len(self.blocks), 'block')} on {counted(len(self.frames), 'chip')}>"
 
     @cached_property
     def digest(self) -> str:

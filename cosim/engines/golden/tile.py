@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analog_models.events import EventKind, TileControls, TileEvent
 from cosim.engines.golden.pads import Pulse
+from cosim.files.wording import counted
 from cosim.isa.words import TILE, fields_of
 from rtl.config import ChipConfig
 from rtl.isa import RAMP_LATENCY
@@ -97,7 +98,7 @@ class AnalogBoundary:
         bank, seen = self._array, self.seen
         seen["integration", f"wp1 {bank['wp1']}, wp2 {bank['wp2']}"] += 1
         seen["integration", "discharge" if bank["discharge"] else "charge"] += 1
-        seen["integration", f"{bank['capacitors']} capacitors"] += 1
+        seen["integration", counted(bank["capacitors"], "capacitor")] += 1
         for name in ("share_north", "share_south"):
             seen["integration", name] += bank[name]
         seen["integration", "bias pulses"] += int((self._row_time[self._lanes :] > 0).any())

@@ -16,6 +16,7 @@ from find_libpython import find_libpython
 from cosim.engines.rtl.cache import Effort
 from cosim.engines.rtl.owned import OwnedProcess
 from cosim.files.errors import UserError
+from cosim.files.wording import counted
 
 __all__ = ["CLOCK_PERIOD_PS", "SimulationError", "Simulator"]
 
@@ -152,7 +153,7 @@ class Simulator:
             raise SimulationError(f"the simulator ended with status {process.returncode}\n{last}")
         tests, failures = get_results(results)
         if failures or not tests:
-            raise SimulationError(f"{failures} of {tests} cocotb tests failed\n{last}")
+            raise SimulationError(f"{failures} of {counted(tests, 'cocotb test')} failed\n{last}")
         return [case.attrib["name"] for case in ElementTree.parse(results).iter("testcase")]
 
     def _cocotb_environment(self, modules: Sequence[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.files.wording import counted
 from cosim.graph.onnx.call import Call, reads
 from cosim.graph.operators.convolution import ChannelMaps, Patches
 from cosim.graph.operators.elementwise import Binary
@@ -94,7 +95,7 @@ def convolution(call: Call) -> str:
     auto = call.attribute("auto_pad", "NOTSET")
     padding = auto.lower() if auto.startswith("SAME") else _pads(call, axes) if auto == "NOTSET" else ()
     if len(weights) % groups:
-        call.refuse(f"{len(weights)} outputs cannot be shared out among {groups} groups")
+        call.refuse(f"{counted(len(weights), 'output')} cannot be shared out among {groups} groups")
     if groups > 1 and weights.shape[1] == 1:
         return _by_channel(call, Patches(**window, padding=padding), weights, bias, groups)
     patches = Patches(**window, padding=padding, groups=groups)
@@ -135,7 +136,7 @@ def transposed_convolution(call: Call) -> str:
         odd_first=auto != "SAME_UPPER",
     )
     if len(weights) % groups:
-        call.refuse(f"{len(weights)} inputs cannot be shared out among {groups} groups")
+        call.refuse(f"{counted(len(weights), 'input')} cannot be shared out among {groups} groups")
     rows = call.do(Transpose((0, *range(2, axes + 2), 1)), call.inputs[0], part="rows")
     parts: tuple[str, ...] = (rows,)
     if groups > 1:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.files.wording import counted
 from cosim.graph.errors import NetworkError
 from cosim.graph.operator import Operator, Values, parameter, taken
 
@@ -27,7 +28,7 @@ class Embedding(Operator):
 
     def run(self, *inputs: NDArray) -> Values:
         if len(inputs) != 1:
-            raise NetworkError(f"takes numbers of rows, got {len(inputs)} inputs")
+            raise NetworkError(f"takes numbers of rows, got {counted(len(inputs), 'input')}")
         rows = np.asarray(inputs[0])
         if rows.dtype.kind not in "iu":
             raise NetworkError(f"expected whole numbers, which name rows of a table, got {rows.dtype}")

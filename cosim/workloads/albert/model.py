@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json
+from cosim.files.wording import counted
 from cosim.graph import Graph, Node
 from cosim.graph.graph import Walk
 from cosim.graph.hugging_face import read_text_model
@@ -134,7 +135,9 @@ def _classes(folder: Path, task: Task, names: Sequence[str]) -> tuple[int, ...]:
     """Labels by output: names say which is which, for networks have them in any order."""
     if not task.classes:
         if len(names) > 1:
-            raise ClassifierError(f"{folder} has {len(names)} outputs; {task.name} has values, and expects one")
+            raise ClassifierError(
+                f"{folder} has {counted(len(names), 'output')}; {task.name} has values, and expects one"
+            )
         return ()
     plain = [str(name).lower().replace(" ", "_").replace("-", "_") for name in names]
     if sorted(plain) != sorted(task.classes):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analog_models.config import AnalogConfig
 from cosim.files.digest import digest
+from cosim.files.wording import counted
 from cosim.system.products import NodeProducts
 from cosim.system.scheduler import results_of
 from cosim.workloads.albert.mapping import mapping
@@ -78,7 +79,9 @@ class Classification:
             return cls(classifier, task, judged.chosen(count, seed), others)
         count = min(count or len(judged), len(judged) - calibrating)
         if count < 1:
-            raise GlueError(f"{judged.source} has {len(judged)} examples; {calibrating} more are needed to calibrate")
+            raise GlueError(
+                f"{judged.source} has {counted(len(judged), 'example')}; {calibrating} more are needed to calibrate"
+            )
         examples, others = judged.parted(count, calibrating, seed)
         return cls(classifier, task, examples, others)
 

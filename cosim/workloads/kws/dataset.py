@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from analog_models.npz import ArraySpec, NpzError, check_arrays
 from cosim.files.archive import ArchiveError, read_arrays
 from cosim.files.errors import UserError
+from cosim.files.wording import counted
 from cosim.workloads.audio import read_sound
 from cosim.workloads.kws.features import (
     CLIP_SAMPLES,
@@ -359,7 +360,8 @@ def _from_features(path: Path) -> TrainingSet:
     ends = np.cumsum(arrays["noise_len"])
     if sum(arrays["noise_len"].tolist()) != len(mel):
         raise DatasetError(
-            f"{path}: noise_len sums to {arrays['noise_len'].sum()}, but noise_logmel_i8 has {len(mel)} frames"
+            f"{path}: noise_len sums to {arrays['noise_len'].sum()}, but noise_logmel_i8 has "
+            f"{counted(len(mel), 'frame')}"
         )
     return TrainingSet(
         arrays["x"],

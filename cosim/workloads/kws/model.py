@@ -11,6 +11,7 @@ from analog_models.npz import ArraySpec
 from cosim.files.archive import ArchiveError, read_arrays, write_arrays
 from cosim.files.json_text import from_json, to_json
 from cosim.files.typed import typed
+from cosim.files.wording import counted
 from cosim.graph.feed_forward import FeedForwardNetwork, NetworkError
 from cosim.workloads.kws.dataset import LABELS
 from cosim.workloads.kws.features import COEFFICIENTS, FRAMES, MFCC_LIMIT
@@ -69,10 +70,10 @@ class KwsModel:
         for name in ("rows", "mean", "spread"):
             shape = np.shape(getattr(self, name))
             if shape != (inputs,):
-                raise NetworkError(f"{name} has shape {shape}, but the network takes {inputs} inputs")
+                raise NetworkError(f"{name} has shape {shape}, but the network takes {counted(inputs, 'input')}")
         if outputs != len(self.labels):
             raise NetworkError(
-                f"the network has {outputs} outputs, expected {len(self.labels)}, one for each of "
+                f"the network has {counted(outputs, 'output')}, expected {len(self.labels)}, one for each of "
                 f"{', '.join(self.labels)}"
             )
         if np.min(self.rows) < 0 or np.max(self.rows) >= FRAMES * COEFFICIENTS:
@@ -176,6 +177,6 @@ def _in_order(network: FeedForwardNetwork, names: list[str]) -> FeedForwardNetwo
         raise NetworkError(f"labels are {names}; expected each of {list(LABELS)} once, in any order")
     *hidden, last = network.layers
     if last.outputs != len(names):
-        raise NetworkError(f"the network has {last.outputs} outputs for {len(names)} labels")
+        raise NetworkError(f"the network has {counted(last.outputs, 'output')} for {counted(len(names), 'label')}")
     columns = [names.index(label) for label in LABELS]
     return FeedForwardNetwork((*hidden, replace(last, weights=last.weights[:, columns])))

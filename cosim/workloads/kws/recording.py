@@ -19,6 +19,8 @@ from scipy.signal import find_peaks
 
 from cosim.calibration import CalibratedChip
 from cosim.engines.engine import Engine
+from cosim.files.printing import print_table
+from cosim.files.wording import counted
 from cosim.workloads.audio import SAMPLE_RATE, Sound, read_sound
 from cosim.workloads.kws.dataset import WORDS
 from cosim.workloads.kws.features import (
@@ -205,7 +207,7 @@ class RecordingReport(RunReport):
 
     def print(self, console: Console) -> None:
         """Words with their times, then the figures."""
-        table = Table(title=f"Words in {self.data}", title_justify="left", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
         for heading in ("time (s)", "from", "to", "score"):
             table.add_column(heading, justify="right")
         table.add_column("word")
@@ -213,12 +215,15 @@ class RecordingReport(RunReport):
             table.add_row(
                 f"{word.time_s:.1f}", f"{word.start_s:.1f}", f"{word.end_s:.1f}", f"{word.score:.2f}", word.word
             )
-        console.print(table if self.spotted else f"None of the words {', '.join(WORDS)} in {self.data}")
+        if self.spotted:
+            print_table(console, f"Words in {self.data}", table)
+        else:
+            console.print(f"None of the words {', '.join(WORDS)} in {self.data}", soft_wrap=True)
         seconds = self.recording.sound.seconds
         self.print_run(
             console,
             [
-                ("recording", f"{seconds:.1f} s, {self.frames} windows of a second, {HOP_S} s apart"),
+                ("recording", f"{seconds:.1f} s, {counted(self.frames, 'window')} of a second, {HOP_S} s apart"),
                 ("chip and software", f"give the same class in {self.agreement:.2%} of the windows"),
             ],
         )

@@ -15,6 +15,8 @@ from analog_models.config import AnalogConfig
 from cosim.engines.results import describe_speed
 from cosim.files.archive import write_text
 from cosim.files.json_text import to_json
+from cosim.files.printing import print_table
+from cosim.files.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -210,8 +212,8 @@ class KwsReport(RunReport):
         title = "Every clip"
         if len(chosen) > rows:
             wrong = np.flatnonzero(self.predictions != self.labels).tolist()
-            chosen, title = wrong[:rows], f"{min(rows, len(wrong))} of {len(wrong)} misclassified clips"
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+            chosen, title = wrong[:rows], f"{min(rows, len(wrong))} of {counted(len(wrong), 'misclassified clip')}"
+        table = Table(box=None, pad_edge=False, header_style="bold")
         for heading in ("clip", "expected", "chip", "software"):
             table.add_column(heading)
         table.add_column("margin (codes)", justify="right")
@@ -225,7 +227,7 @@ class KwsReport(RunReport):
                 self.words[self.software[i]],
                 str(self.margins[i]),
             )
-        console.print(table)
+        print_table(console, title, table)
         self._print_figures(console)
 
     def _print_figures(self, console: Console) -> None:
@@ -233,7 +235,7 @@ class KwsReport(RunReport):
         if self.software_accuracy:
             software += f"; the chip reaches {self.chip_accuracy / self.software_accuracy:.2%} of it"
         rows = [
-            ("accuracy, chip", f"{self.chip_accuracy:.2%} of {len(self.clips)} clips ({self.data})"),
+            ("accuracy, chip", f"{self.chip_accuracy:.2%} of {counted(len(self.clips), 'clip')} ({self.data})"),
             ("accuracy, software", software),
             (
                 "the paper's, on its data",
@@ -250,7 +252,7 @@ class KwsReport(RunReport):
                 )
             )
         if ties := int((self.margins == 0).sum()):
-            rows.append(("ties", f"in {ties} clips two outputs of the chip are equal; the first one counts"))
+            rows.append(("ties", f"in {counted(ties, 'clip')} two outputs of the chip are equal; the first one counts"))
         self.print_run(console, rows)
 
     def pictures(self, folder: Path) -> dict[str, tuple[Path, Callable[[Path], None]]]:
@@ -258,7 +260,7 @@ class KwsReport(RunReport):
         from cosim.files.plotting import write_picture  # only now, as below
 
         def confusion(path: Path) -> None:
-            title = f"{self.chip_accuracy:.1%} of {len(self.clips)} clips, {self.engine} engine"
+            title = f"{self.chip_accuracy:.1%} of {counted(len(self.clips), 'clip')}, {self.engine} engine"
             write_picture(draw_confusion(self.confusion, self.words, title), path)
 
         def correlation(path: Path) -> None:

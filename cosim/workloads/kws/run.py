@@ -12,6 +12,7 @@ from cosim.engines.checked import CheckedEngine
 from cosim.engines.engine import Engine
 from cosim.engines.rtl.engine import RtlEngine
 from cosim.engines.twin.engine import TwinEngine
+from cosim.files.wording import counted
 from cosim.system.checkpoint import CHUNK, Checkpoint, ResumableEngine
 from cosim.system.reuse import reused
 from cosim.workloads.display import Display
@@ -122,7 +123,7 @@ class Run:
         if isinstance(engine, ResumableEngine) and engine.found:
             self.notes.append(f"resumed:    {engine.found} of {self._count} were done in {self.settings.checkpoint}")
         if self.settings.engine == "both":
-            self.notes.append(f"compared:   {report.compared_codes:,} codes of both engines, all identical")
+            self.notes.append(f"compared:   {counted(report.compared_codes, 'code')} of both engines, all identical")
         return report
 
     @property
@@ -203,7 +204,7 @@ def prepared(settings: Settings, display: Display) -> Iterator[Run]:
         earlier = "" if made else ", in an earlier run"
         notes = [
             f"programmed: {chip.programming}",
-            f"calibrated: with {len(calibration)} clips, {calibration.source}{earlier}",
+            f"calibrated: with {counted(len(calibration), 'clip')}, {calibration.source}{earlier}",
             *(f"            {remark}" for remark in calibration.remarks),
         ]
         yield Run(settings, network, clips, chip, display, checkpoint, notes)

@@ -17,6 +17,7 @@ from cosim.files.archive import write_text
 from cosim.files.errors import UserError
 from cosim.files.json_text import from_json, to_json
 from cosim.files.marked import MarkError, put_between
+from cosim.files.wording import counted
 from cosim.performance.constants import EnergyConstants, energy_table
 
 __all__ = ["COMMANDS", "PageError", "counted_anew", "renew"]
@@ -169,7 +170,8 @@ def _chips(results: Results) -> str:
     )
     table = _table(("", *(one["entry"] for one in entries)), ((name, *cells) for name, cells in rows))
     return (
-        f"{table}\n{report['utterances']:,} utterances, without {report['left_out']:,} that last longer than 15 s. "
+        f"{table}\n{counted(report['utterances'], 'utterance')}, without {report['left_out']:,} that last longer "
+        "than 15 s. "
         f"Clock and leakage of chips that wait take another {report['waiting_j']:.2f} J, which the paper leaves out.\n"
     )
 

@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from cosim.files.wording import counted
 from cosim.performance.constants import EnergyConstants
 from cosim.performance.report import EntryReport, frame_report
 from cosim.workloads.predictions.rnnt import LONGEST_S, RnntRun, RnntSystem, Utterance
@@ -113,8 +114,8 @@ class RnntReport:
         print_predictions(self.predictions, console)
         without = f", without {self.left_out:,} that last longer than {LONGEST_S:g} s" if self.left_out else ""
         console.print(
-            f"{len(run.utterances):,} utterances{without}; clocks and leakage of chips that wait, in none of the "
-            f"figures: {run.idle_j(self.constants):.2f} J",
+            f"{counted(len(run.utterances), 'utterance')}{without}; clocks and leakage of chips that wait, in none "
+            f"of the figures: {run.idle_j(self.constants):.2f} J",
             soft_wrap=True,
         )
 

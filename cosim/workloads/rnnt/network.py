@@ -17,6 +17,7 @@ from cosim.files.archive import load_archive, replacing, write_archive
 from cosim.files.extras import needed
 from cosim.files.json_text import from_json, to_json
 from cosim.files.typed import typed
+from cosim.files.wording import counted
 from cosim.graph.errors import NetworkError
 from cosim.workloads.rnnt.features import FrontEnd, WordFrontEnd
 
@@ -182,7 +183,8 @@ class RnntNetwork:
         object.__setattr__(self, "tensors", found)
         if len(self.labels) != shape.labels - 1:
             raise NetworkError(
-                f"{len(self.labels)} labels for a network of {shape.labels} outputs; expected one for each but the last"
+                f"{counted(len(self.labels), 'label')} for a network of {counted(shape.labels, 'output')}; expected "
+                "one for each but the last"
             )
         if self.front_end.features != shape.features:
             raise NetworkError(

@@ -1,5 +1,6 @@
 """What a comparison of engines says about transcripts."""
 
+from cosim.files.wording import counted
 from cosim.workloads.comparison import Comparison
 from cosim.workloads.rnnt.workload import Transcription
 from cosim.workloads.scores import Score, ScoreReport
@@ -20,7 +21,7 @@ def report(task: Transcription, comparison: Comparison, seed: int) -> ScoreRepor
     words = int(task.word_errors(comparison.variants["software"].results).words.sum())
     seconds = sum(one.seconds for one in task.spoken)
     transcripts = {name: task.texts(variant.results) for name, variant in comparison.variants.items()}
-    notes = [("words", f"{words:,} in {len(names)} utterances of {seconds:,.1f} s")]
+    notes = [("words", f"{words:,} in {counted(len(names), 'utterance')} of {seconds:,.1f} s")]
     if not trained:
         notes.append(("weights", "random: what is transcribed means nothing, so no rate is told"))
     return ScoreReport(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analog_models.config import AnalogConfig
 from cosim.files.digest import digest, digest_of_arrays
 from cosim.files.extras import needed
+from cosim.files.wording import counted
 from cosim.graph.graph import Walk
 from cosim.system.products import NodeProducts
 from cosim.system.scheduler import results_of
@@ -91,7 +92,7 @@ class Transcription:
 
         read = heard(judged, spoken, remarks)
         seconds = sum(one.seconds for one in read)
-        source = f"{len(read)} of {len(found)} utterances of {audio.name}, {seconds:,.0f} s (seed {seed})"
+        source = f"{len(read)} of {counted(len(found), 'utterance')} of {audio.name}, {seconds:,.0f} s (seed {seed})"
         return cls(model, source, read, heard(others, spoken, remarks), remarks)
 
     @classmethod
@@ -129,7 +130,9 @@ class Transcription:
         calibrating = tuple(_sentences(model, others, seed, CALIBRATION))
         seconds, words = sum(one.seconds for one in judged), sum(len(one.transcript.split()) for one in judged)
         what = "synthesised voices" if audio is None else f"test clips of {audio.name}"
-        source = f"{len(judged)} sentences of {words:,} words, {what}, {seconds:,.0f} s (seed {seed})"
+        source = (
+            f"{counted(len(judged), 'sentence')} of {counted(words, 'word')}, {what}, {seconds:,.0f} s (seed {seed})"
+        )
         return cls(model, source, judged, calibrating)
 
     @classmethod

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cosim.files.wording import counted
 from cosim.workloads.comparison import Comparison, Result
 from cosim.workloads.scores import Score, ScoreReport
 from cosim.workloads.speaker.workload import Verification
@@ -41,7 +42,11 @@ def report(task: Verification, comparison: Comparison, seed: int) -> ScoreReport
             "cosine": cosines,
         },
         [
-            ("pairs", f"{recordings * (recordings - 1) // 2:,} of {recordings} utterances, {windows:,} windows"),
+            (
+                "pairs",
+                f"{recordings * (recordings - 1) // 2:,} of {counted(recordings, 'utterance')}, "
+                f"{counted(windows, 'window')}",
+            ),
             *((f"cosine to software, {name}", f"{cosine:.4f}") for name, cosine in cosines.items()),
         ],
     )

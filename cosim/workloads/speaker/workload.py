@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analog_models.config import AnalogConfig
 from cosim.compiler.matrices import LayoutOptions
 from cosim.files.digest import digest
+from cosim.files.wording import counted
 from cosim.graph import Graph, NetworkError
 from cosim.graph.graph import Walk
 from cosim.system.building import BuildOptions
@@ -124,7 +125,8 @@ class Verification:
         speakers = len({one.speaker for one, _ in read})
         return cls(
             encoder,
-            f"{len(read)} of {len(found)} utterances of {audio.name}, {speakers} speakers (seed {seed})",
+            f"{len(read)} of {counted(len(found), 'utterance')} of {audio.name}, {counted(speakers, 'speaker')} "
+            f"(seed {seed})",
             tuple(one for one, _ in read),
             tuple(windows for _, windows in read),
             tuple(_spread(windows, 1)[0] for windows in calibration),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from cosim.files.wording import counted
 from cosim.workloads.comparison import Comparison
 from cosim.workloads.scores import Score, ScoreReport
 from cosim.workloads.transcripts import lower_case_words, normalised
@@ -42,7 +43,7 @@ def report(task: Transcription, comparison: Comparison, seed: int) -> ScoreRepor
             },
         },
         [
-            ("words", f"{words:,} in {len(names)} utterances"),
+            ("words", f"{words:,} in {counted(len(names), 'utterance')}"),
             ("ended by the limit of tokens", ", ".join(f"{name} {count}" for name, count in loops.items())),
         ],
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analog_models.config import AnalogConfig
 from cosim.files.digest import digest
 from cosim.files.extras import needed
+from cosim.files.wording import counted
 from cosim.graph.graph import Walk
 from cosim.system.layer_errors import LayerErrors
 from cosim.system.products import NodeProducts
@@ -91,7 +92,7 @@ class Transcription:
 
         read = heard(judged, recorded, remarks)
         seconds = sum(one.spoken for one in read) * SECONDS / POSITIONS
-        source = f"{len(read)} of {len(found)} utterances of {audio.name}, {seconds:,.0f} s (seed {seed})"
+        source = f"{len(read)} of {counted(len(found), 'utterance')} of {audio.name}, {seconds:,.0f} s (seed {seed})"
         return cls(model, source, read, heard(others, recorded, remarks), remarks)
 
     def _transcribed(self, sample: int) -> Walk[Result]:

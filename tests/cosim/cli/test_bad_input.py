@@ -11,8 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cosim.cli import main
+from cosim.cli.run import SUFFIXES as CHECKED
 from cosim.compiler.router import Connection, RouteError, Router
 from cosim.experiment import Experiment
+from cosim.experiment.report import SUFFIXES
 from cosim.fabric.mesh_graph import Place
 from rtl.config import preset
 
@@ -223,10 +225,18 @@ def test_unroutable_request() -> None:
 
 
 def test_outputs_are_checked_before_the_run(bench: Bench) -> None:
-    text = tile("HALT\n")
-    bench.refused(r"x\.xml: no output format '\.xml'; expected \.npz, \.json, \.csv", text, "--out=x.xml")
-    bench.refused(r"r\.png: pictures of routes are SVG files", text, "--routes=r.png")
-    bench.refused(r"e\.dat: experiments are kept as npz files", text, "--save=e.dat")
+    """Their formats are those that can be written."""
+    assert CHECKED == SUFFIXES
+    for option, message in {
+        "--out=x.xml": "x.xml: no record format '.xml'; end the name in .npz or .json or .csv",
+        "--routes=r.png": "r.png: no picture format '.png'; end the name in .svg",
+        "--save=e.dat": "e.dat: no experiment format '.dat'; end the name in .npz",
+    }.items():
+        before = bench.content()
+        result = bench.run(tile("HALT\n"), option)
+        assert result.exit_code == 2
+        assert message in " ".join(result.output.split())
+        assert set(bench.content()) - set(before) <= {"e.toml"}
 
 
 def test_waves_of_an_engine_without_any(bench: Bench) -> None:

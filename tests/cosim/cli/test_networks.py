@@ -114,6 +114,11 @@ def test_where_shows_devices(folder: Path) -> None:
             "ideal all give",
         ),
         (("compile", "x.npy", "--samples", "x.npy", "--out", "o.npz"), "no network that we read"),
+        (
+            ("compile", "network.npz", "--samples", "x.npy", "--out", "o.txt"),
+            "no image format '.txt'; end the name in .npz",
+        ),
+        (("infer", "image.npz", "--inputs", "x.npy", "--out", "y.txt"), "end the name in .npy or .npz"),
         (("compile", "network.npz", "--samples", "x.npy", "--out", "o.npz", "--matrix", "stacked"), "pattern=mode"),
         (
             ("compile", "network.npz", "--samples", "x.npy", "--out", "o.npz", "--copies", "fc*=2"),

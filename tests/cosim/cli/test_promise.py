@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cosim.cli import INTERNAL_ERROR, main
-from cosim.cli.shared import new_console, print_files, write_then_print
+from cosim.cli.shared import new_console, print_files, resumable, write_then_print
 from cosim.files.archive import replacing, write_archive, write_text
 from cosim.files.errors import OutputError, UserError
 
@@ -221,6 +221,20 @@ def test_a_file_that_cannot_be_written_loses_neither_the_others_nor_the_results(
         write_then_print(files, lambda console: console.print("88 % of 2,718"))
     assert (tmp_path / "second").read_text() == "y"
     assert capsys.readouterr().out == f"88 % of 2,718\nsecond: {tmp_path / 'second'}\n"
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [(KeyboardInterrupt(), "interrupted"), (SystemExit(143), "ended by a signal")]
+)
+@pytest.mark.parametrize("kept", [True, False])
+def test_who_ends_work_hears_what_is_kept(tmp_path: Path, capsys, how: BaseException, said: str, kept: bool) -> None:
+    if kept:
+        (tmp_path / "part").touch()
+    with pytest.raises((click.exceptions.Exit, SystemExit)) as ended, resumable(tmp_path):
+        raise how
+    assert getattr(ended.value, "exit_code", getattr(ended.value, "code", 0)) in (130, 143)
+    rest = f"; what is done is kept in {tmp_path}, the same command goes on" if kept else ""
+    assert capsys.readouterr().err == f"{said}{rest}\n"
 
 
 def test_verilog_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -63,5 +63,5 @@ def test_routes_are_drawn(first: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "ILP W" in picture.read_text()
     wrong = CliRunner().invoke(main, ["run", str(first), "--engine", "golden", "--routes", str(first) + ".png"])
-    assert wrong.exit_code == 1
+    assert wrong.exit_code == 2
     assert "end the name in .svg" in wrong.output

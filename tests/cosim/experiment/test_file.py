@@ -245,7 +245,7 @@ SMALL_HALT = f'preset = "small"\n{HALT}'
         (SMALL_HALT + "[ilp.0]\nvectors = [1,2,3,4,5,6,7,8,9]", "5:11", "9 vectors, its SRAM holds 8"),
         (SMALL_HALT + "[olp.0]\nprogram = 'HALT'\nresults = 0", "6:11", "result 0 of OLP 0 .* never stored; .* none"),
         (SMALL_HALT + "[olp.0]\nprogram = 'HALT'\nexpect = [1]", "6:10", "result 0 of OLP 0 .* never stored"),
-        (SMALL_HALT + "[olp.0]\nresults = [0, 1]\nexpect = [1]", "6:10", "expect has 1 vectors for 2 results"),
+        (SMALL_HALT + "[olp.0]\nresults = [0, 1]\nexpect = [1]", "6:10", "expect has 1 vector for 2 results"),
         (SMALL_HALT + "[olp.0]\nresults = 0\nwithin = 1", "6:10", "within needs expect"),
         (SMALL_HALT + "[olp.0]\nexpect = [1]\nwithin = -1", "5:10", "never stored"),
         (SMALL_HALT + "[olp.0]\nprogram = 'HALT'\nresults = 8", "6:11", "there is no result 8: there are 0 to 7"),

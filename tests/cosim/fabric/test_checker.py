@@ -41,7 +41,7 @@ def test_a_legal_program_has_the_schedule_of_its_first_frame() -> None:
         (single(ilp_1=f"WORD {9 << 124:#x}; HALT"), "^ILP 1 word 0, cycle 0: mode 9 is not defined for ILP"),
         (
             single(olp_1="a: NOP; JUMP a"),
-            r"^OLP 1 has not halted after 300 cycles, two frames more than the run of 1 frames$",
+            r"^OLP 1 has not halted after 300 cycles, two frames more than the run of 1 frame$",
         ),
         (single(2, tile_3="NOP wait=400; HALT"), "^TILE 3 has not halted after 400 cycles"),
         (single(ilp_0="@5 PULSE fire; HALT"), "^ILP 0 uses its pointer in cycle 5 without having loaded it"),
@@ -244,8 +244,8 @@ FIRE = "PULSE load_pointer, fire; HALT"
             f"{AGAIN}differs from frame 0: .*rows from ILP 0 vector 0.*instead of .*rows from nothing'$",
         ),
         (single(tile_0=f"{INTEGRATE}; BIAS durations=3; HALT"), f"{AGAIN}differs .*bias \\(3, 3.* instead of "),
-        (single(tile_0="@8 ARRAY; ARRAY precharge; HALT"), f"{AGAIN}has 1 events, frame 0 has 0$"),
-        (single(tile_0="@8 WRITE; WRITE write; HALT"), f"{AGAIN}has 1 events, frame 0 has 0$"),
+        (single(tile_0="@8 ARRAY; ARRAY precharge; HALT"), f"{AGAIN}has 1 event, frame 0 has 0$"),
+        (single(tile_0="@8 WRITE; WRITE write; HALT"), f"{AGAIN}has 1 event, frame 0 has 0$"),
         (single(tile_0="@8 READOUT ramp; HALT"), f"{AGAIN}differs .*'0  ramp .*' instead of '10  ramp"),
     ],
 )
@@ -262,11 +262,11 @@ def test_a_second_run_is_like_the_first(program: Program, message: str) -> None:
     [
         (
             single(2, inputs=(InputSlot(0, 3, 5, 0, 0, 16, 1),), tile_0="HALT"),
-            "^2 frames need vector 8 of ILP 0, it holds 8$",
+            "^a run of 2 frames needs vector 8 of ILP 0, it holds 8$",
         ),
         (
             single(2, outputs=(OutputSlot("layer0", 0, olp=1, slot=7, stride=1, width=16),), tile_0="HALT"),
-            "^2 frames need vector 8 of OLP 1, it holds 8$",
+            "^a run of 2 frames needs vector 8 of OLP 1, it holds 8$",
         ),
         (
             single(ilp_0=FIRE, tile_0=f"MESH west_to_rows=all; {INTEGRATE}; HALT"),

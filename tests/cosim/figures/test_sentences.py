@@ -27,18 +27,10 @@ from cosim.figures import (
 )
 from cosim.figures.mac import variants
 from cosim.figures.study import said
-from cosim.figures.wording import counted, listed, span_in_words
+from cosim.files.wording import counted
 from cosim.workloads.kws.model import KwsModel
 from rtl.config import preset
 from tests.cosim.figures.small_campaign import small_campaign
-
-
-def test_numbers_and_lists_in_sentences() -> None:
-    assert [counted(number, "clip") for number in (0, 1, 2718)] == ["0 clips", "1 clip", "2,718 clips"]
-    assert counted(2, "policy", "policies") == "2 policies"
-    assert [listed(parts) for parts in ([], ["a"], ["a", "b"], "abc")] == ["none", "a", "a and b", "a, b and c"]
-    assert span_in_words([50, 100, 400]) == "50 to 400"
-    assert span_in_words([0.5]) == "0.5"
 
 
 def sentences(study: Study, measurement: Measurement) -> str:

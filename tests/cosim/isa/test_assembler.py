@@ -91,7 +91,7 @@ def test_at_counts_from_the_label_and_never_stretches_across_it() -> None:
         ("NOP wait=4096", "1:10", "a longer pause takes NOPs"),
         ("JUMP nowhere", "1:6", "unknown label 'nowhere'"),
         ("a: JUMP b\nbb: HALT", "1:9", "did you mean bb"),
-        ("JUMP 1", "1:6", "outside the program of 1 words"),
+        ("JUMP 1", "1:6", "outside the program of 1 word"),
         ("LOOP count=3", "1:1", "needs a target first"),
         ("NOP\nLOOP 0, count=2, level=4", "2:1", "levels are 0 to 3"),
         ("a: NOP\nLOOP a, count=2\nLOOP a, count=2", "3:1", "level 0 already counts"),

@@ -6,6 +6,7 @@ import os
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from cosim.files.errors import OutputError
@@ -170,11 +171,31 @@ def test_shared_files_that_are_gone_or_damaged_are_told(tmp_path):
     stored = shared(Store(tmp_path))
     (path,) = tmp_path.rglob("values.npz")
     path.write_bytes(b"damaged")
-    with pytest.raises(OSError, match="is damaged: remove its folder"):
+    with pytest.raises(OSError, match="is damaged; the same command"):
         _ = stored.value
     path.unlink()
     with pytest.raises(OSError, match="must see under the same name"):
         _ = stored.value
+
+
+@pytest.mark.parametrize("damage", ["file", "folder", "missing", "other"])
+def test_shared_files_that_are_damaged_are_written_anew(tmp_path, damage):
+    """By the same command, given again."""
+    stored = shared(Store(tmp_path))
+    (path,) = tmp_path.rglob("values.npz")
+    if damage == "file":
+        path.write_bytes(b"damaged")
+    else:
+        path.unlink()
+        if damage == "folder":
+            path.mkdir()
+        if damage == "other":
+            path.parent.rmdir()
+            path.parent.write_text("no folder")
+    again = shared(Store(tmp_path))
+    assert (again.path, again.digest) == (stored.path, stored.digest)
+    assert again.value.tolist() == np.linspace(0.5, 1.0, 7).tolist()
+    assert [place.name for place in tmp_path.iterdir()] == [stored.digest]
 
 
 def test_equal_things_are_written_once(tmp_path):

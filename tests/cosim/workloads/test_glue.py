@@ -63,7 +63,7 @@ def test_choice_is_of_the_seed(root):
         ("sentence\tlabel\na\t2\n", r"line 2: label is '2', expected a whole number from 0 to 1"),
         ("sentence\tlabel\na\t0.5\n", r"line 2: label is '0.5'"),
         ("sentence\tlabel\na\tnan\n", r"line 2: label is 'nan'"),
-        ("sentence\tlabel\na\t1\nb\n", r"line 3: 1 columns, expected 2"),
+        ("sentence\tlabel\na\t1\nb\n", r"line 3: 1 column, expected 2"),
         ("sentence\tlabel\n", "holds no example"),
         ("index\tsentence\n0\ta\n", r"has columns index, sentence; expected sentence, label among them"),
         ("\n", "is empty"),

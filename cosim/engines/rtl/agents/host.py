@@ -16,6 +16,7 @@ from cosim.engines.rtl.agents.clock import CYCLE_NS, within
 from cosim.engines.rtl.agents.errors import ChipError, ErrorMonitor
 from cosim.engines.rtl.agents.stream import TRANSFER_TIMEOUT_CYCLES, Beats, StreamSink, StreamSource
 from cosim.experiment import complaints, describe_unit
+from cosim.files.wording import counted
 from cosim.isa.vectors import pack_codes, pack_mask, unpack_codes
 from cosim.isa.words import Operation, encode, words_to_beats
 from cosim.program import Unit
@@ -135,7 +136,9 @@ class HostPort:
                 beats, last = await self._exchange(headers, np.arange(len(headers)), int(ends[-1]) + 1)
                 if not np.array_equal(last, ends):
                     where, length = burst[0]
-                    raise ChipError(f"the answer to a read of {length} beats at {where:#010x} has a misplaced tlast")
+                    raise ChipError(
+                        f"the answer to a read of {counted(length, 'beat')} at {where:#010x} has a misplaced tlast"
+                    )
                 parts.append(beats)
         return np.split(np.concatenate(parts), np.cumsum([count for _, count in blocks])[:-1])
 

@@ -19,6 +19,7 @@ from cosim.files.archive import replacing
 from cosim.files.digest import digest
 from cosim.files.errors import UserError
 from cosim.files.json_text import to_json
+from cosim.files.wording import counted
 from cosim.workloads.albert.training.batches import Batch, Texts
 from cosim.workloads.albert.training.deepening import deepen
 from cosim.workloads.albert.training.recipes import Recipe, Stage
@@ -132,7 +133,10 @@ class Trainer:
             if monotonic() - kept > _SECONDS or at + 1 == stage.batches:
                 self._keep(number, at + 1, optimiser)
                 kept = monotonic()
-                self.say(f"stage {number}, {stage.passes} passes, batch {at + 1} of {stage.batches}: loss {mean:.4f}")
+                self.say(
+                    f"stage {number}, {counted(stage.passes, 'pass', 'passes')}, batch {at + 1} of {stage.batches}: "
+                    f"loss {mean:.4f}"
+                )
 
     def _optimiser(self, stage: Stage) -> Any:
         head = [*self.network.albert.pooler.parameters(), *self.network.classifier.parameters()]

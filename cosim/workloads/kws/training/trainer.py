@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from cosim.files.wording import counted
 from cosim.graph.feed_forward import Activation, FeedForwardNetwork, Layer
 from cosim.workloads.kws.dataset import CODE, LABELS, TrainingSet
 from cosim.workloads.kws.model import KwsModel, quantise
@@ -317,7 +318,7 @@ def train(
     data.expect_trainable()
     place = device_named(device)
     if recipe.speech:
-        say(f"speaking {recipe.speech} training clips")
+        say(f"speaking {counted(recipe.speech, 'training clip')}")
         data = add_speech(data, recipe.speech)
     trainer = Trainer(data, recipe, place, say)
     spoken, spoken_labels = spoken_clips()

@@ -16,6 +16,7 @@ from torch.nn import functional
 from cosim.files.archive import replacing
 from cosim.files.digest import digest, digest_of_arrays
 from cosim.files.json_text import to_json
+from cosim.files.wording import counted
 from cosim.system.checkpoint import CheckpointError
 from cosim.workloads.kws.dataset import TrainingSet
 from cosim.workloads.rnnt.connected_words import VOCABULARY, plan, spoken_clips, training_clips
@@ -99,7 +100,7 @@ class Trainer:
         data.expect_trainable()
         train, validation = training_clips(data)
         if recipe.speech:
-            say(f"speaking {recipe.speech} words")
+            say(f"speaking {counted(recipe.speech, 'word')}")
             train = train.with_more(spoken_clips(recipe.speech, "train", seed))
         self.feed = Feed(train, recipe, Augmentation(recipe, data.noise, data.feature_error), seed)
         torch.manual_seed(seed)
@@ -231,7 +232,8 @@ class Trainer:
             raise CheckpointError(f"{path} is of other data, another recipe or seed; give another folder")
         if steps != self.recipe.steps and not (self.recipe.held(step) and replace(self.recipe, steps=steps).held(step)):
             raise CheckpointError(
-                f"{path}: the learning rate falls already, for {steps} steps; --steps {steps} goes on with that"
+                f"{path}: the learning rate falls already, for {counted(steps, 'step')}; --steps {steps} goes on "
+                "with that"
             )
         self.network.load_state_dict(state["network"])
         self.words.load_state_dict(state["words"])

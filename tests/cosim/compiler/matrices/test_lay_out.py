@@ -283,7 +283,7 @@ def test_matrices_are_on_the_chips_that_they_are_given() -> None:
     with pytest.raises(MappingError, match="on chips 0 to 1 without a gap; 'a/0' is on None"):
         lay_out(shapes, waves, some, DEEP)
     forced = LayoutOptions(matrices={**choices, "b": MatrixOptions(chip=0, mode=Mode.BALANCED)})
-    with pytest.raises(MappingError, match="chip 0: 1,280 weights in 1 matrices do not fit 1 chip"):
+    with pytest.raises(MappingError, match="chip 0: 1,280 weights in 1 matrix do not fit 1 chip"):
         lay_out(shapes, waves, forced, DEEP)
 
 
@@ -386,7 +386,7 @@ def test_blocks_apart_and_rows_of_the_first_tile() -> None:
 
 def test_a_layout_is_called_by_its_digest() -> None:
     one, same, other = (lay_out({"a": (16, n)}, [("a",)], LayoutOptions(), SMALL) for n in (16, 16, 15))
-    assert repr(one) == repr(same) == f"<Layout {one.digest}: 1 blocks on 1 chips>"
+    assert repr(one) == repr(same) == f"<Layout {one.digest}: 1 block on 1 chip>"
     assert one.digest != other.digest
     assert one.devices == 4 * 16 * 16
 
@@ -446,7 +446,7 @@ def test_blocks_that_one_ramp_reads_have_one_readout() -> None:
         (
             {"a": (100, 100)},
             LayoutOptions(chips=1),
-            "10,000 weights in 1 matrices do not fit 1 chip of 4 tiles: balanced they fill 39.1 tiles, stacked 19.5",
+            "10,000 weights in 1 matrix do not fit 1 chip of 4 tiles: balanced they fill 39.1 tiles, stacked 19.5",
         ),
         (
             {"a": (32, 60)},

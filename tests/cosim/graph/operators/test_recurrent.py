@@ -190,7 +190,7 @@ def test_operations_are_those_of_the_formulas() -> None:
         (lambda: LstmCell().run(drawn(8), drawn(12), drawn(2)), r"expected products \(..., 8\)"),
         (lambda: gate_columns(drawn(8), "ifgo", "iofh"), "cannot bring 8 columns"),
         (lambda: lstm(*matrices(4)).run(drawn(4, 3)), r"expected inputs \(..., 5\), got shape \(3,\)"),
-        (lambda: lstm(*matrices(4)).run(np.float32(1.0)), "takes 1 arrays of one length and up to 2 states"),
+        (lambda: lstm(*matrices(4)).run(np.float32(1.0)), "takes 1 array of one length and up to 2 states"),
     ],
 )
 def test_what_does_not_fit_is_refused(call, message: str) -> None:
