@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import platformdirs
@@ -124,11 +125,7 @@ def cached(kind: str, key: str, make: Callable[[Path], None], waiting: Callable[
             continue
         try:
             if reasons:
-                warnings.warn(
-                    f"{reasons[0]} cannot be a cache; {root} is used instead. Set DURAMESH_CACHE to a folder {_NEEDS}",
-                    CacheWarning,
-                    stacklevel=2,
-                )
+                _say_once(f"{reasons[0]} cannot be a cache; {root} is used instead")
             return _used(entry) if _is_whole(entry) else _made(entry, make)
         except OSError as error:
             raise CacheError(f"{entry} cannot be made: {error}; DURAMESH_CACHE can name another folder") from error
@@ -138,6 +135,12 @@ def cached(kind: str, key: str, make: Callable[[Path], None], waiting: Callable[
 
 
 # ---- places
+
+
+@cache
+def _say_once(what: str) -> None:
+    """Warn of a place, and not again for each sort of entry."""
+    warnings.warn(f"{what}. Set DURAMESH_CACHE to a folder {_NEEDS}", CacheWarning, stacklevel=3)
 
 
 def _temporary() -> Path:

@@ -166,6 +166,7 @@ def test_a_place_that_cannot_be_used_is_said_and_replaced(own_cache: Path, tmp_p
     assert entry.is_relative_to(tmp_path / "temporary")
     assert entry.parents[1].stat().st_mode & 0o777 == 0o700
     assert cached("things", "key", make) == entry, "and what is there is used without a word"
+    assert works(cached("other things", "key", make)), "and what is made later as well: it was said"
 
 
 @pytest.fixture
