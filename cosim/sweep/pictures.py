@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw"]
+__all__ = ["bin_edges", "draw"]
 
 _COLOURS = (BLUE, ORANGE, GREEN, PINK, GREY)
+#: Of a distribution.
+_FEWEST_BINS, _MOST_BINS = 5, 80
 #: Columns of axes that are drawn on a logarithmic scale.
 _LOGARITHMIC = "age_s"
 
@@ -40,7 +42,7 @@ def _distribution(settings: list[Setting], shown: Shown, axes: dict[str, list[Ce
     drawn = settings[: len(_COLOURS)]
     values = [shown.factor * one.values(shown.key) for one in drawn]
     together = np.concatenate([*values, np.zeros(0)])
-    edges = np.histogram_bin_edges(together, bins=min(40, max(5, int(np.sqrt(len(together))))))
+    edges = bin_edges(together)
     for one, own, colour in zip(drawn, values, _COLOURS, strict=False):
         plot.hist(own, edges, histtype="stepfilled", alpha=0.35, color=colour, label=_name(one, axes) or "chips")
     if shown.reference and len(software := shown.factor * settings[0].values(shown.reference)):
@@ -48,6 +50,19 @@ def _distribution(settings: list[Setting], shown: Shown, axes: dict[str, list[Ce
     plot.set(xlabel=f"{shown.words}, {shown.unit}" if shown.unit else shown.words, ylabel="chips")
     plot.legend(fontsize=8, frameon=False)
     return figure
+
+
+def bin_edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of bins: one around each value where they are whole multiples of a step, as shares of a few samples are."""
+    distinct = np.unique(values.round(9))
+    if len(distinct) < 2:
+        return np.histogram_bin_edges(values, bins=_FEWEST_BINS)
+    steps = np.diff(distinct)
+    step = steps.min()
+    count = np.ptp(distinct) / step
+    if count <= _MOST_BINS and np.allclose(steps / step, np.rint(steps / step), atol=1e-3):
+        return distinct[0] + step * (np.arange(round(count) + 2) - 0.5)
+    return np.histogram_bin_edges(values, bins=min(40, max(_FEWEST_BINS, int(np.sqrt(len(values))))))
 
 
 def _curves(settings: list[Setting], shown: Shown, axes: dict[str, list[Cell]]) -> "Figure":

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from cosim.sweep import Sweep, grid
 from cosim.sweep.pace import Pace
-from cosim.sweep.pictures import draw
+from cosim.sweep.pictures import bin_edges, draw
 from cosim.sweep.report import print_summary, summary, write_report
 from cosim.sweep.settings import settings_of
 from tests.cosim.sweep.swept import here, points, subject
@@ -61,6 +61,20 @@ def test_curves_are_means_over_the_chips(outcome):
         own = [one for one in settings_of(outcome) if one.columns["devices"] == devices]
         assert np.allclose(line, [100 * one.values("score").mean() for one in own])
     assert set(lines) == {"pcm", "hermes"}
+
+
+@pytest.mark.parametrize(
+    ("values", "edges"),
+    [
+        ([87.0, 87.4, 88.0, 88.2, 87.4], [86.9 + 0.2 * i for i in range(8)]),  # shares of 500 clips: a bin each
+        ([1.0, 1.1, 2.0, 3.17, 4.0], np.linspace(1, 4, 6)),
+        ([0.0, 1.0, 1000.0], np.linspace(0, 1000, 6)),  # too many bins
+        ([5.0], np.linspace(4.5, 5.5, 6)),
+        ([], np.linspace(0, 1, 6)),
+    ],
+)
+def test_bins_hold_one_value_each_where_values_come_in_steps(values, edges):
+    assert np.allclose(bin_edges(np.array(values)), edges)
 
 
 def test_the_table_names_every_setting(outcome, capsys):
