@@ -294,7 +294,7 @@ def test_assertions_hold_in_a_python_that_optimises(
     monkeypatch.setenv("PYTHONOPTIMIZE", "2")
     written(tmp_path)
     run(tiny, tmp_path)
-    with pytest.raises(SimulationError, match=r"(?s)1 of 1 cocotb tests failed\nlast lines of .*sim.log:.*seen"):
+    with pytest.raises(SimulationError, match=r"(?s)1 of 1 cocotb test failed\nlast lines of .*sim.log:.*seen"):
         run(tiny, tmp_path, "failing_bench")
 
 

@@ -108,10 +108,10 @@ def test_other_classes_are_refused(tmp_path, labels):
         KwsModel.load(rewritten(tmp_path / "model.npz", labels=np.array(labels)))
 
 
-@pytest.mark.parametrize("outputs", [1, 3])
-def test_a_network_of_other_classes_is_refused(outputs):
+@pytest.mark.parametrize(("outputs", "words"), [(1, "1 output"), (3, "3 outputs")])
+def test_a_network_of_other_classes_is_refused(outputs, words):
     network = FeedForwardNetwork((Layer(np.full((20, outputs), 1.0), Activation.LINEAR, 1.0),))
-    with pytest.raises(NetworkError, match=f"the network has {outputs} outputs, expected 12, one for each of yes, no"):
+    with pytest.raises(NetworkError, match=f"the network has {words}, expected 12, one for each of yes, no"):
         small(network=network)
 
 

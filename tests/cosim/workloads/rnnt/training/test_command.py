@@ -93,10 +93,10 @@ def test_features_without_names(features, tmp_path):
 
 
 def test_a_name_without_a_format_is_refused_before_the_work(features, tmp_path):
-    for options, message in (
-        (("--out", tmp_path / "x.txt"), "x.txt: give a name that ends in .npz or .safetensors"),
-        (("--out", tmp_path / "x.safetensors", "--eight-bits"), "x.safetensors: give a name that ends in .npz\n"),
+    for options, expected, message in (
+        (("--out", tmp_path / "x.txt"), 2, "x.txt: no network format '.txt'; end the name in .npz or .safetensors"),
+        (("--out", tmp_path / "x.safetensors", "--eight-bits"), 1, "x.safetensors: give a name that ends in .npz\n"),
     ):
         status, said = train("--data", features, *options)
-        assert status == 1
+        assert status == expected
         assert message in said
