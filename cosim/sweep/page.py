@@ -15,32 +15,35 @@ from cosim.files.errors import UserError
 from cosim.files.json_text import from_json
 from cosim.files.marked import put_between
 from cosim.sweep.pace import span
+from rtl.docs import markdown_table
 
 __all__ = ["renew", "table"]
 
 _BEGIN, _END = "<!-- chips: python -m cosim.sweep.page -->", "<!-- end -->"
 #: Figures of keyword spotting that are shares, and their names here.
 _FIGURES = {"accuracy": "accuracy", "ratio": "accuracy over software's"}
-_COLUMNS = {"mean": "mean", "std": "standard deviation", "min": "smallest", "p5": "5 %", "median": "median"}
-_COLUMNS |= {"p95": "95 %", "max": "largest"}
+_COLUMNS = {
+    "mean": "mean",
+    "std": "standard deviation",
+    "min": "smallest",
+    "p5": "5 %",
+    "median": "median",
+    "p95": "95 %",
+    "max": "largest",
+}
 
 
 def table(summary: Mapping[str, Any]) -> str:
     """What a sweep of keyword spotting found of its chips, in Markdown: a row a figure, and what it took."""
-    head = ["", *_COLUMNS.values()]
-    lines = [f"| {' | '.join(head)} |", f"| {' | '.join(['---', *['---:'] * len(_COLUMNS)])} |"]
     (one,) = summary["settings"]
-    for key, words in _FIGURES.items():
-        cells = (f"{one['figures'][key][name]:.2%}" for name in _COLUMNS)
-        lines.append(f"| {words} | {' | '.join(cells)} |")
-    lines += [
-        "",
+    rows = [[words, *(f"{one['figures'][key][name]:.2%}" for name in _COLUMNS)] for key, words in _FIGURES.items()]
+    return (
+        f"{markdown_table(['', *_COLUMNS.values()], rows, numbers_from=1)}\n"
         f"{summary['title'][0].upper()}{summary['title'][1:]}; software {one['software']['accuracy']:.2%}. "
         f"{one['figures']['iso']['mean']:.1%} of the {one['chips']:,} chips reach 99 % of software's accuracy, the "
         f"paper's iso limit. {summary['cpu_s'] / summary['points']:.1f} s of a core a chip, "
-        f"{span(summary['cpu_s'])} in all.",
-    ]
-    return "\n".join(lines) + "\n"
+        f"{span(summary['cpu_s'])} in all.\n"
+    )
 
 
 def renew(page: str, summary: Mapping[str, Any]) -> str:

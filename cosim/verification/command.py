@@ -125,7 +125,7 @@ def run(
     goal = state.done + settings.experiments
 
     def keep(state: Verification) -> None:
-        advance(f"{counted(state.found, 'mismatch', 'mismatches')}", state.done, goal)
+        advance(counted(state.found, "mismatch", "mismatches"), state.done, goal)
         if settings.json_file is not None:
             values = {"format": _FORMAT, "preset": settings.preset, **state.to_json()}
             write_text(settings.json_file, to_json(values, indent=1) + "\n")

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from analog_models.chip import AnalogChip
 from analog_models.events import EventKind, TileEvent
 from analog_models.reception import PadReceiver
+from cosim.files.digest import digest, digest_of_arrays
 
 __all__ = ["Answers"]
 
@@ -36,7 +36,7 @@ class Answers:
     def __init__(self, chip: AnalogChip) -> None:
         self.chip = chip
         self._partners = {**chip.pairs, **{south: north for north, south in chip.pairs.items()}}
-        self._known: OrderedDict[bytes, Crossings] = OrderedDict()
+        self._known: OrderedDict[str, Crossings] = OrderedDict()
         self._bytes = 0
 
     def batch(self, frames: Frames) -> "_Asking":
@@ -47,13 +47,13 @@ class Answers:
         """A tile, and its neighbour across a capacitor switch where there is one."""
         return tuple(sorted({tile, self._partners.get(tile, tile)}))
 
-    def find(self, name: bytes) -> Crossings | None:
+    def find(self, name: str) -> Crossings | None:
         """An answer by its name."""
         if name in self._known:
             self._known.move_to_end(name)
         return self._known.get(name)
 
-    def keep(self, name: bytes, crossings: Crossings) -> None:
+    def keep(self, name: str, crossings: Crossings) -> None:
         """Remember an answer; the ones that nobody has asked for longest are forgotten."""
         crossings.setflags(write=False)
         self._known[name] = crossings
@@ -66,7 +66,7 @@ class Answers:
 class _Asked:
     """What has been asked of tiles since the batch began: its name so far, and the events that still wait."""
 
-    name: blake2b
+    name: str
     waiting: list[TileEvent] = field(default_factory=list)
 
 
@@ -77,7 +77,7 @@ class _Asking:
         self._answers, self._frames = answers, frames
         self._asked: dict[tuple[int, ...], _Asked] = {}
         #: Names of arrays of pulses, and the arrays, which keep their identities: tiles that hear the same share them.
-        self._pulses: dict[int, tuple[bytes, NDArray]] = {}
+        self._pulses: dict[int, tuple[str, NDArray]] = {}
 
     def serve(
         self, frames: Frames, events: Sequence[TileEvent], columns: Mapping[int, int] | None = None
@@ -88,9 +88,8 @@ class _Asking:
             tiles = self._answers.tiles(event.tile)
             asked = self._asked.get(tiles) or self._begin(tiles, columns)
             asked.waiting.append(event)
-            asked.name.update(repr((event.tile, event.kind, event.cycle, event.controls)).encode())
-            if event.row_time is not None:
-                asked.name.update(self._name(event.row_time))
+            what = repr((event.tile, event.kind, event.cycle, event.controls))
+            asked.name = digest([asked.name, what, "" if event.row_time is None else self._name(event.row_time)])
             if event.kind is EventKind.RAMP:
                 found[event.tile] = self._answer(asked, event.tile, columns)
         return found
@@ -102,23 +101,19 @@ class _Asking:
     def _begin(self, tiles: tuple[int, ...], columns: Mapping[int, int] | None) -> _Asked:
         looked_at = columns or {}
         state = [(tile, self._answers.chip.revision(tile), looked_at.get(tile)) for tile in tiles]
-        name = blake2b(repr(state).encode(), digest_size=20)
-        name.update(self._name(self._frames))
-        self._asked[tiles] = _Asked(name)
+        self._asked[tiles] = _Asked(digest([repr(state), self._name(self._frames)]))
         return self._asked[tiles]
 
-    def _name(self, array: NDArray) -> bytes:
+    def _name(self, array: NDArray) -> str:
         if id(array) not in self._pulses:
-            kind = repr((array.dtype, array.shape)).encode()
-            self._pulses[id(array)] = blake2b(kind + array.tobytes(), digest_size=20).digest(), array
+            self._pulses[id(array)] = digest_of_arrays(array), array
         return self._pulses[id(array)][0]
 
     def _answer(self, asked: _Asked, tile: int, columns: Mapping[int, int] | None) -> Crossings:
-        name = asked.name.digest()
-        known = self._answers.find(name)
+        known = self._answers.find(asked.name)
         if known is None:
             known = self._ask(asked, tile, columns)
-            self._answers.keep(name, known)
+            self._answers.keep(asked.name, known)
         return known
 
     def _ask(self, asked: _Asked, tile: int, columns: Mapping[int, int] | None) -> Crossings:
